@@ -1,0 +1,256 @@
+//! Real numbers known to lie within a radius: fixed-point arithmetic whose
+//! errors are counted, so that what is concluded from it is proven.
+//!
+//! A [`Ball`] is a midpoint and a radius, both in units of 2^−bits. Every
+//! operation returns a ball that holds all results of what its operands hold.
+
+use num_bigint::{BigInt, BigUint};
+
+/// All numbers within `radius` of `middle`, both in units of 2^−bits.
+#[derive(Clone, Debug)]
+pub(crate) struct Ball {
+    middle: BigInt,
+    radius: BigUint,
+}
+
+/// Fixed-point arithmetic with so many bits after the point.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Precision {
+    pub(crate) bits: u64,
+}
+
+impl Ball {
+    pub(crate) fn plus(mut self, other: &Self) -> Self {
+        self.middle += &other.middle;
+        self.radius += &other.radius;
+        self
+    }
+
+    pub(crate) fn minus(mut self, other: &Self) -> Self {
+        self.middle -= &other.middle;
+        self.radius += &other.radius;
+        self
+    }
+
+    pub(crate) fn times(mut self, factor: u128) -> Self {
+        self.middle *= factor;
+        self.radius *= factor;
+        self
+    }
+
+    /// Rounding costs less than one unit.
+    pub(crate) fn divided_by(mut self, divisor: u128) -> Self {
+        self.middle /= divisor;
+        self.radius = self.radius / divisor + 2_u32;
+        self
+    }
+
+    pub(crate) fn negated(mut self) -> Self {
+        self.middle = -self.middle;
+        self
+    }
+
+    /// Takes in all numbers that are so many units farther.
+    pub(crate) fn widened(mut self, units: impl Into<BigUint>) -> Self {
+        self.radius += units.into();
+        self
+    }
+
+    /// The least and the greatest number, in units of 2^−bits.
+    pub(crate) fn bounds(&self) -> (BigInt, BigInt) {
+        let radius = BigInt::from(self.radius.clone());
+        (&self.middle - &radius, &self.middle + radius)
+    }
+
+    /// The magnitude of the number farthest from zero, in units of 2^−bits.
+    pub(crate) fn magnitude(&self) -> BigUint {
+        self.middle.magnitude() + &self.radius
+    }
+}
+
+impl Precision {
+    /// The integer itself.
+    pub(crate) fn integer(self, value: impl Into<BigInt>) -> Ball {
+        Ball { middle: value.into() << self.bits, radius: BigUint::ZERO }
+    }
+
+    /// A middle and a radius in units of 2^−bits.
+    pub(crate) fn units(self, middle: BigInt, radius: u32) -> Ball {
+        Ball { middle, radius: radius.into() }
+    }
+
+    /// numerator / denominator.
+    pub(crate) fn ratio(self, numerator: impl Into<BigInt>, denominator: u128) -> Ball {
+        self.integer(numerator).divided_by(denominator.max(1))
+    }
+
+    /// `digits` · 10^−places, where the digits are cut off.
+    pub(crate) fn decimal(self, digits: &BigUint, places: u32) -> Ball {
+        let scale = BigUint::from(10_u32).pow(places);
+        let unit = (BigUint::from(1_u32) << self.bits) / &scale;
+        let middle = (digits << self.bits) / scale;
+        Ball { middle: middle.into(), radius: unit + 2_u32 }
+    }
+
+    /// ln 2 = 14 atanh(1/31) + 10 atanh(1/49) + 6 atanh(1/161).
+    pub(crate) fn ln_2(self) -> Ball {
+        self.atanh_sum([14, 10, 6])
+    }
+
+    /// ln 10, by ln 5 = 32 atanh(1/31) + 24 atanh(1/49) + 14 atanh(1/161).
+    pub(crate) fn ln_10(self) -> Ball {
+        self.atanh_sum([46, 34, 20])
+    }
+
+    fn atanh_sum(self, factors: [u128; 3]) -> Ball {
+        let [first, second, third] = factors;
+        let sum = self.inverse_series(31, true).times(first);
+        let sum = sum.plus(&self.inverse_series(49, true).times(second));
+        sum.plus(&self.inverse_series(161, true).times(third))
+    }
+
+    /// ½ ln 2π, by π = 16 atan(1/5) − 4 atan(1/239) (Machin 1706).
+    pub(crate) fn half_ln_2_pi(self) -> Ball {
+        let pi = self.inverse_series(5, false).times(16);
+        let pi = pi.minus(&self.inverse_series(239, false).times(4));
+        self.ln(&pi.times(2), &self.ln_2()).divided_by(2)
+    }
+
+    /// atanh(1/q), or atan(1/q), for q ≥ 5: Σ (±1)^k / ((2k+1) q^(2k+1)).
+    ///
+    /// Powers and terms are cut off, each by less than two units; what comes
+    /// after the last power that is not zero is below one more.
+    fn inverse_series(self, q: u32, same_signs: bool) -> Ball {
+        let mut power = (BigInt::from(1) << self.bits) / q;
+        let mut sum = BigInt::ZERO;
+        let mut odd = 1_u32;
+        while power != BigInt::ZERO {
+            let term = &power / odd;
+            if same_signs || odd % 4 == 1 {
+                sum += term;
+            } else {
+                sum -= term;
+            }
+            power /= q * q;
+            odd += 2;
+        }
+        Ball { middle: sum, radius: BigUint::from(2 * odd + 4) }
+    }
+
+    /// ln x for x ≥ ½ with a small radius; `ln_2` is [`Self::ln_2`].
+    ///
+    /// With x = m · 2^e, ⅔ < m ≤ 4/3, and s = (m−1)/(m+1), which is within ±1/5,
+    /// ln x = e ln 2 + 2 Σ s^(2k+1)/(2k+1). Each power and each term is cut off by
+    /// less than three units (that of s² included, as s² < 1/25), the rest after
+    /// the last power that is not zero is below one. The radius of x counts with
+    /// the derivative 1/x.
+    pub(crate) fn ln(self, x: &Ball, ln_2: &Ball) -> Ball {
+        let one = BigInt::from(1) << self.bits;
+        // x lies in [2^(e−1), 2^e); above ⅔ of that, e is the nearer.
+        let mut exponent = i128::from(x.middle.bits()) - i128::from(self.bits);
+        let scaled = |exponent: i128| {
+            if exponent >= 0 { &one << exponent } else { &one >> -exponent }
+        };
+        if &x.middle * 3 <= scaled(exponent) * 2 {
+            exponent -= 1;
+        }
+        let power_of_two = scaled(exponent);
+        let s = ((&x.middle - &power_of_two) << self.bits) / (&x.middle + &power_of_two);
+        let square = (&s * &s) >> self.bits;
+        let mut power = s;
+        let mut sum = BigInt::ZERO;
+        let mut odd = 1_u32;
+        // Shifts round down, so that negative powers end at −1 and not at zero.
+        while power.magnitude().bits() > 1 {
+            sum += &power / odd;
+            power = (power * &square) >> self.bits;
+            odd += 2;
+        }
+        let least = x.middle.magnitude().clone();
+        let least = if least > x.radius { least - &x.radius } else { BigUint::from(1_u32) };
+        let radius = ((&x.radius << self.bits) / least) + (8 * odd + 16);
+        let sum = Ball { middle: sum * 2, radius };
+        let whole = ln_2.clone().times(exponent.unsigned_abs());
+        if exponent < 0 { sum.minus(&whole) } else { sum.plus(&whole) }
+    }
+
+    /// e^y for 0 ≤ y < 3 with a radius below ¼.
+    ///
+    /// Taylor's series for y / 2^32, then 32 squarings, with 64 more bits. The
+    /// series has fewer than 32 terms, each with an error below 2 units of
+    /// 2^−(bits+64); each squaring doubles the relative error and adds two units,
+    /// so that less than 2^38 units are relative to a value below 2^5. That is
+    /// less than one unit of 2^−bits. The radius of y counts with e^y · 2 < 64.
+    pub(crate) fn exp(self, y: &Ball) -> Ball {
+        let bits = self.bits + 64;
+        let small = &y.middle << 32_u32;
+        let mut term = BigInt::from(1) << bits;
+        let mut sum = term.clone();
+        let mut count = 1_u32;
+        while term.magnitude().bits() > 1 {
+            term = ((term * &small) >> bits) / count;
+            sum += &term;
+            count += 1;
+        }
+        for _ in 0..32 {
+            sum = (&sum * &sum) >> bits;
+        }
+        Ball { middle: sum >> 64_u32, radius: &y.radius * 64_u32 + 3_u32 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The ball as a double, after a check that it is narrow.
+    fn value(precision: Precision, ball: &Ball) -> f64 {
+        assert!(ball.radius.bits() < 40, "{}", ball.radius);
+        let shifted = &ball.middle >> (precision.bits - 60);
+        i128::try_from(shifted).expect("small") as f64 / (1_u64 << 60) as f64
+    }
+
+    #[test]
+    fn functions_agree_with_the_library() {
+        let precision = Precision { bits: 256 };
+        let ln_2 = precision.ln_2();
+        assert!((value(precision, &ln_2) - core::f64::consts::LN_2).abs() < 1e-15);
+        assert!((value(precision, &precision.ln_10()) - core::f64::consts::LN_10).abs() < 1e-15);
+        let half = value(precision, &precision.half_ln_2_pi());
+        assert!((half - (2.0 * core::f64::consts::PI).ln() / 2.0).abs() < 1e-15);
+        for numerator in 3..200_u32 {
+            let x = precision.ratio(numerator, 5);
+            let ln = precision.ln(&x, &ln_2);
+            assert!((value(precision, &ln) - (f64::from(numerator) / 5.0).ln()).abs() < 1e-14);
+            if (5..15).contains(&numerator) {
+                let back = precision.exp(&x);
+                assert!((value(precision, &back) - (f64::from(numerator) / 5.0).exp()).abs() < 1e-13);
+            }
+        }
+    }
+
+    /// Two precisions must hold a common number: a radius that is too small
+    /// would show.
+    #[test]
+    fn radii_hold_at_every_precision() {
+        let fine = Precision { bits: 700 };
+        for bits in [64, 100, 192, 256] {
+            let coarse = Precision { bits };
+            let agree = |rough: Ball, exact: Ball| {
+                let (low, high) = rough.bounds();
+                let (exact_low, exact_high) = exact.bounds();
+                let shift = fine.bits - bits;
+                assert!(low << shift <= exact_low && exact_high <= high << shift);
+            };
+            agree(coarse.ln_2(), fine.ln_2());
+            agree(coarse.ln_10(), fine.ln_10());
+            agree(coarse.half_ln_2_pi(), fine.half_ln_2_pi());
+            for n in (1..300_u64).chain([u64::MAX, 1 << 63, (1 << 32) + 1]) {
+                let of = |p: Precision| p.ln(&p.integer(n), &p.ln_2());
+                agree(of(coarse), of(fine));
+                let of = |p: Precision| p.exp(&p.ratio(n % 300, 128));
+                agree(of(coarse), of(fine));
+            }
+        }
+    }
+}

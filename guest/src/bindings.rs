@@ -1,0 +1,22 @@
+//! The generated bindings of the contract in `wit/`.
+//!
+//! The only module with `unsafe` code: all of it is generated.
+#![expect(unsafe_code, reason = "bindings call the component model's built-ins")]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    unused_qualifications,
+    clippy::pedantic,
+    clippy::allow_attributes_without_reason,
+    reason = "generated code keeps to its generator's style"
+)]
+
+wit_bindgen::generate!({
+    path: "../wit",
+    world: "sandbox",
+});
+
+export!(Component with_types_in self);
+
+/// What implements the exports.
+pub struct Component;

@@ -1,0 +1,130 @@
+//! The primes up to a bound, in ascending order.
+//!
+//! A segmented sieve of Eratosthenes over the odd numbers: it holds one segment
+//! of [`SEGMENT_BYTES`] and the primes up to the square root of the bound, a
+//! few hundred KiB for the largest bound that any request can reach. All
+//! numbers are 64 bits wide, on every target: squares of 32-bit indices
+//! overflow above 65,535 where `usize` has 32 bits.
+
+/// Odd numbers that one segment covers, one byte each.
+const SEGMENT_BYTES: usize = 16 * 1024;
+
+/// Calls `visit` with each prime from 2 to `bound`.
+pub fn for_each_prime(bound: u64, mut visit: impl FnMut(u64)) {
+    if bound < 2 {
+        return;
+    }
+    visit(2);
+    let mut base = base_primes(bound.isqrt());
+    let span = SEGMENT_BYTES as u64;
+    // The segment starts at `low`, which is odd; byte i stands for low + 2i.
+    let mut low = 3_u64;
+    let length_max = usize::try_from(bound / 2).unwrap_or(usize::MAX);
+    let mut composite = vec![false; SEGMENT_BYTES.min(length_max)];
+    while low <= bound {
+        let length = span.min((bound - low) / 2 + 1);
+        // The segment is no longer than its buffer, so the cast is exact.
+        let segment = match composite.get_mut(..length as usize) {
+            Some(segment) => segment,
+            None => return,
+        };
+        segment.fill(false);
+        for (prime, next) in &mut base {
+            // `next` is the index, seen from `low`, of the next odd multiple.
+            let mut index = *next;
+            while index < length {
+                segment[index as usize] = true;
+                index += *prime;
+            }
+            *next = index.saturating_sub(span);
+        }
+        for (number, &struck) in (low..).step_by(2).zip(segment.iter()) {
+            if !struck {
+                visit(number);
+            }
+        }
+        let Some(following) = low.checked_add(2 * span) else {
+            return;
+        };
+        low = following;
+    }
+}
+
+/// The odd primes up to `root`, each with the index of its square, counted in
+/// odd numbers from 3.
+fn base_primes(root: u64) -> Vec<(u64, u64)> {
+    let length = usize::try_from(root / 2 + 1).unwrap_or(usize::MAX);
+    // Byte i stands for 2i + 1.
+    let mut composite = vec![false; length];
+    let mut primes = Vec::new();
+    for index in 1..length {
+        let prime = 2 * index as u64 + 1;
+        if composite[index] || prime > root {
+            continue;
+        }
+        // root < 2^32, so no square leaves 64 bits.
+        let square = prime * prime;
+        primes.push((prime, (square - 3) / 2));
+        let mut multiple = square / 2;
+        while multiple < length as u64 {
+            composite[multiple as usize] = true;
+            multiple += prime;
+        }
+    }
+    primes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn primes(bound: u64) -> Vec<u64> {
+        let mut found = Vec::new();
+        for_each_prime(bound, |prime| found.push(prime));
+        found
+    }
+
+    fn is_prime(number: u64) -> bool {
+        number > 1 && (2..).take_while(|d| d * d <= number).all(|d| number % d != 0)
+    }
+
+    #[test]
+    fn agrees_with_trial_division() {
+        let naive: Vec<u64> = (0..=2000).filter(|&number| is_prime(number)).collect();
+        for bound in 0..=2000 {
+            let expected: Vec<u64> = naive.iter().copied().filter(|&p| p <= bound).collect();
+            assert_eq!(primes(bound), expected, "{bound}");
+        }
+    }
+
+    /// π(n), and no prime twice or out of order, where 32-bit squares overflow
+    /// and where segments end.
+    #[test]
+    fn counts_around_the_edges() {
+        for (bound, count) in [
+            (32_770, 3512),
+            (46_340, 4792),
+            (46_341, 4792),
+            (65_535, 6542),
+            (65_536, 6542),
+            (65_537, 6543),
+            (1_000_000, 78_498),
+        ] {
+            let found = primes(bound);
+            assert_eq!(found.len(), count, "{bound}");
+            assert!(found.windows(2).all(|pair| pair[0] < pair[1]));
+            assert!(found.iter().rev().take(20).all(|&prime| is_prime(prime)));
+        }
+    }
+
+    #[test]
+    fn segment_ends_are_exact() {
+        for bound in (3..7).map(|segments| segments * 2 * SEGMENT_BYTES as u64) {
+            for bound in bound - 3..bound + 6 {
+                assert!(primes(bound).iter().all(|&p| p <= bound));
+                let last = (0..=bound).rev().find(|&number| is_prime(number));
+                assert_eq!(primes(bound).last().copied(), last);
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Builds the bundled component and precompiles it, so that `cocoon` starts in
+//! milliseconds.
+//!
+//! Cargo runs this again only when the guest, the contract or what they are
+//! built with changed. The code is compiled by the very Wasmtime that the host
+//! links, with the settings of `engine/config.rs`.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::{env, fs};
+
+#[allow(dead_code, reason = "the host uses the rest of the file")]
+#[path = "src/engine/config.rs"]
+mod config;
+
+const TARGET: &str = "wasm32-wasip2";
+/// Cargo's profile for components, in the workspace's `Cargo.toml`.
+const PROFILE: &str = "component";
+/// Where cargo puts the component, below the target folder.
+const COMPONENT: &str = "guest/wasm32-wasip2/component/factorial.wasm";
+
+/// What x86-64-v3 has beyond the baseline: processors since about 2015.
+const X86_64_V3: [&str; 11] = [
+    "has_sse3", "has_ssse3", "has_sse41", "has_sse42", "has_popcnt", "has_avx", "has_avx2",
+    "has_bmi1", "has_bmi2", "has_fma", "has_lzcnt",
+];
+
+fn main() -> ExitCode {
+    match build() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("cargo::error={error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn build() -> Result<(), Box<dyn Error>> {
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("..");
+    for input in ["guest/src", "guest/Cargo.toml", "guest/build.rs", "wit", "Cargo.toml", "Cargo.lock", ".cargo/config.toml"] {
+        println!("cargo::rerun-if-changed={}", root.join(input).display());
+    }
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=src/engine/config.rs");
+    println!("cargo::rerun-if-changed=src/limits.rs");
+
+    // OUT_DIR is <target>/<profile>/build/<package>/out, with a folder for the
+    // target triple in it when one is given.
+    let target = out
+        .ancestors()
+        .find(|folder| folder.file_name().is_some_and(|name| name == "build"))
+        .and_then(|build| build.parent()?.parent())
+        .ok_or("OUT_DIR does not lie in a target folder")?;
+    let target = match target.file_name() {
+        Some(name) if name == env::var("TARGET")?.as_str() => target.parent().unwrap_or(target),
+        _ => target,
+    };
+    build_guest(&root, &target.join("guest"))?;
+    let wasm = fs::read(target.join(COMPONENT))?;
+    fs::write(out.join("factorial.code"), precompile(&wasm)?)?;
+    fs::write(out.join("factorial.wasm"), wasm)?;
+    Ok(())
+}
+
+/// Runs a second cargo in a target folder of its own, since the first one holds
+/// the lock of ours.
+fn build_guest(root: &Path, target: &Path) -> Result<(), Box<dyn Error>> {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root).args(["build", "--locked", "--package", "cocoon-guest", "--lib"]);
+    cargo.args(["--target", TARGET, "--profile", PROFILE, "--target-dir"]).arg(target);
+    // What was set for the host's build must not reach the guest's.
+    for (name, _) in env::vars_os() {
+        let name = name.to_string_lossy();
+        let meant_for_host = ["RUSTFLAGS", "RUSTDOCFLAGS", "RUSTC", "RUSTDOC", "CLIPPY_ARGS"].contains(&&*name)
+            || name.starts_with("RUSTC_")
+            || (name.starts_with("CARGO_") && !["CARGO_HOME", "CARGO_MAKEFLAGS", "CARGO_NET_OFFLINE"].contains(&&*name));
+        if meant_for_host {
+            cargo.env_remove(&*name);
+        }
+    }
+    let output = cargo.output().map_err(|error| format!("cannot run cargo for the guest: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(&output.stderr);
+    if text.contains("target may not be installed") || text.contains("can't find crate for `core`") {
+        return Err(format!("the target {TARGET} is missing; `rustup target add {TARGET}` adds it").into());
+    }
+    Err(format!("the guest does not build:\n{text}").into())
+}
+
+/// Compiles the component for the processors that [`target`] names.
+fn precompile(wasm: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
+    // The stack's limit is checked at run time and is no part of the code.
+    let mut config = config::config(config::Layout::OnDemand, 512 << 10);
+    let triple = env::var("TARGET")?;
+    config.target(&triple)?;
+    let mut level = env::var("CARGO_CFG_TARGET_ARCH")?;
+    if level == "x86_64" {
+        level.push_str("-v3");
+        for feature in X86_64_V3 {
+            enable(&mut config, feature);
+        }
+    }
+    println!("cargo::rustc-env=COCOON_CODE_FOR={level}");
+    let code = wasmtime::Engine::new(&config)?.precompile_component(wasm)?;
+    Ok(code)
+}
+
+#[expect(unsafe_code, reason = "a wrong flag makes code for a processor that this is not")]
+fn enable(config: &mut wasmtime::Config, feature: &str) {
+    // SAFETY: nothing is run in this engine, and the one that loads the code
+    // refuses it on a processor that lacks the feature.
+    unsafe { config.cranelift_flag_enable(feature) };
+}

@@ -1,0 +1,244 @@
+//! The ends of channels that lie inside a store: an [`Outlet`] takes what a
+//! component writes to a `stream`, an [`Inlet`] feeds a `stream` that it reads.
+//!
+//! A `stream` lives inside one store and ends with it, so these two carry values
+//! across: between two sandboxes a channel is an outlet in the one and an inlet
+//! in the other.
+
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+use tokio_util::sync::PollSender;
+use wasmtime::StoreContextMut;
+use wasmtime::component::{
+    Destination, FutureConsumer, Lift, Source, StreamConsumer, StreamProducer, StreamResult, WriteBuffer,
+};
+
+use super::{Receiver, Sender};
+use crate::component::State;
+use crate::error::RunError;
+use crate::limits::{CHUNK_BYTES, Limit};
+
+/// Tells when a component has closed a stream that it wrote to.
+#[derive(Debug)]
+pub struct Closed(oneshot::Receiver<()>);
+
+impl Closed {
+    /// Waits until the component closes the stream. A store that is dropped
+    /// closes its streams too: what this says counts only while the component
+    /// is alive.
+    pub async fn wait(self) {
+        // The other side only ever drops its end.
+        let _ = self.0.await;
+    }
+}
+
+/// Takes the values that a component writes, maps them, and sends them on.
+pub struct Outlet<T, U, F> {
+    values: PollSender<U>,
+    map: F,
+    _open: oneshot::Sender<()>,
+    written: PhantomData<fn(T)>,
+}
+
+impl<T, U, F> Outlet<T, U, F>
+where
+    U: Send + 'static,
+    F: FnMut(T) -> U,
+{
+    /// An outlet into the channel of `sender`, to be given to `StreamReader::pipe`.
+    pub fn new(sender: &Sender<U>, map: F) -> (Self, Closed) {
+        let (open, closed) = oneshot::channel();
+        (Self { values: sender.values(), map, _open: open, written: PhantomData }, Closed(closed))
+    }
+}
+
+impl<T, U, F> StreamConsumer<State> for Outlet<T, U, F>
+where
+    T: Lift + Send + Sync + 'static,
+    U: Send + 'static,
+    F: FnMut(T) -> U + Send + Unpin + 'static,
+{
+    type Item = T;
+
+    fn poll_consume(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        store: StoreContextMut<State>,
+        mut source: Source<'_, T>,
+        finish: bool,
+    ) -> Poll<wasmtime::Result<StreamResult>> {
+        let outlet = self.get_mut();
+        // Room first: a value that was taken cannot be put back.
+        match outlet.values.poll_reserve(context) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(_)) => return Poll::Ready(Ok(StreamResult::Dropped)),
+            Poll::Pending => return wait(finish),
+        }
+        let mut value = None;
+        source.read(store, &mut value)?;
+        if let Some(value) = value
+            && outlet.values.send_item((outlet.map)(value)).is_err()
+        {
+            return Poll::Ready(Ok(StreamResult::Dropped));
+        }
+        Poll::Ready(Ok(StreamResult::Completed))
+    }
+}
+
+/// An outlet for bytes, moved in pieces of up to [`CHUNK_BYTES`], that stops the
+/// sandbox when they come to more than `cap_bytes`.
+pub fn byte_outlet(
+    sender: &Sender<Bytes>,
+    cap_bytes: u64,
+) -> (impl StreamConsumer<State, Item = u8> + use<>, Closed) {
+    let (open, closed) = oneshot::channel();
+    let outlet = ByteOutlet { values: sender.values(), cap_bytes, left_bytes: cap_bytes, _open: open };
+    (outlet, Closed(closed))
+}
+
+struct ByteOutlet {
+    values: PollSender<Bytes>,
+    cap_bytes: u64,
+    left_bytes: u64,
+    _open: oneshot::Sender<()>,
+}
+
+impl StreamConsumer<State> for ByteOutlet {
+    type Item = u8;
+
+    fn poll_consume(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        store: StoreContextMut<State>,
+        source: Source<'_, u8>,
+        finish: bool,
+    ) -> Poll<wasmtime::Result<StreamResult>> {
+        let outlet = self.get_mut();
+        match outlet.values.poll_reserve(context) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(_)) => return Poll::Ready(Ok(StreamResult::Dropped)),
+            Poll::Pending => return wait(finish),
+        }
+        let mut source = source.as_direct(store);
+        let written = source.remaining();
+        let taken = written.len().min(CHUNK_BYTES);
+        if taken == 0 {
+            return Poll::Ready(Ok(StreamResult::Completed));
+        }
+        outlet.left_bytes = match outlet.left_bytes.checked_sub(taken as u64) {
+            Some(left_bytes) => left_bytes,
+            None => {
+                let (limit, value) = (Limit::Output, outlet.cap_bytes);
+                return Poll::Ready(Err(RunError::Stopped { limit, value }.into()));
+            }
+        };
+        let chunk = Bytes::copy_from_slice(&written[..taken]);
+        source.mark_read(taken);
+        Poll::Ready(Ok(match outlet.values.send_item(chunk) {
+            Ok(()) => StreamResult::Completed,
+            Err(_) => StreamResult::Dropped,
+        }))
+    }
+}
+
+/// Feeds a component from a channel. A channel that fails traps the component
+/// that reads it: there is no other way to tell it that the rest is missing.
+pub struct Inlet<T, U, B, F> {
+    values: Receiver<U>,
+    fill: F,
+    buffer: PhantomData<fn() -> (T, B)>,
+}
+
+impl<T, U, F> Inlet<T, U, Option<T>, F>
+where
+    F: FnMut(U) -> T,
+{
+    /// An inlet from the channel of `receiver`, to be given to
+    /// `StreamReader::new`.
+    pub fn new(receiver: Receiver<U>, mut map: F) -> Inlet<T, U, Option<T>, impl FnMut(U) -> Option<T>> {
+        Inlet { values: receiver, fill: move |value| Some(map(value)), buffer: PhantomData }
+    }
+}
+
+impl Inlet<u8, Bytes, Bytes, fn(Bytes) -> Bytes> {
+    /// An inlet for bytes.
+    pub fn bytes(receiver: Receiver<Bytes>) -> Self {
+        Self { values: receiver, fill: |bytes| bytes, buffer: PhantomData }
+    }
+}
+
+impl<T, U, B, F> StreamProducer<State> for Inlet<T, U, B, F>
+where
+    T: Send + 'static,
+    U: Send + 'static,
+    B: WriteBuffer<T> + Default,
+    F: FnMut(U) -> B + Send + Unpin + 'static,
+{
+    type Item = T;
+    type Buffer = B;
+
+    fn poll_produce<'a>(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        store: StoreContextMut<'a, State>,
+        mut destination: Destination<'a, T, B>,
+        finish: bool,
+    ) -> Poll<wasmtime::Result<StreamResult>> {
+        let inlet = self.get_mut();
+        // A read of nothing asks whether a read would wait. It is told that it
+        // would not, since only taking a value tells, and finds out.
+        if destination.remaining(store) == Some(0) {
+            return Poll::Ready(Ok(StreamResult::Completed));
+        }
+        match inlet.values.poll_recv(context) {
+            Poll::Ready(Ok(Some(value))) => {
+                destination.set_buffer((inlet.fill)(value));
+                Poll::Ready(Ok(StreamResult::Completed))
+            }
+            Poll::Ready(Ok(None)) => Poll::Ready(Ok(StreamResult::Dropped)),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(RunError::Upstream(Box::new(error)).into())),
+            Poll::Pending => wait(finish),
+        }
+    }
+}
+
+/// What an end says that has to wait: the component may have cancelled its read
+/// or write in the meantime.
+fn wait(finish: bool) -> Poll<wasmtime::Result<StreamResult>> {
+    if finish { Poll::Ready(Ok(StreamResult::Cancelled)) } else { Poll::Pending }
+}
+
+/// Takes the one value of a component's `future`.
+pub struct Promise<T>(Option<oneshot::Sender<T>>);
+
+impl<T> Promise<T> {
+    /// A promise that hands the value to `resolved`, which is dropped without one
+    /// if the component never resolves the future.
+    pub fn new(resolved: oneshot::Sender<T>) -> Self {
+        Self(Some(resolved))
+    }
+}
+
+impl<T: Lift + Send + Sync + 'static> FutureConsumer<State> for Promise<T> {
+    type Item = T;
+
+    fn poll_consume(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        store: StoreContextMut<State>,
+        mut source: Source<'_, T>,
+        _: bool,
+    ) -> Poll<wasmtime::Result<()>> {
+        let mut value = None;
+        source.read(store, &mut value)?;
+        if let (Some(value), Some(resolved)) = (value, self.get_mut().0.take()) {
+            // Nobody may be waiting any more.
+            let _ = resolved.send(value);
+        }
+        Poll::Ready(Ok(()))
+    }
+}

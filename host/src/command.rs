@@ -1,0 +1,116 @@
+//! Any `wasi:cli/run` component, run as a program in a sandbox.
+//!
+//! A program lives for one call of `run`. It reaches its arguments, its standard
+//! streams and what it was granted, and nothing else.
+
+use bytes::Bytes;
+use tokio::time::Instant;
+use wasmtime_wasi::I32Exit;
+use wasmtime_wasi::WasiCtxBuilder;
+use wasmtime_wasi::p2::bindings::{Command, CommandPre};
+use wasmtime_wasi::p2::pipe::MemoryInputPipe;
+
+use crate::channel::{Output, Sender};
+use crate::component::{Component, ComponentError, Grants};
+use crate::error::RunError;
+use crate::limits::Limit;
+use crate::pool::Pool;
+use crate::sandbox::Sandbox;
+
+crate::world!(
+    /// Components that export `wasi:cli/run`.
+    Program,
+    CommandPre<crate::component::State>,
+    Command
+);
+
+/// One of a program's two outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Out,
+    /// Standard error.
+    Err,
+}
+
+/// What a program is started with.
+#[derive(Clone, Debug, Default)]
+pub struct Start {
+    /// Its arguments, its own name first.
+    pub arguments: Vec<String>,
+    /// Its standard input.
+    pub input: Bytes,
+}
+
+/// How a program ended that nothing stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// 0 for success.
+    pub code: i32,
+    /// The most memory that it had.
+    pub memory_bytes: u64,
+}
+
+/// Why a program did not run to its end.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProgramError {
+    /// It could not be given what it was granted.
+    #[error(transparent)]
+    Component(#[from] ComponentError),
+    /// It was stopped, or failed.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+/// Runs `component` in a sandbox of its own and sends what it writes to
+/// `output`, which is ended as the program ended.
+///
+/// # Errors
+///
+/// What kept it from starting, or stopped it. An exit code is no error.
+pub async fn run(
+    pool: &Pool,
+    component: &Component<Program>,
+    grants: &Grants,
+    start: Start,
+    deadline: Instant,
+    output: Sender<(Stream, Bytes)>,
+) -> Result<Exit, ProgramError> {
+    let ran = run_with(pool, component, grants, start, deadline, &output).await;
+    output.end_with(match &ran {
+        Ok(_) => Ok(()),
+        Err(ProgramError::Run(error)) => Err(error.clone()),
+        Err(ProgramError::Component(error)) => Err(RunError::Failed(error.to_string())),
+    });
+    ran
+}
+
+async fn run_with(
+    pool: &Pool,
+    component: &Component<Program>,
+    grants: &Grants,
+    start: Start,
+    deadline: Instant,
+    output: &Sender<(Stream, Bytes)>,
+) -> Result<Exit, ProgramError> {
+    let limits = pool.limits();
+    let permit = pool.admit(limits.get(Limit::SandboxMemory), deadline).await?;
+    let stdout = Output::new(output, Stream::Out, limits.get(Limit::Output));
+    let mut wasi = WasiCtxBuilder::new();
+    wasi.args(&start.arguments)
+        .stdin(MemoryInputPipe::new(start.input))
+        .stderr(stdout.sibling(Stream::Err))
+        .stdout(stdout);
+    grants.apply(&mut wasi)?;
+    let mut sandbox = Sandbox::new(component, permit, Some(wasi.build())).await?;
+    let code = sandbox
+        .run(async |store, program| match program.wasi_cli_run().call_run(store).await {
+            Ok(result) => Ok(i32::from(result.is_err())),
+            Err(error) => match error.downcast_ref::<I32Exit>() {
+                Some(&I32Exit(code)) => Ok(code),
+                None => Err(error),
+            },
+        })
+        .await?;
+    Ok(Exit { code, memory_bytes: sandbox.memory_bytes() })
+}

@@ -1,0 +1,94 @@
+//! What can be told of a component without running it.
+
+use wasmtime::component::Component as Compiled;
+use wasmtime::component::types::ComponentItem;
+
+use super::{ComponentError, Source, compile, load_precompiled};
+use crate::engine::Engine;
+
+/// What a component imports, exports and needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspection {
+    /// Names of imports, those of interfaces with their functions.
+    pub imports: Vec<Interface>,
+    /// Names of exports, those of interfaces with their functions.
+    pub exports: Vec<Interface>,
+    /// The largest initial linear memory, in bytes: the memory image that each
+    /// sandbox maps copy-on-write.
+    pub memory_image_bytes: u64,
+    /// Linear memories of one instance.
+    pub memories: u32,
+    /// Tables of one instance.
+    pub tables: u32,
+    /// Native code made of it, in bytes.
+    pub code_bytes: u64,
+    /// Whether there is precompiled code, and why it cannot be used here if so.
+    pub precompiled: Precompiled,
+}
+
+/// One import or export.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name with its version.
+    pub name: String,
+    /// The functions of an interface.
+    pub functions: Vec<String>,
+}
+
+/// What is known of precompiled code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Precompiled {
+    /// There is none; the component is compiled when it is loaded.
+    None,
+    /// It runs here.
+    Usable,
+    /// It does not, and the component is compiled instead.
+    Unusable(String),
+}
+
+/// Compiles `source`, or loads its code, and tells what it finds.
+///
+/// # Errors
+///
+/// Where it cannot be read, or is no component.
+pub async fn inspect(engine: &Engine, source: &Source) -> Result<Inspection, ComponentError> {
+    let compiled = compile(engine, source).await?;
+    let precompiled = match source {
+        Source::File(_) => Precompiled::None,
+        Source::Bundled { code, .. } => match load_precompiled(engine, code) {
+            Ok(_) => Precompiled::Usable,
+            Err(reason) => Precompiled::Unusable(reason),
+        },
+    };
+    let needs = compiled.resources_required();
+    let ty = compiled.component_type();
+    let code = compiled.image_range();
+    Ok(Inspection {
+        imports: interfaces(&compiled, ty.imports(compiled.engine()).map(|(name, it)| (name, it.ty))),
+        exports: interfaces(&compiled, ty.exports(compiled.engine()).map(|(name, it)| (name, it.ty))),
+        memory_image_bytes: needs.as_ref().and_then(|n| n.max_initial_memory_size).unwrap_or(0),
+        memories: needs.as_ref().map_or(0, |needs| needs.num_memories),
+        tables: needs.as_ref().map_or(0, |needs| needs.num_tables),
+        code_bytes: (code.end.addr() - code.start.addr()) as u64,
+        precompiled,
+    })
+}
+
+fn interfaces<'a>(
+    compiled: &Compiled,
+    items: impl Iterator<Item = (&'a str, ComponentItem)>,
+) -> Vec<Interface> {
+    items
+        .map(|(name, item)| Interface {
+            name: name.to_owned(),
+            functions: match item {
+                ComponentItem::ComponentInstance(instance) => instance
+                    .exports(compiled.engine())
+                    .filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentFunc(_)))
+                    .map(|(name, _)| name.to_owned())
+                    .collect(),
+                _ => Vec::new(),
+            },
+        })
+        .collect()
+}

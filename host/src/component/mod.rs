@@ -1,0 +1,278 @@
+//! A component that is compiled and linked, ready to be instantiated.
+//!
+//! It lives as long as somebody wants sandboxes of it; each sandbox maps its
+//! memory image copy-on-write.
+
+mod grants;
+mod inspect;
+mod state;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use wasmtime::Store;
+use wasmtime::component::{Component as Compiled, InstancePre};
+
+use crate::engine::{Engine, MEMORIES_PER_COMPONENT, TABLES_PER_COMPONENT, one_line};
+use crate::limits::Limit;
+
+pub use grants::{Dir, Grants};
+pub use inspect::{Inspection, Interface, Precompiled, inspect};
+pub use state::State;
+
+/// What a component is expected to export, and how to reach it: the bindings
+/// of a WIT world.
+pub trait World: Send + Sync + 'static {
+    /// The exports, looked up once for all sandboxes.
+    type Pre: Send + Sync + 'static;
+    /// The exports of one instance.
+    type Exports: Send + Sync + 'static;
+
+    /// Looks the exports up.
+    ///
+    /// # Errors
+    ///
+    /// Where the component lacks one, or it has another type.
+    fn prepare(pre: InstancePre<State>) -> wasmtime::Result<Self::Pre>;
+
+    /// Makes one instance.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no slot for it, or its start function traps.
+    fn instantiate(
+        pre: &Self::Pre,
+        store: &mut Store<State>,
+    ) -> impl Future<Output = wasmtime::Result<Self::Exports>> + Send;
+}
+
+/// Implements [`World`] for the types that `wasmtime::component::bindgen!` made.
+#[macro_export]
+macro_rules! world {
+    ($(#[$doc:meta])* $name:ident, $pre:ty, $exports:ty) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name;
+
+        impl $crate::component::World for $name {
+            type Pre = $pre;
+            type Exports = $exports;
+
+            fn prepare(
+                pre: ::wasmtime::component::InstancePre<$crate::component::State>,
+            ) -> ::wasmtime::Result<Self::Pre> {
+                <$pre>::new(pre)
+            }
+
+            async fn instantiate(
+                pre: &Self::Pre,
+                store: &mut ::wasmtime::Store<$crate::component::State>,
+            ) -> ::wasmtime::Result<Self::Exports> {
+                pre.instantiate_async(store).await
+            }
+        }
+    };
+}
+
+/// Where the bytes of a component come from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A file: binary, not text.
+    File(PathBuf),
+    /// Bytes that are part of this program, and the code that the build made of
+    /// them.
+    Bundled {
+        /// The component.
+        wasm: &'static [u8],
+        /// Its precompiled code.
+        code: &'static [u8],
+    },
+}
+
+/// Why a component cannot be run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ComponentError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {reason}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+    /// The file is over the limit.
+    #[error("{} is larger than the limit of {} ({}); --{} raises it", .path.display(), Limit::ComponentSize,
+        Limit::ComponentSize.format(*.value), Limit::ComponentSize.spec().flag)]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The limit in bytes.
+        value: u64,
+    },
+    /// The bytes are something else.
+    #[error("this is not a component but {0}")]
+    NotAComponent(&'static str),
+    /// The bytes do not compile.
+    #[error("the component is not valid: {0}")]
+    Invalid(String),
+    /// It took too long.
+    #[error("compiling the component takes longer than {}; --{} raises this limit",
+        Limit::CompileTime.format(*.value), Limit::CompileTime.spec().flag)]
+    CompileTime {
+        /// The limit in milliseconds.
+        value: u64,
+    },
+    /// It imports what nothing here can give it.
+    #[error("the component imports {0}, which no sandbox is given; WASI 0.2 without wasi:http is what there is")]
+    Import(String),
+    /// It does not fit the world.
+    #[error("the component does not fit: {0}")]
+    Link(String),
+    /// It needs more than one sandbox has.
+    #[error("the component needs {needed} {what}, and one sandbox has at most {most}")]
+    Needs {
+        /// What it needs.
+        what: &'static str,
+        /// How many of it.
+        needed: u64,
+        /// How many there are.
+        most: u64,
+    },
+    /// A granted folder cannot be opened.
+    #[error("cannot grant {}: {reason}", .path.display())]
+    Dir {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+}
+
+/// A compiled and linked component of world `W`.
+pub struct Component<W: World> {
+    engine: Engine,
+    pre: W::Pre,
+    sandboxes: u32,
+}
+
+impl<W: World> Component<W> {
+    /// Compiles a component, or loads its precompiled code, and links it.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read, is no component, imports what `grants` cannot
+    /// give, lacks an export of `W`, or needs more than a sandbox has.
+    pub async fn load(
+        engine: &Engine,
+        source: &Source,
+        grants: &Grants,
+    ) -> Result<Self, ComponentError> {
+        let compiled = compile(engine, source).await?;
+        let sandboxes = fits(engine, &compiled)?;
+        let pre = grants
+            .linker(&compiled)?
+            .instantiate_pre(&compiled)
+            .and_then(W::prepare)
+            .map_err(|error| ComponentError::Link(one_line(&error)))?;
+        Ok(Self { engine: engine.clone(), pre, sandboxes })
+    }
+
+    /// The engine that it was compiled for.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// How many sandboxes of it can exist at once.
+    pub fn sandboxes(&self) -> u32 {
+        self.sandboxes
+    }
+
+    pub(crate) fn pre(&self) -> &W::Pre {
+        &self.pre
+    }
+}
+
+async fn compile(engine: &Engine, source: &Source) -> Result<Compiled, ComponentError> {
+    let (wasm, limit) = match source {
+        Source::Bundled { wasm, code } => {
+            match load_precompiled(engine, code) {
+                Ok(compiled) => return Ok(compiled),
+                Err(reason) => tracing::debug!(reason, "the component is compiled anew"),
+            }
+            (wasm.to_vec(), engine.limits().get(Limit::CompileTime))
+        }
+        Source::File(path) => {
+            let most = engine.limits().get(Limit::ComponentSize);
+            (read_file(path, most)?, engine.limits().get(Limit::CompileTime))
+        }
+    };
+    let inner = engine.wasmtime().clone();
+    let compiling = tokio::task::spawn_blocking(move || Compiled::from_binary(&inner, &wasm));
+    match tokio::time::timeout(Duration::from_millis(limit), compiling).await {
+        Ok(Ok(Ok(compiled))) => Ok(compiled),
+        Ok(Ok(Err(error))) => Err(ComponentError::Invalid(one_line(&error))),
+        Ok(Err(join)) => Err(ComponentError::Invalid(join.to_string())),
+        Err(_) => Err(ComponentError::CompileTime { value: limit }),
+    }
+}
+
+/// Reads a component's file, and tells what it is if it is none.
+pub(crate) fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, ComponentError> {
+    use std::io::Read as _;
+    let unreadable = |error: std::io::Error| ComponentError::Unreadable {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    };
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > most {
+        return Err(ComponentError::TooLarge { path: path.to_owned(), value: most });
+    }
+    // A magic number, then a version and a layer: 1 and 0 for a core module, 13
+    // and 1 for a component.
+    match bytes.as_slice() {
+        [b'\0', b'a', b's', b'm', _, _, 1, 0, ..] => Ok(bytes),
+        [b'\0', b'a', b's', b'm', ..] => Err(ComponentError::NotAComponent(
+            "a core module; `wasm-tools component new`, or the target wasm32-wasip2, makes a component",
+        )),
+        [] => Err(ComponentError::NotAComponent("an empty file")),
+        _ if bytes.starts_with(b"\x7fELF") => {
+            Err(ComponentError::NotAComponent("native code; build it for wasm32-wasip2"))
+        }
+        _ => Err(ComponentError::NotAComponent("some other file; a component starts with `\\0asm`")),
+    }
+}
+
+/// Loads code that the build of this program made, if it fits this engine and
+/// this processor.
+#[expect(unsafe_code, reason = "loading native code; see the safety comment")]
+pub(crate) fn load_precompiled(engine: &Engine, code: &'static [u8]) -> Result<Compiled, String> {
+    if !engine.takes_precompiled() {
+        return Err("the engine has no reserved memory".to_owned());
+    }
+    // SAFETY: the code is part of this program's own binary, where only this
+    // program's build put it, with the same version of Wasmtime. Wasmtime itself
+    // checks version, settings and processor features before it accepts it.
+    unsafe { Compiled::deserialize(engine.wasmtime(), code) }.map_err(|error| one_line(&error))
+}
+
+/// How many sandboxes of the component the engine has slots for.
+fn fits(engine: &Engine, compiled: &Compiled) -> Result<u32, ComponentError> {
+    let Some(needs) = compiled.resources_required() else {
+        return Err(ComponentError::Link(
+            "it instantiates modules that it imports, and nothing can be known of those".to_owned(),
+        ));
+    };
+    for (what, needed, most) in [
+        ("memories", needs.num_memories, MEMORIES_PER_COMPONENT),
+        ("tables", needs.num_tables, TABLES_PER_COMPONENT),
+    ] {
+        if needed > most {
+            return Err(ComponentError::Needs { what, needed: needed.into(), most: most.into() });
+        }
+    }
+    let memories = engine.sandboxes().max(MEMORIES_PER_COMPONENT) / needs.num_memories.max(1);
+    let tables = engine.table_slots() / needs.num_tables.max(1);
+    Ok(engine.sandboxes().min(memories).min(tables))
+}

@@ -1,0 +1,87 @@
+//! What a store holds beside its instance: the memory cap, and the WASI state
+//! if the component ever asks for it.
+//!
+//! It lives and dies with the store of one sandbox.
+
+use wasmtime::ResourceLimiter;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+/// The data of one sandbox's store.
+pub struct State {
+    pub(crate) memory: MemoryCap,
+    /// Made when the component first calls WASI, which a component that only
+    /// computes never does: making it takes a tenth of a small job's time.
+    wasi: Option<Box<WasiCtx>>,
+    resources: ResourceTable,
+}
+
+impl State {
+    /// State whose memory is capped at `cap_bytes`. Without `wasi` the sandbox
+    /// is handed nothing: no arguments, no environment, closed streams.
+    pub(crate) fn new(cap_bytes: u64, wasi: Option<WasiCtx>) -> Self {
+        Self {
+            memory: MemoryCap { cap_bytes, used_bytes: 0, refused: false },
+            wasi: wasi.map(Box::new),
+            resources: ResourceTable::new(),
+        }
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: self.wasi.get_or_insert_default(), table: &mut self.resources }
+    }
+}
+
+/// The cap of one sandbox: all its memories and tables together, unlike
+/// `StoreLimits`, which caps each of them.
+pub(crate) struct MemoryCap {
+    pub(crate) cap_bytes: u64,
+    used_bytes: u64,
+    /// Whether growth was ever refused. An `unreachable` after that is how a
+    /// program ends that could not get memory.
+    pub(crate) refused: bool,
+}
+
+impl MemoryCap {
+    /// Bytes of all memories and tables. Memories never shrink, so that this is
+    /// the peak as well.
+    pub(crate) fn used_bytes(&self) -> u64 {
+        self.used_bytes
+    }
+
+    fn grow(&mut self, current: usize, desired: usize, unit_bytes: u64) -> bool {
+        let more = (desired.saturating_sub(current) as u64).saturating_mul(unit_bytes);
+        let used_bytes = self.used_bytes.saturating_add(more);
+        if used_bytes > self.cap_bytes {
+            self.refused = true;
+            return false;
+        }
+        self.used_bytes = used_bytes;
+        true
+    }
+}
+
+impl ResourceLimiter for MemoryCap {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        // Beyond its own maximum a memory does not grow, whatever the cap says.
+        Ok(maximum.is_none_or(|maximum| desired <= maximum) && self.grow(current, desired, 1))
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let element_bytes = size_of::<usize>() as u64;
+        Ok(maximum.is_none_or(|maximum| desired <= maximum)
+            && self.grow(current, desired, element_bytes))
+    }
+}

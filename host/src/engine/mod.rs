@@ -1,0 +1,130 @@
+//! The Wasmtime engine, and the ticker that lets sandboxes take turns.
+//!
+//! One engine lives as long as the program. Everything that it reserves is
+//! bounded by the number of sandboxes it was made for.
+
+mod config;
+mod ticker;
+
+use std::sync::Arc;
+
+use crate::limits::{Limit, Limits};
+use crate::machine::Machine;
+
+use config::Layout;
+pub(crate) use config::{MEMORIES_PER_COMPONENT, TABLES_PER_COMPONENT};
+pub use ticker::TICK;
+use ticker::Ticker;
+
+/// Why there is no engine.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Not even one sandbox fits.
+    #[error(
+        "there is no room for a single sandbox: {memory} of memory for all sandboxes and {mappings} free \
+         mappings; at least 1 MiB and 2053 mappings are needed (--total-memory sets the memory)"
+    )]
+    NoRoom {
+        /// Memory of all sandboxes, as a person writes it.
+        memory: String,
+        /// Mappings that the kernel still allows.
+        mappings: u64,
+    },
+    /// Wasmtime refused to start.
+    #[error("the WebAssembly engine does not start here: {0}")]
+    Start(String),
+}
+
+/// A compiler and a place for sandboxes. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    inner: wasmtime::Engine,
+    limits: Limits,
+    layout: Layout,
+    sandboxes: u32,
+    total_memory_bytes: u64,
+    _ticker: Arc<Ticker>,
+}
+
+impl Engine {
+    /// An engine for as many sandboxes as `limits` and `machine` allow.
+    ///
+    /// # Errors
+    ///
+    /// Where not even one sandbox fits, or Wasmtime does not run here.
+    pub fn new(limits: &Limits, machine: &Machine) -> Result<Self, EngineError> {
+        let total_memory_bytes = machine.total_memory_bytes(limits);
+        let sandboxes = u32::try_from(machine.sandboxes(limits)).unwrap_or(u32::MAX);
+        if sandboxes == 0 {
+            return Err(EngineError::NoRoom {
+                memory: Limit::TotalMemory.format(total_memory_bytes),
+                mappings: machine.mappings_free,
+            });
+        }
+        let asked = limits.get(Limit::Sandboxes);
+        if u64::from(sandboxes) < asked {
+            tracing::debug!(asked, sandboxes, "this machine has room for fewer sandboxes");
+        }
+        let stack_bytes = usize::try_from(limits.get(Limit::Stack)).unwrap_or(usize::MAX);
+        let start = |layout| wasmtime::Engine::new(&config::config(layout, stack_bytes));
+        let pooled = Layout::Pooled { sandboxes };
+        let reserved = if machine.pooled_sandboxes() >= u64::from(sandboxes) {
+            start(pooled).map(|inner| (inner, pooled))
+        } else {
+            Err(wasmtime::Error::msg("the address space is limited"))
+        };
+        let (inner, layout) = match reserved {
+            Ok(started) => started,
+            Err(error) => {
+                tracing::debug!(%error, "no memory is reserved ahead, sandboxes start more slowly");
+                let inner = start(Layout::Unreserved)
+                    .map_err(|error| EngineError::Start(one_line(&error)))?;
+                (inner, Layout::Unreserved)
+            }
+        };
+        let ticker = Ticker::start(&inner).map_err(|error| EngineError::Start(error.to_string()))?;
+        Ok(Self {
+            inner,
+            limits: limits.clone(),
+            layout,
+            sandboxes,
+            total_memory_bytes,
+            _ticker: Arc::new(ticker),
+        })
+    }
+
+    /// The limits that the engine was made with.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// How many sandboxes can exist at once.
+    pub fn sandboxes(&self) -> u32 {
+        self.sandboxes
+    }
+
+    /// Bytes that all sandboxes may have together.
+    pub fn total_memory_bytes(&self) -> u64 {
+        self.total_memory_bytes
+    }
+
+    /// Whether code that the build precompiled can be loaded.
+    pub(crate) fn takes_precompiled(&self) -> bool {
+        self.layout != Layout::Unreserved
+    }
+
+    /// How many tables all sandboxes can have together.
+    pub(crate) fn table_slots(&self) -> u32 {
+        config::table_slots(self.sandboxes)
+    }
+
+    pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.inner
+    }
+}
+
+/// `error` and its causes on one line.
+pub(crate) fn one_line(error: &wasmtime::Error) -> String {
+    let text = format!("{error:#}");
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

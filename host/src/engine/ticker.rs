@@ -1,0 +1,44 @@
+//! The epoch ticker: a thread that lets every running sandbox look at its
+//! deadline and yield to the others once in a [`TICK`].
+//!
+//! It holds the engine weakly and dies with it; dropping the ticker stops the
+//! thread and waits for it.
+
+use std::io;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+/// How often a running sandbox is interrupted. A job past its deadline stops at
+/// the next tick that its code reaches; a bulk memory instruction is one step
+/// to it, and filling 4 GiB by one was measured at about a second.
+pub const TICK: Duration = Duration::from_millis(1);
+
+pub(super) struct Ticker {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ticker {
+    pub(super) fn start(engine: &wasmtime::Engine) -> io::Result<Self> {
+        let engine = engine.weak();
+        let (stop, stopped) = channel();
+        let thread = Builder::new().name("epoch".to_owned()).spawn(move || {
+            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(TICK) {
+                let Some(engine) = engine.upgrade() else { return };
+                engine.increment_epoch();
+            }
+        })?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // The thread never panics; there is nothing to learn from it.
+            let _ = thread.join();
+        }
+    }
+}

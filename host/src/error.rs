@@ -1,0 +1,104 @@
+//! What can become of a job that is not done, and which of that may be tried
+//! again.
+
+use crate::limits::Limit;
+
+/// Why a job has no result.
+///
+/// It is cloned to every reader of the job's channels, so that a broken result
+/// never looks like a finished one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RunError {
+    /// The request makes no sense; the text says what would be right.
+    #[error("{0}")]
+    Malformed(String),
+    /// A limit would be exceeded, known before computing.
+    #[error(
+        "the job needs {} {needs}, over the limit ({limit}: {}); {}",
+        .limit.format(*.needed), .limit.format(*.value), raise(*.limit)
+    )]
+    TooLarge {
+        /// The limit that stands against it.
+        limit: Limit,
+        /// The limit's value in its unit.
+        value: u64,
+        /// What the job would need, in the same unit.
+        needed: u64,
+        /// What it is that the job needs: "of memory", "of output".
+        needs: &'static str,
+    },
+    /// The result is out of reach at any limit.
+    #[error("{0}")]
+    OutOfReach(String),
+    /// There is no room for the job now.
+    #[error("no room: the limit of {} ({}) is reached; {}", .limit, .limit.format(*.value), raise(*.limit))]
+    Busy {
+        /// The limit that is reached.
+        limit: Limit,
+        /// Its value in its unit.
+        value: u64,
+    },
+    /// A limit stopped the job while it ran.
+    #[error("stopped by the limit of {} ({}); {}", .limit, .limit.format(*.value), raise(*.limit))]
+    Stopped {
+        /// The limit that the job met.
+        limit: Limit,
+        /// Its value in its unit.
+        value: u64,
+    },
+    /// The component took more memory than it promised to take, or than one may
+    /// take that has promised nothing yet.
+    #[error("stopped by the limit of {}, which holds it to the {} that it promised", Limit::SandboxMemory,
+        Limit::SandboxMemory.format(*.promised_bytes))]
+    OverPromise {
+        /// What it was held to.
+        promised_bytes: u64,
+    },
+    /// The component called what it was not granted.
+    #[error("the component called {import}, which it was not granted; {flag} grants it")]
+    NotGranted {
+        /// The interface and function that was called.
+        import: String,
+        /// The flag that grants it.
+        flag: &'static str,
+    },
+    /// The component trapped.
+    #[error("the component trapped: {0}")]
+    Trapped(String),
+    /// The component said that its computation went wrong.
+    #[error("the component failed: {0}")]
+    Failed(String),
+    /// The writer of a channel that the job reads from failed.
+    #[error("its input broke off: {0}")]
+    Upstream(Box<RunError>),
+    /// The reader went away before the job was done.
+    #[error("the reader of its output went away")]
+    ReaderGone,
+    /// The writer went away without a word on how it ended.
+    #[error("the writer went away before it was done")]
+    WriterGone,
+}
+
+impl RunError {
+    /// Whether the same job may succeed if it is tried again, on a fresh
+    /// sandbox and with the same limits.
+    pub const fn may_be_retried(&self) -> bool {
+        match self {
+            Self::Busy { .. } | Self::WriterGone => true,
+            Self::Malformed(_)
+            | Self::TooLarge { .. }
+            | Self::OutOfReach(_)
+            | Self::Stopped { .. }
+            | Self::OverPromise { .. }
+            | Self::NotGranted { .. }
+            | Self::Trapped(_)
+            | Self::Failed(_)
+            | Self::Upstream(_)
+            | Self::ReaderGone => false,
+        }
+    }
+}
+
+fn raise(limit: Limit) -> String {
+    format!("--{} or {} raises it", limit.spec().flag, limit.spec().env)
+}

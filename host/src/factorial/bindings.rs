@@ -1,0 +1,22 @@
+//! The bindings of the world in `wit/`, and its types, which are ours above this
+//! layer.
+
+#![expect(missing_docs, reason = "generated from `wit/`, which documents every item")]
+
+wasmtime::component::bindgen!({
+    path: "../wit",
+    world: "cocoon:factorial/sandbox",
+    exports: { default: async },
+    additional_derives: [PartialEq, Eq, Hash],
+});
+
+pub use exports::cocoon::factorial::factorial::{
+    Count, Error, Estimate, Facts, Format, Kind, Request,
+};
+
+crate::world!(
+    /// Components of the world `cocoon:factorial/sandbox`.
+    FactorialWorld,
+    SandboxPre<crate::component::State>,
+    Sandbox
+);

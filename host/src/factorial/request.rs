@@ -1,0 +1,141 @@
+//! How requests are written on a command line, and read back.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::bindings::{Count, Format, Kind, Request};
+
+/// The kinds as they are written, for messages.
+pub const KINDS: &str = "factorial, double, multi:K, subfactorial, primorial, superfactorial, hyperfactorial, alternating";
+/// The formats as they are written, for messages.
+pub const FORMATS: &str = "decimal, scientific:DIGITS";
+
+/// One of each kind, in the order in which `kinds` lists them.
+pub const ONE_OF_EACH_KIND: [Kind; 8] = [
+    Kind::Factorial,
+    Kind::Multifactorial(2),
+    Kind::Multifactorial(3),
+    Kind::Subfactorial,
+    Kind::Primorial,
+    Kind::Superfactorial,
+    Kind::Hyperfactorial,
+    Kind::Alternating,
+];
+
+impl FromStr for Kind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "factorial" => Ok(Self::Factorial),
+            "double" => Ok(Self::Multifactorial(2)),
+            "subfactorial" => Ok(Self::Subfactorial),
+            "primorial" => Ok(Self::Primorial),
+            "superfactorial" => Ok(Self::Superfactorial),
+            "hyperfactorial" => Ok(Self::Hyperfactorial),
+            "alternating" => Ok(Self::Alternating),
+            _ => match text.strip_prefix("multi:").map(str::parse) {
+                Some(Ok(step @ 1..)) => Ok(Self::Multifactorial(step)),
+                Some(_) => Err(format!("the K of multi:K is a number from 1 to {}", u32::MAX)),
+                None => Err(format!("the kinds are {KINDS}")),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Factorial => "factorial",
+            Self::Multifactorial(2) => "double",
+            Self::Multifactorial(step) => return write!(out, "multi:{step}"),
+            Self::Subfactorial => "subfactorial",
+            Self::Primorial => "primorial",
+            Self::Superfactorial => "superfactorial",
+            Self::Hyperfactorial => "hyperfactorial",
+            Self::Alternating => "alternating",
+        })
+    }
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.strip_prefix("scientific:").map(str::parse)) {
+            ("decimal", _) => Ok(Self::Decimal),
+            (_, Some(Ok(digits @ 1..=1000))) => Ok(Self::Scientific(digits)),
+            (_, Some(_)) => Err("the DIGITS of scientific:DIGITS are from 1 to 1000".to_owned()),
+            (_, None) => Err(format!("the formats are {FORMATS}")),
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Decimal => out.write_str("decimal"),
+            Self::Scientific(digits) => write!(out, "scientific:{digits}"),
+        }
+    }
+}
+
+impl Count {
+    /// The count itself, if it is known exactly.
+    pub const fn exact(self) -> Option<u64> {
+        match self {
+            Self::Exact(count) => Some(count),
+            Self::AtMost(_) | Self::Beyond => None,
+        }
+    }
+
+    /// The most that it can be, if that can be said at all.
+    pub const fn most(self) -> Option<u64> {
+        match self {
+            Self::Exact(count) | Self::AtMost(count) => Some(count),
+            Self::Beyond => None,
+        }
+    }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(count) => write!(out, "{count}"),
+            Self::AtMost(count) => write!(out, "at most {count}"),
+            Self::Beyond => out.write_str("more than 18446744073709551615"),
+        }
+    }
+}
+
+impl Request {
+    /// All digits of the `kind` of `n`.
+    pub const fn decimal(kind: Kind, n: u64) -> Self {
+        Self { kind, n, format: Format::Decimal }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_and_formats_are_read_as_they_are_written() {
+        for kind in ONE_OF_EACH_KIND.into_iter().chain([Kind::Multifactorial(1)]) {
+            assert_eq!(kind.to_string().parse(), Ok(kind));
+        }
+        for format in [Format::Decimal, Format::Scientific(1), Format::Scientific(1000)] {
+            assert_eq!(format.to_string().parse(), Ok(format));
+        }
+    }
+
+    #[test]
+    fn what_is_none_is_refused() {
+        for text in ["", "multi:", "multi:0", "multi:-1", "multi:4294967296", "Factorial"] {
+            assert!(text.parse::<Kind>().is_err(), "{text}");
+        }
+        for text in ["", "scientific", "scientific:0", "scientific:1001", "hex"] {
+            assert!(text.parse::<Format>().is_err(), "{text}");
+        }
+    }
+}

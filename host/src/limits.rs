@@ -1,0 +1,326 @@
+//! Every limit by name, with its unit, its defaults, its flag and its
+//! environment variable.
+//!
+//! Nothing in the other layers waits, grows or buffers without one of these.
+//! The flags of the command line are made from this table, and a job that a
+//! limit refused or stopped names it by this table.
+
+use std::fmt;
+
+/// A limit that a job can meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(usize)]
+pub enum Limit {
+    /// Linear memory and tables of one sandbox.
+    SandboxMemory,
+    /// The caps of all sandboxes together.
+    TotalMemory,
+    /// From a job's admission request until its last digit is produced.
+    Deadline,
+    /// Bytes that one job may put out.
+    Output,
+    /// Bytes of input that one job may be given.
+    Input,
+    /// The stack of wasm frames of one sandbox.
+    Stack,
+    /// Sandboxes that exist at once.
+    Sandboxes,
+    /// Jobs that wait for a sandbox or for memory.
+    Queue,
+    /// The file of a component.
+    ComponentSize,
+    /// Compiling a component.
+    CompileTime,
+}
+
+/// What a limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Bytes, written as `256MiB`.
+    Bytes,
+    /// Milliseconds, written as `30s`.
+    Milliseconds,
+    /// Plain things.
+    Things,
+}
+
+/// One row of the table of limits.
+#[derive(Debug)]
+pub struct Spec {
+    /// As it is named in messages.
+    pub name: &'static str,
+    /// The flag without its dashes.
+    pub flag: &'static str,
+    /// The environment variable.
+    pub env: &'static str,
+    /// What it counts.
+    pub unit: Unit,
+    /// One line for `--help`.
+    pub help: &'static str,
+}
+
+/// Sandboxes of jobs that promise no more than this are admitted without a wait
+/// for the memory budget, so that small jobs are never stuck behind large ones.
+pub const SMALL_JOB_BYTES: u64 = 1 << 20;
+/// The largest answer that the contract's `compute` returns in one reply.
+pub const REPLY_BYTES: u64 = 64 << 10;
+/// The largest piece of a byte stream that is moved at once.
+pub const CHUNK_BYTES: usize = 64 << 10;
+/// How many values a channel holds before its writer has to wait.
+pub const CHANNEL_ITEMS: usize = 8;
+/// Costs of requests that are remembered.
+pub const COSTS_REMEMBERED: usize = 1024;
+/// The most linear memory that a 32-bit component can have.
+pub const LINEAR_MEMORY_BYTES: u64 = 4 << 30;
+/// The share of the machine's memory that all sandboxes may have, in percent.
+pub const TOTAL_MEMORY_PERCENT: u64 = 70;
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+impl Limit {
+    /// Every limit, in the order of `--help`.
+    pub const ALL: [Self; 10] = [
+        Self::SandboxMemory,
+        Self::TotalMemory,
+        Self::Deadline,
+        Self::Output,
+        Self::Input,
+        Self::Stack,
+        Self::Sandboxes,
+        Self::Queue,
+        Self::ComponentSize,
+        Self::CompileTime,
+    ];
+
+    /// This limit's row of the table.
+    pub const fn spec(self) -> &'static Spec {
+        match self {
+            Self::SandboxMemory => &Spec {
+                name: "memory of one sandbox",
+                flag: "sandbox-memory",
+                env: "COCOON_SANDBOX_MEMORY",
+                unit: Unit::Bytes,
+                help: "Linear memory and tables of one sandbox",
+            },
+            Self::TotalMemory => &Spec {
+                name: "memory of all sandboxes",
+                flag: "total-memory",
+                env: "COCOON_TOTAL_MEMORY",
+                unit: Unit::Bytes,
+                help: "Memory of all sandboxes together; a share of the machine's or cgroup's may be given as 70%",
+            },
+            Self::Deadline => &Spec {
+                name: "deadline",
+                flag: "deadline",
+                env: "COCOON_DEADLINE",
+                unit: Unit::Milliseconds,
+                help: "Time of a job, waiting included, until its last byte is produced",
+            },
+            Self::Output => &Spec {
+                name: "output of a job",
+                flag: "output",
+                env: "COCOON_OUTPUT",
+                unit: Unit::Bytes,
+                help: "Bytes that one job may put out",
+            },
+            Self::Input => &Spec {
+                name: "input of a job",
+                flag: "input",
+                env: "COCOON_INPUT",
+                unit: Unit::Bytes,
+                help: "Bytes of standard input that one job may be given",
+            },
+            Self::Stack => &Spec {
+                name: "wasm stack",
+                flag: "stack",
+                env: "COCOON_STACK",
+                unit: Unit::Bytes,
+                help: "Stack of wasm frames of one sandbox",
+            },
+            Self::Sandboxes => &Spec {
+                name: "sandboxes at once",
+                flag: "sandboxes",
+                env: "COCOON_SANDBOXES",
+                unit: Unit::Things,
+                help: "Sandboxes that exist at once, or fewer where the machine's mappings, address space or memory allow fewer",
+            },
+            Self::Queue => &Spec {
+                name: "queued jobs",
+                flag: "queue",
+                env: "COCOON_QUEUE",
+                unit: Unit::Things,
+                help: "Jobs that wait for a sandbox or for memory",
+            },
+            Self::ComponentSize => &Spec {
+                name: "component file",
+                flag: "component-size",
+                env: "COCOON_COMPONENT_SIZE",
+                unit: Unit::Bytes,
+                help: "Bytes of a component file",
+            },
+            Self::CompileTime => &Spec {
+                name: "compilation",
+                flag: "compile-time",
+                env: "COCOON_COMPILE_TIME",
+                unit: Unit::Milliseconds,
+                help: "Time to compile a component",
+            },
+        }
+    }
+
+    /// `value` in this limit's unit, as a person writes it.
+    pub fn format(self, value: u64) -> String {
+        match self.spec().unit {
+            Unit::Bytes => format_bytes(value),
+            Unit::Milliseconds => {
+                humantime::format_duration(std::time::Duration::from_millis(value)).to_string()
+            }
+            Unit::Things => value.to_string(),
+        }
+    }
+
+    /// Reads a value as a person writes it: `256MiB`, `1h`, `1000`.
+    ///
+    /// # Errors
+    ///
+    /// Says what would be right where `text` is not a value of this unit, is 0,
+    /// or is beyond what can be had at all.
+    pub fn parse(self, text: &str) -> Result<u64, String> {
+        let value = match self.spec().unit {
+            Unit::Bytes => text
+                .parse::<bytesize::ByteSize>()
+                .map(|size| size.as_u64())
+                .map_err(|_| format!("`{text}` is not a size; write it as 256MiB or 4GiB"))?,
+            Unit::Milliseconds => humantime::parse_duration(text)
+                .ok()
+                .and_then(|time| u64::try_from(time.as_millis()).ok())
+                .ok_or_else(|| format!("`{text}` is not a time; write it as 500ms, 30s or 1h"))?,
+            Unit::Things => text
+                .parse()
+                .map_err(|_| format!("`{text}` is not a number; write it as 1000"))?,
+        };
+        let (least, most) = self.range();
+        if value < least || value > most {
+            return Err(format!(
+                "`{text}` is out of range; it must be from {} to {}",
+                self.format(least),
+                self.format(most)
+            ));
+        }
+        Ok(value)
+    }
+
+    /// The least and the greatest value that make sense.
+    const fn range(self) -> (u64, u64) {
+        match self {
+            Self::SandboxMemory => (64 * KIB, LINEAR_MEMORY_BYTES),
+            Self::TotalMemory => (MIB, 1 << 47),
+            // Over a hundred years stand for "without end".
+            Self::Deadline | Self::CompileTime => (1, 1 << 42),
+            Self::Output | Self::Input => (1, 1 << 47),
+            Self::Stack => (64 * KIB, 64 * MIB),
+            Self::Sandboxes => (1, 1_000_000),
+            Self::Queue => (0, 100_000_000),
+            Self::ComponentSize => (1, GIB),
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.spec().name)
+    }
+}
+
+/// A value for every limit, in the limit's unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits([u64; Limit::ALL.len()]);
+
+impl Limits {
+    /// The defaults of the commands that compute. Total memory still has to be
+    /// taken from the machine: 0 stands for [`TOTAL_MEMORY_PERCENT`] of it.
+    pub const COMMANDS: Self = Self([
+        LINEAR_MEMORY_BYTES,
+        0,
+        60 * 60 * 1000,
+        GIB,
+        64 * MIB,
+        512 * KIB,
+        1000,
+        10_000,
+        64 * MIB,
+        60 * 1000,
+    ]);
+
+    /// The defaults of `cocoon exec`, whose components promise nothing.
+    pub const EXEC: Self = Self::COMMANDS.with(Limit::SandboxMemory, 256 * MIB);
+
+    /// The value of `limit` in its unit.
+    pub const fn get(&self, limit: Limit) -> u64 {
+        self.0[limit as usize]
+    }
+
+    /// The same limits with another value for `limit`.
+    #[must_use]
+    pub const fn with(mut self, limit: Limit, value: u64) -> Self {
+        self.0[limit as usize] = value;
+        self
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::COMMANDS
+    }
+}
+
+/// The largest binary unit that holds `bytes` without a rest.
+fn format_bytes(bytes: u64) -> String {
+    match bytes {
+        0 => "0 B".to_owned(),
+        _ if bytes % GIB == 0 => format!("{} GiB", bytes / GIB),
+        _ if bytes % MIB == 0 => format!("{} MiB", bytes / MIB),
+        _ if bytes % KIB == 0 => format!("{} KiB", bytes / KIB),
+        _ => format!("{bytes} B"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_the_order_of_the_enum() {
+        for (index, limit) in Limit::ALL.into_iter().enumerate() {
+            assert_eq!(limit as usize, index);
+        }
+    }
+
+    #[test]
+    fn every_default_can_be_written_and_read_back() {
+        for limit in Limit::ALL {
+            for limits in [Limits::COMMANDS, Limits::EXEC] {
+                let value = limits.get(limit);
+                if value > 0 {
+                    assert_eq!(limit.parse(&limit.format(value)), Ok(value), "{limit}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_value_is_refused_with_what_would_be_right() {
+        for (limit, text, hint) in [
+            (Limit::SandboxMemory, "many", "256MiB"),
+            (Limit::SandboxMemory, "5GiB", "4 GiB"),
+            (Limit::Deadline, "soon", "30s"),
+            (Limit::Deadline, "0s", "out of range"),
+            (Limit::Sandboxes, "-1", "1000"),
+        ] {
+            let error = limit.parse(text).expect_err(text);
+            assert!(error.contains(hint), "{error}");
+        }
+    }
+}

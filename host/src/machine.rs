@@ -1,0 +1,159 @@
+//! What this machine lets one process have: memory, mappings, address space.
+//!
+//! Read once at start. The numbers bound how many sandboxes can exist, so that
+//! the kernel never has to refuse one with ENOMEM.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rustix::process::{Resource, getrlimit};
+
+use crate::limits::{LINEAR_MEMORY_BYTES, Limit, Limits, SMALL_JOB_BYTES, TOTAL_MEMORY_PERCENT};
+
+/// Mappings that a suspended sandbox holds: two of its linear memory, one of
+/// its tables and one of its stack were counted; one more is for luck.
+const MAPPINGS_PER_SANDBOX: u64 = 5;
+/// Mappings kept back for the program itself: threads, code, buffers.
+const MAPPINGS_RESERVED: u64 = 2048;
+/// What the kernel lets a process map where it was told no other limit.
+const MAPPINGS_DEFAULT: u64 = 65_530;
+/// Half of the 47 bits of user address space, the rest is the program's.
+const ADDRESS_SPACE_BYTES: u64 = 1 << 46;
+/// Address space of one pooled sandbox: its linear memory's reservation and
+/// guard, its tables and its stack.
+const ADDRESS_SPACE_PER_SANDBOX: u64 = LINEAR_MEMORY_BYTES + (64 << 20);
+
+/// What one process can have on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// Bytes of memory, by the machine or by the cgroup, whichever is less.
+    pub memory_bytes: u64,
+    /// Memory mappings that are still free.
+    pub mappings_free: u64,
+    /// Bytes of address space that sandboxes may take.
+    pub address_space_bytes: u64,
+}
+
+impl Machine {
+    /// Reads what the kernel says of this process.
+    pub fn detect() -> Self {
+        let max = read_number(Path::new("/proc/sys/vm/max_map_count")).unwrap_or(MAPPINGS_DEFAULT);
+        let used = fs::read_to_string("/proc/self/maps").map_or(0, |maps| maps.lines().count());
+        let address_space = getrlimit(Resource::As).current.unwrap_or(u64::MAX);
+        Self {
+            memory_bytes: physical_bytes().min(cgroup_bytes().unwrap_or(u64::MAX)),
+            mappings_free: max.saturating_sub(used as u64),
+            // A limited address space also has to hold heap, code and threads.
+            address_space_bytes: ADDRESS_SPACE_BYTES.min(address_space / 4 * 3),
+        }
+    }
+
+    /// Bytes that all sandboxes may have together, by `limits` or else by the
+    /// default share of the machine's memory.
+    pub fn total_memory_bytes(&self, limits: &Limits) -> u64 {
+        match limits.get(Limit::TotalMemory) {
+            0 => self.share_bytes(TOTAL_MEMORY_PERCENT),
+            bytes => bytes,
+        }
+    }
+
+    /// `percent` of the machine's memory, in bytes.
+    pub fn share_bytes(&self, percent: u64) -> u64 {
+        self.memory_bytes / 100 * percent
+    }
+
+    /// How many sandboxes can exist at once: as many as `limits` say, or fewer
+    /// where mappings or memory allow fewer: a quarter of the memory is kept for
+    /// jobs that are larger than [`SMALL_JOB_BYTES`]. 0 where not even one fits.
+    pub fn sandboxes(&self, limits: &Limits) -> u64 {
+        limits
+            .get(Limit::Sandboxes)
+            .min(self.mappings_free.saturating_sub(MAPPINGS_RESERVED) / MAPPINGS_PER_SANDBOX)
+            .min(self.total_memory_bytes(limits) / 4 * 3 / SMALL_JOB_BYTES)
+    }
+
+    /// How many sandboxes' memories can be reserved ahead in the address space.
+    pub const fn pooled_sandboxes(&self) -> u64 {
+        self.address_space_bytes / ADDRESS_SPACE_PER_SANDBOX
+    }
+}
+
+fn physical_bytes() -> u64 {
+    let info = rustix::system::sysinfo();
+    let unit = u64::from(info.mem_unit.max(1));
+    u64::try_from(info.totalram).unwrap_or(u64::MAX).saturating_mul(unit)
+}
+
+/// The least memory limit of this process's cgroup and those above it, version 2
+/// or 1. `None` where there is none.
+fn cgroup_bytes() -> Option<u64> {
+    let membership = fs::read_to_string("/proc/self/cgroup").ok()?;
+    membership.lines().filter_map(|line| limit_of_membership(line, Path::new("/sys/fs/cgroup"))).min()
+}
+
+/// The limit that one line of `/proc/self/cgroup` stands for. Lines read
+/// `hierarchy:controllers:path`; version 2 has no controllers.
+fn limit_of_membership(line: &str, root: &Path) -> Option<u64> {
+    let mut fields = line.splitn(3, ':');
+    let (controllers, path) = (fields.nth(1)?, fields.next()?);
+    let (root, file) = match controllers {
+        "" => (root.to_path_buf(), "memory.max"),
+        named if named.split(',').any(|name| name == "memory") => {
+            (root.join("memory"), "memory.limit_in_bytes")
+        }
+        _ => return None,
+    };
+    // Inside a container the path may be one that only the host can see; what
+    // the container can see of it is the root.
+    let mut folder = PathBuf::from(path.trim_start_matches('/'));
+    let mut least = read_number(&root.join(file));
+    while folder.file_name().is_some() {
+        let here = read_number(&root.join(&folder).join(file));
+        least = [least, here].into_iter().flatten().min();
+        folder.pop();
+    }
+    least
+}
+
+/// The number in a file of the kernel's; `None` for `max`.
+fn read_number(path: &Path) -> Option<u64> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MACHINE: Machine = Machine {
+        memory_bytes: 8 << 30,
+        mappings_free: 65_000,
+        address_space_bytes: ADDRESS_SPACE_BYTES,
+    };
+
+    #[test]
+    fn sandboxes_are_bounded_by_what_is_scarcest() {
+        let many = Limits::COMMANDS.with(Limit::Sandboxes, 1_000_000);
+        assert_eq!(MACHINE.sandboxes(&Limits::COMMANDS), 1000);
+        assert_eq!(MACHINE.sandboxes(&many), MACHINE.total_memory_bytes(&many) / 4 * 3 >> 20);
+        let few = Machine { mappings_free: 2548, ..MACHINE };
+        assert_eq!(few.sandboxes(&many), 100);
+        assert_eq!(Machine { memory_bytes: 1 << 20, ..MACHINE }.sandboxes(&many), 0);
+    }
+
+    #[test]
+    fn the_least_cgroup_above_decides_in_both_versions() {
+        let root = tempfile::tempdir().expect("a folder");
+        let write = |path: &str, text: &str| {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("folders");
+            fs::write(path, text).expect("a file");
+        };
+        write("a/memory.max", "300\n");
+        write("a/b/memory.max", "max\n");
+        write("memory/x/memory.limit_in_bytes", "200\n");
+        assert_eq!(limit_of_membership("0::/a/b", root.path()), Some(300));
+        assert_eq!(limit_of_membership("4:cpu,memory:/x", root.path()), Some(200));
+        assert_eq!(limit_of_membership("4:cpu:/x", root.path()), None);
+        assert_eq!(limit_of_membership("0::/", root.path()), None);
+    }
+}

@@ -1,0 +1,165 @@
+//! Admission: who may have a sandbox, how much memory, and who has to wait.
+//!
+//! A pool lives as long as its engine. A [`Permit`] is one sandbox's place in
+//! it and gives the place back when it is dropped. Memory is admitted in two
+//! lanes, so that small jobs never stand behind large ones: every sandbox comes
+//! with [`SMALL_JOB_BYTES`], and jobs that need more wait for the rest of the
+//! budget. The sum of all caps never exceeds the budget.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+use tokio::time::{Instant, timeout_at};
+
+use crate::engine::Engine;
+use crate::error::RunError;
+use crate::limits::{Limit, Limits, SMALL_JOB_BYTES};
+
+/// The unit in which memory is admitted: one page of linear memory.
+const PAGE_BYTES: u64 = 64 << 10;
+
+/// The places for sandboxes. Cheap to clone.
+#[derive(Clone)]
+pub struct Pool(Arc<Lanes>);
+
+struct Lanes {
+    limits: Limits,
+    sandboxes: Arc<Semaphore>,
+    large_pages: Arc<Semaphore>,
+    large_pages_max: u64,
+    waiting: AtomicU64,
+}
+
+/// A sandbox's place in the pool: its memory cap and its deadline.
+#[derive(Debug)]
+pub struct Permit {
+    cap_bytes: u64,
+    deadline: Instant,
+    _sandbox: OwnedSemaphorePermit,
+    _memory: Option<OwnedSemaphorePermit>,
+}
+
+impl Permit {
+    /// What the sandbox's memory may come to.
+    pub fn cap_bytes(&self) -> u64 {
+        self.cap_bytes
+    }
+
+    /// When the job must have produced its last byte.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+}
+
+impl Pool {
+    /// A pool for `sandboxes` places (the engine's number, or fewer where a
+    /// component needs more of its slots).
+    pub fn new(engine: &Engine, sandboxes: u32) -> Self {
+        let small_bytes = u64::from(engine.sandboxes()) * SMALL_JOB_BYTES;
+        let large_pages_max = engine.total_memory_bytes().saturating_sub(small_bytes) / PAGE_BYTES;
+        let permits = |count: u64| {
+            Arc::new(Semaphore::new(usize::try_from(count).map_or(Semaphore::MAX_PERMITS, |count| {
+                count.min(Semaphore::MAX_PERMITS)
+            })))
+        };
+        Self(Arc::new(Lanes {
+            limits: engine.limits().clone(),
+            sandboxes: permits(sandboxes.into()),
+            large_pages: permits(large_pages_max),
+            large_pages_max,
+            waiting: AtomicU64::new(0),
+        }))
+    }
+
+    /// The limits that jobs of this pool run under.
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// The deadline of a job that is asked for now.
+    pub fn deadline(&self) -> Instant {
+        let now = Instant::now();
+        now.checked_add(Duration::from_millis(self.0.limits.get(Limit::Deadline))).unwrap_or(now)
+    }
+
+    /// Waits for a place for a sandbox whose memory is capped at `cap_bytes`.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::TooLarge`] where no sandbox may ever have so much,
+    /// [`RunError::Busy`] where the queue is full, [`RunError::Stopped`] where
+    /// the deadline passes in the queue.
+    pub async fn admit(&self, cap_bytes: u64, deadline: Instant) -> Result<Permit, RunError> {
+        // Memory first: who waits for it must not hold a sandbox's place.
+        let memory = if cap_bytes > SMALL_JOB_BYTES {
+            Some(self.take(&self.0.large_pages, self.large_pages(cap_bytes)?, deadline).await?)
+        } else {
+            None
+        };
+        let sandbox = self.take(&self.0.sandboxes, 1, deadline).await?;
+        Ok(Permit { cap_bytes, deadline, _sandbox: sandbox, _memory: memory })
+    }
+
+    /// The pages that a job of `cap_bytes` takes from the large lane.
+    fn large_pages(&self, cap_bytes: u64) -> Result<u32, RunError> {
+        let pages = cap_bytes.div_ceil(PAGE_BYTES);
+        let over = |limit, value| {
+            Err(RunError::TooLarge { limit, value, needed: cap_bytes, needs: "of memory" })
+        };
+        let one_bytes = self.0.limits.get(Limit::SandboxMemory);
+        if cap_bytes > one_bytes {
+            return over(Limit::SandboxMemory, one_bytes);
+        }
+        match u32::try_from(pages) {
+            Ok(few) if pages <= self.0.large_pages_max => Ok(few),
+            _ => over(Limit::TotalMemory, self.0.large_pages_max * PAGE_BYTES),
+        }
+    }
+
+    async fn take(
+        &self,
+        lane: &Arc<Semaphore>,
+        count: u32,
+        deadline: Instant,
+    ) -> Result<OwnedSemaphorePermit, RunError> {
+        // Free permits are handed to waiters first, so this overtakes nobody.
+        match Arc::clone(lane).try_acquire_many_owned(count) {
+            Ok(permit) => return Ok(permit),
+            Err(TryAcquireError::NoPermits) => {}
+            Err(TryAcquireError::Closed) => unreachable!("the pool never closes its semaphores"),
+        }
+        let _place = Place::take(&self.0)?;
+        match timeout_at(deadline, Arc::clone(lane).acquire_many_owned(count)).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) => unreachable!("the pool never closes its semaphores"),
+            Err(_) => Err(RunError::Stopped {
+                limit: Limit::Deadline,
+                value: self.0.limits.get(Limit::Deadline),
+            }),
+        }
+    }
+}
+
+/// A place in the queue.
+struct Place<'a>(&'a AtomicU64);
+
+impl<'a> Place<'a> {
+    fn take(lanes: &'a Lanes) -> Result<Self, RunError> {
+        let most = lanes.limits.get(Limit::Queue);
+        let joined = lanes.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |waiting| {
+            (waiting < most).then_some(waiting + 1)
+        });
+        match joined {
+            Ok(_) => Ok(Self(&lanes.waiting)),
+            Err(_) => Err(RunError::Busy { limit: Limit::Queue, value: most }),
+        }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,132 @@
+//! One store with one instance: the wall between a job and everything else.
+//!
+//! A sandbox lives for one job. It is bounded by its permit's memory cap and
+//! deadline, by the engine's stack limit, and by the caps of the channels it
+//! writes to. What stopped it is told by name. After an error the store is in
+//! no state to go on: drop the sandbox.
+
+use tokio::time::{Instant, timeout_at};
+use wasmtime::{Store, Trap, UpdateDeadline};
+use wasmtime_wasi::WasiCtx;
+
+use crate::component::{Component, State, World};
+use crate::engine::one_line;
+use crate::error::RunError;
+use crate::limits::{Limit, Limits};
+use crate::pool::Permit;
+
+/// A running instance of a component of world `W`.
+pub struct Sandbox<W: World> {
+    // Fields are dropped in this order: the place is given back last.
+    exports: W::Exports,
+    store: Store<State>,
+    limits: Limits,
+    permit: Permit,
+}
+
+impl<W: World> Sandbox<W> {
+    /// A fresh instance of `component` in the place that `permit` stands for.
+    /// Without `wasi` it is handed no arguments, streams or environment.
+    ///
+    /// # Errors
+    ///
+    /// Where its initial memory is over the cap, or its start function does not
+    /// end well.
+    pub async fn new(
+        component: &Component<W>,
+        permit: Permit,
+        wasi: Option<WasiCtx>,
+    ) -> Result<Self, RunError> {
+        let limits = component.engine().limits().clone();
+        let state = State::new(permit.cap_bytes(), wasi);
+        let mut store = Store::new(component.engine().wasmtime(), state);
+        store.limiter(|state| &mut state.memory);
+        let deadline = permit.deadline();
+        store.epoch_deadline_callback(move |_| Ok(take_turns(deadline)));
+        store.set_epoch_deadline(1);
+        let started = within(deadline, &limits, W::instantiate(component.pre(), &mut store)).await;
+        match started.and_then(|done| done.map_err(|error| explain(&error, &store, &limits))) {
+            Ok(exports) => Ok(Self { exports, store, limits, permit }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Runs `call` in the sandbox until it is done or a limit stops it.
+    ///
+    /// # Errors
+    ///
+    /// What stopped it; the sandbox is of no use after that.
+    pub async fn run<R>(
+        &mut self,
+        call: impl AsyncFnOnce(&mut Store<State>, &W::Exports) -> wasmtime::Result<R>,
+    ) -> Result<R, RunError> {
+        let running = call(&mut self.store, &self.exports);
+        match within(self.permit.deadline(), &self.limits, running).await? {
+            Ok(result) => Ok(result),
+            Err(error) => Err(explain(&error, &self.store, &self.limits)),
+        }
+    }
+
+    /// Lowers the memory cap to what the job promised.
+    pub fn lower_cap(&mut self, cap_bytes: u64) {
+        let cap = &mut self.store.data_mut().memory.cap_bytes;
+        *cap = cap_bytes.min(*cap);
+    }
+
+    /// Bytes of linear memory and tables in use, which is the peak as well.
+    pub fn memory_bytes(&self) -> u64 {
+        self.store.data().memory.used_bytes()
+    }
+
+    /// The limits that the sandbox runs under.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+}
+
+/// What a sandbox does at a tick: stop past its deadline, or else let the others
+/// have a turn. Wasmtime's own yield wakes the task at once and would keep it in
+/// front of the queue, where one busy guest pins the thread that drives timers.
+fn take_turns(deadline: Instant) -> UpdateDeadline {
+    if Instant::now() >= deadline {
+        UpdateDeadline::Interrupt
+    } else {
+        UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))
+    }
+}
+
+/// Waits for `running`, but not past the deadline: a guest that waits for a
+/// channel reaches no tick.
+async fn within<R>(
+    deadline: Instant,
+    limits: &Limits,
+    running: impl Future<Output = R>,
+) -> Result<R, RunError> {
+    timeout_at(deadline, running).await.map_err(|_| stopped(Limit::Deadline, limits.get(Limit::Deadline)))
+}
+
+const fn stopped(limit: Limit, value: u64) -> RunError {
+    RunError::Stopped { limit, value }
+}
+
+/// Names what stopped a sandbox.
+fn explain(error: &wasmtime::Error, store: &Store<State>, limits: &Limits) -> RunError {
+    let memory = &store.data().memory;
+    if let Some(known) = error.downcast_ref::<RunError>() {
+        return known.clone();
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::Interrupt) => stopped(Limit::Deadline, limits.get(Limit::Deadline)),
+        Some(Trap::StackOverflow) => stopped(Limit::Stack, limits.get(Limit::Stack)),
+        // Programs end so when they cannot get memory. Without a trap it is the
+        // initial memory that was refused.
+        Some(Trap::UnreachableCodeReached) | None if memory.refused => {
+            match limits.get(Limit::SandboxMemory) {
+                value if value == memory.cap_bytes => stopped(Limit::SandboxMemory, value),
+                _ => RunError::OverPromise { promised_bytes: memory.cap_bytes },
+            }
+        }
+        Some(trap) => RunError::Trapped(trap.to_string()),
+        None => RunError::Trapped(one_line(error)),
+    }
+}
