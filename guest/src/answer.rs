@@ -180,5 +180,10 @@ fn rounded(number: BigUint, significant: u32) -> Result<String, Error> {
     let count = waiting
         .checked_add(text.len() as u64)
         .ok_or_else(|| Error::Failed(String::from("the digits cannot be counted")))?;
-    Ok(scientific::write(&text, !digits.rest_is_zero(), count, significant))
+    Ok(scientific::write(
+        &text,
+        !digits.rest_is_zero(),
+        count,
+        significant,
+    ))
 }

@@ -71,12 +71,18 @@ impl Ball {
 impl Precision {
     /// The integer itself.
     pub(crate) fn integer(self, value: impl Into<BigInt>) -> Ball {
-        Ball { middle: value.into() << self.bits, radius: BigUint::ZERO }
+        Ball {
+            middle: value.into() << self.bits,
+            radius: BigUint::ZERO,
+        }
     }
 
     /// A middle and a radius in units of 2^−bits.
     pub(crate) fn units(self, middle: BigInt, radius: u32) -> Ball {
-        Ball { middle, radius: radius.into() }
+        Ball {
+            middle,
+            radius: radius.into(),
+        }
     }
 
     /// numerator / denominator.
@@ -89,7 +95,10 @@ impl Precision {
         let scale = BigUint::from(10_u32).pow(places);
         let unit = (BigUint::from(1_u32) << self.bits) / &scale;
         let middle = (digits << self.bits) / scale;
-        Ball { middle: middle.into(), radius: unit + 2_u32 }
+        Ball {
+            middle: middle.into(),
+            radius: unit + 2_u32,
+        }
     }
 
     /// ln 2 = 14 atanh(1/31) + 10 atanh(1/49) + 6 atanh(1/161).
@@ -134,7 +143,10 @@ impl Precision {
             power /= q * q;
             odd += 2;
         }
-        Ball { middle: sum, radius: BigUint::from(2 * odd + 4) }
+        Ball {
+            middle: sum,
+            radius: BigUint::from(2 * odd + 4),
+        }
     }
 
     /// ln x for x ≥ ½ with a small radius; `ln_2` is [`Self::ln_2`].
@@ -149,7 +161,11 @@ impl Precision {
         // x lies in [2^(e−1), 2^e); above ⅔ of that, e is the nearer.
         let mut exponent = i128::from(x.middle.bits()) - i128::from(self.bits);
         let scaled = |exponent: i128| {
-            if exponent >= 0 { &one << exponent } else { &one >> -exponent }
+            if exponent >= 0 {
+                &one << exponent
+            } else {
+                &one >> -exponent
+            }
         };
         if &x.middle * 3 <= scaled(exponent) * 2 {
             exponent -= 1;
@@ -167,11 +183,22 @@ impl Precision {
             odd += 2;
         }
         let least = x.middle.magnitude().clone();
-        let least = if least > x.radius { least - &x.radius } else { BigUint::from(1_u32) };
+        let least = if least > x.radius {
+            least - &x.radius
+        } else {
+            BigUint::from(1_u32)
+        };
         let radius = ((&x.radius << self.bits) / least) + (8 * odd + 16);
-        let sum = Ball { middle: sum * 2, radius };
+        let sum = Ball {
+            middle: sum * 2,
+            radius,
+        };
         let whole = ln_2.clone().times(exponent.unsigned_abs());
-        if exponent < 0 { sum.minus(&whole) } else { sum.plus(&whole) }
+        if exponent < 0 {
+            sum.minus(&whole)
+        } else {
+            sum.plus(&whole)
+        }
     }
 
     /// e^y for 0 ≤ y < 3 with a radius below ¼.
@@ -195,7 +222,10 @@ impl Precision {
         for _ in 0..32 {
             sum = (&sum * &sum) >> bits;
         }
-        Ball { middle: sum >> 64_u32, radius: &y.radius * 64_u32 + 3_u32 }
+        Ball {
+            middle: sum >> 64_u32,
+            radius: &y.radius * 64_u32 + 3_u32,
+        }
     }
 }
 
@@ -224,7 +254,9 @@ mod tests {
             assert!((value(precision, &ln) - (f64::from(numerator) / 5.0).ln()).abs() < 1e-14);
             if (5..15).contains(&numerator) {
                 let back = precision.exp(&x);
-                assert!((value(precision, &back) - (f64::from(numerator) / 5.0).exp()).abs() < 1e-13);
+                assert!(
+                    (value(precision, &back) - (f64::from(numerator) / 5.0).exp()).abs() < 1e-13
+                );
             }
         }
     }

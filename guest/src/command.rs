@@ -19,9 +19,7 @@ impl Guest for Component {
             .map_err(|error| {
                 complain(&[error.text(), USAGE]);
             })
-            .and_then(|command| {
-                Listing::new(command).map_err(|error| complain(&[error.text()]))
-            })?;
+            .and_then(|command| Listing::new(command).map_err(|error| complain(&[error.text()])))?;
         print(listing)
     }
 }
@@ -32,7 +30,9 @@ fn print(mut listing: Listing) -> Result<(), ()> {
     let mut stdout = io::stdout().lock();
     let mut text = Vec::new();
     loop {
-        let more = listing.append_to(&mut text).map_err(|error| complain(&[error.text()]))?;
+        let more = listing
+            .append_to(&mut text)
+            .map_err(|error| complain(&[error.text()]))?;
         if text.len() >= WRITE_BYTES || !more {
             stdout.write_all(&text).map_err(|_| ())?;
             text.clear();

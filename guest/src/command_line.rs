@@ -67,7 +67,10 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, Err
             None => (argument.as_str(), None),
         };
         let mut value = || {
-            value.clone().or_else(|| arguments.next()).ok_or_else(|| wrong(name, "needs a value"))
+            value
+                .clone()
+                .or_else(|| arguments.next())
+                .ok_or_else(|| wrong(name, "needs a value"))
         };
         match name {
             "--kind" => kind = Some(Kind::parse(&value()?)?),
@@ -106,7 +109,8 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, Err
 }
 
 fn argument(word: &str) -> Result<u64, Error> {
-    word.parse().map_err(|_| wrong(word, "is not a whole number from 0 to 18446744073709551615"))
+    word.parse()
+        .map_err(|_| wrong(word, "is not a whole number from 0 to 18446744073709551615"))
 }
 
 /// Longest part of an argument that an error repeats, in characters.
@@ -137,15 +141,24 @@ mod tests {
         assert_eq!(parsed(""), Ok(Command::Run(10)));
         assert_eq!(parsed("run"), Ok(Command::Run(10)));
         assert_eq!(parsed("run 3"), Ok(Command::Run(3)));
-        assert_eq!(parsed("compute 5"), request(Kind::Factorial, 5, Format::Decimal));
+        assert_eq!(
+            parsed("compute 5"),
+            request(Kind::Factorial, 5, Format::Decimal)
+        );
         for line in [
             "compute 5 --kind double --format scientific:3",
             "compute --kind=double 5 --format=scientific:3",
             "--format scientific:3 --kind=multi:2 compute 5",
         ] {
-            assert_eq!(parsed(line), request(Kind::Multifactorial(2), 5, Format::Scientific(3)));
+            assert_eq!(
+                parsed(line),
+                request(Kind::Multifactorial(2), 5, Format::Scientific(3))
+            );
         }
-        assert_eq!(parsed("info 7 --kind primorial"), Ok(Command::Info(Kind::Primorial, 7)));
+        assert_eq!(
+            parsed("info 7 --kind primorial"),
+            Ok(Command::Info(Kind::Primorial, 7))
+        );
         assert_eq!(parsed("kinds 7"), Ok(Command::Kinds(7)));
         assert_eq!(parsed("compute --help"), Ok(Command::Help));
     }

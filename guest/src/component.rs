@@ -38,15 +38,22 @@ impl wit::Guest for Component {
 
     async fn digits(
         request: wit::Request,
-    ) -> Result<(StreamReader<u8>, wit_bindgen::FutureReader<Result<(), wit::Error>>), wit::Error>
-    {
+    ) -> Result<
+        (
+            StreamReader<u8>,
+            wit_bindgen::FutureReader<Result<(), wit::Error>>,
+        ),
+        wit::Error,
+    > {
         let request = Request::from(request);
         answer::admit(request)?;
         let (writer, reader) = wit_stream::new();
         // Should the task end without a word, the reader must not take the
         // stream for a finished one.
         let (outcome, outcome_reader) = wit_future::new(|| {
-            Err(wit::Error::Failed(String::from("the digits ended before the last")))
+            Err(wit::Error::Failed(String::from(
+                "the digits ended before the last",
+            )))
         });
         spawn_local(write_digits(request, writer, outcome));
         Ok((reader, outcome_reader))

@@ -47,7 +47,7 @@ pub fn cost(request: Request) -> Result<Cost, Error> {
     Ok(Cost {
         digits,
         output_bytes: output_bytes(digits, request.format),
-        peak_bytes: memory::peak_bytes(request, digits),
+        peak_bytes: memory::peak_bytes(digits),
     })
 }
 

@@ -75,7 +75,11 @@ impl Magnitude {
     fn new(kind: Kind, n: u64, bits: u64) -> Option<Self> {
         let precision = Precision { bits };
         let ln = Logarithms::new(precision).of(kind, n)?;
-        Some(Self { precision, ln, ln_10: precision.ln_10() })
+        Some(Self {
+            precision,
+            ln,
+            ln_10: precision.ln_10(),
+        })
     }
 
     /// The bounds of log10 of the number, cut off to integers.
@@ -87,10 +91,12 @@ impl Magnitude {
 
     fn count(&self) -> Option<Count> {
         let (low, high) = self.exponents();
-        (low == high).then(|| match u64::try_from(low).ok().and_then(|e| e.checked_add(1)) {
-            Some(count) => Count::Exact(count),
-            None => Count::Beyond,
-        })
+        (low == high).then(
+            || match u64::try_from(low).ok().and_then(|e| e.checked_add(1)) {
+                Some(count) => Count::Exact(count),
+                None => Count::Beyond,
+            },
+        )
     }
 
     fn bound(&self) -> Count {
@@ -157,7 +163,11 @@ mod tests {
         assert_eq!(count(kind, n), Count::Exact(digits), "{kind:?} {n}");
         if digits > 38 {
             let certified = Magnitude::new(kind, n, 256).expect("a series");
-            assert_eq!(certified.count(), Some(Count::Exact(digits)), "{kind:?} {n}");
+            assert_eq!(
+                certified.count(),
+                Some(Count::Exact(digits)),
+                "{kind:?} {n}"
+            );
         }
         let first: String = text.chars().take(20).collect();
         assert_eq!(leading(kind, n), Some(first), "{kind:?} {n}");
@@ -170,7 +180,11 @@ mod tests {
                 agrees(kind, n);
             }
         }
-        for kind in [Kind::Factorial, Kind::Multifactorial(2), Kind::Multifactorial(3)] {
+        for kind in [
+            Kind::Factorial,
+            Kind::Multifactorial(2),
+            Kind::Multifactorial(3),
+        ] {
             for n in [2999, 4096, 10_000] {
                 agrees(kind, n);
             }
@@ -189,7 +203,10 @@ mod tests {
             assert_eq!(count(Kind::Factorial, n), Count::Exact(digits), "{n}");
         }
         assert_eq!(count(Kind::Factorial, u64::MAX), Count::Beyond);
-        assert_eq!(count(Kind::Primorial, u64::MAX), Count::AtMost(8_141_470_496_931_710_606));
+        assert_eq!(
+            count(Kind::Primorial, u64::MAX),
+            Count::AtMost(8_141_470_496_931_710_606)
+        );
         for kind in KINDS {
             count(kind, u64::MAX);
             leading(kind, u64::MAX);

@@ -25,7 +25,11 @@ pub struct Info {
 ///
 /// [`Error::Invalid`] for a senseless kind.
 pub fn info(kind: Kind, n: u64) -> Result<Info, Error> {
-    let cost = cost(Request { kind, n, format: Format::Decimal })?;
+    let cost = cost(Request {
+        kind,
+        n,
+        format: Format::Decimal,
+    })?;
     Ok(Info {
         digits: cost.digits,
         trailing_zeros: zeros::trailing(kind, n),

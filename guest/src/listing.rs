@@ -57,7 +57,11 @@ impl Numbers {
             Self::Kinds(index, n) => {
                 let kind = *KINDS.get(*index)?;
                 *index += 1;
-                Some(Request { kind, n: *n, format: Format::Decimal })
+                Some(Request {
+                    kind,
+                    n: *n,
+                    format: Format::Decimal,
+                })
             }
             Self::One(request) => request.take(),
             Self::Text(_) => None,
@@ -73,7 +77,13 @@ impl Listing {
     /// As [`admit`](answer::admit), for the largest number in it, so that
     /// nothing is printed of what cannot be finished.
     pub fn new(command: Command) -> Result<Self, Error> {
-        let decimal = |kind, n| answer::admit(Request { kind, n, format: Format::Decimal });
+        let decimal = |kind, n| {
+            answer::admit(Request {
+                kind,
+                n,
+                format: Format::Decimal,
+            })
+        };
         let numbers = match command {
             Command::Run(n) => {
                 decimal(Kind::Factorial, n)?;
@@ -93,7 +103,11 @@ impl Listing {
             Command::Help => Numbers::Text([USAGE, "\n", HELP].concat()),
         };
         let named = !matches!(numbers, Numbers::One(_));
-        Ok(Self { numbers, named, line: None })
+        Ok(Self {
+            numbers,
+            named,
+            line: None,
+        })
     }
 
     /// Appends the next piece. False when there are none left.
@@ -142,7 +156,11 @@ fn facts(info: &info::Info) -> String {
         None => text.push_str("only the product tells"),
     }
     text.push_str("\nleading digits:  ");
-    text.push_str(info.leading_digits.as_deref().unwrap_or("only the product tells"));
+    text.push_str(
+        info.leading_digits
+            .as_deref()
+            .unwrap_or("only the product tells"),
+    );
     text.push_str("\nmemory:          ");
     match info.peak_bytes {
         Some(bytes) => {
@@ -185,7 +203,10 @@ mod tests {
     #[test]
     fn info_is_aligned() {
         let text = printed(Command::Info(Kind::Factorial, 1000));
-        assert!(text.starts_with("digits:          2568\ntrailing zeros:  249\n"), "{text}");
+        assert!(
+            text.starts_with("digits:          2568\ntrailing zeros:  249\n"),
+            "{text}"
+        );
         assert!(printed(Command::Help).starts_with("usage: "));
     }
 }

@@ -1,7 +1,7 @@
 //! ln of every kind of number, as a ball, from n alone.
 //!
 //! All rest on Stirling's series ln Γ(x) = (x − ½) ln x − x + ½ ln 2π +
-//! Σ B_2j / (2j (2j−1) x^(2j−1)), whose remainder is smaller than the first term
+//! Σ `B_2j` / (2j (2j−1) x^(2j−1)), whose remainder is smaller than the first term
 //! left out (NIST DLMF 5.11(ii)), and on its like for the hyperfactorial. A few
 //! dozen long operations answer for any n of 64 bits.
 
@@ -15,7 +15,7 @@ use crate::request::Kind;
 /// factors are multiplied out.
 const ARGUMENT_MIN: u64 = 64;
 
-/// Bernoulli's numbers B_2, B_4, … as fractions; the last only bounds what is
+/// Bernoulli's numbers `B_2`, `B_4`, … as fractions; the last only bounds what is
 /// left out.
 const BERNOULLI: [(i64, u32); 13] = [
     (1, 6),
@@ -47,7 +47,11 @@ pub(crate) struct Logarithms {
 
 impl Logarithms {
     pub(crate) fn new(precision: Precision) -> Self {
-        Self { precision, ln_2: precision.ln_2(), half_ln_2_pi: precision.half_ln_2_pi() }
+        Self {
+            precision,
+            ln_2: precision.ln_2(),
+            half_ln_2_pi: precision.half_ln_2_pi(),
+        }
     }
 
     /// ln of a number above 2^128. `None` where no series is known.
@@ -68,7 +72,8 @@ impl Logarithms {
     }
 
     fn ln(&self, value: impl Into<BigInt>) -> Ball {
-        self.precision.ln(&self.precision.integer(value), &self.ln_2)
+        self.precision
+            .ln(&self.precision.integer(value), &self.ln_2)
     }
 
     /// n! = n · Γ(n).
@@ -83,7 +88,9 @@ impl Logarithms {
         // !34 is below 2^128, 35! > 2^132, 200! > 2^1200.
         let close_bits = if n < 200 { 131 } else { 1199 };
         let units = BigUint::from(1_u32) << self.precision.bits.saturating_sub(close_bits);
-        self.factorial(n).minus(&self.precision.integer(1)).widened(units)
+        self.factorial(n)
+            .minus(&self.precision.integer(1))
+            .widened(units)
     }
 
     /// af(n) = n! (1 − 1/n + 1/n(n−1) − … ± 1/n(n−1)…2).
@@ -103,7 +110,8 @@ impl Logarithms {
             units += 2;
         }
         let factor = self.precision.units(sum, units);
-        self.factorial(n).plus(&self.precision.ln(&factor, &self.ln_2))
+        self.factorial(n)
+            .plus(&self.precision.ln(&factor, &self.ln_2))
     }
 
     /// Factors above the first few are k (x + j) with x = r/k: their product is a
@@ -126,7 +134,8 @@ impl Logarithms {
         };
         let tail = gamma(u128::from(n) + u128::from(step))
             .minus(&gamma(u128::from(largest_plain) + u128::from(step)));
-        head.plus(&tail).plus(&ln_step.times(u128::from(count - plain)))
+        head.plus(&tail)
+            .plus(&ln_step.times(u128::from(count - plain)))
     }
 
     /// ln Γ(x) for x = a/k, where `ln` is ln x.
@@ -134,11 +143,16 @@ impl Logarithms {
         let k = u128::from(k);
         // (x − ½) ln x − x + ½ ln 2π; a < 2^65, so that nothing overflows.
         let mut sum = ln.clone().times(2 * a - k).divided_by(2 * k);
-        sum = sum.minus(&self.precision.ratio(a, k)).plus(&self.half_ln_2_pi);
+        sum = sum
+            .minus(&self.precision.ratio(a, k))
+            .plus(&self.half_ln_2_pi);
         let mut power = self.precision.ratio(k, a);
         for (index, (numerator, denominator)) in (1_u128..).zip(BERNOULLI) {
             let scale = u128::from(denominator) * (2 * index) * (2 * index - 1);
-            let term = power.clone().times(numerator.unsigned_abs().into()).divided_by(scale);
+            let term = power
+                .clone()
+                .times(numerator.unsigned_abs().into())
+                .divided_by(scale);
             sum = add_term(sum, term, numerator < 0, index);
             power = power.times(k).times(k).divided_by(a).divided_by(a);
         }
@@ -163,7 +177,10 @@ impl Logarithms {
         for (index, (numerator, denominator)) in (1_u128..).zip(BERNOULLI.into_iter().skip(1)) {
             power = power.divided_by(n.into()).divided_by(n.into());
             let scale = u128::from(denominator) * (2 * index) * (2 * index + 1) * (2 * index + 2);
-            let term = power.clone().times(numerator.unsigned_abs().into()).divided_by(scale);
+            let term = power
+                .clone()
+                .times(numerator.unsigned_abs().into())
+                .divided_by(scale);
             sum = add_term(sum, term, numerator > 0, index + 1);
         }
         sum

@@ -45,7 +45,7 @@ pub(crate) fn big(kind: Kind, n: u64) -> BigUint {
     match kind {
         Kind::Factorial | Kind::Multifactorial(0 | 1) => powers::factorial(n),
         // (2m)!! = 2^m · m!
-        Kind::Multifactorial(2) if n % 2 == 0 => powers::factorial(n / 2) << (n / 2),
+        Kind::Multifactorial(2) if n.is_multiple_of(2) => powers::factorial(n / 2) << (n / 2),
         Kind::Multifactorial(2) => powers::odd_double_factorial(n),
         Kind::Multifactorial(step) => {
             let step = u64::from(step);

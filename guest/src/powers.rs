@@ -15,7 +15,11 @@ use crate::sieve::for_each_prime;
 /// n! (A000142).
 pub fn factorial(n: u64) -> BigUint {
     // e(p) >= 2^bit needs n / (p − 1) > 2^bit (Legendre).
-    let odd = odd_prime_powers(n, |prime| legendre(n, prime), |bit| (n >> bit).saturating_add(1));
+    let odd = odd_prime_powers(
+        n,
+        |prime| legendre(n, prime),
+        |bit| (n >> bit).saturating_add(1),
+    );
     odd << (n - u64::from(n.count_ones()))
 }
 
@@ -42,7 +46,9 @@ pub fn primorial(n: u64) -> BigUint {
 /// closed when the next prime would not fit, so that it holds more than
 /// 64 − log2(n) bits.
 fn primorial_words_max(n: u64) -> usize {
-    let filled_bits = 63_u64.saturating_sub(u64::from(n.checked_ilog2().unwrap_or(0))).max(1);
+    let filled_bits = 63_u64
+        .saturating_sub(u64::from(n.checked_ilog2().unwrap_or(0)))
+        .max(1);
     // 1.01624 / ln 2 < 1.4662.
     let bits = n.saturating_mul(14_662) / 10_000;
     usize::try_from(bits / filled_bits + 2).unwrap_or(0)
@@ -53,7 +59,7 @@ pub fn superfactorial(n: u64) -> BigUint {
     from_exponents(n, superfactorial_exponent)
 }
 
-/// The exponent of the prime in sf(n), Σ_{m≤n} v_p(m!) = Σ_j Σ_{m≤n} ⌊m / p^j⌋.
+/// The exponent of the prime in sf(n), Σ_{m≤n} `v_p(m`!) = `Σ_j` Σ_{m≤n} ⌊m / p^j⌋.
 ///
 /// The inner sum is p^j · t(t−1)/2 + t · (r+1) where n = t · p^j + r.
 pub fn superfactorial_exponent(n: u64, prime: u64) -> u128 {
@@ -150,7 +156,11 @@ mod tests {
             assert_eq!(superfactorial(n), super_naive, "sf({n})");
             assert_eq!(hyperfactorial(n), hyper_naive, "H({n})");
             if n % 2 == 1 {
-                assert_eq!(odd_double_factorial(n), progression(n, 2, n / 2 + 1), "{n}!!");
+                assert_eq!(
+                    odd_double_factorial(n),
+                    progression(n, 2, n / 2 + 1),
+                    "{n}!!"
+                );
             }
         }
     }

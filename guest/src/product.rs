@@ -19,7 +19,10 @@ pub struct Factors {
 impl Factors {
     /// No factors, with room for `words_max` packed words.
     pub fn with_capacity(words_max: usize) -> Self {
-        Self { words: Vec::with_capacity(words_max), last: 1 }
+        Self {
+            words: Vec::with_capacity(words_max),
+            last: 1,
+        }
     }
 
     /// Adds one factor.
@@ -104,7 +107,11 @@ mod tests {
                     naive *= factor;
                     factor = factor.saturating_sub(step);
                 }
-                assert_eq!(progression(n, step, progression_count(n, step)), naive, "{n} {step}");
+                assert_eq!(
+                    progression(n, step, progression_count(n, step)),
+                    naive,
+                    "{n} {step}"
+                );
             }
         }
         let end = u64::MAX;

@@ -28,7 +28,7 @@ struct Divisor {
     power: BigUint,
     /// Bits of the power.
     bits: u64,
-    /// 2^(2·bits + GUARD_BITS) / power, at most a few units too small.
+    /// 2^(2·bits + `GUARD_BITS`) / power, at most a few units too small.
     reciprocal: BigUint,
 }
 
@@ -103,7 +103,10 @@ impl Digits {
 
     /// How many digits are to come. Exact once the first has come.
     pub fn digits_to_come(&self) -> u64 {
-        self.parts.iter().map(|(_, level)| (self.leaf_digits as u64) << level).sum()
+        self.parts
+            .iter()
+            .map(|(_, level)| (self.leaf_digits as u64) << level)
+            .sum()
     }
 
     /// Whether all digits to come are zeros.
@@ -128,16 +131,26 @@ impl Digits {
             while limbs.last() == Some(&0) {
                 limbs.pop();
             }
-            for place in text[position - STEP_DIGITS as usize..position].iter_mut().rev() {
+            for place in text[position - STEP_DIGITS as usize..position]
+                .iter_mut()
+                .rev()
+            {
                 *place = b'0' + (rest % 10) as u8;
                 rest /= 10;
             }
             position -= STEP_DIGITS as usize;
         }
         if self.leading {
-            let zeros = text[start..].iter().take_while(|&&digit| digit == b'0').count();
+            let zeros = text[start..]
+                .iter()
+                .take_while(|&&digit| digit == b'0')
+                .count();
             // The number zero has one digit.
-            let zeros = if self.parts.is_empty() { zeros.min(self.leaf_digits - 1) } else { zeros };
+            let zeros = if self.parts.is_empty() {
+                zeros.min(self.leaf_digits - 1)
+            } else {
+                zeros
+            };
             text.drain(start..start + zeros);
             self.leading = text.len() == start;
         }
@@ -148,7 +161,11 @@ impl Divisor {
     fn new(power: BigUint) -> Self {
         let bits = power.bits();
         let reciprocal = (BigUint::from(1_u32) << (2 * bits + GUARD_BITS)) / &power;
-        Self { power, bits, reciprocal }
+        Self {
+            power,
+            bits,
+            reciprocal,
+        }
     }
 
     /// The divisor for the square of this power.
@@ -161,13 +178,18 @@ impl Divisor {
         // is below one unit of 2^−(b'+g); what is cut off costs a few again.
         // No step ends above the true value.
         let scale = 2 * bits + GUARD_BITS;
-        let guess = (&self.reciprocal * &self.reciprocal) >> (4 * self.bits + 2 * GUARD_BITS - scale);
+        let guess =
+            (&self.reciprocal * &self.reciprocal) >> (4 * self.bits + 2 * GUARD_BITS - scale);
         let error = (BigUint::from(1_u32) << scale) - &guess * &power;
         // The error is shorter than X p² by about b bits, so that the low halves
         // of both factors matter to no more than one unit each.
         let half = bits / 2;
         let correction = ((&guess >> half) * (error >> half)) >> (scale - 2 * half);
-        Self { power, bits, reciprocal: guess + correction }
+        Self {
+            power,
+            bits,
+            reciprocal: guess + correction,
+        }
     }
 
     /// Quotient and remainder of a number below the square of the power.
@@ -213,7 +235,10 @@ mod tests {
     /// Powers of ten and their neighbours: full of zeros and nines.
     #[test]
     fn powers_of_ten() {
-        for exponent in (0..9000).step_by(37).chain([575, 576, 577, 1151, 1152, 1153]) {
+        for exponent in (0..9000)
+            .step_by(37)
+            .chain([575, 576, 577, 1151, 1152, 1153])
+        {
             let power = BigUint::from(10_u32).pow(exponent);
             for number in [&power - 1_u32, power.clone(), &power + 1_u32] {
                 assert_eq!(digits(number.clone()), number.to_str_radix(10));

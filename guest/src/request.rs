@@ -159,10 +159,21 @@ mod tests {
         assert_eq!(Kind::parse("double"), Ok(Kind::Multifactorial(2)));
         assert_eq!(Kind::parse("multi:7"), Ok(Kind::Multifactorial(7)));
         assert_eq!(Kind::parse("alternating"), Ok(Kind::Alternating));
-        for wrong in ["", "multi", "multi:", "multi:0", "multi:-1", "multi:4294967296", "Factorial"] {
+        for wrong in [
+            "",
+            "multi",
+            "multi:",
+            "multi:0",
+            "multi:-1",
+            "multi:4294967296",
+            "Factorial",
+        ] {
             assert!(Kind::parse(wrong).is_err(), "{wrong}");
         }
-        assert_eq!(Format::parse("scientific:1000"), Ok(Format::Scientific(1000)));
+        assert_eq!(
+            Format::parse("scientific:1000"),
+            Ok(Format::Scientific(1000))
+        );
         for wrong in ["", "scientific", "scientific:0", "scientific:1001", "hex"] {
             assert!(Format::parse(wrong).is_err(), "{wrong}");
         }

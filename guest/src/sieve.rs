@@ -85,7 +85,10 @@ mod tests {
     }
 
     fn is_prime(number: u64) -> bool {
-        number > 1 && (2..).take_while(|d| d * d <= number).all(|d| number % d != 0)
+        number > 1
+            && (2..)
+                .take_while(|d| d * d <= number)
+                .all(|d| !number.is_multiple_of(d))
     }
 
     #[test]

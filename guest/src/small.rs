@@ -88,7 +88,11 @@ fn subfactorial<T: Unsigned>(n: u64) -> Option<T> {
     let mut value = T::from(1);
     for factor in 1..=n {
         value = value.times(T::of(factor))?;
-        value = if factor % 2 == 0 { value.plus(T::from(1))? } else { value.minus(T::from(1))? };
+        value = if factor % 2 == 0 {
+            value.plus(T::from(1))?
+        } else {
+            value.minus(T::from(1))?
+        };
     }
     Some(value)
 }
@@ -146,15 +150,42 @@ mod tests {
     #[test]
     fn first_terms() {
         let table: [(Kind, &[u64]); 9] = [
-            (Kind::Factorial, &[1, 1, 2, 6, 24, 120, 720, 5040, 40320, 362_880, 3_628_800]),
-            (Kind::Multifactorial(2), &[1, 1, 2, 3, 8, 15, 48, 105, 384, 945, 3840]),
-            (Kind::Multifactorial(3), &[1, 1, 2, 3, 4, 10, 18, 28, 80, 162, 280]),
-            (Kind::Multifactorial(4), &[1, 1, 2, 3, 4, 5, 12, 21, 32, 45, 120]),
-            (Kind::Subfactorial, &[1, 0, 1, 2, 9, 44, 265, 1854, 14833, 133_496, 1_334_961]),
-            (Kind::Primorial, &[1, 1, 2, 6, 6, 30, 30, 210, 210, 210, 210, 2310]),
-            (Kind::Superfactorial, &[1, 1, 2, 12, 288, 34560, 24_883_200, 125_411_328_000]),
-            (Kind::Hyperfactorial, &[1, 1, 4, 108, 27648, 86_400_000, 4_031_078_400_000]),
-            (Kind::Alternating, &[0, 1, 1, 5, 19, 101, 619, 4421, 35899, 326_981, 3_301_819]),
+            (
+                Kind::Factorial,
+                &[1, 1, 2, 6, 24, 120, 720, 5040, 40320, 362_880, 3_628_800],
+            ),
+            (
+                Kind::Multifactorial(2),
+                &[1, 1, 2, 3, 8, 15, 48, 105, 384, 945, 3840],
+            ),
+            (
+                Kind::Multifactorial(3),
+                &[1, 1, 2, 3, 4, 10, 18, 28, 80, 162, 280],
+            ),
+            (
+                Kind::Multifactorial(4),
+                &[1, 1, 2, 3, 4, 5, 12, 21, 32, 45, 120],
+            ),
+            (
+                Kind::Subfactorial,
+                &[1, 0, 1, 2, 9, 44, 265, 1854, 14833, 133_496, 1_334_961],
+            ),
+            (
+                Kind::Primorial,
+                &[1, 1, 2, 6, 6, 30, 30, 210, 210, 210, 210, 2310],
+            ),
+            (
+                Kind::Superfactorial,
+                &[1, 1, 2, 12, 288, 34560, 24_883_200, 125_411_328_000],
+            ),
+            (
+                Kind::Hyperfactorial,
+                &[1, 1, 4, 108, 27648, 86_400_000, 4_031_078_400_000],
+            ),
+            (
+                Kind::Alternating,
+                &[0, 1, 1, 5, 19, 101, 619, 4421, 35899, 326_981, 3_301_819],
+            ),
         ];
         for (kind, terms) in table {
             for (n, &term) in (0..).zip(terms) {

@@ -111,7 +111,10 @@ mod tests {
     #[test]
     fn known_counts() {
         assert_eq!(trailing(Kind::Factorial, 1_000_000), Some(249_998));
-        assert_eq!(trailing(Kind::Factorial, u64::MAX), Some(4_611_686_018_427_387_890));
+        assert_eq!(
+            trailing(Kind::Factorial, u64::MAX),
+            Some(4_611_686_018_427_387_890)
+        );
         trailing(Kind::Multifactorial(u32::MAX), u64::MAX);
         assert_eq!(trailing(Kind::Hyperfactorial, u64::MAX), None);
     }

@@ -6,6 +6,9 @@ use wasmtime::component::types::ComponentItem;
 use super::{ComponentError, Source, compile, load_precompiled};
 use crate::engine::Engine;
 
+/// Wasmtime counts memories in pages of linear memory.
+const PAGE_BYTES: u64 = 64 << 10;
+
 /// What a component imports, exports and needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inspection {
@@ -66,7 +69,7 @@ pub async fn inspect(engine: &Engine, source: &Source) -> Result<Inspection, Com
     Ok(Inspection {
         imports: interfaces(&compiled, ty.imports(compiled.engine()).map(|(name, it)| (name, it.ty))),
         exports: interfaces(&compiled, ty.exports(compiled.engine()).map(|(name, it)| (name, it.ty))),
-        memory_image_bytes: needs.as_ref().and_then(|n| n.max_initial_memory_size).unwrap_or(0),
+        memory_image_bytes: PAGE_BYTES * needs.as_ref().and_then(|n| n.max_initial_memory_size).unwrap_or(0),
         memories: needs.as_ref().map_or(0, |needs| needs.num_memories),
         tables: needs.as_ref().map_or(0, |needs| needs.num_tables),
         code_bytes: (code.end.addr() - code.start.addr()) as u64,

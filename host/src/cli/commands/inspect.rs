@@ -1,0 +1,68 @@
+//! `cocoon inspect`: what a component imports, exports and needs.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use clap::Args;
+use cocoon::component::{Inspection, Interface, Precompiled, inspect};
+use cocoon::factorial::BUNDLED_FOR;
+
+use crate::cli::failure::Failure;
+use crate::cli::limits::{LimitArgs, Promiseless};
+use crate::cli::output::Output;
+use crate::cli::{engine, source};
+
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// The component; the one that is built in if none is given
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    limits: LimitArgs<Promiseless>,
+}
+
+impl Inspect {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let engine = engine(&self.limits.limits)?;
+        let inspection = inspect(&engine, &source(self.file.as_ref())).await?;
+        let mut output = Output::stdout();
+        output.write(text(&inspection).as_bytes()).await?;
+        output.finish().await
+    }
+}
+
+fn text(it: &Inspection) -> String {
+    let mut text = String::new();
+    list(&mut text, "imports", &it.imports);
+    list(&mut text, "exports", &it.exports);
+    let precompiled = match &it.precompiled {
+        Precompiled::None => "no, it is compiled when it is loaded".to_owned(),
+        Precompiled::Usable => format!("for {BUNDLED_FOR}, usable here"),
+        Precompiled::Unusable(reason) => {
+            format!("for {BUNDLED_FOR}, not usable here, compiled instead: {reason}")
+        }
+    };
+    // Writing to a string does not fail.
+    let _ = write!(
+        text,
+        "memory image: {} KiB, mapped copy-on-write into each sandbox\n\
+         needs:        {} memories, {} tables\n\
+         native code:  {} KiB\n\
+         precompiled:  {precompiled}\n",
+        it.memory_image_bytes >> 10,
+        it.memories,
+        it.tables,
+        it.code_bytes.div_ceil(1 << 10),
+    );
+    text
+}
+
+fn list(text: &mut String, title: &str, interfaces: &[Interface]) {
+    let _ = writeln!(text, "{title}:");
+    for Interface { name, functions } in interfaces {
+        let _ = match functions.as_slice() {
+            [] => writeln!(text, "  {name}"),
+            functions => writeln!(text, "  {name}: {}", functions.join(", ")),
+        };
+    }
+}

@@ -1,0 +1,130 @@
+//! Results as lines: one request a line, each answered by a sandbox of its own,
+//! all of them at once, printed in order as soon as they are there.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use cocoon::RunError;
+use cocoon::channel::{Receiver, channel};
+use cocoon::factorial::{Factorial, Request};
+use futures::{Stream, StreamExt as _};
+use serde::Serialize;
+
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+
+/// One result as JSON.
+#[derive(Serialize)]
+pub(crate) struct Record<'a> {
+    pub(crate) n: u64,
+    pub(crate) kind: String,
+    pub(crate) value: &'a str,
+    /// Digits in `value`.
+    pub(crate) digits: usize,
+    pub(crate) elapsed_us: u64,
+}
+
+/// A coroutine at work on one line.
+struct Line {
+    request: Request,
+    notation: String,
+    digits: Receiver<Bytes>,
+    started: Instant,
+}
+
+/// Prints a line for each of `requests`.
+pub(super) async fn print(
+    factorial: &Factorial,
+    requests: impl Iterator<Item = Request> + Send + 'static,
+    json: bool,
+) -> Result<(), Failure> {
+    let mut output = Output::stdout();
+    let mut lines = std::pin::pin!(start(factorial, requests));
+    while let Some(line) = lines.next().await {
+        let line = line?;
+        if json {
+            print_json(line, &mut output).await?;
+        } else {
+            print_text(line, &mut output).await?;
+        }
+        output.flush().await?;
+    }
+    output.finish().await
+}
+
+/// Starts a coroutine for each request, as many at once as there is room for.
+///
+/// They are admitted in order, so that a line never waits for memory that a
+/// later one holds while it waits to be printed.
+fn start(
+    factorial: &Factorial,
+    requests: impl Iterator<Item = Request> + Send + 'static,
+) -> impl Stream<Item = Result<Line, Failure>> {
+    let places = usize::try_from(factorial.sandboxes()).unwrap_or(usize::MAX);
+    let (lines, started) = tokio::sync::mpsc::channel(places);
+    let factorial = factorial.clone();
+    tokio::spawn(async move {
+        for request in requests {
+            let line = start_line(&factorial, request).await.map_err(Failure::from);
+            if lines.send(line).await.is_err() {
+                return;
+            }
+        }
+    });
+    futures::stream::unfold(started, async |mut started| {
+        started.recv().await.map(|line| (line, started))
+    })
+}
+
+async fn start_line(factorial: &Factorial, request: Request) -> Result<Line, RunError> {
+    let started = Instant::now();
+    let mut admitted = factorial.admit(request).await?;
+    let notation = admitted.notation().await?;
+    let (sender, digits) = channel();
+    tokio::spawn(admitted.send_to(sender));
+    Ok(Line { request, notation, digits, started })
+}
+
+async fn print_text(mut line: Line, output: &mut Output) -> Result<(), Failure> {
+    output.write(line.notation.as_bytes()).await?;
+    output.write(b" = ").await?;
+    while let Some(chunk) = line.digits.recv().await? {
+        output.write(&chunk).await?;
+    }
+    output.write(b"\n").await
+}
+
+async fn print_json(mut line: Line, output: &mut Output) -> Result<(), Failure> {
+    let mut value = Vec::new();
+    while let Some(chunk) = line.digits.recv().await? {
+        value.extend_from_slice(&chunk);
+    }
+    let json = record(line.request, &value, line.started)?;
+    output.write(&json).await
+}
+
+/// A finished result as a line of JSON.
+pub(super) fn record(
+    request: Request,
+    value: &[u8],
+    started: Instant,
+) -> Result<Vec<u8>, Failure> {
+    let value = std::str::from_utf8(value)
+        .map_err(|_| RunError::Failed("its digits are not text".to_owned()))?;
+    let record = Record {
+        n: request.n,
+        kind: request.kind.to_string(),
+        value,
+        digits: value.bytes().filter(u8::is_ascii_digit).count(),
+        elapsed_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+    };
+    json_line(&record)
+}
+
+/// Any record as a line of JSON.
+pub(super) fn json_line(record: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    let mut line = serde_json::to_vec(record)
+        .map_err(|error| Failure::Io { what: "cannot write JSON".to_owned(), error: error.into() })?;
+    line.push(b'\n');
+    Ok(line)
+}

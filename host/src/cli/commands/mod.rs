@@ -1,0 +1,14 @@
+//! One file for each subcommand.
+
+pub(crate) mod completions;
+pub(crate) mod compute;
+pub(crate) mod exec;
+mod exec_output;
+mod exec_summary;
+pub(crate) mod info;
+pub(crate) mod inspect;
+pub(crate) mod kinds;
+pub(crate) mod man;
+pub(crate) mod run;
+
+mod lines;

@@ -1,0 +1,27 @@
+//! `cocoon run`: 1! to N!.
+
+use clap::Args;
+use cocoon::factorial::{Kind, Request};
+
+use super::lines;
+use crate::cli::FactorialArgs;
+use crate::cli::failure::Failure;
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// How many factorials
+    #[arg(default_value_t = 10, allow_negative_numbers = true, value_name = "N")]
+    n: u64,
+    #[command(flatten)]
+    common: FactorialArgs,
+}
+
+impl Run {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let factorial = self.common.load().await?;
+        // 0! is the one line of `run 0`, as the component by itself has it.
+        let numbers = if self.n == 0 { 0..=0 } else { 1..=self.n };
+        let requests = numbers.map(|n| Request::decimal(Kind::Factorial, n));
+        lines::print(&factorial, requests, self.common.json).await
+    }
+}

@@ -1,0 +1,99 @@
+//! Why a command failed, and what that means for the exit code: 2 for what was
+//! typed wrong, 1 for what failed while running, 130 for Ctrl-C.
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ErrorKind};
+use cocoon::RunError;
+use cocoon::command::ProgramError;
+use cocoon::component::ComponentError;
+use cocoon::engine::EngineError;
+
+/// The end of a command that is not done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error(transparent)]
+    Component(#[from] ComponentError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error("{what}: {error}")]
+    Io { what: String, error: io::Error },
+    #[error("{0}")]
+    Usage(String),
+    /// What failed is told already.
+    #[error("{0}")]
+    Programs(String),
+    #[error("interrupted")]
+    Interrupted,
+    /// The reader of our output left. That is its right, and no error.
+    #[error("nobody reads the output")]
+    ReaderGone,
+}
+
+impl From<ProgramError> for Failure {
+    fn from(error: ProgramError) -> Self {
+        match error {
+            ProgramError::Component(error) => Self::Component(error),
+            ProgramError::Run(error) => Self::Run(error),
+        }
+    }
+}
+
+impl Failure {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::ReaderGone => 0,
+            Self::Run(RunError::Malformed(_)) | Self::Usage(_) => 2,
+            Self::Interrupted => 130,
+            Self::Run(_) | Self::Component(_) | Self::Engine(_) | Self::Io { .. } | Self::Programs(_) => 1,
+        }
+    }
+}
+
+/// Tells how the command ended.
+pub(crate) fn report(ended: Result<(), Failure>) -> ExitCode {
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !matches!(failure, Failure::ReaderGone) {
+                eprintln!("cocoon: {failure}");
+            }
+            failure.exit_code().into()
+        }
+    }
+}
+
+/// Tells what was typed wrong, in one line, or prints the help that was asked
+/// for.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    ) {
+        // Nobody may be reading.
+        let _ = error.print();
+        return u8::try_from(error.exit_code()).unwrap_or(2).into();
+    }
+    let text = error.render().to_string();
+    // The first paragraph says what is wrong; the rest is usage and hints.
+    let wrong: Vec<_> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+    let wrong = wrong.join(" ");
+    let wrong = wrong.strip_prefix("error: ").unwrap_or(&wrong);
+    let right = [
+        (ContextKind::SuggestedArg, "did you mean"),
+        (ContextKind::SuggestedSubcommand, "did you mean"),
+        (ContextKind::SuggestedValue, "did you mean"),
+        (ContextKind::ValidValue, "it must be one of"),
+    ]
+    .into_iter()
+    .filter(|(_, says)| !wrong.contains("[possible values") || *says == "did you mean")
+    .find_map(|(kind, says)| error.get(kind).map(|value| format!("; {says} `{value}`")))
+    .unwrap_or_default();
+    eprintln!("cocoon: {wrong}{right} (`cocoon --help` tells more)");
+    ExitCode::from(2)
+}

@@ -1,0 +1,126 @@
+//! The limits as flags and environment variables, made from their table.
+
+use std::marker::PhantomData;
+
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
+use cocoon::limits::{Limit, Limits, TOTAL_MEMORY_PERCENT};
+use cocoon::machine::Machine;
+
+/// What the limits of a family of commands are by default.
+pub(crate) trait Defaults: 'static {
+    const LIMITS: Limits;
+    /// Said instead of the value where the number alone would mislead.
+    const SANDBOX_MEMORY: Option<&'static str>;
+}
+
+/// Commands whose component promises what it needs.
+#[derive(Debug)]
+pub(crate) struct Commands;
+
+impl Defaults for Commands {
+    const LIMITS: Limits = Limits::COMMANDS;
+    const SANDBOX_MEMORY: Option<&'static str> = Some("what it promises to need, at most 4 GiB");
+}
+
+/// Commands whose component promises nothing.
+#[derive(Debug)]
+pub(crate) struct Promiseless;
+
+impl Defaults for Promiseless {
+    const LIMITS: Limits = Limits::EXEC;
+    const SANDBOX_MEMORY: Option<&'static str> = None;
+}
+
+/// A flag for every limit.
+#[derive(Debug)]
+pub(crate) struct LimitArgs<D> {
+    pub(crate) limits: Limits,
+    defaults: PhantomData<D>,
+}
+
+impl<D: Defaults> Args for LimitArgs<D> {
+    fn augment_args(command: Command) -> Command {
+        Limit::ALL.into_iter().fold(command.next_help_heading("Limits"), |command, limit| {
+            let spec = limit.spec();
+            let default = match limit {
+                Limit::TotalMemory => format!("{TOTAL_MEMORY_PERCENT}%"),
+                Limit::SandboxMemory if D::SANDBOX_MEMORY.is_some() => {
+                    D::SANDBOX_MEMORY.unwrap_or_default().to_owned()
+                }
+                _ => limit.format(D::LIMITS.get(limit)),
+            };
+            let name = match spec.unit {
+                cocoon::limits::Unit::Bytes => "SIZE",
+                cocoon::limits::Unit::Milliseconds => "TIME",
+                cocoon::limits::Unit::Things => "COUNT",
+            };
+            command.arg(
+                Arg::new(spec.flag)
+                    .long(spec.flag)
+                    .env(spec.env)
+                    .hide_env_values(true)
+                    .value_name(name)
+                    .value_parser(move |text: &str| parse(limit, text))
+                    .help(format!("{} [default: {default}]", spec.help)),
+            )
+        })
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl<D: Defaults> FromArgMatches for LimitArgs<D> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        let mut limits = D::LIMITS;
+        let mut given = Vec::new();
+        for limit in Limit::ALL {
+            let flag = limit.spec().flag;
+            if let Some(&value) = matches.get_one::<u64>(flag) {
+                limits = limits.with(limit, value);
+                given.push((limit, matches.value_source(flag)));
+            }
+        }
+        contradictions(&limits, &given)?;
+        Ok(Self { limits, defaults: PhantomData })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// Limits of which one makes the other pointless were not meant so.
+fn contradictions(limits: &Limits, given: &[(Limit, Option<ValueSource>)]) -> Result<(), Error> {
+    let was_given = |limit| given.iter().any(|(other, _)| *other == limit);
+    let (one, all) = (Limit::SandboxMemory, Limit::TotalMemory);
+    if was_given(one) && was_given(all) && limits.get(one) > limits.get(all) {
+        return Err(Error::raw(
+            ErrorKind::ArgumentConflict,
+            format!(
+                "--{} ({}) is more than --{} ({}); it must be less",
+                one.spec().flag,
+                one.format(limits.get(one)),
+                all.spec().flag,
+                all.format(limits.get(all)),
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// The value of a limit, which may be a share of the machine for the memory of
+/// all sandboxes.
+fn parse(limit: Limit, text: &str) -> Result<u64, String> {
+    match (limit, text.strip_suffix('%')) {
+        (Limit::TotalMemory, Some(percent)) => match percent.parse() {
+            Ok(percent @ 1..=100) => Ok(Machine::detect().share_bytes(percent)),
+            _ => Err(format!("`{text}` is no share; write it as 70%")),
+        },
+        _ => limit.parse(text),
+    }
+}

@@ -1,0 +1,132 @@
+//! The command line: its types, and what every command has in common.
+//!
+//! A command is a future. Ctrl-C drops it, and with it every sandbox, channel
+//! and unfinished file.
+
+mod commands;
+mod failure;
+mod limits;
+mod output;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use cocoon::component::Source;
+use cocoon::engine::Engine;
+use cocoon::factorial::{BUNDLED, Factorial};
+use cocoon::limits::Limits;
+use cocoon::machine::Machine;
+
+use failure::Failure;
+use limits::{Commands, LimitArgs};
+
+/// Runs WebAssembly components as coroutines, each in a sandbox of its own.
+///
+/// The component that comes with it computes exact factorials.
+#[derive(Debug, Parser)]
+#[command(name = "cocoon", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print 1! to N!, each computed by a sandbox of its own
+    Run(commands::run::Run),
+    /// Print N!, or another kind of it
+    Compute(commands::compute::Compute),
+    /// Print one line for each kind of factorial of N
+    Kinds(commands::kinds::Kinds),
+    /// Tell digits, trailing zeros, leading digits and memory of N! without computing it
+    Info(commands::info::Info),
+    /// Run any `wasi:cli/run` component, as often at once as asked for
+    Exec(commands::exec::Exec),
+    /// Tell what a component imports, exports and needs
+    Inspect(commands::inspect::Inspect),
+    /// Print a completion script for a shell
+    Completions(commands::completions::Completions),
+    /// Print the manual page, in roff
+    Man,
+}
+
+/// What the commands that compute factorials have in common.
+#[derive(Debug, Args)]
+struct FactorialArgs {
+    /// A component of the factorial world instead of the one that is built in
+    #[arg(long, value_name = "FILE", env = "COCOON_COMPONENT")]
+    component: Option<PathBuf>,
+    /// One JSON object a line instead of text
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    limits: LimitArgs<Commands>,
+}
+
+impl FactorialArgs {
+    async fn load(&self) -> Result<Factorial, Failure> {
+        let engine = engine(&self.limits.limits)?;
+        Ok(Factorial::load(&engine, &source(self.component.as_ref())).await?)
+    }
+}
+
+fn source(file: Option<&PathBuf>) -> Source {
+    file.map_or(BUNDLED, |file| Source::File(file.clone()))
+}
+
+fn engine(limits: &Limits) -> Result<Engine, Failure> {
+    Ok(Engine::new(limits, &Machine::detect())?)
+}
+
+/// Runs the program.
+pub(crate) fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return failure::usage(&error),
+    };
+    start_log();
+    let ended = match cli.command {
+        Command::Run(command) => run(command.run()),
+        Command::Compute(command) => run(command.run()),
+        Command::Kinds(command) => run(command.run()),
+        Command::Info(command) => run(command.run()),
+        Command::Exec(command) => run(command.run()),
+        Command::Inspect(command) => run(command.run()),
+        Command::Completions(command) => command.run(Cli::command()),
+        Command::Man => commands::man::run(Cli::command()),
+    };
+    failure::report(ended)
+}
+
+/// Logs go to standard error, as `COCOON_LOG` asks for; warnings by default.
+fn start_log() {
+    let filter = std::env::var("COCOON_LOG").unwrap_or_else(|_| "cocoon=warn".to_owned());
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .without_time()
+        .init();
+}
+
+/// Runs a command until it ends or Ctrl-C drops it.
+fn run(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Io { what: "cannot start threads".to_owned(), error })?;
+    let ended = runtime.block_on(async {
+        tokio::select! {
+            biased;
+            pressed = tokio::signal::ctrl_c() => match pressed {
+                Ok(()) => Err(Failure::Interrupted),
+                Err(error) => Err(Failure::Io { what: "cannot wait for Ctrl-C".to_owned(), error }),
+            },
+            ended = command => ended,
+        }
+    });
+    // A thread may still be compiling, or waiting in a write that nobody reads.
+    runtime.shutdown_background();
+    ended
+}

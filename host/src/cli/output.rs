@@ -1,0 +1,82 @@
+//! Where results go: standard output, or a file that appears whole or not at all.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+use tokio::io::{AsyncWrite, AsyncWriteExt as _, BufWriter};
+
+use super::failure::Failure;
+
+/// A place for the bytes of a result.
+pub(crate) struct Output {
+    writer: BufWriter<Box<dyn AsyncWrite + Unpin + Send>>,
+    name: String,
+    /// The file that is being written beside the one that is meant.
+    beside: Option<(NamedTempFile, PathBuf)>,
+}
+
+impl Output {
+    pub(crate) fn stdout() -> Self {
+        Self {
+            writer: BufWriter::new(Box::new(tokio::io::stdout())),
+            name: "standard output".to_owned(),
+            beside: None,
+        }
+    }
+
+    /// The file at `path`. It is written beside and renamed by
+    /// [`Output::finish`], so that a failed run leaves no half file and does not
+    /// harm the file that was there.
+    pub(crate) fn file(path: &Path) -> Result<Self, Failure> {
+        let name = path.display().to_string();
+        let failed = |error| Failure::Io { what: format!("cannot write {name}"), error };
+        // A device or a pipe is written to, never replaced.
+        let special = path.metadata().is_ok_and(|existing| !existing.is_file());
+        let (file, beside) = if special {
+            (std::fs::File::options().write(true).open(path).map_err(failed)?, None)
+        } else {
+            let folder = match path.parent() {
+                Some(folder) if folder != Path::new("") => folder,
+                _ => Path::new("."),
+            };
+            let beside = tempfile::Builder::new()
+                .prefix(".cocoon-")
+                .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
+                .tempfile_in(folder)
+                .map_err(failed)?;
+            let file = beside.reopen().map_err(failed)?;
+            (file, Some((beside, path.to_owned())))
+        };
+        let writer = BufWriter::new(Box::new(tokio::fs::File::from_std(file)) as Box<_>);
+        Ok(Self { writer, name, beside })
+    }
+
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let written = self.writer.write_all(bytes).await;
+        written.map_err(|error| self.failure(error))
+    }
+
+    /// Lets the reader see what was written.
+    pub(crate) async fn flush(&mut self) -> Result<(), Failure> {
+        let flushed = self.writer.flush().await;
+        flushed.map_err(|error| self.failure(error))
+    }
+
+    /// Makes everything that was written count.
+    pub(crate) async fn finish(mut self) -> Result<(), Failure> {
+        self.flush().await?;
+        if let Some((beside, path)) = self.beside.take() {
+            beside.persist(&path).map_err(|error| self.failure(error.error))?;
+        }
+        Ok(())
+    }
+
+    fn failure(&self, error: io::Error) -> Failure {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Failure::ReaderGone
+        } else {
+            Failure::Io { what: format!("cannot write {}", self.name), error }
+        }
+    }
+}
