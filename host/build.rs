@@ -22,8 +22,17 @@ const COMPONENT: &str = "guest/wasm32-wasip2/component/factorial.wasm";
 
 /// What x86-64-v3 has beyond the baseline: processors since about 2015.
 const X86_64_V3: [&str; 11] = [
-    "has_sse3", "has_ssse3", "has_sse41", "has_sse42", "has_popcnt", "has_avx", "has_avx2",
-    "has_bmi1", "has_bmi2", "has_fma", "has_lzcnt",
+    "has_sse3",
+    "has_ssse3",
+    "has_sse41",
+    "has_sse42",
+    "has_popcnt",
+    "has_avx",
+    "has_avx2",
+    "has_bmi1",
+    "has_bmi2",
+    "has_fma",
+    "has_lzcnt",
 ];
 
 fn main() -> ExitCode {
@@ -39,7 +48,15 @@ fn main() -> ExitCode {
 fn build() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("..");
-    for input in ["guest/src", "guest/Cargo.toml", "guest/build.rs", "wit", "Cargo.toml", "Cargo.lock", ".cargo/config.toml"] {
+    for input in [
+        "guest/src",
+        "guest/Cargo.toml",
+        "guest/build.rs",
+        "wit",
+        "Cargo.toml",
+        "Cargo.lock",
+        ".cargo/config.toml",
+    ] {
         println!("cargo::rerun-if-changed={}", root.join(input).display());
     }
     println!("cargo::rerun-if-changed=build.rs");
@@ -68,25 +85,43 @@ fn build() -> Result<(), Box<dyn Error>> {
 /// the lock of ours.
 fn build_guest(root: &Path, target: &Path) -> Result<(), Box<dyn Error>> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(root).args(["build", "--locked", "--package", "cocoon-guest", "--lib"]);
-    cargo.args(["--target", TARGET, "--profile", PROFILE, "--target-dir"]).arg(target);
+    cargo
+        .current_dir(root)
+        .args(["build", "--locked", "--package", "cocoon-guest", "--lib"]);
+    cargo
+        .args(["--target", TARGET, "--profile", PROFILE, "--target-dir"])
+        .arg(target);
     // What was set for the host's build must not reach the guest's.
     for (name, _) in env::vars_os() {
         let name = name.to_string_lossy();
-        let meant_for_host = ["RUSTFLAGS", "RUSTDOCFLAGS", "RUSTC", "RUSTDOC", "CLIPPY_ARGS"].contains(&&*name)
+        let meant_for_host = [
+            "RUSTFLAGS",
+            "RUSTDOCFLAGS",
+            "RUSTC",
+            "RUSTDOC",
+            "CLIPPY_ARGS",
+        ]
+        .contains(&&*name)
             || name.starts_with("RUSTC_")
-            || (name.starts_with("CARGO_") && !["CARGO_HOME", "CARGO_MAKEFLAGS", "CARGO_NET_OFFLINE"].contains(&&*name));
+            || (name.starts_with("CARGO_")
+                && !["CARGO_HOME", "CARGO_MAKEFLAGS", "CARGO_NET_OFFLINE"].contains(&&*name));
         if meant_for_host {
             cargo.env_remove(&*name);
         }
     }
-    let output = cargo.output().map_err(|error| format!("cannot run cargo for the guest: {error}"))?;
+    let output = cargo
+        .output()
+        .map_err(|error| format!("cannot run cargo for the guest: {error}"))?;
     if output.status.success() {
         return Ok(());
     }
     let text = String::from_utf8_lossy(&output.stderr);
-    if text.contains("target may not be installed") || text.contains("can't find crate for `core`") {
-        return Err(format!("the target {TARGET} is missing; `rustup target add {TARGET}` adds it").into());
+    if text.contains("target may not be installed") || text.contains("can't find crate for `core`")
+    {
+        return Err(format!(
+            "the target {TARGET} is missing; `rustup target add {TARGET}` adds it"
+        )
+        .into());
     }
     Err(format!("the guest does not build:\n{text}").into())
 }
@@ -109,7 +144,10 @@ fn precompile(wasm: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
     Ok(code)
 }
 
-#[expect(unsafe_code, reason = "a wrong flag makes code for a processor that this is not")]
+#[expect(
+    unsafe_code,
+    reason = "a wrong flag makes code for a processor that this is not"
+)]
 fn enable(config: &mut wasmtime::Config, feature: &str) {
     // SAFETY: nothing is run in this engine, and the one that loads the code
     // refuses it on a processor that lacks the feature.

@@ -34,7 +34,7 @@ pub fn compute(request: Request) -> Result<String, Error> {
         return Ok(text);
     }
     let cost = admit(request)?;
-    let exact = match cost.output_bytes {
+    let bytes_max = match cost.output_bytes {
         Count::Exact(bytes) if bytes > REPLY_BYTES_MAX => {
             return Err(Error::reply_too_large(bytes, REPLY_BYTES_MAX));
         }
@@ -46,7 +46,7 @@ pub fn compute(request: Request) -> Result<String, Error> {
         Count::Exact(bytes) | Count::AtMost(bytes) => bytes,
     };
     let mut pieces = Pieces::new(request)?;
-    let mut text = Vec::with_capacity(exact as usize + pieces.piece_max());
+    let mut text = Vec::with_capacity(usize::try_from(bytes_max).unwrap_or(0) + pieces.piece_max());
     while pieces.append_to(&mut text) {}
     let bytes = text.len() as u64;
     if bytes > REPLY_BYTES_MAX {

@@ -20,6 +20,14 @@ pub(crate) struct Precision {
 }
 
 impl Ball {
+    /// A middle and a radius in units of 2^−bits.
+    pub(crate) fn from_units(middle: BigInt, radius: u32) -> Self {
+        Self {
+            middle,
+            radius: radius.into(),
+        }
+    }
+
     pub(crate) fn plus(mut self, other: &Self) -> Self {
         self.middle += &other.middle;
         self.radius += &other.radius;
@@ -74,14 +82,6 @@ impl Precision {
         Ball {
             middle: value.into() << self.bits,
             radius: BigUint::ZERO,
-        }
-    }
-
-    /// A middle and a radius in units of 2^−bits.
-    pub(crate) fn units(self, middle: BigInt, radius: u32) -> Ball {
-        Ball {
-            middle,
-            radius: radius.into(),
         }
     }
 
@@ -234,6 +234,7 @@ mod tests {
     use super::*;
 
     /// The ball as a double, after a check that it is narrow.
+    #[expect(clippy::cast_precision_loss, reason = "doubles are compared roughly")]
     fn value(precision: Precision, ball: &Ball) -> f64 {
         assert!(ball.radius.bits() < 40, "{}", ball.radius);
         let shifted = &ball.middle >> (precision.bits - 60);

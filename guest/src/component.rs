@@ -89,13 +89,12 @@ async fn write_digits(
 
 /// False when the reader went away.
 async fn write_pieces(pieces: &mut Pieces, writer: &mut StreamWriter<u8>) -> bool {
-    let mut chunk = Vec::with_capacity(pieces.chunk_bytes(CHUNK_BYTES_MAX));
+    let chunk_bytes = pieces.chunk_bytes(CHUNK_BYTES_MAX);
+    let mut chunk = Vec::new();
     loop {
+        chunk.reserve_exact(chunk_bytes);
         let filled = pieces.fill(&mut chunk);
-        if chunk.is_empty() {
-            return true;
-        }
-        // What was not taken comes back; the room is used again.
+        // What was not taken comes back, with the room for the next chunk.
         chunk = writer.write_all(chunk).await;
         if !chunk.is_empty() {
             return false;

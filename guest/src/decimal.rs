@@ -1,4 +1,8 @@
 //! Machine words in decimal, without `core::fmt`.
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "each cast says why it is exact"
+)]
 
 /// Digits of the longest u128.
 pub const WIDE_DIGITS_MAX: usize = 39;

@@ -5,6 +5,13 @@
 //! bounded without trusting a library's logarithm. Where a result is too near
 //! to an integer to tell, or n is not small, [`digits`](crate::digits) takes the
 //! exact path.
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    reason = "exact for the arguments that are let in; the margin is proven"
+)]
 
 use crate::request::Kind;
 

@@ -1,4 +1,38 @@
-//! Exact factorials and their relatives.
+//! Exact factorials and their relatives: the component that Cocoon ships.
+//!
+//! The arithmetic is plain Rust and builds on every target; it knows nothing of
+//! WIT, WASI or the host. On WebAssembly three adapters join it (`bindings`,
+//! `component` and `command`), which hold no arithmetic and make the crate a
+//! component of the world in `wit/`.
+//!
+//! ```
+//! use factorial::answer::compute;
+//! use factorial::cost::{Count, cost};
+//! use factorial::request::{Format, Kind, Request};
+//!
+//! let request = Request { kind: Kind::Factorial, n: 20, format: Format::Decimal };
+//! assert_eq!(cost(request)?.digits, Count::Exact(19));
+//! assert_eq!(compute(request)?, "2432902008176640000");
+//! # Ok::<(), factorial::error::Error>(())
+//! ```
+//!
+//! In reading order:
+//!
+//! | modules | what they are for |
+//! | --- | --- |
+//! | [`request`], [`error`], [`notation`] | what can be asked, why not, and how it is written |
+//! | [`small`] | results of up to 128 bits, without allocation |
+//! | [`sieve`], [`product`], [`powers`], [`sums`], [`number`] | long results |
+//! | [`decimal`], [`radix`], [`scientific`] | their digits |
+//! | `ball`, `logarithm`, `fast`, [`digits`], [`zeros`] | what is known without the number |
+//! | `memory`, [`cost`], [`info`] | what a request takes and what can be said of it |
+//! | [`answer`] | a whole answer, or one piece by piece |
+//! | [`command_line`], [`listing`] | the program: its arguments and its text |
+//!
+//! Two rules hold throughout, since a sandbox has 32-bit addresses and a stack
+//! of 32 KiB: arithmetic on n is done in 64 bits or more, never in `usize`, and
+//! no recursion is deeper than the logarithm of what it works on.
+
 pub mod answer;
 mod ball;
 pub mod command_line;
@@ -23,9 +57,11 @@ pub mod small;
 pub mod sums;
 pub mod zeros;
 
-#[cfg(target_family = "wasm")]
+// The harness of unit tests is a program of its own, which must not export a
+// second one.
+#[cfg(all(target_family = "wasm", not(test)))]
 mod bindings;
-#[cfg(target_family = "wasm")]
+#[cfg(all(target_family = "wasm", not(test)))]
 mod command;
-#[cfg(target_family = "wasm")]
+#[cfg(all(target_family = "wasm", not(test)))]
 mod component;

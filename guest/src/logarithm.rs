@@ -109,7 +109,7 @@ impl Logarithms {
             sum += &term;
             units += 2;
         }
-        let factor = self.precision.units(sum, units);
+        let factor = Ball::from_units(sum, units);
         self.factorial(n)
             .plus(&self.precision.ln(&factor, &self.ln_2))
     }

@@ -85,7 +85,8 @@ pub fn hyperfactorial_exponent(n: u64, prime: u64) -> u128 {
 /// Π p^`exponent(n, p)`. The exponents fit into 64 bits for any n whose number
 /// fits into a memory.
 fn from_exponents(n: u64, exponent: impl Fn(u64, u64) -> u128) -> BigUint {
-    odd_prime_powers(n, |prime| exponent(n, prime) as u64, |_| n) << exponent(n, 2)
+    let narrow = |prime| u64::try_from(exponent(n, prime)).unwrap_or(u64::MAX);
+    odd_prime_powers(n, narrow, |_| n) << exponent(n, 2)
 }
 
 /// The exponent of the prime in n!, which is Σ ⌊n / p^j⌋ (Legendre 1808).

@@ -7,6 +7,10 @@
 //! Each power is divided by through its reciprocal, which costs two
 //! multiplications for each split (P. Barrett 1986; Newton's iteration for the
 //! reciprocals).
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "limbs, digits and the length of a leaf are small"
+)]
 
 use num_bigint::BigUint;
 
@@ -34,11 +38,12 @@ struct Divisor {
 
 /// The digits that are still to come.
 pub struct Digits {
-    /// `divisors[k]` is 10^(leaf digits · 2^k).
+    /// `divisors[k]` is 10^(`leaf_length` · 2^k).
     divisors: Vec<Divisor>,
-    leaf_digits: usize,
+    /// Digits of a leaf.
+    leaf_length: usize,
     /// Parts of the number with their level, the next on top. A part of level k
-    /// is below 10^(leaf digits · 2^k).
+    /// is below 10^(`leaf_length` · 2^k).
     parts: Vec<(BigUint, usize)>,
     /// No digit has come yet, so that zeros lead and are left out.
     leading: bool,
@@ -65,7 +70,7 @@ impl Digits {
         }
         Self {
             divisors,
-            leaf_digits: leaf_digits as usize,
+            leaf_length: leaf_digits as usize,
             parts: vec![(number, level as usize)],
             leading: true,
         }
@@ -73,7 +78,7 @@ impl Digits {
 
     /// Digits that one call of [`Self::append_to`] adds at most.
     pub fn piece_max(&self) -> usize {
-        self.leaf_digits
+        self.leaf_length
     }
 
     /// Appends the next few digits, at most [`Self::piece_max`]. False when
@@ -105,7 +110,7 @@ impl Digits {
     pub fn digits_to_come(&self) -> u64 {
         self.parts
             .iter()
-            .map(|(_, level)| (self.leaf_digits as u64) << level)
+            .map(|(_, level)| (self.leaf_length as u64) << level)
             .sum()
     }
 
@@ -116,7 +121,7 @@ impl Digits {
 
     fn append_leaf(&mut self, part: &BigUint, text: &mut Vec<u8>) {
         let start = text.len();
-        let end = start + self.leaf_digits;
+        let end = start + self.leaf_length;
         text.resize(end, b'0');
         let mut limbs = part.to_u32_digits();
         let mut position = end;
@@ -147,7 +152,7 @@ impl Digits {
                 .count();
             // The number zero has one digit.
             let zeros = if self.parts.is_empty() {
-                zeros.min(self.leaf_digits - 1)
+                zeros.min(self.leaf_length - 1)
             } else {
                 zeros
             };

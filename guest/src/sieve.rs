@@ -1,10 +1,14 @@
 //! The primes up to a bound, in ascending order.
 //!
 //! A segmented sieve of Eratosthenes over the odd numbers: it holds one segment
-//! of [`SEGMENT_BYTES`] and the primes up to the square root of the bound, a
+//! of 16 KiB and the primes up to the square root of the bound, a
 //! few hundred KiB for the largest bound that any request can reach. All
 //! numbers are 64 bits wide, on every target: squares of 32-bit indices
 //! overflow above 65,535 where `usize` has 32 bits.
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "indices are below the length of a buffer"
+)]
 
 /// Odd numbers that one segment covers, one byte each.
 const SEGMENT_BYTES: usize = 16 * 1024;
@@ -24,9 +28,8 @@ pub fn for_each_prime(bound: u64, mut visit: impl FnMut(u64)) {
     while low <= bound {
         let length = span.min((bound - low) / 2 + 1);
         // The segment is no longer than its buffer, so the cast is exact.
-        let segment = match composite.get_mut(..length as usize) {
-            Some(segment) => segment,
-            None => return,
+        let Some(segment) = composite.get_mut(..length as usize) else {
+            return;
         };
         segment.fill(false);
         for (prime, next) in &mut base {
@@ -85,10 +88,7 @@ mod tests {
     }
 
     fn is_prime(number: u64) -> bool {
-        number > 1
-            && (2..)
-                .take_while(|d| d * d <= number)
-                .all(|d| !number.is_multiple_of(d))
+        number > 1 && (2..=number.isqrt()).all(|d| !number.is_multiple_of(d))
     }
 
     #[test]

@@ -16,7 +16,11 @@ pub fn subfactorial(n: u64) -> BigUint {
     // to D(2j) = P · D(0) − Q.
     let (scale, minus) = subfactorial_block(0, n / 2);
     let even = scale - minus;
-    if n.is_multiple_of(2) { even } else { even * n - 1_u32 }
+    if n.is_multiple_of(2) {
+        even
+    } else {
+        even * n - 1_u32
+    }
 }
 
 /// The pairs from `from` + 1 to `to` as x → P · x − Q.
@@ -43,7 +47,11 @@ pub fn alternating(n: u64) -> BigUint {
     // Pairs of terms from below, with even m = 2j: m! − (m−1)! is
     // (m−2)! · (m−1)². They compose to af(2j) = S beside (2j)! = P.
     let (product, sum) = alternating_block(0, n / 2);
-    if n.is_multiple_of(2) { sum } else { product * n - sum }
+    if n.is_multiple_of(2) {
+        sum
+    } else {
+        product * n - sum
+    }
 }
 
 /// (2·`to`)! / (2·`from`)!, and the sum of the terms above (2·`from`)! divided

@@ -3,6 +3,10 @@
 //! It is the lesser of the exponents of 2 and 5, which are sums of a few
 //! quotients for every kind that is a product of an arithmetic progression or
 //! of factorials.
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "residues are below a modulus of 64 bits"
+)]
 
 use crate::powers::{hyperfactorial_exponent, superfactorial_exponent};
 use crate::product::progression_count;

@@ -94,7 +94,9 @@ async fn run_with(
     output: &Sender<(Stream, Bytes)>,
 ) -> Result<Exit, ProgramError> {
     let limits = pool.limits();
-    let permit = pool.admit(limits.get(Limit::SandboxMemory), deadline).await?;
+    let permit = pool
+        .admit(limits.get(Limit::SandboxMemory), deadline)
+        .await?;
     let stdout = Output::new(output, Stream::Out, limits.get(Limit::Output));
     let mut wasi = WasiCtxBuilder::new();
     wasi.args(&start.arguments)
@@ -104,13 +106,18 @@ async fn run_with(
     grants.apply(&mut wasi)?;
     let mut sandbox = Sandbox::new(component, permit, Some(wasi.build())).await?;
     let code = sandbox
-        .run(async |store, program| match program.wasi_cli_run().call_run(store).await {
-            Ok(result) => Ok(i32::from(result.is_err())),
-            Err(error) => match error.downcast_ref::<I32Exit>() {
-                Some(&I32Exit(code)) => Ok(code),
-                None => Err(error),
+        .run(
+            async |store, program| match program.wasi_cli_run().call_run(store).await {
+                Ok(result) => Ok(i32::from(result.is_err())),
+                Err(error) => match error.downcast_ref::<I32Exit>() {
+                    Some(&I32Exit(code)) => Ok(code),
+                    None => Err(error),
+                },
             },
-        })
+        )
         .await?;
-    Ok(Exit { code, memory_bytes: sandbox.memory_bytes() })
+    Ok(Exit {
+        code,
+        memory_bytes: sandbox.memory_bytes(),
+    })
 }

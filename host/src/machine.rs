@@ -81,14 +81,17 @@ impl Machine {
 fn physical_bytes() -> u64 {
     let info = rustix::system::sysinfo();
     let unit = u64::from(info.mem_unit.max(1));
-    u64::try_from(info.totalram).unwrap_or(u64::MAX).saturating_mul(unit)
+    info.totalram.saturating_mul(unit)
 }
 
 /// The least memory limit of this process's cgroup and those above it, version 2
 /// or 1. `None` where there is none.
 fn cgroup_bytes() -> Option<u64> {
     let membership = fs::read_to_string("/proc/self/cgroup").ok()?;
-    membership.lines().filter_map(|line| limit_of_membership(line, Path::new("/sys/fs/cgroup"))).min()
+    membership
+        .lines()
+        .filter_map(|line| limit_of_membership(line, Path::new("/sys/fs/cgroup")))
+        .min()
 }
 
 /// The limit that one line of `/proc/self/cgroup` stands for. Lines read
@@ -134,10 +137,23 @@ mod tests {
     fn sandboxes_are_bounded_by_what_is_scarcest() {
         let many = Limits::COMMANDS.with(Limit::Sandboxes, 1_000_000);
         assert_eq!(MACHINE.sandboxes(&Limits::COMMANDS), 1000);
-        assert_eq!(MACHINE.sandboxes(&many), MACHINE.total_memory_bytes(&many) / 4 * 3 >> 20);
-        let few = Machine { mappings_free: 2548, ..MACHINE };
+        assert_eq!(
+            MACHINE.sandboxes(&many),
+            MACHINE.total_memory_bytes(&many) / 4 * 3 / SMALL_JOB_BYTES
+        );
+        let few = Machine {
+            mappings_free: 2548,
+            ..MACHINE
+        };
         assert_eq!(few.sandboxes(&many), 100);
-        assert_eq!(Machine { memory_bytes: 1 << 20, ..MACHINE }.sandboxes(&many), 0);
+        assert_eq!(
+            Machine {
+                memory_bytes: 1 << 20,
+                ..MACHINE
+            }
+            .sandboxes(&many),
+            0
+        );
     }
 
     #[test]
@@ -152,7 +168,10 @@ mod tests {
         write("a/b/memory.max", "max\n");
         write("memory/x/memory.limit_in_bytes", "200\n");
         assert_eq!(limit_of_membership("0::/a/b", root.path()), Some(300));
-        assert_eq!(limit_of_membership("4:cpu,memory:/x", root.path()), Some(200));
+        assert_eq!(
+            limit_of_membership("4:cpu,memory:/x", root.path()),
+            Some(200)
+        );
         assert_eq!(limit_of_membership("4:cpu:/x", root.path()), None);
         assert_eq!(limit_of_membership("0::/", root.path()), None);
     }

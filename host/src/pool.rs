@@ -60,9 +60,11 @@ impl Pool {
         let small_bytes = u64::from(engine.sandboxes()) * SMALL_JOB_BYTES;
         let large_pages_max = engine.total_memory_bytes().saturating_sub(small_bytes) / PAGE_BYTES;
         let permits = |count: u64| {
-            Arc::new(Semaphore::new(usize::try_from(count).map_or(Semaphore::MAX_PERMITS, |count| {
-                count.min(Semaphore::MAX_PERMITS)
-            })))
+            Arc::new(Semaphore::new(
+                usize::try_from(count).map_or(Semaphore::MAX_PERMITS, |count| {
+                    count.min(Semaphore::MAX_PERMITS)
+                }),
+            ))
         };
         Self(Arc::new(Lanes {
             limits: engine.limits().clone(),
@@ -81,7 +83,8 @@ impl Pool {
     /// The deadline of a job that is asked for now.
     pub fn deadline(&self) -> Instant {
         let now = Instant::now();
-        now.checked_add(Duration::from_millis(self.0.limits.get(Limit::Deadline))).unwrap_or(now)
+        now.checked_add(Duration::from_millis(self.0.limits.get(Limit::Deadline)))
+            .unwrap_or(now)
     }
 
     /// Waits for a place for a sandbox whose memory is capped at `cap_bytes`.
@@ -94,19 +97,32 @@ impl Pool {
     pub async fn admit(&self, cap_bytes: u64, deadline: Instant) -> Result<Permit, RunError> {
         // Memory first: who waits for it must not hold a sandbox's place.
         let memory = if cap_bytes > SMALL_JOB_BYTES {
-            Some(self.take(&self.0.large_pages, self.large_pages(cap_bytes)?, deadline).await?)
+            Some(
+                self.take(&self.0.large_pages, self.large_pages(cap_bytes)?, deadline)
+                    .await?,
+            )
         } else {
             None
         };
         let sandbox = self.take(&self.0.sandboxes, 1, deadline).await?;
-        Ok(Permit { cap_bytes, deadline, _sandbox: sandbox, _memory: memory })
+        Ok(Permit {
+            cap_bytes,
+            deadline,
+            _sandbox: sandbox,
+            _memory: memory,
+        })
     }
 
     /// The pages that a job of `cap_bytes` takes from the large lane.
     fn large_pages(&self, cap_bytes: u64) -> Result<u32, RunError> {
         let pages = cap_bytes.div_ceil(PAGE_BYTES);
         let over = |limit, value| {
-            Err(RunError::TooLarge { limit, value, needed: cap_bytes, needs: "of memory" })
+            Err(RunError::TooLarge {
+                limit,
+                value,
+                needed: cap_bytes,
+                needs: "of memory",
+            })
         };
         let one_bytes = self.0.limits.get(Limit::SandboxMemory);
         if cap_bytes > one_bytes {
@@ -148,12 +164,17 @@ struct Place<'a>(&'a AtomicU64);
 impl<'a> Place<'a> {
     fn take(lanes: &'a Lanes) -> Result<Self, RunError> {
         let most = lanes.limits.get(Limit::Queue);
-        let joined = lanes.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |waiting| {
-            (waiting < most).then_some(waiting + 1)
-        });
+        let joined = lanes
+            .waiting
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |waiting| {
+                (waiting < most).then_some(waiting + 1)
+            });
         match joined {
             Ok(_) => Ok(Self(&lanes.waiting)),
-            Err(_) => Err(RunError::Busy { limit: Limit::Queue, value: most }),
+            Err(_) => Err(RunError::Busy {
+                limit: Limit::Queue,
+                value: most,
+            }),
         }
     }
 }

@@ -44,9 +44,19 @@ impl<W: World> Sandbox<W> {
         let deadline = permit.deadline();
         store.epoch_deadline_callback(move |_| Ok(take_turns(deadline)));
         store.set_epoch_deadline(1);
-        let started = within(deadline, &limits, W::instantiate(component.pre(), &mut store)).await;
+        let started = within(
+            deadline,
+            &limits,
+            W::instantiate(component.pre(), &mut store),
+        )
+        .await;
         match started.and_then(|done| done.map_err(|error| explain(&error, &store, &limits))) {
-            Ok(exports) => Ok(Self { exports, store, limits, permit }),
+            Ok(exports) => Ok(Self {
+                exports,
+                store,
+                limits,
+                permit,
+            }),
             Err(error) => Err(error),
         }
     }
@@ -102,7 +112,9 @@ async fn within<R>(
     limits: &Limits,
     running: impl Future<Output = R>,
 ) -> Result<R, RunError> {
-    timeout_at(deadline, running).await.map_err(|_| stopped(Limit::Deadline, limits.get(Limit::Deadline)))
+    timeout_at(deadline, running)
+        .await
+        .map_err(|_| stopped(Limit::Deadline, limits.get(Limit::Deadline)))
 }
 
 const fn stopped(limit: Limit, value: u64) -> RunError {
@@ -123,7 +135,9 @@ fn explain(error: &wasmtime::Error, store: &Store<State>, limits: &Limits) -> Ru
         Some(Trap::UnreachableCodeReached) | None if memory.refused => {
             match limits.get(Limit::SandboxMemory) {
                 value if value == memory.cap_bytes => stopped(Limit::SandboxMemory, value),
-                _ => RunError::OverPromise { promised_bytes: memory.cap_bytes },
+                _ => RunError::OverPromise {
+                    promised_bytes: memory.cap_bytes,
+                },
             }
         }
         Some(trap) => RunError::Trapped(trap.to_string()),

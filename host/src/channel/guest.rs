@@ -14,7 +14,8 @@ use tokio::sync::oneshot;
 use tokio_util::sync::PollSender;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{
-    Destination, FutureConsumer, Lift, Source, StreamConsumer, StreamProducer, StreamResult, WriteBuffer,
+    Destination, FutureConsumer, Lift, Source, StreamConsumer, StreamProducer, StreamResult,
+    WriteBuffer,
 };
 
 use super::{Receiver, Sender};
@@ -52,7 +53,15 @@ where
     /// An outlet into the channel of `sender`, to be given to `StreamReader::pipe`.
     pub fn new(sender: &Sender<U>, map: F) -> (Self, Closed) {
         let (open, closed) = oneshot::channel();
-        (Self { values: sender.values(), map, _open: open, written: PhantomData }, Closed(closed))
+        (
+            Self {
+                values: sender.values(),
+                map,
+                _open: open,
+                written: PhantomData,
+            },
+            Closed(closed),
+        )
     }
 }
 
@@ -96,7 +105,12 @@ pub fn byte_outlet(
     cap_bytes: u64,
 ) -> (impl StreamConsumer<State, Item = u8> + use<>, Closed) {
     let (open, closed) = oneshot::channel();
-    let outlet = ByteOutlet { values: sender.values(), cap_bytes, left_bytes: cap_bytes, _open: open };
+    let outlet = ByteOutlet {
+        values: sender.values(),
+        cap_bytes,
+        left_bytes: cap_bytes,
+        _open: open,
+    };
     (outlet, Closed(closed))
 }
 
@@ -129,13 +143,11 @@ impl StreamConsumer<State> for ByteOutlet {
         if taken == 0 {
             return Poll::Ready(Ok(StreamResult::Completed));
         }
-        outlet.left_bytes = match outlet.left_bytes.checked_sub(taken as u64) {
-            Some(left_bytes) => left_bytes,
-            None => {
-                let (limit, value) = (Limit::Output, outlet.cap_bytes);
-                return Poll::Ready(Err(RunError::Stopped { limit, value }.into()));
-            }
+        let Some(left_bytes) = outlet.left_bytes.checked_sub(taken as u64) else {
+            let (limit, value) = (Limit::Output, outlet.cap_bytes);
+            return Poll::Ready(Err(RunError::Stopped { limit, value }.into()));
         };
+        outlet.left_bytes = left_bytes;
         let chunk = Bytes::copy_from_slice(&written[..taken]);
         source.mark_read(taken);
         Poll::Ready(Ok(match outlet.values.send_item(chunk) {
@@ -159,15 +171,26 @@ where
 {
     /// An inlet from the channel of `receiver`, to be given to
     /// `StreamReader::new`.
-    pub fn new(receiver: Receiver<U>, mut map: F) -> Inlet<T, U, Option<T>, impl FnMut(U) -> Option<T>> {
-        Inlet { values: receiver, fill: move |value| Some(map(value)), buffer: PhantomData }
+    pub fn new(
+        receiver: Receiver<U>,
+        mut map: F,
+    ) -> Inlet<T, U, Option<T>, impl FnMut(U) -> Option<T>> {
+        Inlet {
+            values: receiver,
+            fill: move |value| Some(map(value)),
+            buffer: PhantomData,
+        }
     }
 }
 
 impl Inlet<u8, Bytes, Bytes, fn(Bytes) -> Bytes> {
     /// An inlet for bytes.
     pub fn bytes(receiver: Receiver<Bytes>) -> Self {
-        Self { values: receiver, fill: |bytes| bytes, buffer: PhantomData }
+        Self {
+            values: receiver,
+            fill: |bytes| bytes,
+            buffer: PhantomData,
+        }
     }
 }
 
@@ -209,7 +232,11 @@ where
 /// What an end says that has to wait: the component may have cancelled its read
 /// or write in the meantime.
 fn wait(finish: bool) -> Poll<wasmtime::Result<StreamResult>> {
-    if finish { Poll::Ready(Ok(StreamResult::Cancelled)) } else { Poll::Pending }
+    if finish {
+        Poll::Ready(Ok(StreamResult::Cancelled))
+    } else {
+        Poll::Pending
+    }
 }
 
 /// Takes the one value of a component's `future`.

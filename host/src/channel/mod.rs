@@ -44,7 +44,16 @@ type End = Arc<OnceLock<Result<(), RunError>>>;
 pub fn channel<T: Send + 'static>() -> (Sender<T>, Receiver<T>) {
     let (sender, receiver) = mpsc::channel(CHANNEL_ITEMS);
     let end = End::default();
-    (Sender { values: sender, end: Arc::clone(&end) }, Receiver { values: receiver, end })
+    (
+        Sender {
+            values: sender,
+            end: Arc::clone(&end),
+        },
+        Receiver {
+            values: receiver,
+            end,
+        },
+    )
 }
 
 /// The writer's end. Dropping it without [`Sender::finish`] is a failure.
@@ -61,7 +70,10 @@ impl<T: Send + 'static> Sender<T> {
     ///
     /// [`RunError::ReaderGone`].
     pub async fn send(&self, value: T) -> Result<(), RunError> {
-        self.values.send(value).await.map_err(|_| RunError::ReaderGone)
+        self.values
+            .send(value)
+            .await
+            .map_err(|_| RunError::ReaderGone)
     }
 
     /// Says that everything was sent.
@@ -156,14 +168,20 @@ mod tests {
         assert_eq!(reader.recv().await, Err(RunError::WriterGone));
     }
 
+    /// Whether the future has to wait.
+    async fn waits(future: impl Future) -> bool {
+        let mut future = std::pin::pin!(future);
+        std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_pending()))
+            .await
+    }
+
     #[tokio::test]
     async fn the_writer_waits_for_the_reader_and_hears_of_its_end() {
         let (writer, reader) = channel();
         for value in 0..CHANNEL_ITEMS {
             writer.send(value).await.expect("room");
         }
-        let full = futures::poll!(std::pin::pin!(writer.send(0)));
-        assert!(full.is_pending());
+        assert!(waits(writer.send(0)).await);
         drop(reader);
         assert_eq!(writer.send(0).await, Err(RunError::ReaderGone));
         writer.reader_gone().await;

@@ -31,7 +31,12 @@ impl<T: Copy + Send + Sync + 'static> Output<T> {
     /// An output into the channel of `sender`.
     pub fn new(sender: &Sender<(T, Bytes)>, tag: T, cap_bytes: u64) -> Self {
         let left_bytes = Arc::new(AtomicU64::new(cap_bytes));
-        Self { values: sender.values.clone(), tag, cap_bytes, left_bytes }
+        Self {
+            values: sender.values.clone(),
+            tag,
+            cap_bytes,
+            left_bytes,
+        }
     }
 
     /// Another output of the same program: same channel, same cap.
@@ -59,7 +64,10 @@ impl<T: Copy + Send + Sync + 'static> StdoutStream for Output<T> {
     }
 
     fn p2_stream(&self) -> Box<dyn OutputStream> {
-        Box::new(Stream { output: self.sibling(self.tag), room: None })
+        Box::new(Stream {
+            output: self.sibling(self.tag),
+            room: None,
+        })
     }
 }
 
@@ -97,9 +105,11 @@ impl<T: Copy + Send + Sync + 'static> OutputStream for Stream<T> {
         }
         let output = &self.output;
         let count = bytes.len() as u64;
-        let taken = output.left_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-            left.checked_sub(count)
-        });
+        let taken = output
+            .left_bytes
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(count)
+            });
         if taken.is_err() {
             let (limit, value) = (Limit::Output, output.cap_bytes);
             return Err(StreamError::Trap(RunError::Stopped { limit, value }.into()));

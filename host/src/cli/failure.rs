@@ -48,7 +48,11 @@ impl Failure {
             Self::ReaderGone => 0,
             Self::Run(RunError::Malformed(_)) | Self::Usage(_) => 2,
             Self::Interrupted => 130,
-            Self::Run(_) | Self::Component(_) | Self::Engine(_) | Self::Io { .. } | Self::Programs(_) => 1,
+            Self::Run(_)
+            | Self::Component(_)
+            | Self::Engine(_)
+            | Self::Io { .. }
+            | Self::Programs(_) => 1,
         }
     }
 }
@@ -81,7 +85,11 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     }
     let text = error.render().to_string();
     // The first paragraph says what is wrong; the rest is usage and hints.
-    let wrong: Vec<_> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+    let wrong: Vec<_> = text
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .map(str::trim)
+        .collect();
     let wrong = wrong.join(" ");
     let wrong = wrong.strip_prefix("error: ").unwrap_or(&wrong);
     let right = [

@@ -42,30 +42,32 @@ pub(crate) struct LimitArgs<D> {
 
 impl<D: Defaults> Args for LimitArgs<D> {
     fn augment_args(command: Command) -> Command {
-        Limit::ALL.into_iter().fold(command.next_help_heading("Limits"), |command, limit| {
-            let spec = limit.spec();
-            let default = match limit {
-                Limit::TotalMemory => format!("{TOTAL_MEMORY_PERCENT}%"),
-                Limit::SandboxMemory if D::SANDBOX_MEMORY.is_some() => {
-                    D::SANDBOX_MEMORY.unwrap_or_default().to_owned()
-                }
-                _ => limit.format(D::LIMITS.get(limit)),
-            };
-            let name = match spec.unit {
-                cocoon::limits::Unit::Bytes => "SIZE",
-                cocoon::limits::Unit::Milliseconds => "TIME",
-                cocoon::limits::Unit::Things => "COUNT",
-            };
-            command.arg(
-                Arg::new(spec.flag)
-                    .long(spec.flag)
-                    .env(spec.env)
-                    .hide_env_values(true)
-                    .value_name(name)
-                    .value_parser(move |text: &str| parse(limit, text))
-                    .help(format!("{} [default: {default}]", spec.help)),
-            )
-        })
+        Limit::ALL
+            .into_iter()
+            .fold(command.next_help_heading("Limits"), |command, limit| {
+                let spec = limit.spec();
+                let default = match limit {
+                    Limit::TotalMemory => format!("{TOTAL_MEMORY_PERCENT}%"),
+                    Limit::SandboxMemory if D::SANDBOX_MEMORY.is_some() => {
+                        D::SANDBOX_MEMORY.unwrap_or_default().to_owned()
+                    }
+                    _ => limit.format(D::LIMITS.get(limit)),
+                };
+                let name = match spec.unit {
+                    cocoon::limits::Unit::Bytes => "SIZE",
+                    cocoon::limits::Unit::Milliseconds => "TIME",
+                    cocoon::limits::Unit::Things => "COUNT",
+                };
+                command.arg(
+                    Arg::new(spec.flag)
+                        .long(spec.flag)
+                        .env(spec.env)
+                        .hide_env_values(true)
+                        .value_name(name)
+                        .value_parser(move |text: &str| parse(limit, text))
+                        .help(format!("{} [default: {default}]", spec.help)),
+                )
+            })
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -85,7 +87,10 @@ impl<D: Defaults> FromArgMatches for LimitArgs<D> {
             }
         }
         contradictions(&limits, &given)?;
-        Ok(Self { limits, defaults: PhantomData })
+        Ok(Self {
+            limits,
+            defaults: PhantomData,
+        })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {

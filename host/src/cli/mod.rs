@@ -72,6 +72,12 @@ impl FactorialArgs {
     }
 }
 
+/// N as it is typed.
+fn number(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| format!("N is a whole number from 0 to {}", u64::MAX))
+}
+
 fn source(file: Option<&PathBuf>) -> Source {
     file.map_or(BUNDLED, |file| Source::File(file.clone()))
 }
@@ -115,7 +121,10 @@ fn run(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::Io { what: "cannot start threads".to_owned(), error })?;
+        .map_err(|error| Failure::Io {
+            what: "cannot start threads".to_owned(),
+            error,
+        })?;
     let ended = runtime.block_on(async {
         tokio::select! {
             biased;

@@ -30,11 +30,20 @@ impl Output {
     /// harm the file that was there.
     pub(crate) fn file(path: &Path) -> Result<Self, Failure> {
         let name = path.display().to_string();
-        let failed = |error| Failure::Io { what: format!("cannot write {name}"), error };
+        let failed = |error| Failure::Io {
+            what: format!("cannot write {name}"),
+            error,
+        };
         // A device or a pipe is written to, never replaced.
         let special = path.metadata().is_ok_and(|existing| !existing.is_file());
         let (file, beside) = if special {
-            (std::fs::File::options().write(true).open(path).map_err(failed)?, None)
+            (
+                std::fs::File::options()
+                    .write(true)
+                    .open(path)
+                    .map_err(failed)?,
+                None,
+            )
         } else {
             let folder = match path.parent() {
                 Some(folder) if folder != Path::new("") => folder,
@@ -49,7 +58,11 @@ impl Output {
             (file, Some((beside, path.to_owned())))
         };
         let writer = BufWriter::new(Box::new(tokio::fs::File::from_std(file)) as Box<_>);
-        Ok(Self { writer, name, beside })
+        Ok(Self {
+            writer,
+            name,
+            beside,
+        })
     }
 
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
@@ -67,7 +80,9 @@ impl Output {
     pub(crate) async fn finish(mut self) -> Result<(), Failure> {
         self.flush().await?;
         if let Some((beside, path)) = self.beside.take() {
-            beside.persist(&path).map_err(|error| self.failure(error.error))?;
+            beside
+                .persist(&path)
+                .map_err(|error| self.failure(error.error))?;
         }
         Ok(())
     }
@@ -76,7 +91,10 @@ impl Output {
         if error.kind() == io::ErrorKind::BrokenPipe {
             Failure::ReaderGone
         } else {
-            Failure::Io { what: format!("cannot write {}", self.name), error }
+            Failure::Io {
+                what: format!("cannot write {}", self.name),
+                error,
+            }
         }
     }
 }

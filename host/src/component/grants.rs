@@ -18,8 +18,8 @@ use wasmtime_wasi::random::WasiRandom;
 use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView as _};
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder, WasiView as _};
 
-use super::state::State;
 use super::ComponentError;
+use super::state::State;
 use crate::error::RunError;
 
 /// The version under which the WASI bindings stand in the linker.
@@ -140,15 +140,23 @@ impl Grants {
         if wants("wasi:random/") {
             random::random::add_to_linker::<_, WasiRandom>(linker, |s| s.ctx().ctx.random())?;
             random::insecure::add_to_linker::<_, WasiRandom>(linker, |s| s.ctx().ctx.random())?;
-            random::insecure_seed::add_to_linker::<_, WasiRandom>(linker, |s| s.ctx().ctx.random())?;
+            random::insecure_seed::add_to_linker::<_, WasiRandom>(linker, |s| {
+                s.ctx().ctx.random()
+            })?;
         }
         if wants("wasi:sockets/") {
             link_sockets(linker)?;
         }
         for (name, import) in &imported {
-            let Some(group) = Group::of(name) else { continue };
-            let (false, Some(flag)) = (self.has(group), group.flag()) else { continue };
-            let ComponentItem::ComponentInstance(interface) = &import.ty else { continue };
+            let Some(group) = Group::of(name) else {
+                continue;
+            };
+            let (false, Some(flag)) = (self.has(group), group.flag()) else {
+                continue;
+            };
+            let ComponentItem::ComponentInstance(interface) = &import.ty else {
+                continue;
+            };
             let path = name.split('@').next().unwrap_or(name);
             // Programs seed their hash maps with this; it is a constant then.
             if path == "wasi:random/insecure-seed" {
@@ -161,7 +169,11 @@ impl Grants {
                 }
                 let import = format!("{path}.{function}");
                 stubs.func_new(function, move |_, _, _, _| {
-                    Err(RunError::NotGranted { import: import.clone(), flag }.into())
+                    Err(RunError::NotGranted {
+                        import: import.clone(),
+                        flag,
+                    }
+                    .into())
                 })?;
             }
         }
@@ -183,10 +195,16 @@ impl Grants {
             wasi.inherit_network().allow_ip_name_lookup(true);
         }
         for dir in &self.dirs {
-            let permissions = if dir.writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
-            wasi.preopened_dir(&dir.host, &dir.guest, permissions).map_err(|error| {
-                ComponentError::Dir { path: dir.host.clone(), reason: crate::engine::one_line(&error) }
-            })?;
+            let permissions = if dir.writable {
+                FsPerms::ReadWrite
+            } else {
+                FsPerms::ReadOnly
+            };
+            wasi.preopened_dir(&dir.host, &dir.guest, permissions)
+                .map_err(|error| ComponentError::Dir {
+                    path: dir.host.clone(),
+                    reason: crate::engine::one_line(&error),
+                })?;
         }
         Ok(())
     }

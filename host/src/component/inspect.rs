@@ -67,9 +67,21 @@ pub async fn inspect(engine: &Engine, source: &Source) -> Result<Inspection, Com
     let ty = compiled.component_type();
     let code = compiled.image_range();
     Ok(Inspection {
-        imports: interfaces(&compiled, ty.imports(compiled.engine()).map(|(name, it)| (name, it.ty))),
-        exports: interfaces(&compiled, ty.exports(compiled.engine()).map(|(name, it)| (name, it.ty))),
-        memory_image_bytes: PAGE_BYTES * needs.as_ref().and_then(|n| n.max_initial_memory_size).unwrap_or(0),
+        imports: interfaces(
+            &compiled,
+            ty.imports(compiled.engine())
+                .map(|(name, it)| (name, it.ty)),
+        ),
+        exports: interfaces(
+            &compiled,
+            ty.exports(compiled.engine())
+                .map(|(name, it)| (name, it.ty)),
+        ),
+        memory_image_bytes: PAGE_BYTES
+            * needs
+                .as_ref()
+                .and_then(|n| n.max_initial_memory_size)
+                .unwrap_or(0),
         memories: needs.as_ref().map_or(0, |needs| needs.num_memories),
         tables: needs.as_ref().map_or(0, |needs| needs.num_tables),
         code_bytes: (code.end.addr() - code.start.addr()) as u64,

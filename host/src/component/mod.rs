@@ -123,7 +123,9 @@ pub enum ComponentError {
         value: u64,
     },
     /// It imports what nothing here can give it.
-    #[error("the component imports {0}, which no sandbox is given; WASI 0.2 without wasi:http is what there is")]
+    #[error(
+        "the component imports {0}, which no sandbox is given; WASI 0.2 without wasi:http is what there is"
+    )]
     Import(String),
     /// It does not fit the world.
     #[error("the component does not fit: {0}")]
@@ -174,7 +176,11 @@ impl<W: World> Component<W> {
             .instantiate_pre(&compiled)
             .and_then(W::prepare)
             .map_err(|error| ComponentError::Link(one_line(&error)))?;
-        Ok(Self { engine: engine.clone(), pre, sandboxes })
+        Ok(Self {
+            engine: engine.clone(),
+            pre,
+            sandboxes,
+        })
     }
 
     /// The engine that it was compiled for.
@@ -203,7 +209,10 @@ async fn compile(engine: &Engine, source: &Source) -> Result<Compiled, Component
         }
         Source::File(path) => {
             let most = engine.limits().get(Limit::ComponentSize);
-            (read_file(path, most)?, engine.limits().get(Limit::CompileTime))
+            (
+                read_file(path, most)?,
+                engine.limits().get(Limit::CompileTime),
+            )
         }
     };
     let inner = engine.wasmtime().clone();
@@ -225,9 +234,14 @@ pub(crate) fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, ComponentErro
     };
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
-    file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
+    file.take(most.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
     if bytes.len() as u64 > most {
-        return Err(ComponentError::TooLarge { path: path.to_owned(), value: most });
+        return Err(ComponentError::TooLarge {
+            path: path.to_owned(),
+            value: most,
+        });
     }
     // A magic number, then a version and a layer: 1 and 0 for a core module, 13
     // and 1 for a component.
@@ -237,10 +251,12 @@ pub(crate) fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, ComponentErro
             "a core module; `wasm-tools component new`, or the target wasm32-wasip2, makes a component",
         )),
         [] => Err(ComponentError::NotAComponent("an empty file")),
-        _ if bytes.starts_with(b"\x7fELF") => {
-            Err(ComponentError::NotAComponent("native code; build it for wasm32-wasip2"))
-        }
-        _ => Err(ComponentError::NotAComponent("some other file; a component starts with `\\0asm`")),
+        _ if bytes.starts_with(b"\x7fELF") => Err(ComponentError::NotAComponent(
+            "native code; build it for wasm32-wasip2",
+        )),
+        _ => Err(ComponentError::NotAComponent(
+            "some other file; a component starts with `\\0asm`",
+        )),
     }
 }
 
@@ -269,7 +285,11 @@ fn fits(engine: &Engine, compiled: &Compiled) -> Result<u32, ComponentError> {
         ("tables", needs.num_tables, TABLES_PER_COMPONENT),
     ] {
         if needed > most {
-            return Err(ComponentError::Needs { what, needed: needed.into(), most: most.into() });
+            return Err(ComponentError::Needs {
+                what,
+                needed: needed.into(),
+                most: most.into(),
+            });
         }
     }
     let memories = engine.sandboxes().max(MEMORIES_PER_COMPONENT) / needs.num_memories.max(1);

@@ -21,7 +21,11 @@ impl State {
     /// is handed nothing: no arguments, no environment, closed streams.
     pub(crate) fn new(cap_bytes: u64, wasi: Option<WasiCtx>) -> Self {
         Self {
-            memory: MemoryCap { cap_bytes, used_bytes: 0, refused: false },
+            memory: MemoryCap {
+                cap_bytes,
+                used_bytes: 0,
+                refused: false,
+            },
             wasi: wasi.map(Box::new),
             resources: ResourceTable::new(),
         }
@@ -30,7 +34,10 @@ impl State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: self.wasi.get_or_insert_default(), table: &mut self.resources }
+        WasiCtxView {
+            ctx: self.wasi.get_or_insert_default(),
+            table: &mut self.resources,
+        }
     }
 }
 

@@ -4,7 +4,10 @@
 //! engine with the same settings, so there must be one place that makes them.
 //! For the same reason the file leans on nothing but Wasmtime.
 
-#![allow(unreachable_pub, reason = "the build script includes this file as its own")]
+#![allow(
+    unreachable_pub,
+    reason = "the build script includes this file as its own"
+)]
 
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
@@ -18,7 +21,8 @@ pub enum Layout {
         sandboxes: u32,
     },
     /// Each memory mapped when it is needed, compiled with the same settings as
-    /// `Pooled`.
+    /// `Pooled`: for the build, which runs nothing.
+    #[allow(dead_code, reason = "the build script makes this one")]
     OnDemand,
     /// Nothing reserved ahead, for where address space is scarce (`ulimit -v`).
     /// Memories have bounds checks, so that code has to be compiled anew.
@@ -72,7 +76,9 @@ pub fn config(layout: Layout, stack_bytes: usize) -> Config {
 
 /// Tables that there are slots for.
 pub fn table_slots(sandboxes: u32) -> u32 {
-    sandboxes.saturating_mul(TABLES_PER_SANDBOX).max(TABLES_PER_COMPONENT)
+    sandboxes
+        .saturating_mul(TABLES_PER_SANDBOX)
+        .max(TABLES_PER_COMPONENT)
 }
 
 fn pool(sandboxes: u32) -> PoolingAllocationConfig {

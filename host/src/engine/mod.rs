@@ -63,7 +63,11 @@ impl Engine {
         }
         let asked = limits.get(Limit::Sandboxes);
         if u64::from(sandboxes) < asked {
-            tracing::debug!(asked, sandboxes, "this machine has room for fewer sandboxes");
+            tracing::debug!(
+                asked,
+                sandboxes,
+                "this machine has room for fewer sandboxes"
+            );
         }
         let stack_bytes = usize::try_from(limits.get(Limit::Stack)).unwrap_or(usize::MAX);
         let start = |layout| wasmtime::Engine::new(&config::config(layout, stack_bytes));
@@ -82,7 +86,8 @@ impl Engine {
                 (inner, Layout::Unreserved)
             }
         };
-        let ticker = Ticker::start(&inner).map_err(|error| EngineError::Start(error.to_string()))?;
+        let ticker =
+            Ticker::start(&inner).map_err(|error| EngineError::Start(error.to_string()))?;
         Ok(Self {
             inner,
             limits: limits.clone(),

@@ -1,7 +1,11 @@
 //! The bindings of the world in `wit/`, and its types, which are ours above this
 //! layer.
 
-#![expect(missing_docs, reason = "generated from `wit/`, which documents every item")]
+#![expect(
+    missing_docs,
+    unreachable_pub,
+    reason = "generated from `wit/`, which documents every item"
+)]
 
 wasmtime::component::bindgen!({
     path: "../wit",
@@ -10,7 +14,7 @@ wasmtime::component::bindgen!({
     additional_derives: [PartialEq, Eq, Hash],
 });
 
-pub use exports::cocoon::factorial::factorial::{
+pub use self::exports::cocoon::factorial::factorial::{
     Count, Error, Estimate, Facts, Format, Kind, Request,
 };
 

@@ -24,8 +24,8 @@ use crate::limits::{COSTS_REMEMBERED, Limit, Limits, REPLY_BYTES, SMALL_JOB_BYTE
 use crate::pool::Pool;
 use crate::sandbox::Sandbox;
 
-use bindings::{Error, FactorialWorld};
-pub use bindings::{Count, Estimate, Facts, Format, Kind, Request};
+use bindings::Error;
+pub use bindings::{Count, Estimate, FactorialWorld, Facts, Format, Kind, Request};
 pub use request::{FORMATS, KINDS, ONE_OF_EACH_KIND};
 
 /// The component that comes with this program.
@@ -57,7 +57,11 @@ impl Factorial {
     pub async fn load(engine: &Engine, source: &Source) -> Result<Self, ComponentError> {
         let component = Component::load(engine, source, &Grants::default()).await?;
         let pool = Pool::new(engine, component.sandboxes());
-        Ok(Self(Arc::new(Inner { component, pool, costs: Cache::new(COSTS_REMEMBERED) })))
+        Ok(Self(Arc::new(Inner {
+            component,
+            pool,
+            costs: Cache::new(COSTS_REMEMBERED),
+        })))
     }
 
     /// The limits that requests run under.
@@ -83,12 +87,19 @@ impl Factorial {
         if let Some(cost) = self.0.costs.get(&request) {
             let cap_bytes = self.check(&request, &cost)?;
             let sandbox = self.sandbox(cap_bytes, deadline).await?;
-            return Ok(Admitted { sandbox, request, cost });
+            return Ok(Admitted {
+                sandbox,
+                request,
+                cost,
+            });
         }
         let mut sandbox = self.sandbox(SMALL_JOB_BYTES, deadline).await?;
         let cost = sandbox
             .run(async |store, component| {
-                component.cocoon_factorial_factorial().call_cost(store, request).await
+                component
+                    .cocoon_factorial_factorial()
+                    .call_cost(store, request)
+                    .await
             })
             .await??;
         self.0.costs.insert(request, cost);
@@ -99,7 +110,11 @@ impl Factorial {
         } else {
             sandbox.lower_cap(cap_bytes);
         }
-        Ok(Admitted { sandbox, request, cost })
+        Ok(Admitted {
+            sandbox,
+            request,
+            cost,
+        })
     }
 
     /// What can be said of a number without computing it.
@@ -108,10 +123,15 @@ impl Factorial {
     ///
     /// Where the request makes no sense, or finds no room.
     pub async fn info(&self, kind: Kind, n: u64) -> Result<Facts, RunError> {
-        let mut sandbox = self.sandbox(SMALL_JOB_BYTES, self.0.pool.deadline()).await?;
+        let mut sandbox = self
+            .sandbox(SMALL_JOB_BYTES, self.0.pool.deadline())
+            .await?;
         let info = sandbox
             .run(async |store, component| {
-                component.cocoon_factorial_factorial().call_info(store, kind, n).await
+                component
+                    .cocoon_factorial_factorial()
+                    .call_info(store, kind, n)
+                    .await
             })
             .await??;
         Ok(info)
@@ -139,15 +159,18 @@ impl Factorial {
         requests: Receiver<Request>,
         answers: &Sender<Result<String, RunError>>,
     ) -> Result<(), RunError> {
-        let mut sandbox = self.sandbox(SMALL_JOB_BYTES, self.0.pool.deadline()).await?;
+        let mut sandbox = self
+            .sandbox(SMALL_JOB_BYTES, self.0.pool.deadline())
+            .await?;
         let serving = sandbox.run(async |store, component| {
             store
                 .run_concurrent(async |accessor| {
                     let (outlet, closed) = Outlet::new(answers, |answer: Result<String, Error>| {
                         answer.map_err(RunError::from)
                     });
-                    let requests = accessor
-                        .with(|store| StreamReader::new(store, Inlet::new(requests, |request| request)))?;
+                    let requests = accessor.with(|store| {
+                        StreamReader::new(store, Inlet::new(requests, |request| request))
+                    })?;
                     let component = component.cocoon_factorial_factorial();
                     let written = component.call_serve(accessor, requests).await?;
                     accessor.with(|store| written.pipe(store, outlet))?;
@@ -227,7 +250,10 @@ impl Admitted {
         let notation = self
             .sandbox
             .run(async |store, component| {
-                component.cocoon_factorial_factorial().call_notation(store, kind, n).await
+                component
+                    .cocoon_factorial_factorial()
+                    .call_notation(store, kind, n)
+                    .await
             })
             .await??;
         Ok(notation)
@@ -243,7 +269,10 @@ impl Admitted {
         let answer = self
             .sandbox
             .run(async |store, component| {
-                component.cocoon_factorial_factorial().call_compute(store, request).await
+                component
+                    .cocoon_factorial_factorial()
+                    .call_compute(store, request)
+                    .await
             })
             .await??;
         Ok(answer)
@@ -286,7 +315,9 @@ impl Admitted {
                     })?;
                     closed.wait().await;
                     Ok(resolution.await.unwrap_or_else(|_| {
-                        Err(Error::Failed("the digits ended without a word on how".to_owned()))
+                        Err(Error::Failed(
+                            "the digits ended without a word on how".to_owned(),
+                        ))
                     }))
                 })
                 .await?

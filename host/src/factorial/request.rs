@@ -36,7 +36,10 @@ impl FromStr for Kind {
             "alternating" => Ok(Self::Alternating),
             _ => match text.strip_prefix("multi:").map(str::parse) {
                 Some(Ok(step @ 1..)) => Ok(Self::Multifactorial(step)),
-                Some(_) => Err(format!("the K of multi:K is a number from 1 to {}", u32::MAX)),
+                Some(_) => Err(format!(
+                    "the K of multi:K is a number from 1 to {}",
+                    u32::MAX
+                )),
                 None => Err(format!("the kinds are {KINDS}")),
             },
         }
@@ -111,7 +114,11 @@ impl fmt::Display for Count {
 impl Request {
     /// All digits of the `kind` of `n`.
     pub const fn decimal(kind: Kind, n: u64) -> Self {
-        Self { kind, n, format: Format::Decimal }
+        Self {
+            kind,
+            n,
+            format: Format::Decimal,
+        }
     }
 }
 
@@ -121,17 +128,31 @@ mod tests {
 
     #[test]
     fn kinds_and_formats_are_read_as_they_are_written() {
-        for kind in ONE_OF_EACH_KIND.into_iter().chain([Kind::Multifactorial(1)]) {
+        for kind in ONE_OF_EACH_KIND
+            .into_iter()
+            .chain([Kind::Multifactorial(1)])
+        {
             assert_eq!(kind.to_string().parse(), Ok(kind));
         }
-        for format in [Format::Decimal, Format::Scientific(1), Format::Scientific(1000)] {
+        for format in [
+            Format::Decimal,
+            Format::Scientific(1),
+            Format::Scientific(1000),
+        ] {
             assert_eq!(format.to_string().parse(), Ok(format));
         }
     }
 
     #[test]
     fn what_is_none_is_refused() {
-        for text in ["", "multi:", "multi:0", "multi:-1", "multi:4294967296", "Factorial"] {
+        for text in [
+            "",
+            "multi:",
+            "multi:0",
+            "multi:-1",
+            "multi:4294967296",
+            "Factorial",
+        ] {
             assert!(text.parse::<Kind>().is_err(), "{text}");
         }
         for text in ["", "scientific", "scientific:0", "scientific:1001", "hex"] {

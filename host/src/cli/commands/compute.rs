@@ -9,14 +9,14 @@ use cocoon::factorial::{FORMATS, Format, KINDS, Kind, Request};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::lines;
-use crate::cli::FactorialArgs;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
+use crate::cli::{FactorialArgs, number};
 
 #[derive(Debug, Args)]
 pub(crate) struct Compute {
     /// The number whose factorial is computed
-    #[arg(allow_negative_numbers = true, value_name = "N")]
+    #[arg(allow_negative_numbers = true, value_parser = number, value_name = "N")]
     n: u64,
     #[arg(long, default_value = "factorial", value_name = "KIND", help = format!("Which factorial: {KINDS}"))]
     kind: Kind,
@@ -32,7 +32,11 @@ pub(crate) struct Compute {
 impl Compute {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let started = Instant::now();
-        let request = Request { kind: self.kind, n: self.n, format: self.format };
+        let request = Request {
+            kind: self.kind,
+            n: self.n,
+            format: self.format,
+        };
         let factorial = self.common.load().await?;
         let admitted = factorial.admit(request).await?;
         let progress = progress(admitted.cost().output_bytes.most());
@@ -53,7 +57,9 @@ impl Compute {
         }
         progress.finish_and_clear();
         if self.common.json {
-            output.write(&lines::record(request, &value, started)?).await?;
+            output
+                .write(&lines::record(request, &value, started)?)
+                .await?;
         } else {
             output.write(b"\n").await?;
         }
@@ -64,6 +70,7 @@ impl Compute {
 /// Digits written, on standard error if that is a terminal.
 fn progress(bytes: Option<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::stderr());
-    let style = ProgressStyle::with_template("{elapsed} {bar:40} {human_pos} of {human_len} digits");
+    let style =
+        ProgressStyle::with_template("{elapsed} {bar:40} {human_pos} of {human_len} digits");
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

@@ -12,6 +12,7 @@ use cocoon::component::{Component, Dir, Grants, Source};
 use cocoon::limits::Limit;
 use cocoon::pool::Pool;
 use futures::{StreamExt as _, stream};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::exec_output::{Printer, Style};
 use super::exec_summary::Summary;
@@ -45,8 +46,11 @@ pub(crate) struct Exec {
     /// Grant randomness
     #[arg(long, help_heading = "Grants")]
     randomness: bool,
-    /// Give each instance all of FILE, or of our own standard input, as its own
-    #[arg(short = 'i', long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
+    /// Give each instance the whole of our standard input as its own
+    #[arg(short, long, conflicts_with = "stdin")]
+    interactive: bool,
+    /// Give each instance the whole of FILE as its standard input
+    #[arg(long, value_name = "FILE")]
     stdin: Option<PathBuf>,
     /// One JSON object for each line of output and for each exit
     #[arg(long, conflicts_with = "output_dir")]
@@ -83,16 +87,36 @@ impl Exec {
         };
         let component = Component::load(&engine, &Source::File(self.file.clone()), &grants).await?;
         let pool = Pool::new(&engine, component.sandboxes());
-        let name = self.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let input = read_input(self.stdin, pool.limits().get(Limit::Input)).await?;
-        let concurrency = self.concurrency.unwrap_or(u32::MAX).min(component.sandboxes());
+        let name = self
+            .file
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let input = read_input(
+            self.interactive,
+            self.stdin,
+            pool.limits().get(Limit::Input),
+        )
+        .await?;
+        let concurrency = self
+            .concurrency
+            .unwrap_or(u32::MAX)
+            .min(component.sandboxes());
         let style = match self.output_dir {
             Some(dir) => Style::Files(dir),
             None if self.json => Style::Json,
             None if self.instances == 1 => Style::Plain,
             None => Style::Prefixed,
         };
-        let batch = Arc::new(Batch { component, pool, grants, name, arguments: self.arguments, input });
+        let batch = Arc::new(Batch {
+            component,
+            pool,
+            grants,
+            name,
+            arguments: self.arguments,
+            input,
+        });
         let printer = Arc::new(Printer::new(style)?);
 
         let mut summary = Summary::default();
@@ -101,8 +125,12 @@ impl Exec {
                 let (batch, printer) = (Arc::clone(&batch), Arc::clone(&printer));
                 async move {
                     // A task of its own, so that instances spread over the cores.
-                    let ran = tokio::spawn(run_instance(batch, Arc::clone(&printer), instance)).await;
-                    (instance, ran.unwrap_or_else(|_| Err(Failure::Run(RunError::WriterGone))))
+                    let ran =
+                        tokio::spawn(run_instance(batch, Arc::clone(&printer), instance)).await;
+                    (
+                        instance,
+                        ran.unwrap_or_else(|_| Err(Failure::Run(RunError::WriterGone))),
+                    )
                 }
             })
             .buffer_unordered(usize::try_from(concurrency).unwrap_or(usize::MAX));
@@ -126,12 +154,27 @@ async fn run_instance(
     printer: Arc<Printer>,
     instance: u64,
 ) -> Result<Result<Exit, ProgramError>, Failure> {
-    let mut start = Start { arguments: vec![batch.name.clone()], input: batch.input.clone() };
+    let mut start = Start {
+        arguments: vec![batch.name.clone()],
+        input: batch.input.clone(),
+    };
     let number = instance.to_string();
-    start.arguments.extend(batch.arguments.iter().map(|argument| argument.replace("{i}", &number)));
+    start.arguments.extend(
+        batch
+            .arguments
+            .iter()
+            .map(|argument| argument.replace("{i}", &number)),
+    );
     let (sender, output) = channel();
     let deadline = batch.pool.deadline();
-    let running = command::run(&batch.pool, &batch.component, &batch.grants, start, deadline, sender);
+    let running = command::run(
+        &batch.pool,
+        &batch.component,
+        &batch.grants,
+        start,
+        deadline,
+        sender,
+    );
     // Both end with the program: the channel when the program does.
     let (ran, printed) = tokio::join!(running, printer.print(instance, output));
     printed?;
@@ -139,23 +182,37 @@ async fn run_instance(
 }
 
 /// All of a file, or of our standard input, that each instance is given.
-async fn read_input(from: Option<PathBuf>, most: u64) -> Result<Bytes, Failure> {
-    use tokio::io::AsyncReadExt as _;
-    let Some(path) = from else { return Ok(Bytes::new()) };
-    let what = format!("cannot read {}", path.display());
-    let mut input = Vec::new();
-    let read = if path.as_os_str() == "-" {
-        tokio::io::stdin().take(most.saturating_add(1)).read_to_end(&mut input).await
-    } else {
-        match tokio::fs::File::open(&path).await {
-            Ok(file) => file.take(most.saturating_add(1)).read_to_end(&mut input).await,
-            Err(error) => Err(error),
+async fn read_input(interactive: bool, file: Option<PathBuf>, most: u64) -> Result<Bytes, Failure> {
+    let (what, source): (_, Box<dyn AsyncRead + Unpin + Send>) = match file {
+        Some(path) => {
+            let what = format!("cannot read {}", path.display());
+            match tokio::fs::File::open(&path).await {
+                Ok(file) => (what, Box::new(file)),
+                Err(error) => return Err(Failure::Io { what, error }),
+            }
         }
+        None if interactive => (
+            "cannot read standard input".to_owned(),
+            Box::new(tokio::io::stdin()),
+        ),
+        None => return Ok(Bytes::new()),
     };
+    let mut input = Vec::new();
+    let read = source
+        .take(most.saturating_add(1))
+        .read_to_end(&mut input)
+        .await;
     read.map_err(|error| Failure::Io { what, error })?;
     if input.len() as u64 > most {
-        let limit = Limit::Input;
-        return Err(RunError::TooLarge { limit, value: most, needed: input.len() as u64, needs: "of input or more" }.into());
+        let (limit, needed) = (Limit::Input, input.len() as u64);
+        let needs = "of input or more";
+        return Err(RunError::TooLarge {
+            limit,
+            value: most,
+            needed,
+            needs,
+        }
+        .into());
     }
     Ok(input.into())
 }
@@ -173,7 +230,11 @@ fn parse_dir(text: &str) -> Result<Dir, String> {
     }
     let host = PathBuf::from(host);
     match host.metadata() {
-        Ok(found) if found.is_dir() => Ok(Dir { host, guest: guest.to_owned(), writable }),
+        Ok(found) if found.is_dir() => Ok(Dir {
+            host,
+            guest: guest.to_owned(),
+            writable,
+        }),
         Ok(_) => Err(format!("{} is not a folder", host.display())),
         Err(error) => Err(format!("{}: {error}", host.display())),
     }
@@ -186,7 +247,9 @@ fn parse_env(text: &str) -> Result<(String, String), String> {
         Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
         None => match std::env::var(text) {
             Ok(value) => Ok((text.to_owned(), value)),
-            Err(_) => Err(format!("{text} is not set here; {text}=VALUE gives it a value")),
+            Err(_) => Err(format!(
+                "{text} is not set here; {text}=VALUE gives it a value"
+            )),
         },
     }
 }

@@ -37,9 +37,20 @@ pub(super) struct Printer {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Event<'a> {
-    Line { instance: u64, stream: &'static str, line: &'a str },
-    Exit { instance: u64, exit: i32, memory_bytes: u64 },
-    Error { instance: u64, error: String },
+    Line {
+        instance: u64,
+        stream: &'static str,
+        line: &'a str,
+    },
+    Exit {
+        instance: u64,
+        exit: i32,
+        memory_bytes: u64,
+    },
+    Error {
+        instance: u64,
+        error: String,
+    },
 }
 
 impl Printer {
@@ -50,7 +61,11 @@ impl Printer {
                 error,
             })?;
         }
-        Ok(Self { style, stdout: Mutex::new(Output::stdout()), stderr: Mutex::new(tokio::io::stderr()) })
+        Ok(Self {
+            style,
+            stdout: Mutex::new(Output::stdout()),
+            stderr: Mutex::new(tokio::io::stderr()),
+        })
     }
 
     /// Prints what one instance writes until it ends, well or not: how it ended
@@ -74,7 +89,8 @@ impl Printer {
                     self.write(stream, &bytes).await?;
                 }
                 Sinks::Lines(rests) => {
-                    self.lines(instance, stream, &mut rests[stream as usize], &bytes).await?;
+                    self.lines(instance, stream, &mut rests[stream as usize], &bytes)
+                        .await?;
                 }
             }
         }
@@ -105,10 +121,15 @@ impl Printer {
             return Ok(());
         }
         let event = match ran {
-            Ok(Exit { code, memory_bytes }) => {
-                Event::Exit { instance, exit: *code, memory_bytes: *memory_bytes }
-            }
-            Err(error) => Event::Error { instance, error: error.to_string() },
+            Ok(Exit { code, memory_bytes }) => Event::Exit {
+                instance,
+                exit: *code,
+                memory_bytes: *memory_bytes,
+            },
+            Err(error) => Event::Error {
+                instance,
+                error: error.to_string(),
+            },
         };
         self.write(Stream::Out, &json_line(&event)?).await
     }
@@ -139,9 +160,22 @@ impl Printer {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let text = match (&self.style, stream) {
             (Style::Json, stream) => {
-                let stream = if stream == Stream::Out { "stdout" } else { "stderr" };
+                let stream = if stream == Stream::Out {
+                    "stdout"
+                } else {
+                    "stderr"
+                };
                 let line = &String::from_utf8_lossy(line);
-                return self.write(Stream::Out, &json_line(&Event::Line { instance, stream, line })?).await;
+                return self
+                    .write(
+                        Stream::Out,
+                        &json_line(&Event::Line {
+                            instance,
+                            stream,
+                            line,
+                        })?,
+                    )
+                    .await;
             }
             _ => [format!("[{instance}] ").as_bytes(), line, b"\n"].concat(),
         };
@@ -154,7 +188,11 @@ impl Printer {
                 let mut stdout = self.stdout.lock().await;
                 stdout.write(bytes).await?;
                 // A person watches one instance; of many the buffer makes pages.
-                if matches!(self.style, Style::Plain) { stdout.flush().await } else { Ok(()) }
+                if matches!(self.style, Style::Plain) {
+                    stdout.flush().await
+                } else {
+                    Ok(())
+                }
             }
             Stream::Err => {
                 // Where standard error is closed there is nowhere to say so.

@@ -37,7 +37,10 @@ impl Summary {
     /// Prints the summary of many instances, and fails if one of them did.
     pub(super) fn report(self, instances: u64) -> Result<(), Failure> {
         if instances > 1 {
-            eprintln!("cocoon: {} of {instances} instances succeeded", self.succeeded);
+            eprintln!(
+                "cocoon: {} of {instances} instances succeeded",
+                self.succeeded
+            );
         }
         if self.others.is_empty() {
             return Ok(());
@@ -50,8 +53,15 @@ impl Summary {
             }
             let count = self.counts.get(how).copied().unwrap_or_default();
             let names: Vec<_> = named.iter().map(u64::to_string).collect();
-            let more = if count > named.len() as u64 { ", …" } else { "" };
-            told.push(format!("{count} {how} (instance {}{more})", names.join(", ")));
+            let more = if count > named.len() as u64 {
+                ", …"
+            } else {
+                ""
+            };
+            told.push(format!(
+                "{count} {how} (instance {}{more})",
+                names.join(", ")
+            ));
         }
         Err(Failure::Programs(told.join("; ")))
     }

@@ -5,14 +5,14 @@ use cocoon::factorial::{Count, KINDS, Kind};
 use serde::Serialize;
 
 use super::lines;
-use crate::cli::FactorialArgs;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
+use crate::cli::{FactorialArgs, number};
 
 #[derive(Debug, Args)]
 pub(crate) struct Info {
     /// The number whose factorial is meant
-    #[arg(allow_negative_numbers = true, value_name = "N")]
+    #[arg(allow_negative_numbers = true, value_parser = number, value_name = "N")]
     n: u64,
     #[arg(long, default_value = "factorial", value_name = "KIND", help = format!("Which factorial: {KINDS}"))]
     kind: Kind,
@@ -57,7 +57,9 @@ impl Info {
             let text = format!(
                 "digits:         {}\ntrailing zeros: {}\nleading digits: {}\nmemory:         {}\n",
                 facts.digits,
-                facts.trailing_zeros.map_or_else(unknown, |zeros| zeros.to_string()),
+                facts
+                    .trailing_zeros
+                    .map_or_else(unknown, |zeros| zeros.to_string()),
                 facts.leading_digits.unwrap_or_else(unknown),
                 facts.peak_bytes.map_or_else(
                     || "more than the 4 GiB that a component can have".to_owned(),

@@ -4,13 +4,13 @@ use clap::Args;
 use cocoon::factorial::{ONE_OF_EACH_KIND, Request};
 
 use super::lines;
-use crate::cli::FactorialArgs;
 use crate::cli::failure::Failure;
+use crate::cli::{FactorialArgs, number};
 
 #[derive(Debug, Args)]
 pub(crate) struct Kinds {
     /// The number whose factorials are printed
-    #[arg(allow_negative_numbers = true, value_name = "N")]
+    #[arg(allow_negative_numbers = true, value_parser = number, value_name = "N")]
     n: u64,
     #[command(flatten)]
     common: FactorialArgs,
@@ -20,7 +20,9 @@ impl Kinds {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let factorial = self.common.load().await?;
         let n = self.n;
-        let requests = ONE_OF_EACH_KIND.into_iter().map(move |kind| Request::decimal(kind, n));
+        let requests = ONE_OF_EACH_KIND
+            .into_iter()
+            .map(move |kind| Request::decimal(kind, n));
         lines::print(&factorial, requests, self.common.json).await
     }
 }

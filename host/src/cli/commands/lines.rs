@@ -82,7 +82,12 @@ async fn start_line(factorial: &Factorial, request: Request) -> Result<Line, Run
     let notation = admitted.notation().await?;
     let (sender, digits) = channel();
     tokio::spawn(admitted.send_to(sender));
-    Ok(Line { request, notation, digits, started })
+    Ok(Line {
+        request,
+        notation,
+        digits,
+        started,
+    })
 }
 
 async fn print_text(mut line: Line, output: &mut Output) -> Result<(), Failure> {
@@ -104,11 +109,7 @@ async fn print_json(mut line: Line, output: &mut Output) -> Result<(), Failure> 
 }
 
 /// A finished result as a line of JSON.
-pub(super) fn record(
-    request: Request,
-    value: &[u8],
-    started: Instant,
-) -> Result<Vec<u8>, Failure> {
+pub(super) fn record(request: Request, value: &[u8], started: Instant) -> Result<Vec<u8>, Failure> {
     let value = std::str::from_utf8(value)
         .map_err(|_| RunError::Failed("its digits are not text".to_owned()))?;
     let record = Record {
@@ -123,8 +124,10 @@ pub(super) fn record(
 
 /// Any record as a line of JSON.
 pub(super) fn json_line(record: &impl Serialize) -> Result<Vec<u8>, Failure> {
-    let mut line = serde_json::to_vec(record)
-        .map_err(|error| Failure::Io { what: "cannot write JSON".to_owned(), error: error.into() })?;
+    let mut line = serde_json::to_vec(record).map_err(|error| Failure::Io {
+        what: "cannot write JSON".to_owned(),
+        error: error.into(),
+    })?;
     line.push(b'\n');
     Ok(line)
 }

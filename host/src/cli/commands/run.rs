@@ -4,13 +4,13 @@ use clap::Args;
 use cocoon::factorial::{Kind, Request};
 
 use super::lines;
-use crate::cli::FactorialArgs;
 use crate::cli::failure::Failure;
+use crate::cli::{FactorialArgs, number};
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
     /// How many factorials
-    #[arg(default_value_t = 10, allow_negative_numbers = true, value_name = "N")]
+    #[arg(default_value_t = 10, allow_negative_numbers = true, value_parser = number, value_name = "N")]
     n: u64,
     #[command(flatten)]
     common: FactorialArgs,
