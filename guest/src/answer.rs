@@ -2,7 +2,7 @@
 
 use num_bigint::BigUint;
 
-use crate::cost::{self, Count};
+use crate::cost::{self, Cost, Count};
 use crate::decimal::{digits_u128, push_u64, push_u128};
 use crate::error::Error;
 use crate::number::{self, Number};
@@ -33,8 +33,8 @@ pub fn compute(request: Request) -> Result<String, Error> {
     if let Some(text) = short(request) {
         return Ok(text);
     }
-    let cost = admit(request)?;
-    let bytes_max = match cost.output_bytes {
+    let admitted = admit(request)?;
+    let bytes_max = match admitted.cost.output_bytes {
         Count::Exact(bytes) if bytes > REPLY_BYTES_MAX => {
             return Err(Error::reply_too_large(bytes, REPLY_BYTES_MAX));
         }
@@ -42,10 +42,10 @@ pub fn compute(request: Request) -> Result<String, Error> {
         Count::AtMost(bytes) if bytes > REPLY_BYTES_MAX + REPLY_BYTES_MAX / 8 => {
             return Err(Error::reply_too_large(bytes, REPLY_BYTES_MAX));
         }
-        Count::Beyond => return Err(Error::out_of_reach()),
+        Count::Beyond => return Err(Error::out_of_reach(admitted.cost.digits)),
         Count::Exact(bytes) | Count::AtMost(bytes) => bytes,
     };
-    let mut pieces = Pieces::new(request)?;
+    let mut pieces = Pieces::new(admitted)?;
     let mut text = Vec::with_capacity(usize::try_from(bytes_max).unwrap_or(0) + pieces.piece_max());
     while pieces.append_to(&mut text) {}
     let bytes = text.len() as u64;
@@ -55,17 +55,24 @@ pub fn compute(request: Request) -> Result<String, Error> {
     String::from_utf8(text).map_err(|_| Error::Failed(String::from("a digit is not ASCII")))
 }
 
-/// What a request costs, if its number can be computed at all.
+/// A request that is known to make sense and to fit into a memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Admitted {
+    request: Request,
+    cost: Cost,
+}
+
+/// Looks whether the number can be computed at all.
 ///
 /// # Errors
 ///
 /// [`Error::Invalid`] for a senseless request, [`Error::TooLarge`] for a number
 /// that no 32-bit memory can hold.
-pub fn admit(request: Request) -> Result<cost::Cost, Error> {
+pub fn admit(request: Request) -> Result<Admitted, Error> {
     let cost = cost::cost(request)?;
     match cost.peak_bytes {
-        Some(_) => Ok(cost),
-        None => Err(Error::out_of_reach()),
+        Some(_) => Ok(Admitted { request, cost }),
+        None => Err(Error::out_of_reach(cost.digits)),
     }
 }
 
@@ -106,9 +113,9 @@ impl Pieces {
     ///
     /// # Errors
     ///
-    /// As [`admit`].
-    pub fn new(request: Request) -> Result<Self, Error> {
-        admit(request)?;
+    /// [`Error::Failed`] where the digits cannot be counted.
+    pub fn new(admitted: Admitted) -> Result<Self, Error> {
+        let request = admitted.request;
         let number = match number::number(request.kind, request.n) {
             Number::Word(value) => return Ok(Self::whole(value.into(), request.format)),
             Number::Wide(value) => return Ok(Self::whole(value, request.format)),

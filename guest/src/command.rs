@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use crate::bindings::Component;
 use crate::bindings::exports::wasi::cli::run::Guest;
 use crate::command_line::{self, USAGE};
+use crate::error::Error;
 use crate::listing::Listing;
 
 /// Bytes that are written at once, unless the text ends before.
@@ -15,11 +16,11 @@ const WRITE_BYTES: usize = 64 * 1024;
 
 impl Guest for Component {
     fn run() -> Result<(), ()> {
-        let listing = command_line::parse(std::env::args().skip(1))
-            .map_err(|error| {
-                complain(&[error.text(), USAGE]);
-            })
-            .and_then(|command| Listing::new(command).map_err(|error| complain(&[error.text()])))?;
+        // The first argument is the name of the program.
+        let command = command_line::parse(std::env::args().skip(1)).map_err(|error| {
+            complain(&["factorial: ", error.text(), "\n", USAGE, "\n"]);
+        })?;
+        let listing = Listing::new(command).map_err(|error| complain_of(&error))?;
         print(listing)
     }
 }
@@ -32,7 +33,7 @@ fn print(mut listing: Listing) -> Result<(), ()> {
     loop {
         let more = listing
             .append_to(&mut text)
-            .map_err(|error| complain(&[error.text()]))?;
+            .map_err(|error| complain_of(&error))?;
         if text.len() >= WRITE_BYTES || !more {
             stdout.write_all(&text).map_err(|_| ())?;
             text.clear();
@@ -43,13 +44,11 @@ fn print(mut listing: Listing) -> Result<(), ()> {
     }
 }
 
-fn complain(lines: &[&str]) {
-    let mut text = String::new();
-    for line in lines {
-        text.push_str("factorial: ");
-        text.push_str(line);
-        text.push('\n');
-    }
+fn complain_of(error: &Error) {
+    complain(&["factorial: ", error.text(), "\n"]);
+}
+
+fn complain(text: &[&str]) {
     // There is nobody left to tell that standard error is closed.
-    let _ = io::stderr().write_all(text.as_bytes());
+    let _ = io::stderr().write_all(text.concat().as_bytes());
 }

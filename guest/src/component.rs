@@ -6,7 +6,7 @@
 
 use wit_bindgen::{FutureWriter, StreamReader, StreamWriter, spawn_local};
 
-use crate::answer::{self, Pieces};
+use crate::answer::{self, Admitted, Pieces};
 use crate::bindings::exports::cocoon::factorial::factorial as wit;
 use crate::bindings::{Component, wit_future, wit_stream};
 use crate::cost::Count;
@@ -45,8 +45,7 @@ impl wit::Guest for Component {
         ),
         wit::Error,
     > {
-        let request = Request::from(request);
-        answer::admit(request)?;
+        let admitted = answer::admit(request.into())?;
         let (writer, reader) = wit_stream::new();
         // Should the task end without a word, the reader must not take the
         // stream for a finished one.
@@ -55,7 +54,7 @@ impl wit::Guest for Component {
                 "the digits ended before the last",
             )))
         });
-        spawn_local(write_digits(request, writer, outcome));
+        spawn_local(write_digits(admitted, writer, outcome));
         Ok((reader, outcome_reader))
     }
 
@@ -69,11 +68,11 @@ impl wit::Guest for Component {
 /// Computes the number and writes its digits, until the last or until the
 /// reader goes away.
 async fn write_digits(
-    request: Request,
+    admitted: Admitted,
     mut writer: StreamWriter<u8>,
     outcome: FutureWriter<Result<(), wit::Error>>,
 ) {
-    let result = match Pieces::new(request) {
+    let result = match Pieces::new(admitted) {
         Ok(mut pieces) => {
             if !write_pieces(&mut pieces, &mut writer).await {
                 return;
@@ -94,8 +93,10 @@ async fn write_pieces(pieces: &mut Pieces, writer: &mut StreamWriter<u8>) -> boo
     loop {
         chunk.reserve_exact(chunk_bytes);
         let filled = pieces.fill(&mut chunk);
-        // What was not taken comes back, with the room for the next chunk.
-        chunk = writer.write_all(chunk).await;
+        if !chunk.is_empty() {
+            // What was not taken comes back, with the room for the next chunk.
+            chunk = writer.write_all(chunk).await;
+        }
         if !chunk.is_empty() {
             return false;
         }

@@ -3,6 +3,7 @@
 //! The texts are put together without `core::fmt`, whose tables and stack
 //! frames would be touched in a sandbox that only lives for microseconds.
 
+use crate::cost::Count;
 use crate::decimal;
 
 /// Why there is no answer, with a text for people.
@@ -35,10 +36,18 @@ impl Error {
     }
 
     /// No memory with 32-bit addresses is enough.
-    pub(crate) fn out_of_reach() -> Self {
-        Self::TooLarge(String::from(
-            "computing this number takes more than the 4 GiB that a 32-bit memory can have",
-        ))
+    pub(crate) fn out_of_reach(digits: Count) -> Self {
+        let mut text = String::from("the number has ");
+        match digits {
+            Count::Exact(count) => decimal::push_u64(&mut text, count),
+            Count::AtMost(count) => {
+                text.push_str("up to ");
+                decimal::push_u64(&mut text, count);
+            }
+            Count::Beyond => text.push_str("more than 2^64"),
+        }
+        text.push_str(" digits, for which the 4 GiB of a 32-bit memory are not enough");
+        Self::TooLarge(text)
     }
 }
 

@@ -114,7 +114,7 @@ impl Listing {
     ///
     /// # Errors
     ///
-    /// As [`Pieces::new`].
+    /// As [`admit`](answer::admit) and [`Pieces::new`].
     pub fn append_to(&mut self, text: &mut Vec<u8>) -> Result<bool, Error> {
         if let Some(pieces) = &mut self.line {
             if !pieces.append_to(text) {
@@ -134,7 +134,7 @@ impl Listing {
             text.extend_from_slice(notation(request.kind, request.n).as_bytes());
             text.extend_from_slice(b" = ");
         }
-        self.line = Some(Pieces::new(request)?);
+        self.line = Some(Pieces::new(answer::admit(request)?)?);
         Ok(true)
     }
 }

@@ -5,7 +5,7 @@
 //! split it holds the number, the largest power of ten with its reciprocal, the
 //! smaller ones, and one multiplication of two halves with the temporaries of
 //! num-bigint's Toom-3. All of these are proportional to the digits, and
-//! memory never shrinks. Measured in WebAssembly, from 30 digits to 5.6 million
+//! memory never shrinks. Measured in WebAssembly, from 30 digits to 9.9 million
 //! and over all kinds, one page (64 KiB) lasts for 2,500 digits and two for
 //! 15,000; from there on a page comes for at least every 13,700 digits, and for
 //! every 18,500 in the long run (3.5 bytes a digit), with steps of no more than
