@@ -81,49 +81,63 @@ fn build() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Runs a second cargo in a target folder of its own, since the first one holds
-/// the lock of ours.
+/// Builds the guest, after adding its target to the toolchain if need be.
 fn build_guest(root: &Path, target: &Path) -> Result<(), Box<dyn Error>> {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo
+    let text = match cargo(root, target)? {
+        Ok(()) => return Ok(()),
+        Err(text) => text,
+    };
+    let missing = text.contains("target may not be installed")
+        || text.contains("can't find crate for `core`");
+    if !missing {
+        return Err(format!("the guest does not build:\n{text}").into());
+    }
+    let added = Command::new("rustup")
+        .args(["target", "add", TARGET])
         .current_dir(root)
-        .args(["build", "--locked", "--package", "cocoon-guest", "--lib"]);
-    cargo
-        .args(["--target", TARGET, "--profile", PROFILE, "--target-dir"])
-        .arg(target);
+        .output();
+    if added.is_ok_and(|added| added.status.success()) && cargo(root, target)?.is_ok() {
+        return Ok(());
+    }
+    Err(format!("the target {TARGET} is missing; `rustup target add {TARGET}` adds it").into())
+}
+
+/// Runs a second cargo in a target folder of its own, since the first one holds
+/// the lock of ours. The inner error is what it printed.
+fn cargo(root: &Path, target: &Path) -> Result<Result<(), String>, Box<dyn Error>> {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // What was set for the host's build must not reach the guest's.
     for (name, _) in env::vars_os() {
         let name = name.to_string_lossy();
-        let meant_for_host = [
+        let tool = [
             "RUSTFLAGS",
             "RUSTDOCFLAGS",
             "RUSTC",
             "RUSTDOC",
             "CLIPPY_ARGS",
         ]
-        .contains(&&*name)
-            || name.starts_with("RUSTC_")
-            || (name.starts_with("CARGO_")
-                && !["CARGO_HOME", "CARGO_MAKEFLAGS", "CARGO_NET_OFFLINE"].contains(&&*name));
-        if meant_for_host {
+        .contains(&&*name);
+        let cargos = name.starts_with("CARGO_")
+            && !["CARGO_HOME", "CARGO_MAKEFLAGS", "CARGO_NET_OFFLINE"].contains(&&*name);
+        if tool || cargos || name.starts_with("RUSTC_") {
             cargo.env_remove(&*name);
         }
     }
+    cargo
+        .current_dir(root)
+        .args(["build", "--locked", "--package", "cocoon-guest", "--lib"]);
+    cargo
+        .args(["--target", TARGET, "--profile", PROFILE, "--target-dir"])
+        .arg(target);
     let output = cargo
         .output()
         .map_err(|error| format!("cannot run cargo for the guest: {error}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let text = String::from_utf8_lossy(&output.stderr);
-    if text.contains("target may not be installed") || text.contains("can't find crate for `core`")
-    {
-        return Err(format!(
-            "the target {TARGET} is missing; `rustup target add {TARGET}` adds it"
-        )
-        .into());
-    }
-    Err(format!("the guest does not build:\n{text}").into())
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    Ok(if output.status.success() {
+        Ok(())
+    } else {
+        Err(text)
+    })
 }
 
 /// Compiles the component for the processors that [`target`] names.

@@ -6,15 +6,18 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rustix::process::{Resource, getrlimit};
+use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::limits::{LINEAR_MEMORY_BYTES, Limit, Limits, SMALL_JOB_BYTES, TOTAL_MEMORY_PERCENT};
 
-/// Mappings that a suspended sandbox holds: two of its linear memory, one of
-/// its tables and one of its stack were counted; one more is for luck.
+/// Mappings that a suspended sandbox holds. Four were counted: its linear memory
+/// before, in and after the memory image, and its stack. A fifth is kept back
+/// for components with another layout.
 const MAPPINGS_PER_SANDBOX: u64 = 5;
 /// Mappings kept back for the program itself: threads, code, buffers.
 const MAPPINGS_RESERVED: u64 = 2048;
+/// Descriptors kept back for the program itself.
+const DESCRIPTORS_RESERVED: u64 = 64;
 /// What the kernel lets a process map where it was told no other limit.
 const MAPPINGS_DEFAULT: u64 = 65_530;
 /// Half of the 47 bits of user address space, the rest is the program's.
@@ -32,6 +35,8 @@ pub struct Machine {
     pub mappings_free: u64,
     /// Bytes of address space that sandboxes may take.
     pub address_space_bytes: u64,
+    /// File descriptors that sandboxes may hold.
+    pub descriptors: u64,
 }
 
 impl Machine {
@@ -45,6 +50,7 @@ impl Machine {
             mappings_free: max.saturating_sub(used as u64),
             // A limited address space also has to hold heap, code and threads.
             address_space_bytes: ADDRESS_SPACE_BYTES.min(address_space / 4 * 3),
+            descriptors: raise_descriptors().saturating_sub(DESCRIPTORS_RESERVED),
         }
     }
 
@@ -76,6 +82,21 @@ impl Machine {
     pub const fn pooled_sandboxes(&self) -> u64 {
         self.address_space_bytes / ADDRESS_SPACE_PER_SANDBOX
     }
+}
+
+/// Raises the number of file descriptors as far as this process may, and tells
+/// how many that is. The low default is for programs that use `select`.
+fn raise_descriptors() -> u64 {
+    let mut limit = getrlimit(Resource::Nofile);
+    let before = limit.current;
+    limit.current = limit.maximum;
+    let raised = setrlimit(Resource::Nofile, limit).is_ok();
+    let now = if raised {
+        getrlimit(Resource::Nofile).current
+    } else {
+        before
+    };
+    now.unwrap_or(u64::MAX)
 }
 
 fn physical_bytes() -> u64 {
@@ -131,6 +152,7 @@ mod tests {
         memory_bytes: 8 << 30,
         mappings_free: 65_000,
         address_space_bytes: ADDRESS_SPACE_BYTES,
+        descriptors: 1024,
     };
 
     #[test]

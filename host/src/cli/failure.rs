@@ -21,8 +21,6 @@ pub(crate) enum Failure {
     Engine(#[from] EngineError),
     #[error("{what}: {error}")]
     Io { what: String, error: io::Error },
-    #[error("{0}")]
-    Usage(String),
     /// What failed is told already.
     #[error("{0}")]
     Programs(String),
@@ -46,7 +44,7 @@ impl Failure {
     fn exit_code(&self) -> u8 {
         match self {
             Self::ReaderGone => 0,
-            Self::Run(RunError::Malformed(_)) | Self::Usage(_) => 2,
+            Self::Run(RunError::Malformed(_)) => 2,
             Self::Interrupted => 130,
             Self::Run(_)
             | Self::Component(_)

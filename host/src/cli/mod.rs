@@ -21,6 +21,7 @@ use cocoon::machine::Machine;
 
 use failure::Failure;
 use limits::{Commands, LimitArgs};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs WebAssembly components as coroutines, each in a sandbox of its own.
 ///
@@ -116,6 +117,23 @@ fn start_log() {
         .init();
 }
 
+/// Waits for Ctrl-C, or for SIGTERM, which is how containers are stopped: the
+/// first process of one is not ended by it unless it asks to be.
+async fn interrupted() -> Failure {
+    let failed = |error| Failure::Io {
+        what: "cannot wait for Ctrl-C".to_owned(),
+        error,
+    };
+    let mut terminated = match signal(SignalKind::terminate()) {
+        Ok(terminated) => terminated,
+        Err(error) => return failed(error),
+    };
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed.map_or_else(failed, |()| Failure::Interrupted),
+        _ = terminated.recv() => Failure::Interrupted,
+    }
+}
+
 /// Runs a command until it ends or Ctrl-C drops it.
 fn run(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -128,10 +146,7 @@ fn run(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure
     let ended = runtime.block_on(async {
         tokio::select! {
             biased;
-            pressed = tokio::signal::ctrl_c() => match pressed {
-                Ok(()) => Err(Failure::Interrupted),
-                Err(error) => Err(Failure::Io { what: "cannot wait for Ctrl-C".to_owned(), error }),
-            },
+            failure = interrupted() => Err(failure),
             ended = command => ended,
         }
     });

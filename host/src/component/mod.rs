@@ -170,7 +170,7 @@ impl<W: World> Component<W> {
         grants: &Grants,
     ) -> Result<Self, ComponentError> {
         let compiled = compile(engine, source).await?;
-        let sandboxes = fits(engine, &compiled)?;
+        let sandboxes = fits(engine, &compiled, grants)?;
         let pre = grants
             .linker(&compiled)?
             .instantiate_pre(&compiled)
@@ -273,26 +273,38 @@ pub(crate) fn load_precompiled(engine: &Engine, code: &'static [u8]) -> Result<C
     unsafe { Compiled::deserialize(engine.wasmtime(), code) }.map_err(|error| one_line(&error))
 }
 
-/// How many sandboxes of the component the engine has slots for.
-fn fits(engine: &Engine, compiled: &Compiled) -> Result<u32, ComponentError> {
+/// How many sandboxes of the component the engine has slots for, and the machine
+/// descriptors: each granted folder is one in each sandbox.
+fn fits(engine: &Engine, compiled: &Compiled, grants: &Grants) -> Result<u32, ComponentError> {
     let Some(needs) = compiled.resources_required() else {
         return Err(ComponentError::Link(
             "it instantiates modules that it imports, and nothing can be known of those".to_owned(),
         ));
     };
     for (what, needed, most) in [
-        ("memories", needs.num_memories, MEMORIES_PER_COMPONENT),
-        ("tables", needs.num_tables, TABLES_PER_COMPONENT),
+        (
+            "memories",
+            needs.num_memories.into(),
+            MEMORIES_PER_COMPONENT.into(),
+        ),
+        (
+            "tables",
+            needs.num_tables.into(),
+            TABLES_PER_COMPONENT.into(),
+        ),
+        (
+            "descriptors for its folders",
+            grants.dirs.len() as u64,
+            engine.descriptors(),
+        ),
     ] {
         if needed > most {
-            return Err(ComponentError::Needs {
-                what,
-                needed: needed.into(),
-                most: most.into(),
-            });
+            return Err(ComponentError::Needs { what, needed, most });
         }
     }
     let memories = engine.sandboxes().max(MEMORIES_PER_COMPONENT) / needs.num_memories.max(1);
     let tables = engine.table_slots() / needs.num_tables.max(1);
-    Ok(engine.sandboxes().min(memories).min(tables))
+    let folders = engine.descriptors() / grants.dirs.len().max(1) as u64;
+    let folders = u32::try_from(folders).unwrap_or(u32::MAX);
+    Ok(engine.sandboxes().min(memories).min(tables).min(folders))
 }

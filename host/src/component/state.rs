@@ -7,6 +7,8 @@ use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use crate::limits::TABLES_FREE_BYTES;
+
 /// The data of one sandbox's store.
 pub struct State {
     pub(crate) memory: MemoryCap,
@@ -24,6 +26,7 @@ impl State {
             memory: MemoryCap {
                 cap_bytes,
                 used_bytes: 0,
+                tables_free_bytes: TABLES_FREE_BYTES,
                 refused: false,
             },
             wasi: wasi.map(Box::new),
@@ -46,20 +49,22 @@ impl WasiView for State {
 pub(crate) struct MemoryCap {
     pub(crate) cap_bytes: u64,
     used_bytes: u64,
+    /// What tables may still take without counting: a component promises linear
+    /// memory, and knows nothing of the tables that its toolchain made.
+    tables_free_bytes: u64,
     /// Whether growth was ever refused. An `unreachable` after that is how a
     /// program ends that could not get memory.
     pub(crate) refused: bool,
 }
 
 impl MemoryCap {
-    /// Bytes of all memories and tables. Memories never shrink, so that this is
-    /// the peak as well.
+    /// Bytes of all memories, and of tables beyond [`TABLES_FREE_BYTES`]. Memories
+    /// never shrink, so that this is the peak as well.
     pub(crate) fn used_bytes(&self) -> u64 {
         self.used_bytes
     }
 
-    fn grow(&mut self, current: usize, desired: usize, unit_bytes: u64) -> bool {
-        let more = (desired.saturating_sub(current) as u64).saturating_mul(unit_bytes);
+    fn grow(&mut self, more: u64) -> bool {
         let used_bytes = self.used_bytes.saturating_add(more);
         if used_bytes > self.cap_bytes {
             self.refused = true;
@@ -78,7 +83,8 @@ impl ResourceLimiter for MemoryCap {
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         // Beyond its own maximum a memory does not grow, whatever the cap says.
-        Ok(maximum.is_none_or(|maximum| desired <= maximum) && self.grow(current, desired, 1))
+        let more = desired.saturating_sub(current) as u64;
+        Ok(maximum.is_none_or(|maximum| desired <= maximum) && self.grow(more))
     }
 
     fn table_growing(
@@ -87,8 +93,13 @@ impl ResourceLimiter for MemoryCap {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
         let element_bytes = size_of::<usize>() as u64;
-        Ok(maximum.is_none_or(|maximum| desired <= maximum)
-            && self.grow(current, desired, element_bytes))
+        let more = (desired.saturating_sub(current) as u64).saturating_mul(element_bytes);
+        let free = more.min(self.tables_free_bytes);
+        self.tables_free_bytes -= free;
+        Ok(self.grow(more - free))
     }
 }

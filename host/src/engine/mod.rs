@@ -43,6 +43,7 @@ pub struct Engine {
     layout: Layout,
     sandboxes: u32,
     total_memory_bytes: u64,
+    descriptors: u64,
     _ticker: Arc<Ticker>,
 }
 
@@ -94,6 +95,7 @@ impl Engine {
             layout,
             sandboxes,
             total_memory_bytes,
+            descriptors: machine.descriptors,
             _ticker: Arc::new(ticker),
         })
     }
@@ -111,6 +113,11 @@ impl Engine {
     /// Bytes that all sandboxes may have together.
     pub fn total_memory_bytes(&self) -> u64 {
         self.total_memory_bytes
+    }
+
+    /// File descriptors that all sandboxes may hold together.
+    pub fn descriptors(&self) -> u64 {
+        self.descriptors
     }
 
     /// Whether code that the build precompiled can be loaded.

@@ -166,7 +166,7 @@ impl Factorial {
             store
                 .run_concurrent(async |accessor| {
                     let (outlet, closed) = Outlet::new(answers, |answer: Result<String, Error>| {
-                        answer.map_err(RunError::from)
+                        answer.map_err(RunError::from).and_then(held_to_reply)
                     });
                     let requests = accessor.with(|store| {
                         StreamReader::new(store, Inlet::new(requests, |request| request))
@@ -275,7 +275,7 @@ impl Admitted {
                     .await
             })
             .await??;
-        Ok(answer)
+        held_to_reply(answer)
     }
 
     /// Sends the answer to `digits`, most significant digit first, and ends the
@@ -327,6 +327,18 @@ impl Admitted {
             () = digits.reader_gone() => Err(RunError::ReaderGone),
         }
     }
+}
+
+/// A reply that is as short as the contract says. It was copied out of the
+/// sandbox, whose memory cap bounds it all the same.
+fn held_to_reply(reply: String) -> Result<String, RunError> {
+    if reply.len() as u64 > REPLY_BYTES {
+        return Err(RunError::Failed(format!(
+            "its reply has {} bytes, and one reply has at most {REPLY_BYTES}",
+            reply.len()
+        )));
+    }
+    Ok(reply)
 }
 
 impl From<Error> for RunError {

@@ -99,10 +99,12 @@ impl Exec {
             pool.limits().get(Limit::Input),
         )
         .await?;
-        let concurrency = self
-            .concurrency
-            .unwrap_or(u32::MAX)
-            .min(component.sandboxes());
+        // Each granted folder and each output file is a descriptor.
+        let files_each = grants.dirs.len() as u64 + if self.output_dir.is_some() { 2 } else { 0 };
+        let concurrency = u64::from(self.concurrency.unwrap_or(u32::MAX))
+            .min(component.sandboxes().into())
+            .min(engine.descriptors() / files_each.max(1))
+            .max(1);
         let style = match self.output_dir {
             Some(dir) => Style::Files(dir),
             None if self.json => Style::Json,

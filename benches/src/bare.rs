@@ -1,0 +1,137 @@
+//! The baseline: the same jobs on bare Wasmtime, written as fast as one would by
+//! hand. It is fixed; the library is measured against it.
+//!
+//! Pooling, copy-on-write images, epochs that tick every millisecond, async
+//! calls, the initial memory kept resident, a fresh store for each job that is
+//! dropped after it, and WASI state that is made only if it is asked for.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use cocoon::component::Source;
+use cocoon::factorial::BUNDLED;
+use wasmtime::component::{Component, Linker, ResourceTable};
+use wasmtime::{
+    Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, UpdateDeadline,
+};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use crate::{ANSWER, N};
+use bindings::SandboxPre;
+use bindings::exports::cocoon::factorial::factorial::{Format, Kind, Request};
+
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "cocoon:factorial/sandbox",
+        exports: { default: async },
+    });
+}
+
+const SANDBOXES: u32 = 1000;
+const STACK_BYTES: usize = 512 << 10;
+const KEEP_RESIDENT_BYTES: usize = 256 << 10;
+
+struct State {
+    wasi: Option<WasiCtx>,
+    resources: ResourceTable,
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: self.wasi.get_or_insert_default(),
+            table: &mut self.resources,
+        }
+    }
+}
+
+/// An engine with the component linked, and its ticker.
+pub(crate) struct Bare {
+    engine: Engine,
+    pre: SandboxPre<State>,
+    stop: Arc<AtomicBool>,
+    ticker: Option<JoinHandle<()>>,
+}
+
+impl Bare {
+    pub(crate) fn new() -> wasmtime::Result<Self> {
+        let mut pool = PoolingAllocationConfig::new();
+        pool.total_component_instances(SANDBOXES)
+            .total_core_instances(SANDBOXES * 8)
+            .total_memories(SANDBOXES)
+            .total_tables(SANDBOXES * 2)
+            .total_stacks(SANDBOXES)
+            .max_memory_size(4 << 30)
+            .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
+            .table_keep_resident(KEEP_RESIDENT_BYTES);
+        let mut config = Config::new();
+        config
+            .epoch_interruption(true)
+            .memory_init_cow(true)
+            .max_wasm_stack(STACK_BYTES)
+            .async_stack_size(STACK_BYTES + (256 << 10))
+            .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        let engine = Engine::new(&config)?;
+        let Source::Bundled { wasm, .. } = BUNDLED else {
+            return Err(wasmtime::Error::msg("the bundled component is no file"));
+        };
+        let component = Component::from_binary(&engine, wasm)?;
+        let mut linker = Linker::new(&engine);
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+        let pre = SandboxPre::new(linker.instantiate_pre(&component)?)?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let ticker = std::thread::spawn({
+            let (engine, stop) = (engine.clone(), Arc::clone(&stop));
+            move || {
+                while !stop.load(Ordering::Relaxed) {
+                    std::thread::sleep(Duration::from_millis(1));
+                    engine.increment_epoch();
+                }
+            }
+        });
+        Ok(Self {
+            engine,
+            pre,
+            stop,
+            ticker: Some(ticker),
+        })
+    }
+
+    /// One job in a fresh sandbox.
+    pub(crate) async fn job(&self) -> wasmtime::Result<()> {
+        let state = State {
+            wasi: None,
+            resources: ResourceTable::new(),
+        };
+        let mut store = Store::new(&self.engine, state);
+        store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
+        store.set_epoch_deadline(1);
+        let component = self.pre.instantiate_async(&mut store).await?;
+        let request = Request {
+            kind: Kind::Factorial,
+            n: N,
+            format: Format::Decimal,
+        };
+        let answer = component
+            .cocoon_factorial_factorial()
+            .call_compute(&mut store, request)
+            .await?;
+        match answer {
+            Ok(answer) if answer == ANSWER => Ok(()),
+            _ => Err(wasmtime::Error::msg("a wrong answer")),
+        }
+    }
+}
+
+impl Drop for Bare {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(ticker) = self.ticker.take() {
+            // It never panics.
+            let _ = ticker.join();
+        }
+    }
+}

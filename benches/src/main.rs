@@ -1,0 +1,44 @@
+//! `cocoon-bench`: what sandboxes cost.
+//!
+//! These machines are shared and noisy. Every figure is a median over rounds,
+//! and what is compared takes turns in one run.
+
+#![expect(clippy::print_stdout, reason = "figures are what this program is for")]
+
+mod bare;
+mod density;
+mod sandboxes;
+
+use clap::{Parser, Subcommand};
+
+/// Measures sandboxes.
+#[derive(Debug, Parser)]
+struct Cli {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Debug, Subcommand)]
+enum Bench {
+    /// Fresh sandboxes one after the other, beside the same on bare Wasmtime
+    Sandboxes(sandboxes::Sandboxes),
+    /// Sandboxes that are all suspended at once
+    Density(density::Density),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().bench {
+        Bench::Sandboxes(bench) => bench.run(),
+        Bench::Density(bench) => bench.run(),
+    }
+}
+
+/// The request that every measured sandbox answers, and its answer.
+const N: u64 = 20;
+const ANSWER: &str = "2432902008176640000";
+
+/// The middle one of `values`.
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
