@@ -10,8 +10,9 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 /// How often a running sandbox is interrupted. A job past its deadline stops at
-/// the next tick that its code reaches; a bulk memory instruction is one step
-/// to it, and filling 4 GiB by one was measured at about a second.
+/// the next tick that its code reaches. A bulk memory instruction is one step to
+/// it and can overshoot: to fill 4 GiB was measured at 0.6 s where the pages were
+/// there, and at up to 9 s on a busy machine where the kernel had to find them.
 pub const TICK: Duration = Duration::from_millis(1);
 
 pub(super) struct Ticker {
