@@ -5,6 +5,7 @@
 //! writes to. What stopped it is told by name. After an error the store is in
 //! no state to go on: drop the sandbox.
 
+use futures::FutureExt as _;
 use tokio::time::{Instant, timeout_at};
 use wasmtime::{Store, Trap, UpdateDeadline};
 use wasmtime_wasi::WasiCtx;
@@ -107,14 +108,17 @@ fn take_turns(deadline: Instant) -> UpdateDeadline {
 
 /// Waits for `running`, but not past the deadline: a guest that waits for a
 /// channel reaches no tick.
-async fn within<R>(
+///
+/// This is no `async fn`, since that would hold its argument twice, and what is
+/// run here is most of what a suspended sandbox takes of the host's heap.
+fn within<R>(
     deadline: Instant,
     limits: &Limits,
     running: impl Future<Output = R>,
-) -> Result<R, RunError> {
+) -> impl Future<Output = Result<R, RunError>> {
+    let value = limits.get(Limit::Deadline);
     timeout_at(deadline, running)
-        .await
-        .map_err(|_| stopped(Limit::Deadline, limits.get(Limit::Deadline)))
+        .map(move |ended| ended.map_err(|_| stopped(Limit::Deadline, value)))
 }
 
 const fn stopped(limit: Limit, value: u64) -> RunError {
