@@ -1,4 +1,4 @@
-//! Sets the size of the component's shadow stack.
+//! Links the component: the size of its shadow stack, and without an adapter.
 //!
 //! Each sandbox maps and touches its initial memory, of which the linker's
 //! default of 1 MiB for the stack would be the largest part. No recursion of
@@ -14,5 +14,8 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     if env::var("CARGO_CFG_TARGET_FAMILY").is_ok_and(|family| family == "wasm") {
         println!("cargo:rustc-cdylib-link-arg=-zstack-size={STACK_BYTES}");
+        // The adapter is for modules of WASI's first preview. This is none, and
+        // its world asks for all of each interface, not only for what is used.
+        println!("cargo:rustc-cdylib-link-arg=--wasi-adapter=none");
     }
 }

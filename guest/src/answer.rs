@@ -1,5 +1,8 @@
 //! The text of an answer: whole, for a reply, or piece by piece, for a stream.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use num_bigint::BigUint;
 
 use crate::cost::{self, Cost, Count};

@@ -1,4 +1,4 @@
-//! The generated bindings of the contract in `wit/`.
+//! The generated bindings of the world `program` in `wit/`.
 //!
 //! The only module with `unsafe` code: all of it is generated.
 #![expect(unsafe_code, reason = "bindings call the component model's built-ins")]
@@ -13,7 +13,8 @@
 
 wit_bindgen::generate!({
     path: "../wit",
-    world: "sandbox",
+    world: "program",
+    generate_all,
 });
 
 export!(Component with_types_in self);

@@ -1,5 +1,9 @@
 //! The command line of the component as a program of its own.
 
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::error::Error;
 use crate::request::{Format, Kind, Request};
 

@@ -4,6 +4,9 @@
 //! A sandbox may be suspended between any two items of a stream, and thousands
 //! are at once: what is held across such a wait is one request or one chunk.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use wit_bindgen::{FutureWriter, StreamReader, StreamWriter, spawn_local};
 
 use crate::answer::{self, Admitted, Pieces};

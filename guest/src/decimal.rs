@@ -4,6 +4,8 @@
     reason = "each cast says why it is exact"
 )]
 
+use alloc::string::String;
+
 /// Digits of the longest u128.
 pub const WIDE_DIGITS_MAX: usize = 39;
 

@@ -4,6 +4,8 @@
 //! proven margin, all others with balls: where one straddles a power of ten, its
 //! precision is raised.
 
+use alloc::string::String;
+
 use num_bigint::{BigInt, BigUint};
 
 use crate::ball::{Ball, Precision};

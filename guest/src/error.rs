@@ -3,6 +3,8 @@
 //! The texts are put together without `core::fmt`, whose tables and stack
 //! frames would be touched in a sandbox that only lives for microseconds.
 
+use alloc::string::String;
+
 use crate::cost::Count;
 use crate::decimal;
 

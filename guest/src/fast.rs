@@ -9,7 +9,6 @@
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    clippy::float_cmp,
     reason = "exact for the arguments that are let in; the margin is proven"
 )]
 
@@ -23,6 +22,9 @@ const RELATIVE_ERROR: f64 = 1.0 / (1_u64 << 44) as f64;
 
 /// Where n is exact in double precision and the counts are exact enough.
 const N_MAX: u64 = 1 << 36;
+
+/// From here on the bounds differ by more than one, whatever the number.
+const EXPONENT_MAX: f64 = (1_u64 << 46) as f64;
 
 /// A logarithm, and the largest term of the sum that made it.
 ///
@@ -77,10 +79,15 @@ pub(crate) fn digits(kind: Kind, n: u64) -> Option<u64> {
         Kind::Multifactorial(_) | Kind::Primorial => return None,
     };
     let error = sum.largest * RELATIVE_ERROR;
-    let below = ((sum.value - error) * LOG10_E * (1.0 - RELATIVE_ERROR)).floor();
-    let above = ((sum.value + error) * LOG10_E * (1.0 + RELATIVE_ERROR)).floor();
-    // Below 2^44, or they would differ, and not negative: the cast is exact.
-    (below == above).then_some(below as u64 + 1)
+    let below = (sum.value - error) * LOG10_E * (1.0 - RELATIVE_ERROR);
+    let above = (sum.value + error) * LOG10_E * (1.0 + RELATIVE_ERROR);
+    // Neither is negative nor, from here on, too large for a u64: the casts cut
+    // off the fractions and nothing else.
+    if above >= EXPONENT_MAX {
+        return None;
+    }
+    let (below, above) = (below as u64, above as u64);
+    (below == above).then_some(below + 1)
 }
 
 /// ln n! by Stirling's series, for n ≥ 12.

@@ -1,5 +1,7 @@
 //! What can be said of a number without computing it.
 
+use alloc::string::String;
+
 use crate::cost::{Count, cost};
 use crate::digits;
 use crate::error::Error;

@@ -3,7 +3,7 @@
 //! The arithmetic is plain Rust and builds on every target; it knows nothing of
 //! WIT, WASI or the host. On WebAssembly three adapters join it (`bindings`,
 //! `component` and `command`), which hold no arithmetic and make the crate a
-//! component of the world in `wit/`.
+//! component of the world in `wit/`, and `runtime`, which stands in for `std`.
 //!
 //! ```
 //! use factorial::answer::compute;
@@ -32,6 +32,12 @@
 //! Two rules hold throughout, since a sandbox has 32-bit addresses and a stack
 //! of 32 KiB: arithmetic on n is done in 64 bits or more, never in `usize`, and
 //! no recursion is deeper than the logarithm of what it works on.
+
+// A sandbox maps all of the component's image: `std` would bring its texts,
+// tables and its own start into each.
+#![cfg_attr(all(target_family = "wasm", not(test)), no_std)]
+
+extern crate alloc;
 
 pub mod answer;
 mod ball;
@@ -65,3 +71,5 @@ mod bindings;
 mod command;
 #[cfg(all(target_family = "wasm", not(test)))]
 mod component;
+#[cfg(all(target_family = "wasm", not(test)))]
+mod runtime;

@@ -1,5 +1,8 @@
 //! The text that the program prints for a command, piece by piece.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::answer::{self, Pieces};
 use crate::command_line::{Command, HELP, USAGE};
 use crate::cost::Count;

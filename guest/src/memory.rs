@@ -6,8 +6,8 @@
 //! smaller ones, and one multiplication of two halves with the temporaries of
 //! num-bigint's Toom-3. All of these are proportional to the digits, and
 //! memory never shrinks. Measured in WebAssembly, from 30 digits to 9.9 million
-//! and over all kinds, one page (64 KiB) lasts for 2,500 digits and two for
-//! 15,000; from there on a page comes for at least every 13,700 digits, and for
+//! and over all kinds, one page (64 KiB) lasts for 6,300 digits and two for
+//! 23,800; from there on a page comes for at least every 13,700 digits, and for
 //! every 18,500 in the long run (3.5 bytes a digit), with steps of no more than
 //! a page where allocations come to lie badly. The model below is a page or
 //! more above all that was measured, and never above 2 times of it.
@@ -21,7 +21,7 @@ const PAGE_BYTES: u64 = 64 * 1024;
 
 /// Up to so many digits two pages are enough: one, with which a sandbox starts,
 /// for stack, data and all of a tiny request, and one more.
-const TINY_DIGITS_MAX: u64 = 6000;
+const TINY_DIGITS_MAX: u64 = 12_000;
 
 /// What a longer number takes beside its digits: the pages of a tiny one, a
 /// chunk of output among them.
@@ -56,8 +56,8 @@ mod tests {
     #[test]
     fn promises_are_whole_pages_within_32_bits() {
         assert_eq!(peak_bytes(Count::Exact(1)), Some(131_072));
-        assert_eq!(peak_bytes(Count::Exact(6000)), Some(131_072));
-        assert_eq!(peak_bytes(Count::AtMost(6001)), Some(196_608));
+        assert_eq!(peak_bytes(Count::Exact(12_000)), Some(131_072));
+        assert_eq!(peak_bytes(Count::AtMost(12_001)), Some(196_608));
         assert_eq!(peak_bytes(Count::Exact(5_565_709)), Some(27_983_872));
         assert_eq!(peak_bytes(Count::Exact(900_000_000)), None);
         assert_eq!(peak_bytes(Count::Exact(u64::MAX)), None);

@@ -1,5 +1,7 @@
 //! How a number is written down in mathematics.
 
+use alloc::string::String;
+
 use crate::decimal::push_u64;
 use crate::request::Kind;
 

@@ -4,6 +4,8 @@
 //! Recursion halves the factors, so that its depth is the logarithm of their
 //! number.
 
+use alloc::vec::Vec;
+
 use num_bigint::BigUint;
 
 /// Factors that are multiplied one after the other rather than split again.

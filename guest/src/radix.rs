@@ -12,6 +12,9 @@
     reason = "limbs, digits and the length of a leaf are small"
 )]
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use num_bigint::BigUint;
 
 /// Digits of the largest leaf. A leaf is converted in quadratic time.

@@ -4,6 +4,8 @@
 //! The types mirror the contract without depending on its bindings, so that the
 //! arithmetic builds and is tested on every target.
 
+use alloc::string::String;
+
 use crate::error::Error;
 
 /// Most significant digits that [`Format::Scientific`] may ask for.

@@ -1,5 +1,7 @@
 //! Scientific notation, correctly rounded: `d.ddd…e+X`.
 
+use alloc::string::String;
+
 use crate::decimal::push_u64;
 
 /// Writes a number of `count` digits, of which `digits` are the first, with

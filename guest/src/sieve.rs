@@ -10,6 +10,9 @@
     reason = "indices are below the length of a buffer"
 )]
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 /// Odd numbers that one segment covers, one byte each.
 const SEGMENT_BYTES: usize = 16 * 1024;
 

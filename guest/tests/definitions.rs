@@ -1,6 +1,8 @@
 //! Every kind against its definition, computed in the plainest way there is:
 //! digit by digit where numbers are short, by residues where they are long.
 
+use std::hash::{BuildHasher, RandomState};
+
 use factorial::answer::{Pieces, REPLY_BYTES_MAX, admit, compute};
 use factorial::cost::{Count, cost};
 use factorial::error::Error;
@@ -9,8 +11,15 @@ use factorial::number::number;
 use factorial::request::{Format, Kind, Request};
 use num_bigint::BigUint;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 const ONE: u32 = 1;
+
+/// A seed of its own for each run: proptest without `std`, which the component
+/// must not get by way of the features of shared dependencies, has only a fixed one.
+fn seed() -> RngSeed {
+    RngSeed::Fixed(RandomState::new().hash_one(ONE))
+}
 
 fn request(kind: Kind, n: u64, format: Format) -> Request {
     Request { kind, n, format }
@@ -85,7 +94,7 @@ fn any_kind() -> impl Strategy<Value = Kind> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, rng_seed: seed(), ..Default::default() })]
 
     #[test]
     fn short_numbers_are_as_defined(kind in any_kind(), n in 0..220_u64) {
