@@ -76,7 +76,12 @@ pub async fn run(
     deadline: Instant,
     output: Sender<(Stream, Bytes)>,
 ) -> Result<Exit, ProgramError> {
-    let ran = run_with(pool, component, grants, start, deadline, &output).await;
+    let running = run_with(pool, component, grants, start, deadline, &output);
+    let ran = tokio::select! {
+        ran = running => ran,
+        // A program that writes no more would not notice.
+        () = output.reader_gone() => Err(RunError::ReaderGone.into()),
+    };
     output.end_with(match &ran {
         Ok(_) => Ok(()),
         Err(ProgramError::Run(error)) => Err(error.clone()),
@@ -105,8 +110,8 @@ async fn run_with(
         .stdout(stdout);
     grants.apply(&mut wasi)?;
     let mut sandbox = Sandbox::new(component, permit, Some(wasi.build())).await?;
-    let code = sandbox
-        .run(
+    let running =
+        sandbox.run(
             async |store, program| match program.wasi_cli_run().call_run(store).await {
                 Ok(result) => Ok(i32::from(result.is_err())),
                 Err(error) => match error.downcast_ref::<I32Exit>() {
@@ -114,8 +119,12 @@ async fn run_with(
                     None => Err(error),
                 },
             },
-        )
-        .await?;
+        );
+    let code = tokio::select! {
+        ran = running => ran?,
+        // A program that writes nothing more would never notice.
+        () = output.reader_gone() => return Err(RunError::ReaderGone.into()),
+    };
     Ok(Exit {
         code,
         memory_bytes: sandbox.memory_bytes(),

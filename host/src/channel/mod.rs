@@ -92,6 +92,11 @@ impl<T: Send + 'static> Sender<T> {
         let _ = self.end.set(end);
     }
 
+    /// Whether somebody reads.
+    pub fn has_reader(&self) -> bool {
+        !self.values.is_closed()
+    }
+
     /// Waits until the reader goes away.
     pub async fn reader_gone(&self) {
         self.values.closed().await;

@@ -192,7 +192,10 @@ impl Grants {
             wasi.insecure_random_seed(fresh_seed());
         }
         if self.network {
-            wasi.inherit_network().allow_ip_name_lookup(true);
+            wasi.inherit_network()
+                .allow_tcp(true)
+                .allow_udp(true)
+                .allow_ip_name_lookup(true);
         }
         for dir in &self.dirs {
             let permissions = if dir.writable {

@@ -304,7 +304,9 @@ fn fits(engine: &Engine, compiled: &Compiled, grants: &Grants) -> Result<u32, Co
     }
     let memories = engine.sandboxes().max(MEMORIES_PER_COMPONENT) / needs.num_memories.max(1);
     let tables = engine.table_slots() / needs.num_tables.max(1);
-    let folders = engine.descriptors() / grants.dirs.len().max(1) as u64;
-    let folders = u32::try_from(folders).unwrap_or(u32::MAX);
+    let folders = match grants.dirs.len() as u64 {
+        0 => u32::MAX,
+        each => u32::try_from(engine.descriptors() / each).unwrap_or(u32::MAX),
+    };
     Ok(engine.sandboxes().min(memories).min(tables).min(folders))
 }

@@ -275,7 +275,14 @@ impl Admitted {
                     .await
             })
             .await??;
-        held_to_reply(answer)
+        let answer = held_to_reply(answer)?;
+        let value = self.sandbox.limits().get(Limit::Output);
+        // What it said of its length may have been a bound, or a lie.
+        if answer.len() as u64 > value {
+            let limit = Limit::Output;
+            return Err(RunError::Stopped { limit, value });
+        }
+        Ok(answer)
     }
 
     /// Sends the answer to `digits`, most significant digit first, and ends the
@@ -323,7 +330,11 @@ impl Admitted {
                 .await?
         });
         tokio::select! {
-            streamed = streaming => Ok(streamed??),
+            streamed = streaming => match streamed? {
+                // The component may have called it done when nobody took more.
+                _ if !digits.has_reader() => Err(RunError::ReaderGone),
+                done => Ok(done?),
+            },
             () = digits.reader_gone() => Err(RunError::ReaderGone),
         }
     }

@@ -103,7 +103,12 @@ impl Exec {
         let files_each = grants.dirs.len() as u64 + if self.output_dir.is_some() { 2 } else { 0 };
         let concurrency = u64::from(self.concurrency.unwrap_or(u32::MAX))
             .min(component.sandboxes().into())
-            .min(engine.descriptors() / files_each.max(1))
+            .min(
+                engine
+                    .descriptors()
+                    .checked_div(files_each)
+                    .unwrap_or(u64::MAX),
+            )
             .max(1);
         let style = match self.output_dir {
             Some(dir) => Style::Files(dir),
