@@ -123,11 +123,20 @@ fn cargo(root: &Path, target: &Path) -> Result<Result<(), String>, Box<dyn Error
             cargo.env_remove(&*name);
         }
     }
+    // As an rlib for the native tests too, the guest would be left out of
+    // link-time optimisation.
     cargo
         .current_dir(root)
-        .args(["build", "--locked", "--package", "cocoon-guest", "--lib"]);
-    cargo
-        .args(["--target", TARGET, "--profile", PROFILE, "--target-dir"])
+        .args(["rustc", "--locked", "--package", "cocoon-guest", "--lib"])
+        .args([
+            "--crate-type",
+            "cdylib",
+            "--target",
+            TARGET,
+            "--profile",
+            PROFILE,
+        ])
+        .arg("--target-dir")
         .arg(target);
     let output = cargo
         .output()
