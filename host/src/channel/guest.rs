@@ -7,6 +7,8 @@
 
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -48,20 +50,29 @@ pub struct Outlet<T, U, F> {
 impl<T, U, F> Outlet<T, U, F>
 where
     U: Send + 'static,
-    F: FnMut(T) -> U,
+    F: FnMut(T) -> Result<U, RunError>,
 {
     /// An outlet into the channel of `sender`, to be given to `StreamReader::pipe`.
-    pub fn new(sender: &Sender<U>, map: F) -> (Self, Closed) {
+    /// An error of `map` stops the sandbox.
+    pub fn try_new(sender: &Sender<U>, map: F) -> (Self, Closed) {
         let (open, closed) = oneshot::channel();
-        (
-            Self {
-                values: sender.values(),
-                map,
-                _open: open,
-                written: PhantomData,
-            },
-            Closed(closed),
-        )
+        let outlet = Self {
+            values: sender.values(),
+            map,
+            _open: open,
+            written: PhantomData,
+        };
+        (outlet, Closed(closed))
+    }
+}
+
+impl<T, U: Send + 'static> Outlet<T, U, ()> {
+    /// An outlet whose `map` never fails.
+    pub fn new(
+        sender: &Sender<U>,
+        mut map: impl FnMut(T) -> U,
+    ) -> (Outlet<T, U, impl FnMut(T) -> Result<U, RunError>>, Closed) {
+        Outlet::try_new(sender, move |value| Ok(map(value)))
     }
 }
 
@@ -69,7 +80,7 @@ impl<T, U, F> StreamConsumer<State> for Outlet<T, U, F>
 where
     T: Lift + Send + Sync + 'static,
     U: Send + 'static,
-    F: FnMut(T) -> U + Send + Unpin + 'static,
+    F: FnMut(T) -> Result<U, RunError> + Send + Unpin + 'static,
 {
     type Item = T;
 
@@ -90,7 +101,7 @@ where
         let mut value = None;
         source.read(store, &mut value)?;
         if let Some(value) = value
-            && outlet.values.send_item((outlet.map)(value)).is_err()
+            && outlet.values.send_item((outlet.map)(value)?).is_err()
         {
             return Poll::Ready(Ok(StreamResult::Dropped));
         }
@@ -162,6 +173,7 @@ impl StreamConsumer<State> for ByteOutlet {
 pub struct Inlet<T, U, B, F> {
     values: Receiver<U>,
     fill: F,
+    intake: Intake,
     buffer: PhantomData<fn() -> (T, B)>,
 }
 
@@ -178,6 +190,7 @@ where
         Inlet {
             values: receiver,
             fill: move |value| Some(map(value)),
+            intake: Intake::default(),
             buffer: PhantomData,
         }
     }
@@ -189,8 +202,32 @@ impl Inlet<u8, Bytes, Bytes, fn(Bytes) -> Bytes> {
         Self {
             values: receiver,
             fill: |bytes| bytes,
+            intake: Intake::default(),
             buffer: PhantomData,
         }
+    }
+}
+
+impl<T, U, B, F> Inlet<T, U, B, F> {
+    /// What will tell how much the component took.
+    pub fn intake(&self) -> Intake {
+        self.intake.clone()
+    }
+}
+
+/// How much a component took from an inlet. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Intake(Arc<(AtomicU64, AtomicBool)>);
+
+impl Intake {
+    /// The values that it took.
+    pub fn taken(&self) -> u64 {
+        self.0.0.load(Ordering::Relaxed)
+    }
+
+    /// Whether it was told that there are no more.
+    pub fn ended(&self) -> bool {
+        self.0.1.load(Ordering::Relaxed)
     }
 }
 
@@ -219,10 +256,14 @@ where
         }
         match inlet.values.poll_recv(context) {
             Poll::Ready(Ok(Some(value))) => {
+                inlet.intake.0.0.fetch_add(1, Ordering::Relaxed);
                 destination.set_buffer((inlet.fill)(value));
                 Poll::Ready(Ok(StreamResult::Completed))
             }
-            Poll::Ready(Ok(None)) => Poll::Ready(Ok(StreamResult::Dropped)),
+            Poll::Ready(Ok(None)) => {
+                inlet.intake.0.1.store(true, Ordering::Relaxed);
+                Poll::Ready(Ok(StreamResult::Dropped))
+            }
             Poll::Ready(Err(error)) => Poll::Ready(Err(RunError::Upstream(Box::new(error)).into())),
             Poll::Pending => wait(finish),
         }

@@ -34,7 +34,7 @@ use tokio_util::sync::PollSender;
 use crate::error::RunError;
 use crate::limits::CHANNEL_ITEMS;
 
-pub use guest::{Closed, Inlet, Outlet, Promise, byte_outlet};
+pub use guest::{Closed, Inlet, Intake, Outlet, Promise, byte_outlet};
 pub use output::Output;
 
 /// How a channel ended.

@@ -9,6 +9,7 @@ mod bindings;
 mod request;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use quick_cache::sync::Cache;
@@ -16,7 +17,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use wasmtime::component::StreamReader;
 
-use crate::channel::{Inlet, Outlet, Promise, Receiver, Sender, byte_outlet};
+use crate::channel::{Inlet, Intake, Outlet, Promise, Receiver, Sender, byte_outlet};
 use crate::component::{Component, ComponentError, Grants, Source};
 use crate::engine::Engine;
 use crate::error::RunError;
@@ -162,15 +163,16 @@ impl Factorial {
         let mut sandbox = self
             .sandbox(SMALL_JOB_BYTES, self.0.pool.deadline())
             .await?;
+        let requests = Inlet::new(requests, |request| request);
+        let intake = requests.intake();
+        let mut conversation = Conversation::new(intake.clone(), self.limits());
+        let answered = Arc::clone(&conversation.answered);
         let serving = sandbox.run(async |store, component| {
             store
                 .run_concurrent(async |accessor| {
-                    let (outlet, closed) = Outlet::new(answers, |answer: Result<String, Error>| {
-                        answer.map_err(RunError::from).and_then(held_to_reply)
-                    });
-                    let requests = accessor.with(|store| {
-                        StreamReader::new(store, Inlet::new(requests, |request| request))
-                    })?;
+                    let (outlet, closed) =
+                        Outlet::try_new(answers, move |answer| conversation.take(answer));
+                    let requests = accessor.with(|store| StreamReader::new(store, requests))?;
                     let component = component.cocoon_factorial_factorial();
                     let written = component.call_serve(accessor, requests).await?;
                     accessor.with(|store| written.pipe(store, outlet))?;
@@ -180,8 +182,16 @@ impl Factorial {
                 .await?
         });
         tokio::select! {
-            served = serving => served,
-            () = answers.reader_gone() => Err(RunError::ReaderGone),
+            served = serving => served?,
+            () = answers.reader_gone() => return Err(RunError::ReaderGone),
+        }
+        let answered = answered.load(Ordering::Relaxed);
+        if intake.ended() && answered == intake.taken() {
+            Ok(())
+        } else {
+            Err(RunError::Failed(format!(
+                "it left after {answered} answers, before the requests ended"
+            )))
         }
     }
 
@@ -224,6 +234,46 @@ impl Factorial {
             });
         }
         Ok(peak_bytes)
+    }
+}
+
+/// What the answers of one conversation are held to.
+struct Conversation {
+    intake: Intake,
+    answered: Arc<AtomicU64>,
+    cap_bytes: u64,
+    left_bytes: u64,
+}
+
+impl Conversation {
+    fn new(intake: Intake, limits: &Limits) -> Self {
+        let cap_bytes = limits.get(Limit::Output);
+        Self {
+            intake,
+            answered: Arc::default(),
+            cap_bytes,
+            left_bytes: cap_bytes,
+        }
+    }
+
+    /// The next answer, unless there is one too many or too much in all.
+    fn take(
+        &mut self,
+        answer: Result<String, Error>,
+    ) -> Result<Result<String, RunError>, RunError> {
+        if self.answered.fetch_add(1, Ordering::Relaxed) >= self.intake.taken() {
+            return Err(RunError::Failed(
+                "it answered more than it was asked".to_owned(),
+            ));
+        }
+        let answer = answer.map_err(RunError::from).and_then(held_to_reply);
+        let bytes = answer.as_ref().map_or(0, |answer| answer.len() as u64);
+        let Some(left_bytes) = self.left_bytes.checked_sub(bytes) else {
+            let (limit, value) = (Limit::Output, self.cap_bytes);
+            return Err(RunError::Stopped { limit, value });
+        };
+        self.left_bytes = left_bytes;
+        Ok(answer)
     }
 }
 

@@ -20,9 +20,11 @@ impl Kinds {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let factorial = self.common.load().await?;
         let n = self.n;
-        let requests = ONE_OF_EACH_KIND
-            .into_iter()
-            .map(move |kind| Request::decimal(kind, n));
-        lines::print(&factorial, requests, self.common.json).await
+        let requests = ONE_OF_EACH_KIND.map(|kind| Request::decimal(kind, n));
+        // What cannot be finished is not begun.
+        for request in requests {
+            drop(factorial.admit(request).await?);
+        }
+        lines::print(&factorial, requests.into_iter(), self.common.json).await
     }
 }

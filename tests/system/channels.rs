@@ -1,0 +1,331 @@
+//! Channels: order, back-pressure, failure carried, and readers that leave.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use cocoon::RunError;
+use cocoon::channel::{Outlet, Receiver, Sender, channel};
+use cocoon::component::{Component, Grants};
+use cocoon::factorial::{Factorial, Kind, Request};
+use cocoon::limits::{CHANNEL_ITEMS, CHUNK_BYTES, Limit, SMALL_JOB_BYTES};
+use cocoon::pool::Pool;
+use cocoon::sandbox::Sandbox;
+use cocoon_test_guests::hostile;
+use futures::{StreamExt as _, stream};
+use num_bigint::BigUint;
+
+use crate::harness::{
+    FEW, SOON_MS, answer, drain, engine, factorial_of, file, honest, hostile, soon,
+};
+use crate::pipe::numbers::NumbersWorld;
+
+const JOBS: usize = 1000;
+const N_MAX: u64 = 1200;
+
+/// Requests of random cost, always the same ones.
+fn random_requests() -> Vec<Request> {
+    let mut random = fastrand::Rng::with_seed(20_260_101);
+    (0..JOBS)
+        .map(|_| factorial_of(random.u64(0..=N_MAX)))
+        .collect()
+}
+
+/// 0! to [`N_MAX`]!, by definition.
+fn factorials() -> BTreeMap<u64, String> {
+    let numbers = (0..=N_MAX).scan(BigUint::from(1_u8), |product, n| {
+        *product *= n.max(1);
+        Some((n, product.to_string()))
+    });
+    numbers.collect()
+}
+
+/// A failed comparison that does not print thousands of digits.
+fn assert_answer(answer: &Result<String, RunError>, expected: &str, index: usize) {
+    match answer {
+        Ok(answer) => assert!(answer == expected, "answer {index} is wrong: {answer:.40}…"),
+        Err(error) => panic!("answer {index}: {error}"),
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_answers_of_one_server_come_in_order() {
+    let factorial = honest(&FEW).await;
+    let (asked, requests) = channel();
+    let (answered, mut answers) = channel::<Result<String, RunError>>();
+    let asking = async {
+        for (index, request) in random_requests().into_iter().enumerate() {
+            asked.send(request).await?;
+            // A bad request has its place in the order as well.
+            if index % 100 == 0 {
+                asked
+                    .send(Request::decimal(Kind::Multifactorial(0), 3))
+                    .await?;
+            }
+        }
+        asked.finish();
+        Ok::<_, RunError>(())
+    };
+    let reading = async {
+        let factorials = factorials();
+        for (index, request) in random_requests().iter().enumerate() {
+            let answer = answers.recv().await?.expect("an answer for each request");
+            assert_answer(&answer, &factorials[&request.n], index);
+            if index % 100 == 0 {
+                let answer = answers.recv().await?.expect("an answer for each request");
+                assert!(matches!(answer, Err(RunError::Malformed(_))), "{answer:?}");
+            }
+        }
+        assert_eq!(answers.recv().await?, None);
+        Ok::<_, RunError>(())
+    };
+    let (asked, served, read) = soon("the end", async {
+        tokio::join!(asking, factorial.serve(requests, answered), reading)
+    })
+    .await;
+    assert_eq!((asked, served, read), (Ok(()), Ok(()), Ok(())));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_sandboxes_send_in_order_through_one_channel() {
+    let factorial = honest(&FEW).await;
+    let (sender, mut answers) = channel();
+    let sending = tokio::spawn(async move {
+        let jobs = random_requests().into_iter().map(|request| {
+            let factorial = factorial.clone();
+            let job = tokio::spawn(async move { answer(&factorial, request).await });
+            async move { job.await.expect("no panic") }
+        });
+        let mut jobs = stream::iter(jobs).buffered(48);
+        while let Some(answer) = jobs.next().await {
+            sender.send(answer).await.expect("a reader");
+        }
+        sender.finish();
+    });
+    let factorials = factorials();
+    for (index, request) in random_requests().iter().enumerate() {
+        let answer = soon("an answer", answers.recv())
+            .await
+            .expect("no failure")
+            .expect("an answer");
+        assert_answer(&answer, &factorials[&request.n], index);
+    }
+    assert_eq!(answers.recv().await, Ok(None));
+    sending.await.expect("the sender");
+}
+
+/// Runs `count` of the numbers world into `numbers`, counting what was taken.
+async fn count(
+    last: u64,
+    breaks: bool,
+    numbers: Sender<u64>,
+    taken: Arc<AtomicU64>,
+) -> Result<(), RunError> {
+    let engine = engine(&FEW);
+    let source = file(cocoon_test_guests::NUMBERS);
+    let component = Component::<NumbersWorld>::load(&engine, &source, &Grants::default())
+        .await
+        .expect("numbers");
+    let pool = Pool::new(&engine, component.sandboxes());
+    let permit = pool.admit(SMALL_JOB_BYTES, pool.deadline()).await?;
+    let mut sandbox = Sandbox::new(&component, permit, None).await?;
+    let counting = sandbox.run(async |store, component| {
+        store
+            .run_concurrent(async |accessor| {
+                let (outlet, closed) = Outlet::new(&numbers, move |number: u64| {
+                    taken.fetch_add(1, Ordering::SeqCst);
+                    number
+                });
+                let written = if breaks {
+                    component.call_break_after(accessor, last).await?
+                } else {
+                    component.call_count(accessor, 1, last).await?
+                };
+                accessor.with(|store| written.pipe(store, outlet))?;
+                closed.wait().await;
+                Ok(())
+            })
+            .await?
+    });
+    let counted = tokio::select! {
+        counted = counting => counted,
+        () = numbers.reader_gone() => Err(RunError::ReaderGone),
+    };
+    numbers.end_with(counted.clone());
+    counted
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_reader_holds_the_writer_back() {
+    let taken = Arc::new(AtomicU64::new(0));
+    let (sender, mut numbers) = channel();
+    let counting = tokio::spawn(count(1000, false, sender, Arc::clone(&taken)));
+    for read in 1..=1000 {
+        assert_eq!(soon("a number", numbers.recv()).await, Ok(Some(read)));
+        // Now and then so slow that the writer has all the time it wants.
+        if read % 200 == 0 && read < 1000 {
+            let ahead = || taken.load(Ordering::SeqCst) - read;
+            let full = async {
+                while ahead() < CHANNEL_ITEMS as u64 {
+                    tokio::task::yield_now().await;
+                }
+            };
+            soon("the writer's filling of the channel", full).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            assert_eq!(ahead(), CHANNEL_ITEMS as u64, "values that nobody took");
+        }
+    }
+    assert_eq!(numbers.recv().await, Ok(None));
+    assert_eq!(counting.await.expect("no panic"), Ok(()));
+}
+
+#[tokio::test]
+async fn digits_that_nobody_takes_stay_with_the_writer() {
+    let output_bytes = 64 << 20;
+    let factorial = hostile(
+        &FEW.with(Limit::Deadline, SOON_MS * 3)
+            .with(Limit::Output, output_bytes),
+    )
+    .await;
+    let flood = factorial
+        .admit(factorial_of(hostile::FLOOD))
+        .await
+        .expect("a sandbox");
+    let (sender, digits) = channel();
+    // Time enough for gigabytes, were it not held back: it would meet the limit
+    // of output long before the deadline.
+    let told = flood.send_to(sender).await;
+    assert_eq!(
+        told,
+        Err(RunError::Stopped {
+            limit: Limit::Deadline,
+            value: SOON_MS * 3
+        })
+    );
+    let (buffered, seen) = drain(digits).await;
+    assert_eq!(seen, told);
+    let most = CHANNEL_ITEMS * CHUNK_BYTES;
+    assert!(
+        !buffered.is_empty() && buffered.len() <= most,
+        "{} bytes were buffered, over {most}",
+        buffered.len()
+    );
+}
+
+#[tokio::test]
+async fn a_writer_that_dies_is_seen_as_failed_after_its_last_value() {
+    for last in [0, 1, 5, 500] {
+        let (sender, mut numbers) = channel();
+        let counting = count(last, true, sender, Arc::default());
+        let reading = async {
+            for number in 1..=last {
+                assert_eq!(numbers.recv().await, Ok(Some(number)));
+            }
+            let end = numbers.recv().await;
+            assert!(
+                matches!(end, Err(RunError::Trapped(_))),
+                "{end:?} after {last}"
+            );
+            // And it stays so.
+            assert_eq!(numbers.recv().await, end);
+        };
+        let (counted, ()) = soon("the end", async { tokio::join!(counting, reading) }).await;
+        assert!(matches!(counted, Err(RunError::Trapped(_))), "{counted:?}");
+    }
+}
+
+/// Takes the first chunk of a hostile stream and goes away.
+async fn leave(factorial: &Factorial, n: u64) -> Result<(), RunError> {
+    let admitted = factorial.admit(factorial_of(n)).await.expect("a sandbox");
+    let (sender, mut digits) = channel();
+    let sending = tokio::spawn(admitted.send_to(sender));
+    assert!(matches!(soon("a chunk", digits.recv()).await, Ok(Some(_))));
+    drop(digits);
+    soon("the writer's end", sending).await.expect("no panic")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_leaves_stops_the_writer_and_frees_its_place() {
+    // An hour: only the reader's leaving can end these.
+    let factorial = hostile(&FEW.with(Limit::Sandboxes, 1)).await;
+    for n in [
+        hostile::FLOOD,
+        hostile::WAIT_MIDSTREAM,
+        hostile::SPIN_MIDSTREAM,
+    ] {
+        assert_eq!(leave(&factorial, n).await, Err(RunError::ReaderGone), "{n}");
+        let next = soon(
+            "a free place",
+            answer(&factorial, factorial_of(hostile::HONEST)),
+        )
+        .await;
+        assert_eq!(next.as_deref(), Ok("1000"), "{n}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_whose_reader_leaves_is_stopped_too() {
+    let factorial = honest(&FEW.with(Limit::Sandboxes, 1)).await;
+    let (requests, incoming) = channel();
+    let (outgoing, mut answers) = channel();
+    let serving = tokio::spawn({
+        let factorial = factorial.clone();
+        async move { factorial.serve(incoming, outgoing).await }
+    });
+    requests.send(factorial_of(5)).await.expect("a server");
+    assert_eq!(answers.recv().await, Ok(Some(Ok("120".to_owned()))));
+    drop(answers);
+    let served = soon("the server's end", serving).await.expect("no panic");
+    assert_eq!(served, Err(RunError::ReaderGone));
+    assert_eq!(
+        requests.send(factorial_of(5)).await,
+        Err(RunError::ReaderGone)
+    );
+    assert_eq!(
+        answer(&factorial, factorial_of(4)).await.as_deref(),
+        Ok("24")
+    );
+}
+
+#[tokio::test]
+async fn failure_travels_from_one_sandbox_through_the_next() {
+    let factorial = honest(&FEW).await;
+    let (numbers, counted) = channel();
+    let (asked, requests) = channel();
+    let (answered, mut answers) = channel();
+    let reading = async {
+        for n in 1..=3_u64 {
+            let expected: u64 = (1..=n).product();
+            assert_eq!(answers.recv().await, Ok(Some(Ok(expected.to_string()))));
+        }
+        answers.recv().await
+    };
+    let counting = count(3, true, numbers, Arc::default());
+    let asking = forward(counted, asked);
+    let serving = factorial.serve(requests, answered);
+    let all = Box::pin(async { tokio::join!(counting, asking, serving, reading) });
+    let (counted, (), served, seen) = soon("the end", all).await;
+    let trapped = counted.expect_err("it breaks");
+    assert!(matches!(trapped, RunError::Trapped(_)), "{trapped:?}");
+    let upstream = RunError::Upstream(Box::new(trapped));
+    assert_eq!(served, Err(upstream.clone()));
+    assert_eq!(seen, Err(upstream.clone()));
+    assert!(
+        upstream
+            .to_string()
+            .starts_with("its input broke off: the component trapped"),
+        "{upstream}"
+    );
+}
+
+/// Makes requests of numbers, and ends as they end.
+async fn forward(mut numbers: Receiver<u64>, requests: Sender<Request>) {
+    loop {
+        match numbers.recv().await {
+            Ok(Some(n)) => requests.send(factorial_of(n)).await.expect("a server"),
+            Ok(None) => return requests.finish(),
+            Err(error) => return requests.fail(error),
+        }
+    }
+}

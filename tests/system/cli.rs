@@ -1,0 +1,296 @@
+//! The commands as a newcomer types them: what they print.
+
+use cocoon::limits::{Limit, Limits};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::harness::{cocoon, ended, printed, run};
+
+/// 20,000! and a newline, from `math.factorial(20000)` of `CPython` 3.11.
+const SHA256_OF_20000: &str = "705e44978f9ab90a16420234844d40a9ee2292de099aa88fb1ab349731dadd08";
+
+const TEN: &str = "1! = 1\n2! = 2\n3! = 6\n4! = 24\n5! = 120\n6! = 720\n7! = 5040\n8! = 40320\n\
+                   9! = 362880\n10! = 3628800\n";
+
+pub(crate) fn json_lines(text: &str) -> Vec<Value> {
+    text.lines()
+        .map(|line| serde_json::from_str(line).expect("a JSON object a line"))
+        .collect()
+}
+
+#[test]
+fn run_prints_ten_factorials() {
+    assert_eq!(printed(["run"]), TEN);
+    assert_eq!(printed(["run", "10"]), TEN);
+    assert_eq!(printed(["run", "1"]), "1! = 1\n");
+    assert_eq!(printed(["run", "0"]), "0! = 1\n");
+}
+
+#[test]
+fn run_prints_many_in_order() {
+    let text = printed(["run", "1500"]);
+    assert_eq!(text.lines().count(), 1500);
+    for (n, line) in (1..).zip(text.lines()) {
+        assert!(
+            line.starts_with(&format!("{n}! = ")),
+            "line {n}: {line:.40}"
+        );
+    }
+}
+
+#[test]
+fn kinds_prints_one_of_each() {
+    let expected = "10! = 3628800\n10!! = 3840\n10!!! = 280\n!10 = 1334961\n10# = 210\n\
+                    sf(10) = 6658606584104736522240000000\n\
+                    H(10) = 215779412229418562091680268288000000000000000\naf(10) = 3301819\n";
+    assert_eq!(printed(["kinds", "10"]), expected);
+}
+
+#[test]
+fn compute_prints_the_number_of_an_independent_program() {
+    let digits = printed(["compute", "20000"]);
+    let hash = Sha256::digest(digits.as_bytes());
+    assert_eq!(format!("{hash:x}"), SHA256_OF_20000);
+}
+
+#[test]
+fn compute_knows_kinds_and_formats() {
+    assert_eq!(printed(["compute", "0"]), "1\n");
+    assert_eq!(printed(["compute", "10", "--kind", "multi:4"]), "120\n");
+    assert_eq!(
+        printed([
+            "compute",
+            "10",
+            "--kind=primorial",
+            "--format",
+            "scientific:2"
+        ]),
+        "2.1e+2\n"
+    );
+}
+
+#[test]
+fn info_tells_what_is_known_without_the_product() {
+    let text = printed(["info", "1000"]);
+    for line in ["digits:", "trailing zeros:", "leading digits:", "memory:"] {
+        assert_eq!(
+            text.lines().filter(|it| it.starts_with(line)).count(),
+            1,
+            "{text}"
+        );
+    }
+    assert!(
+        text.contains(" 2568\n")
+            && text.contains(" 249\n")
+            && text.contains(" 40238726007709377354\n"),
+        "{text}"
+    );
+    // A number that nobody can compute.
+    let facts = json_lines(&printed(["info", "1000000000000", "--json"]));
+    assert_eq!(facts[0]["digits"], json!(11_565_705_518_104_u64));
+    assert_eq!(facts[0]["trailing_zeros"], json!(249_999_999_997_u64));
+    assert_eq!(facts[0]["peak_bytes"], Value::Null);
+}
+
+#[test]
+fn json_has_one_object_a_line() {
+    for (command, count) in [("run", 5), ("kinds", 8), ("compute", 1)] {
+        let records = json_lines(&printed([command, "5", "--json"]));
+        assert_eq!(records.len(), count, "{command}");
+        for record in &records {
+            let keys: Vec<_> = record
+                .as_object()
+                .expect("an object")
+                .keys()
+                .map(String::as_str)
+                .collect();
+            let mut expected = ["n", "kind", "value", "digits", "elapsed_us"];
+            expected.sort_unstable();
+            let mut sorted = keys.clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, expected, "{command}");
+        }
+    }
+    let records = json_lines(&printed(["run", "3", "--json"]));
+    assert_eq!(
+        (&records[2]["n"], &records[2]["value"]),
+        (&json!(3), &json!("6"))
+    );
+    let info = &json_lines(&printed(["info", "100", "--json"]))[0];
+    assert_eq!(
+        (&info["digits"], &info["trailing_zeros"]),
+        (&json!(158), &json!(24))
+    );
+}
+
+#[test]
+fn inspect_tells_imports_exports_and_needs() {
+    for text in [
+        printed(["inspect"]),
+        printed(["inspect", cocoon_test_guests::BUNDLED]),
+    ] {
+        for part in [
+            "imports:\n",
+            "wasi:cli/environment@0.2",
+            "exports:\n",
+            "cocoon:factorial/factorial@0.1.0",
+            "compute, digits, serve",
+            "wasi:cli/run@0.2",
+            "memory image: 64 KiB",
+            "1 memories",
+        ] {
+            assert!(text.contains(part), "{part:?} is not in {text}");
+        }
+    }
+    assert!(
+        printed(["inspect"]).contains("usable here"),
+        "the precompiled code fits this machine"
+    );
+    let numbers = printed(["inspect", cocoon_test_guests::NUMBERS]);
+    assert!(
+        numbers.contains("break-after") && numbers.contains("no, it is compiled"),
+        "{numbers}"
+    );
+}
+
+#[test]
+fn the_bundled_component_imports_nothing_but_wasi_02() {
+    let text = printed(["inspect"]);
+    let imports = text
+        .lines()
+        .skip(1)
+        .take_while(|line| line.starts_with("  "));
+    for import in imports {
+        let name = import.trim();
+        assert!(
+            name.starts_with("wasi:") && name.contains("@0.2.") && !name.contains("http"),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn help_shows_every_limit_with_default_and_variable() {
+    for (command, limits) in [
+        ("run", Limits::COMMANDS),
+        ("compute", Limits::COMMANDS),
+        ("exec", Limits::EXEC),
+    ] {
+        // Wide enough that nothing is broken into two lines within a word.
+        let text = printed([command, "--help"]);
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for limit in Limit::ALL {
+            let spec = limit.spec();
+            let from = text
+                .find(&format!("--{} <", spec.flag))
+                .unwrap_or_else(|| panic!("--{}", spec.flag));
+            let text = &text[from..];
+            let default = match limit {
+                Limit::TotalMemory => "70%".to_owned(),
+                Limit::SandboxMemory if command != "exec" => {
+                    "what it promises to need, at most 4 GiB".to_owned()
+                }
+                _ => limit.format(limits.get(limit)),
+            };
+            let words = format!("[default: {default}] [env: {}", spec.env);
+            let found = text
+                .find(&words)
+                .unwrap_or_else(|| panic!("{words} in {text}"));
+            // Within its own entry.
+            assert!(
+                text[2..found].find(" --").is_none(),
+                "{words} belongs to another flag"
+            );
+        }
+    }
+}
+
+#[test]
+fn help_version_completions_and_manual_are_there() {
+    let help = printed(["--help"]);
+    for command in [
+        "run",
+        "compute",
+        "kinds",
+        "info",
+        "exec",
+        "inspect",
+        "completions",
+        "man",
+    ] {
+        assert!(help.contains(&format!("\n  {command} ")), "{help}");
+    }
+    assert_eq!(
+        printed(["--version"]),
+        concat!("cocoon ", env!("CARGO_PKG_VERSION"), "\n")
+    );
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = printed(["completions", shell]);
+        assert!(
+            script.contains("cocoon") && script.contains("sandbox-memory"),
+            "{shell}"
+        );
+    }
+    let page = printed(["man"]);
+    for part in [
+        ".TH",
+        "cocoon",
+        "COCOON EXEC",
+        "deadline",
+        "COCOON_DEADLINE",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn no_command_at_all_shows_the_help() {
+    let ended = ended(&mut cocoon::<&str>([]));
+    assert_eq!(ended.code, Some(2));
+    assert!(
+        [&ended.out, &ended.err]
+            .iter()
+            .any(|text| text.contains("Usage: cocoon")),
+        "{}",
+        ended.err
+    );
+}
+
+#[test]
+fn another_component_of_the_world_takes_the_place_of_the_bundled_one() {
+    let same = ["run", "3", "--component", cocoon_test_guests::BUNDLED];
+    assert_eq!(printed(same), "1! = 1\n2! = 2\n3! = 6\n");
+    let other = [
+        "compute",
+        "1234",
+        "--component",
+        cocoon_test_guests::HOSTILE_FACTORIAL,
+    ];
+    assert_eq!(printed(other), "1234\n");
+    let by_variable = ended(
+        cocoon(["compute", "1234"]).env("COCOON_COMPONENT", cocoon_test_guests::HOSTILE_FACTORIAL),
+    );
+    assert_eq!(by_variable.out, "1234\n");
+}
+
+#[test]
+fn variables_set_limits_and_flags_win_over_them() {
+    let by_variable = ended(cocoon(["compute", "1000"]).env("COCOON_OUTPUT", "1KiB"));
+    assert_eq!(by_variable.code, Some(1));
+    assert!(by_variable.err.contains("1 KiB"), "{}", by_variable.err);
+    let by_flag =
+        ended(cocoon(["compute", "1000", "--output", "4KiB"]).env("COCOON_OUTPUT", "1KiB"));
+    assert_eq!(by_flag.code, Some(0), "{}", by_flag.err);
+}
+
+#[test]
+fn one_sandbox_at_a_time_is_enough_for_everything() {
+    assert_eq!(printed(["run", "10", "--sandboxes", "1"]), TEN);
+    let few = run(["run", "200", "--sandboxes", "2", "--total-memory", "16MiB"]);
+    assert_eq!(
+        (few.code, few.out.lines().count()),
+        (Some(0), 200),
+        "{}",
+        few.err
+    );
+}

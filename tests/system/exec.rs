@@ -1,0 +1,344 @@
+//! `cocoon exec`: a program that this project did not write, and ours, many at
+//! once.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write as _;
+use std::process::Stdio;
+
+use serde_json::json;
+
+use crate::cli::json_lines;
+use crate::harness::{Ended, assert_fails, assert_one_line, cocoon, printed, run};
+
+const FACTOR: &str = cocoon_test_guests::FOREIGN_FACTOR;
+const PROGRAM: &str = cocoon_test_guests::HOSTILE_PROGRAM;
+
+/// What `factor` prints of n.
+fn factored(mut n: u64) -> String {
+    let mut line = format!("{n}:");
+    let mut divisor = 2;
+    while n > 1 {
+        while n.is_multiple_of(divisor) {
+            line.extend([" ", &divisor.to_string()]);
+            n /= divisor;
+        }
+        divisor += 1;
+    }
+    line
+}
+
+/// Lines by instance, without their prefix.
+fn by_instance(text: &str) -> BTreeMap<u64, Vec<&str>> {
+    let mut lines = BTreeMap::<u64, Vec<&str>>::new();
+    for line in text.lines() {
+        let (instance, line) = line
+            .strip_prefix('[')
+            .and_then(|line| line.split_once("] "))
+            .expect("a prefix");
+        lines
+            .entry(instance.parse().expect("a number"))
+            .or_default()
+            .push(line);
+    }
+    lines
+}
+
+#[test]
+fn a_thousand_instances_of_a_foreign_program() {
+    let Ended { out, err, code } = run(["exec", FACTOR, "--instances", "1000", "--", "{i}"]);
+    assert_eq!(
+        (code, err.as_str()),
+        (Some(0), "cocoon: 1000 of 1000 instances succeeded\n")
+    );
+    let lines = by_instance(&out);
+    assert_eq!(lines.len(), 1000);
+    for (instance, lines) in lines {
+        assert_eq!(lines, [factored(instance)]);
+    }
+}
+
+#[test]
+fn each_instance_is_given_the_whole_input() {
+    let mut command = cocoon(["exec", FACTOR, "-n", "20", "-i"]);
+    let spawned = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = spawned.expect("a process");
+    child
+        .stdin
+        .take()
+        .expect("a pipe")
+        .write_all(b"12\n97\n1001\n")
+        .expect("input");
+    let output = child.wait_with_output().expect("its end");
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let out = String::from_utf8(output.stdout).expect("text");
+    let lines = by_instance(&out);
+    assert_eq!(lines.len(), 20);
+    for lines in lines.values() {
+        assert_eq!(lines[..], [factored(12), factored(97), factored(1001)]);
+    }
+}
+
+#[test]
+fn input_may_come_from_a_file_and_is_bounded() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let text = "line\n".repeat(100_000);
+    fs::write(file.path(), &text).expect("a file");
+    let path = file.path().to_str().expect("text");
+    let given = ["exec", PROGRAM, "--stdin", path, "--", "cat"];
+    assert!(printed(given) == text, "it came back as it went in");
+    let small = [
+        "exec", PROGRAM, "--stdin", path, "--input", "1KiB", "--", "cat",
+    ];
+    assert_fails(
+        &run(small),
+        1,
+        &["input", "1 KiB", "--input", "COCOON_INPUT"],
+    );
+    let missing = ["exec", PROGRAM, "--stdin", "/no/such/file", "--", "cat"];
+    assert_fails(&run(missing), 1, &["cannot read", "/no/such/file"]);
+    // Without a grant there is nothing to read.
+    assert_eq!(printed(["exec", PROGRAM, "--", "cat"]), "");
+}
+
+#[test]
+fn one_instance_is_printed_as_it_is() {
+    assert_eq!(
+        printed(["exec", PROGRAM, "--", "say-unfinished", "no newline"]),
+        "no newline"
+    );
+    assert_eq!(
+        printed(["exec", PROGRAM, "--", "say", "{i}", "and", "{i}"]),
+        "1 and 1\n"
+    );
+    let both = run(["exec", PROGRAM, "--", "both", "x"]);
+    assert_eq!(
+        (both.out.as_str(), both.err.as_str()),
+        ("out x\n", "err x\n")
+    );
+}
+
+#[test]
+fn many_instances_are_told_apart_on_both_streams() {
+    let Ended { out, err, code } = run(["exec", PROGRAM, "-n", "50", "--", "both", "{i}"]);
+    assert_eq!(code, Some(0));
+    let (told, summary) = err.rsplit_once("cocoon: ").expect("a summary");
+    assert_eq!(summary, "50 of 50 instances succeeded\n");
+    for (text, stream) in [(out.as_str(), "out"), (told, "err")] {
+        let lines = by_instance(text);
+        assert_eq!(lines.len(), 50);
+        for (instance, lines) in lines {
+            assert_eq!(lines, [format!("{stream} {instance}")]);
+        }
+    }
+}
+
+#[test]
+fn json_tells_lines_and_exits() {
+    let Ended { out, code, .. } = run(["exec", PROGRAM, "-n", "2", "--json", "--", "both", "{i}"]);
+    assert_eq!(code, Some(0));
+    let events = json_lines(&out);
+    assert_eq!(events.len(), 6);
+    for instance in [1, 2] {
+        let of: Vec<_> = events
+            .iter()
+            .filter(|event| event["instance"] == json!(instance))
+            .collect();
+        assert!(
+            of.iter().any(
+                |it| it["stream"] == "stdout" && it["line"] == json!(format!("out {instance}"))
+            )
+        );
+        assert!(
+            of.iter().any(
+                |it| it["stream"] == "stderr" && it["line"] == json!(format!("err {instance}"))
+            )
+        );
+        let exit = of.last().expect("events");
+        assert_eq!(exit["exit"], json!(0));
+        assert!(exit["memory_bytes"].as_u64().is_some_and(|bytes| bytes > 0));
+    }
+    let stopped = run([
+        "exec",
+        PROGRAM,
+        "--json",
+        "--deadline",
+        "200ms",
+        "--",
+        "spin",
+    ]);
+    assert_eq!(stopped.code, Some(1));
+    let events = json_lines(&stopped.out);
+    assert!(
+        events[0]["error"]
+            .as_str()
+            .is_some_and(|error| error.contains("deadline")),
+        "{events:?}"
+    );
+}
+
+#[test]
+fn each_instance_may_have_its_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path().join("new");
+    let path = dir.to_str().expect("text");
+    let ended = run([
+        "exec",
+        PROGRAM,
+        "-n",
+        "3",
+        "--output-dir",
+        path,
+        "--",
+        "both",
+        "{i}",
+    ]);
+    assert_eq!(
+        (ended.code, ended.out.as_str()),
+        (Some(0), ""),
+        "{}",
+        ended.err
+    );
+    assert_eq!(fs::read_dir(&dir).expect("a folder").count(), 6);
+    for instance in 1..=3 {
+        for stream in ["out", "err"] {
+            let text =
+                fs::read_to_string(dir.join(format!("{instance}.{stream}"))).expect("a file");
+            assert_eq!(text, format!("{stream} {instance}\n"));
+        }
+    }
+}
+
+#[test]
+fn a_failed_instance_keeps_what_it_wrote_and_is_told_as_failed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().to_str().expect("text");
+    let ended = run([
+        "exec",
+        PROGRAM,
+        "--output-dir",
+        path,
+        "--",
+        "trap-after",
+        "half",
+    ]);
+    // A program's last words are what its failure is understood by.
+    assert_fails(&ended, 1, &["trapped"]);
+    assert_eq!(
+        fs::read_to_string(folder.path().join("1.out")).expect("a file"),
+        "half\n"
+    );
+    let err = fs::read_to_string(folder.path().join("1.err")).expect("a file");
+    assert!(err.contains("after it"), "{err}");
+}
+
+#[test]
+fn exit_codes_come_together_in_a_summary() {
+    let Ended { out, err, code } = run(["exec", PROGRAM, "-n", "7", "--", "exit-if-odd", "{i}"]);
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    let lines: Vec<_> = err.lines().collect();
+    assert_eq!(lines[0], "cocoon: 3 of 7 instances succeeded");
+    assert!(
+        lines[1].contains("4 exited with 1") && lines[1].contains("1, 3, 5, 7"),
+        "{err}"
+    );
+    assert_eq!(lines.len(), 2);
+    let alone = run(["exec", PROGRAM, "--", "exit", "1"]);
+    assert_fails(&alone, 1, &["exited with 1"]);
+}
+
+#[test]
+fn limits_stop_programs_by_name() {
+    for (arguments, words) in [
+        (
+            &["--deadline", "300ms", "--", "spin"][..],
+            &["deadline", "300ms", "--deadline", "COCOON_DEADLINE"][..],
+        ),
+        (
+            &["--deadline", "300ms", "--clocks", "--", "sleep"],
+            &["deadline", "300ms"],
+        ),
+        (
+            &["--stack", "128KiB", "--", "recurse"],
+            &["wasm stack", "128 KiB", "--stack"],
+        ),
+    ] {
+        assert_fails(&run(["exec", PROGRAM].iter().chain(arguments)), 1, words);
+    }
+    let memory = run(["exec", PROGRAM, "--sandbox-memory", "16MiB", "--", "take"]);
+    assert_eq!(memory.code, Some(1));
+    let last = memory.err.lines().last().expect("a line").to_owned() + "\n";
+    assert_one_line(
+        &last,
+        &[
+            "memory of one sandbox",
+            "16 MiB",
+            "--sandbox-memory",
+            "COCOON_SANDBOX_MEMORY",
+        ],
+    );
+    for flood in ["flood", "flood-both"] {
+        let flooded = run(["exec", PROGRAM, "--output", "100KiB", "--", flood]);
+        assert_eq!(flooded.code, Some(1));
+        let printed = flooded.out.len() + flooded.err.bytes().filter(|&byte| byte == b'7').count();
+        assert!(printed <= 100 << 10, "{printed} bytes got through");
+        let last = flooded.err.trim_start_matches('7');
+        assert_one_line(
+            last,
+            &["output of a job", "100 KiB", "--output", "COCOON_OUTPUT"],
+        );
+    }
+    // Just within its memory.
+    assert_eq!(
+        printed([
+            "exec",
+            PROGRAM,
+            "--sandbox-memory",
+            "16MiB",
+            "--",
+            "take-much",
+            "12"
+        ]),
+        "12\n"
+    );
+}
+
+#[test]
+fn concurrency_and_memory_bound_what_runs_at_once() {
+    // Room for two of 256 MiB each; the others wait, and all get done.
+    let tight = [
+        "exec",
+        PROGRAM,
+        "-n",
+        "20",
+        "--total-memory",
+        "700MiB",
+        "--sandboxes",
+        "32",
+        "--",
+        "say",
+        "{i}",
+    ];
+    let ended = run(tight);
+    assert_eq!(
+        (ended.code, ended.out.lines().count()),
+        (Some(0), 20),
+        "{}",
+        ended.err
+    );
+    let one = run(["exec", PROGRAM, "-n", "5", "-c", "1", "--", "say", "{i}"]);
+    let expected = "[1] 1\n[2] 2\n[3] 3\n[4] 4\n[5] 5\n";
+    assert_eq!(
+        one.out, expected,
+        "one after the other they keep their order"
+    );
+}

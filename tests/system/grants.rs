@@ -1,0 +1,122 @@
+//! What a program may reach: nothing, unless a flag granted it.
+
+use std::fs;
+use std::net::TcpListener;
+
+use crate::harness::{assert_fails, cocoon, ended, printed, run};
+
+const PROGRAM: &str = cocoon_test_guests::HOSTILE_PROGRAM;
+
+fn exec<'a>(grants: &[&'a str], arguments: &[&'a str]) -> Vec<&'a str> {
+    [&["exec", PROGRAM], grants, &["--"], arguments].concat()
+}
+
+#[test]
+fn clocks_randomness_and_network_are_off_and_the_flag_is_named() {
+    for (arguments, import, flag) in [
+        (&["clock"][..], "wasi:clocks/wall-clock", "--clocks"),
+        (&["monotonic"], "wasi:clocks/monotonic-clock", "--clocks"),
+        (&["sleep"], "wasi:clocks/monotonic-clock", "--clocks"),
+        (&["random"], "wasi:random/random", "--randomness"),
+        (&["connect", "127.0.0.1:9"], "wasi:sockets/", "--network"),
+    ] {
+        assert_fails(&run(exec(&[], arguments)), 1, &[import, flag]);
+    }
+}
+
+#[test]
+fn what_is_granted_works() {
+    assert!(printed(exec(&["--clocks"], &["clock"])).contains("SystemTime"));
+    let random = || printed(exec(&["--randomness"], &["random"]));
+    assert_ne!(random(), random());
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port of our own");
+    let address = listener.local_addr().expect("an address").to_string();
+    let connected = printed(exec(&["--network"], &["connect", &address]));
+    assert!(connected.starts_with("Ok("), "{connected}");
+    listener.accept().expect("it did connect");
+}
+
+#[test]
+fn one_grant_is_not_another() {
+    let others = ["--clocks", "--network", "--env", "A=b"];
+    assert_fails(&run(exec(&others, &["random"])), 1, &["--randomness"]);
+    assert_fails(
+        &run(exec(&["--randomness", "--network"], &["clock"])),
+        1,
+        &["--clocks"],
+    );
+}
+
+#[test]
+fn the_environment_is_empty_but_for_what_is_granted() {
+    assert_eq!(printed(exec(&[], &["environment"])), "");
+    let granted = printed(exec(
+        &["--env", "A=b=c", "--env", "EMPTY="],
+        &["environment"],
+    ));
+    assert_eq!(granted, "A=b=c\nEMPTY=\n");
+    let inherited =
+        ended(cocoon(exec(&["--env", "TEST_OURS"], &["environment"])).env("TEST_OURS", "value"));
+    assert_eq!(inherited.out, "TEST_OURS=value\n");
+}
+
+#[test]
+fn no_file_is_seen_but_for_granted_folders() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let inside = folder.path().join("inside");
+    fs::create_dir(&inside).expect("a folder");
+    fs::write(inside.join("file"), "text\n").expect("a file");
+    fs::write(folder.path().join("outside"), "secret\n").expect("a file");
+    std::os::unix::fs::symlink("../outside", inside.join("link")).expect("a link");
+    let inside = inside.to_str().expect("text");
+
+    for path in ["/etc/passwd", "etc/passwd", "."] {
+        let ended = run(exec(&[], &["read", path]));
+        assert_eq!((ended.code, ended.out.as_str()), (Some(1), ""), "{path}");
+    }
+    let mounted = format!("{inside}:/data");
+    assert_eq!(
+        printed(exec(&["--dir", &mounted], &["read", "/data/file"])),
+        "text\n"
+    );
+    let same = format!("{inside}/file");
+    assert_eq!(
+        printed(exec(&["--dir", inside], &["read", &same])),
+        "text\n"
+    );
+    for path in [
+        "/data/../outside",
+        "/data/link",
+        "/outside",
+        "/data/none",
+        "/etc/passwd",
+    ] {
+        let ended = run(exec(&["--dir", &mounted], &["read", path]));
+        assert_eq!((ended.code, ended.out.as_str()), (Some(1), ""), "{path}");
+    }
+}
+
+#[test]
+fn a_folder_is_read_only_unless_it_is_granted_for_writing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().to_str().expect("text");
+    let target = folder.path().join("new");
+    for grant in [format!("{path}:/data"), format!("{path}:/data:ro")] {
+        let ended = run(exec(&["--dir", &grant], &["write", "/data/new"]));
+        assert_eq!(ended.code, Some(1), "{}", ended.err);
+        assert!(!target.exists());
+    }
+    assert_eq!(
+        printed(exec(
+            &["--dir", &format!("{path}:/data:rw")],
+            &["write", "/data/new"]
+        )),
+        ""
+    );
+    assert_eq!(fs::read_to_string(&target).expect("a file"), "written\n");
+    fs::remove_file(&target).expect("a file");
+    let own = format!("{path}:rw");
+    let inside = format!("{path}/new");
+    assert_eq!(printed(exec(&["--dir", &own], &["write", &inside])), "");
+    assert!(target.exists());
+}

@@ -1,0 +1,188 @@
+//! What the tests have in common: engines with small limits, components by
+//! name, and ways to take a channel to its end.
+
+use std::ffi::OsStr;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
+
+use bytes::Bytes;
+use cocoon::RunError;
+use cocoon::channel::{Receiver, channel};
+use cocoon::component::Source;
+use cocoon::engine::Engine;
+use cocoon::factorial::{BUNDLED, Factorial, Kind, Request};
+use cocoon::limits::{Limit, Limits};
+use cocoon::machine::Machine;
+use rustix::process::{Pid, Signal, kill_process};
+
+/// The deadline of jobs that are meant to meet it.
+pub(crate) const SOON_MS: u64 = 300;
+/// What no test waits for, even on a machine that does much else. It ends a test
+/// that would hang.
+pub(crate) const NEVER: Duration = Duration::from_mins(2);
+
+/// Limits for tests: a few sandboxes, no need of a large machine.
+pub(crate) const FEW: Limits = Limits::COMMANDS
+    .with(Limit::Sandboxes, 64)
+    .with(Limit::TotalMemory, 2 << 30);
+
+pub(crate) fn engine(limits: &Limits) -> Engine {
+    Engine::new(limits, &Machine::detect()).expect("an engine")
+}
+
+/// A component's file as a source.
+pub(crate) fn file(path: &str) -> Source {
+    Source::File(path.into())
+}
+
+/// The bundled component under `limits`.
+pub(crate) async fn honest(limits: &Limits) -> Factorial {
+    Factorial::load(&engine(limits), &BUNDLED)
+        .await
+        .expect("the bundled component")
+}
+
+/// The hostile factorial under `limits`.
+pub(crate) async fn hostile(limits: &Limits) -> Factorial {
+    let source = file(cocoon_test_guests::HOSTILE_FACTORIAL);
+    Factorial::load(&engine(limits), &source)
+        .await
+        .expect("the hostile component")
+}
+
+pub(crate) const fn factorial_of(n: u64) -> Request {
+    Request::decimal(Kind::Factorial, n)
+}
+
+/// Everything that came through a channel, and how it ended.
+pub(crate) async fn drain(mut digits: Receiver<Bytes>) -> (Vec<u8>, Result<(), RunError>) {
+    let mut all = Vec::new();
+    loop {
+        match digits.recv().await {
+            Ok(Some(chunk)) => all.extend_from_slice(&chunk),
+            Ok(None) => return (all, Ok(())),
+            Err(error) => return (all, Err(error)),
+        }
+    }
+}
+
+/// The whole answer, through `send_to`, with both ends agreeing on how it went.
+pub(crate) async fn answer(factorial: &Factorial, request: Request) -> Result<String, RunError> {
+    let (told, all, seen) = streamed(factorial, request).await?;
+    assert_eq!(
+        told, seen,
+        "writer and reader agree on how {request:?} ended"
+    );
+    seen.map(|()| String::from_utf8(all).expect("digits are text"))
+}
+
+/// What `send_to` said, what came before, and what the reader was told.
+pub(crate) async fn streamed(
+    factorial: &Factorial,
+    request: Request,
+) -> Result<(Result<(), RunError>, Vec<u8>, Result<(), RunError>), RunError> {
+    let admitted = factorial.admit(request).await?;
+    let (sender, receiver) = channel();
+    let (told, (all, seen)) = tokio::join!(admitted.send_to(sender), drain(receiver));
+    Ok((told, all, seen))
+}
+
+/// Waits for what must happen, but not for ever.
+pub(crate) async fn soon<R>(what: &str, event: impl Future<Output = R>) -> R {
+    let waited = tokio::time::timeout(NEVER, event).await;
+    waited.unwrap_or_else(|_| panic!("{what} did not happen within {NEVER:?}"))
+}
+
+/// What the binary printed and how it ended.
+pub(crate) struct Ended {
+    pub(crate) out: String,
+    pub(crate) err: String,
+    pub(crate) code: Option<i32>,
+}
+
+/// The binary with `arguments`, and with none of the settings of whoever runs
+/// the tests, but with traces asked for: a panic is not to hide.
+pub(crate) fn cocoon<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cocoon"));
+    clean(&mut command).args(arguments);
+    command
+}
+
+/// Takes the settings of whoever runs the tests away from a command.
+pub(crate) fn clean(command: &mut Command) -> &mut Command {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("COCOON_") {
+            command.env_remove(name);
+        }
+    }
+    command.env("RUST_BACKTRACE", "1").stdin(Stdio::null())
+}
+
+/// Sends a signal to a process of ours.
+pub(crate) fn kill(id: u32, signal: Signal) {
+    let id = i32::try_from(id).ok().and_then(Pid::from_raw);
+    kill_process(id.expect("a process"), signal).expect("a signal");
+}
+
+/// Runs a command to its end, which must come.
+pub(crate) fn ended(command: &mut Command) -> Ended {
+    ended_into(command, Stdio::piped())
+}
+
+/// Runs a command to its end, which must come, with another standard output.
+pub(crate) fn ended_into(command: &mut Command, stdout: impl Into<Stdio>) -> Ended {
+    let child = command.stdout(stdout).stderr(Stdio::piped()).spawn();
+    let child = child.expect("a program that starts");
+    let id = child.id();
+    let (done, waiting) = std::sync::mpsc::channel::<()>();
+    let watch = std::thread::spawn(move || {
+        if waiting.recv_timeout(NEVER) == Err(RecvTimeoutError::Timeout) {
+            kill(id, Signal::KILL);
+        }
+    });
+    let output = child.wait_with_output().expect("its end");
+    drop(done);
+    watch.join().expect("no panic");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    Ended {
+        out: text(output.stdout),
+        err: text(output.stderr),
+        code: output.status.code(),
+    }
+}
+
+/// Runs the binary to its end.
+pub(crate) fn run<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Ended {
+    ended(&mut cocoon(arguments))
+}
+
+/// What the binary prints, which must succeed and complain of nothing.
+pub(crate) fn printed<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> String {
+    let Ended { out, err, code } = run(arguments);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    out
+}
+
+/// A failure as the user is to see it: nothing on standard output, one line on
+/// standard error with all of `words` in it, and this exit code.
+pub(crate) fn assert_fails(ended: &Ended, code: i32, words: &[&str]) {
+    let Ended { out, err, .. } = ended;
+    assert_eq!((ended.code, out.as_str()), (Some(code), ""), "{err}");
+    assert_one_line(err, words);
+}
+
+/// One line of the binary's own, with all of `words` in it.
+pub(crate) fn assert_one_line(err: &str, words: &[&str]) {
+    assert!(
+        err.starts_with("cocoon: ") && err.ends_with('\n'),
+        "{err:?}"
+    );
+    assert_eq!(err.lines().count(), 1, "{err}");
+    for word in words.iter().chain([&""]) {
+        assert!(err.contains(word), "{err:?} does not say {word:?}");
+    }
+    for trace in ["panicked", "stack backtrace", "RUST_BACKTRACE"] {
+        assert!(!err.contains(trace), "{err}");
+    }
+}

@@ -1,0 +1,355 @@
+//! Components of the factorial world that mean harm: each is stopped by its
+//! limit, and the error names that limit.
+
+use cocoon::RunError;
+use cocoon::channel::channel;
+use cocoon::limits::{Limit, Limits, SMALL_JOB_BYTES};
+use cocoon_test_guests::hostile;
+
+use crate::harness::{FEW, SOON_MS, answer, factorial_of, hostile, soon, streamed};
+
+const SHORT: Limits = FEW.with(Limit::Deadline, SOON_MS);
+
+/// How the job of `n` ends under `limits`.
+async fn ending(limits: &Limits, n: u64) -> RunError {
+    let factorial = hostile(limits).await;
+    let ended = soon(
+        "the end of a hostile job",
+        answer(&factorial, factorial_of(n)),
+    )
+    .await;
+    // The place is given back, whatever happened in it.
+    let honest = soon(
+        "an honest job",
+        answer(&factorial, factorial_of(hostile::HONEST)),
+    )
+    .await;
+    assert_eq!(honest.as_deref(), Ok("1000"), "after {n}");
+    let Err(error) = ended else {
+        panic!("the hostile job {n} has a result")
+    };
+    error
+}
+
+/// `error` is `limit` at `value`, and says so with the flag that raises it.
+fn assert_stopped(error: &RunError, limit: Limit, value: u64) {
+    assert_eq!(error, &RunError::Stopped { limit, value });
+    let text = error.to_string();
+    for word in [
+        limit.spec().name,
+        limit.spec().flag,
+        limit.spec().env,
+        &limit.format(value),
+    ] {
+        assert!(text.contains(word), "{text:?} does not name {word:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_spins_meets_the_deadline() {
+    for n in [hostile::COST_SPINS, hostile::SPIN, hostile::SPIN_MIDSTREAM] {
+        assert_stopped(&ending(&SHORT, n).await, Limit::Deadline, SOON_MS);
+    }
+    let factorial = hostile(&SHORT).await;
+    let spun = factorial
+        .info(cocoon::factorial::Kind::Factorial, hostile::SPIN)
+        .await;
+    assert_stopped(&spun.expect_err("no facts"), Limit::Deadline, SOON_MS);
+}
+
+#[tokio::test]
+async fn who_waits_for_nobody_meets_the_deadline() {
+    for n in [
+        hostile::WAIT_FIRST,
+        hostile::WAIT_MIDSTREAM,
+        hostile::END_SILENTLY,
+        hostile::RESOLVE_EARLY,
+    ] {
+        assert_stopped(&ending(&SHORT, n).await, Limit::Deadline, SOON_MS);
+    }
+}
+
+#[tokio::test]
+async fn the_deadline_is_kept_closely() {
+    let factorial = hostile(&SHORT).await;
+    let started = std::time::Instant::now();
+    let ended = answer(&factorial, factorial_of(hostile::SPIN)).await;
+    let took_ms = started.elapsed().as_millis();
+    assert!(ended.is_err());
+    assert!(
+        took_ms >= u128::from(SOON_MS),
+        "it ended early, after {took_ms} ms"
+    );
+    assert!(took_ms < u128::from(SOON_MS) * 10, "it took {took_ms} ms");
+}
+
+#[tokio::test]
+async fn who_takes_all_memory_meets_the_limit_of_a_sandbox() {
+    let limits = FEW.with(Limit::SandboxMemory, hostile::ALL_BYTES);
+    let error = ending(&limits, hostile::TAKE_ALL).await;
+    assert_stopped(&error, Limit::SandboxMemory, hostile::ALL_BYTES);
+}
+
+#[tokio::test]
+async fn who_takes_more_than_promised_is_held_to_the_promise() {
+    for (n, promised_bytes) in [
+        (hostile::TAKE_MORE, hostile::LITTLE_BYTES),
+        (hostile::TAKE_MUCH_MORE, hostile::MUCH_BYTES),
+        (hostile::TAKE_MIDSTREAM, hostile::MUCH_BYTES),
+        // Before it promised anything.
+        (hostile::COST_TAKES, SMALL_JOB_BYTES),
+    ] {
+        let error = ending(&FEW, n).await;
+        assert_eq!(error, RunError::OverPromise { promised_bytes }, "{n}");
+        let text = error.to_string();
+        assert!(text.contains("memory of one sandbox"), "{text}");
+        assert!(
+            text.contains(&Limit::SandboxMemory.format(promised_bytes)),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_promise_over_the_limit_is_refused_before_anything_runs() {
+    let limits = FEW.with(Limit::SandboxMemory, hostile::MUCH_BYTES / 2);
+    let error = hostile(&limits)
+        .await
+        .admit(factorial_of(hostile::TAKE_MUCH_MORE))
+        .await
+        .err();
+    let error = error.expect("no sandbox may have so much");
+    assert_eq!(
+        error,
+        RunError::TooLarge {
+            limit: Limit::SandboxMemory,
+            value: hostile::MUCH_BYTES / 2,
+            needed: hostile::MUCH_BYTES,
+            needs: "of memory",
+        }
+    );
+    assert!(error.to_string().contains("--sandbox-memory"), "{error}");
+}
+
+#[tokio::test]
+async fn who_recurses_meets_the_stack() {
+    for stack_bytes in [128 << 10, 512 << 10] {
+        let error = ending(&FEW.with(Limit::Stack, stack_bytes), hostile::RECURSE).await;
+        assert_stopped(&error, Limit::Stack, stack_bytes);
+    }
+}
+
+#[tokio::test]
+async fn who_floods_meets_the_output() {
+    let output_bytes = 1 << 20;
+    let limits = FEW.with(Limit::Output, output_bytes);
+    assert_stopped(
+        &ending(&limits, hostile::FLOOD).await,
+        Limit::Output,
+        output_bytes,
+    );
+    assert_stopped(
+        &ending(&limits, hostile::FLOOD_PROMISED).await,
+        Limit::Output,
+        output_bytes,
+    );
+    let factorial = hostile(&limits).await;
+    let (told, all, seen) = streamed(&factorial, factorial_of(hostile::FLOOD))
+        .await
+        .expect("a sandbox");
+    assert_eq!(told, seen);
+    assert!(
+        all.len() as u64 <= output_bytes,
+        "{} bytes got through",
+        all.len()
+    );
+}
+
+#[tokio::test]
+async fn a_long_reply_is_output_as_well() {
+    let output_bytes = 20_000;
+    let limits = FEW.with(Limit::Output, output_bytes);
+    let error = ending(&limits, hostile::LONG_REPLY).await;
+    assert_stopped(&error, Limit::Output, output_bytes);
+    // More than the contract allows is the component's fault, whatever the limit.
+    for limits in [limits, FEW] {
+        let error = ending(&limits, hostile::OVERLONG_REPLY).await;
+        assert!(
+            matches!(&error, RunError::Failed(text) if text.contains("65536")),
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn who_panics_or_replies_with_rubbish_is_told_as_such() {
+    for n in [hostile::COST_PANICS, hostile::PANIC, hostile::INVALID_REPLY] {
+        let error = ending(&FEW, n).await;
+        assert!(matches!(error, RunError::Trapped(_)), "{n}: {error:?}");
+        assert!(!error.to_string().contains('\n'), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_component_says_of_itself_is_passed_on() {
+    for (n, error) in [
+        (
+            hostile::SAY_FAILED,
+            RunError::Failed("it lost count".to_owned()),
+        ),
+        (
+            hostile::FAIL_MIDSTREAM,
+            RunError::Failed("the rest is wrong".to_owned()),
+        ),
+        (
+            hostile::REFUSE_DIGITS,
+            RunError::OutOfReach("it is too large after all".to_owned()),
+        ),
+    ] {
+        assert_eq!(ending(&FEW, n).await, error, "{n}");
+    }
+}
+
+#[tokio::test]
+async fn a_broken_stream_gives_what_came_before_and_then_the_failure() {
+    let factorial = hostile(&SHORT).await;
+    for n in [
+        hostile::TRAP_MIDSTREAM,
+        hostile::FAIL_MIDSTREAM,
+        hostile::END_SILENTLY,
+        hostile::SPIN_MIDSTREAM,
+        hostile::WAIT_MIDSTREAM,
+        hostile::TAKE_MIDSTREAM,
+    ] {
+        let (told, all, seen) = streamed(&factorial, factorial_of(n))
+            .await
+            .expect("a sandbox");
+        assert_eq!(all.len() as u64, hostile::BYTES_BEFORE, "{n}");
+        assert!(all.iter().all(|&byte| byte == b'7'), "{n}");
+        assert_eq!(told, seen, "{n}");
+        assert!(seen.is_err(), "{n}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_misbehaves_is_stopped_or_seen_as_failed() {
+    for (n, expected) in [
+        (
+            hostile::DEAF,
+            Some(RunError::Stopped {
+                limit: Limit::Deadline,
+                value: SOON_MS,
+            }),
+        ),
+        (
+            hostile::SPIN_SERVING,
+            Some(RunError::Stopped {
+                limit: Limit::Deadline,
+                value: SOON_MS,
+            }),
+        ),
+        (hostile::TRAP_SERVING, None),
+    ] {
+        let factorial = hostile(&SHORT).await;
+        let (requests, incoming) = channel();
+        let (outgoing, mut answers) = channel::<Result<String, RunError>>();
+        let asking = async {
+            // More than any channel holds, so that a deaf reader is felt.
+            for _ in 0..5 {
+                requests.send(factorial_of(hostile::HONEST)).await?;
+            }
+            for _ in 0..1000 {
+                requests.send(factorial_of(n)).await?;
+            }
+            Ok::<_, RunError>(())
+        };
+        let reading = async {
+            let mut count = 0;
+            loop {
+                match answers.recv().await {
+                    Ok(Some(answer)) => {
+                        assert_eq!(answer.as_deref(), Ok("1000"));
+                        count += 1;
+                    }
+                    Ok(None) => return (count, Ok(())),
+                    Err(error) => return (count, Err(error)),
+                }
+            }
+        };
+        let (asked, served, (count, seen)) = soon("the end", async {
+            tokio::join!(asking, factorial.serve(incoming, outgoing), reading)
+        })
+        .await;
+        assert_eq!(
+            asked,
+            Err(RunError::ReaderGone),
+            "the asker is not left waiting"
+        );
+        assert_eq!(count, 5, "{n}: the answers before are all there");
+        assert_eq!(served, seen, "{n}");
+        match (&seen, expected) {
+            (Err(error), Some(expected)) => assert_eq!(error, &expected),
+            (Err(error), None) => assert!(matches!(error, RunError::Trapped(_)), "{error:?}"),
+            (Ok(()), _) => panic!("{n} looks finished"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_leaves_early_is_not_taken_for_finished() {
+    let factorial = hostile(&FEW).await;
+    let (requests, incoming) = channel();
+    let (outgoing, mut answers) = channel();
+    let asking = async {
+        requests.send(factorial_of(hostile::LEAVE)).await?;
+        requests.send(factorial_of(hostile::HONEST)).await?;
+        requests.finish();
+        Ok::<_, RunError>(())
+    };
+    let (_, served) = tokio::join!(asking, factorial.serve(incoming, outgoing));
+    assert!(
+        served.is_err(),
+        "a request went unanswered, and that is no success"
+    );
+    assert!(answers.recv().await.is_err());
+}
+
+#[tokio::test]
+async fn a_server_that_answers_for_ever_is_stopped() {
+    let output_bytes = 1 << 20;
+    let factorial = hostile(
+        &SHORT
+            .with(Limit::Output, output_bytes)
+            .with(Limit::Deadline, 20_000),
+    )
+    .await;
+    let (requests, incoming) = channel();
+    let (outgoing, mut answers) = channel::<Result<String, RunError>>();
+    let asking = async {
+        requests.send(factorial_of(hostile::ANSWER_FOREVER)).await?;
+        requests.finish();
+        Ok::<_, RunError>(())
+    };
+    let reading = async {
+        let mut bytes = 0;
+        loop {
+            match answers.recv().await {
+                Ok(Some(answer)) => bytes += answer.map_or(0, |answer| answer.len() as u64),
+                Ok(None) => return (bytes, Ok(())),
+                Err(error) => return (bytes, Err(error)),
+            }
+        }
+    };
+    let (_, served, (bytes, seen)) = soon("the end", async {
+        tokio::join!(asking, factorial.serve(incoming, outgoing), reading)
+    })
+    .await;
+    assert_eq!(served, seen);
+    assert!(bytes <= output_bytes, "{bytes} bytes got through");
+    let error = served.expect_err("it floods");
+    let deadline = RunError::Stopped {
+        limit: Limit::Deadline,
+        value: 20_000,
+    };
+    assert_ne!(error, deadline, "it was not stopped for what it did");
+}

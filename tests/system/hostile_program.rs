@@ -1,0 +1,200 @@
+//! Programs that mean harm, through the library: each is stopped by its limit,
+//! and its reader is told.
+
+use bytes::Bytes;
+use cocoon::RunError;
+use cocoon::channel::channel;
+use cocoon::command::{self, Exit, Program, ProgramError, Start, Stream};
+use cocoon::component::{Component, Grants};
+use cocoon::limits::{CHANNEL_ITEMS, CHUNK_BYTES, Limit, Limits};
+use cocoon::pool::Pool;
+use cocoon_test_guests::HOSTILE_PROGRAM;
+
+use crate::harness::{FEW, SOON_MS, engine, file, soon};
+
+const SMALL: Limits = FEW
+    .with(Limit::SandboxMemory, 16 << 20)
+    .with(Limit::Output, 1 << 20);
+
+struct Bench {
+    pool: Pool,
+    component: Component<Program>,
+    grants: Grants,
+}
+
+impl Bench {
+    async fn new(limits: &Limits, grants: Grants) -> Self {
+        let engine = engine(limits);
+        let component = Component::load(&engine, &file(HOSTILE_PROGRAM), &grants)
+            .await
+            .expect("the program");
+        Self {
+            pool: Pool::new(&engine, component.sandboxes()),
+            component,
+            grants,
+        }
+    }
+
+    /// Runs the program; gives what it wrote, how that ended, and how it ended.
+    async fn run(
+        &self,
+        argument: &str,
+    ) -> (Vec<u8>, Result<(), RunError>, Result<Exit, ProgramError>) {
+        let (sender, mut output) = channel();
+        let running = self.start(argument, sender);
+        let reading = async {
+            let mut text = Vec::new();
+            loop {
+                match output.recv().await {
+                    Ok(Some((Stream::Out, bytes))) => text.extend_from_slice(&bytes),
+                    Ok(Some((Stream::Err, _))) => {}
+                    Ok(None) => return (text, Ok(())),
+                    Err(error) => return (text, Err(error)),
+                }
+            }
+        };
+        let (ran, (text, seen)) = soon("the program's end", async {
+            tokio::join!(running, reading)
+        })
+        .await;
+        (text, seen, ran)
+    }
+
+    async fn start(
+        &self,
+        arguments: &str,
+        output: cocoon::channel::Sender<(Stream, Bytes)>,
+    ) -> Result<Exit, ProgramError> {
+        let arguments = ["program"]
+            .into_iter()
+            .chain(arguments.split(' '))
+            .map(str::to_owned)
+            .collect();
+        let start = Start {
+            arguments,
+            input: Bytes::new(),
+        };
+        command::run(
+            &self.pool,
+            &self.component,
+            &self.grants,
+            start,
+            self.pool.deadline(),
+            output,
+        )
+        .await
+    }
+
+    async fn stopped(&self, argument: &str, limit: Limit) {
+        let value = self.pool.limits().get(limit);
+        let expected = RunError::Stopped { limit, value };
+        let (_, seen, ran) = self.run(argument).await;
+        assert_eq!(ran, Err(ProgramError::Run(expected.clone())), "{argument}");
+        assert_eq!(seen, Err(expected), "{argument}");
+    }
+}
+
+#[tokio::test]
+async fn each_kind_of_harm_meets_its_limit() {
+    let bench = Bench::new(&SMALL.with(Limit::Deadline, 5000), Grants::default()).await;
+    bench.stopped("take", Limit::SandboxMemory).await;
+    bench.stopped("recurse", Limit::Stack).await;
+    bench.stopped("flood", Limit::Output).await;
+    bench.stopped("flood-both", Limit::Output).await;
+    // Where it was not stopped it still works.
+    let (text, seen, ran) = bench.run("say well").await;
+    assert_eq!((text.as_slice(), seen), (&b"well\n"[..], Ok(())));
+    assert!(matches!(ran, Ok(Exit { code: 0, .. })), "{ran:?}");
+}
+
+#[tokio::test]
+async fn who_spins_or_sleeps_meets_the_deadline() {
+    let grants = Grants {
+        clocks: true,
+        ..Grants::default()
+    };
+    let bench = Bench::new(&SMALL.with(Limit::Deadline, SOON_MS), grants).await;
+    bench.stopped("spin", Limit::Deadline).await;
+    bench.stopped("sleep", Limit::Deadline).await;
+}
+
+#[tokio::test]
+async fn a_trap_comes_after_what_was_written_before() {
+    let bench = Bench::new(&SMALL, Grants::default()).await;
+    let (text, seen, ran) = bench.run("trap-after it").await;
+    assert_eq!(text, b"it\n");
+    assert!(matches!(seen, Err(RunError::Trapped(_))), "{seen:?}");
+    assert!(
+        matches!(ran, Err(ProgramError::Run(RunError::Trapped(_)))),
+        "{ran:?}"
+    );
+}
+
+#[tokio::test]
+async fn output_that_nobody_reads_holds_the_program_back() {
+    let limits = FEW
+        .with(Limit::Deadline, SOON_MS * 3)
+        .with(Limit::SandboxMemory, 16 << 20);
+    let bench = Bench::new(&limits.with(Limit::Output, 64 << 20), Grants::default()).await;
+    let (sender, mut output) = channel();
+    let ran = soon("the deadline", bench.start("flood", sender)).await;
+    let deadline = RunError::Stopped {
+        limit: Limit::Deadline,
+        value: SOON_MS * 3,
+    };
+    assert_eq!(
+        ran,
+        Err(ProgramError::Run(deadline.clone())),
+        "and not the limit of output"
+    );
+    let mut buffered = 0;
+    let end = loop {
+        match output.recv().await {
+            Ok(Some((_, bytes))) => buffered += bytes.len(),
+            Ok(None) => panic!("it looks finished"),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(end, deadline);
+    assert!(
+        buffered > 0 && buffered <= CHANNEL_ITEMS * CHUNK_BYTES,
+        "{buffered} bytes were buffered"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_leaves_stops_the_program() {
+    let bench = Bench::new(
+        &FEW.with(Limit::Sandboxes, 1)
+            .with(Limit::SandboxMemory, 16 << 20),
+        Grants::default(),
+    )
+    .await;
+    let (sender, mut output) = channel();
+    let leaving = async {
+        assert!(matches!(output.recv().await, Ok(Some(_))));
+        drop(output);
+    };
+    let (ran, ()) = soon("the program's end", async {
+        tokio::join!(bench.start("flood", sender), leaving)
+    })
+    .await;
+    // The program sees a closed stream, as it would anywhere, or is stopped.
+    assert!(!matches!(ran, Ok(Exit { code: 0, .. })), "{ran:?}");
+    let (text, ..) = bench.run("say free").await;
+    assert_eq!(text, b"free\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_leaves_stops_a_silent_program_too() {
+    let bench = Bench::new(
+        &FEW.with(Limit::Sandboxes, 1)
+            .with(Limit::SandboxMemory, 16 << 20),
+        Grants::default(),
+    )
+    .await;
+    let (sender, output) = channel();
+    drop(output);
+    let ran = soon("the program's end", bench.start("spin", sender)).await;
+    assert_eq!(ran, Err(ProgramError::Run(RunError::ReaderGone)));
+}

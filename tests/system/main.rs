@@ -1,0 +1,32 @@
+//! Whole-system tests: the compiled component, the library around it, and the
+//! binary, on real input and on hostile input.
+//!
+//! One binary, so that Wasmtime is linked once. Each test has its own engine,
+//! pool and folder: they share no port, no file and no order.
+
+mod admission;
+mod bad_components;
+mod bad_input;
+mod channels;
+mod cli;
+mod contract;
+mod exec;
+mod grants;
+mod harness;
+mod hostile_factorial;
+mod hostile_program;
+mod large;
+mod neighbours;
+mod output;
+mod promises;
+mod shell;
+mod stock;
+mod worlds;
+
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "the example has a `main`, which is not called here"
+)]
+#[path = "../examples/pipe.rs"]
+mod pipe;

@@ -1,0 +1,131 @@
+//! Honest jobs beside hostile ones: they finish right, and not much later.
+
+use std::time::{Duration, Instant};
+
+use cocoon::RunError;
+use cocoon::channel::channel;
+use cocoon::factorial::Factorial;
+use cocoon::limits::{Limit, Limits};
+use cocoon_test_guests::hostile;
+use futures::future::join_all;
+
+use crate::harness::{FEW, answer, engine, factorial_of, file, soon};
+
+/// Honest jobs at once.
+const JOBS: u64 = 100;
+/// How many times as long they may take beside hostile ones. Two cores are
+/// shared fairly among some twenty busy sandboxes and the honest ones.
+const TIMES: u32 = 5;
+/// What the clock of a busy machine may add to that.
+const SLACK: Duration = Duration::from_secs(1);
+
+const LIMITS: Limits = FEW
+    .with(Limit::Sandboxes, 256)
+    .with(Limit::Output, 64 << 20)
+    .with(Limit::SandboxMemory, hostile::ALL_BYTES)
+    // Longer than the honest jobs take, so that the hostile ones are there.
+    .with(Limit::Deadline, 60_000);
+
+/// 20,000! to 20,099!, each from its own sandbox, all at once.
+async fn honest_jobs(factorial: &Factorial) -> Vec<Result<String, RunError>> {
+    let jobs = (0..JOBS).map(|job| {
+        let factorial = factorial.clone();
+        tokio::spawn(async move { answer(&factorial, factorial_of(20_000 + job)).await })
+    });
+    join_all(jobs)
+        .await
+        .into_iter()
+        .map(|job| job.expect("no panic"))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_honest_jobs_finish_beside_hostile_ones() {
+    // One engine, so that all of them share its ticker, slots and threads.
+    let engine = engine(&LIMITS);
+    let honest = Factorial::load(&engine, &cocoon::factorial::BUNDLED)
+        .await
+        .expect("honest");
+    let hostile = Factorial::load(&engine, &file(cocoon_test_guests::HOSTILE_FACTORIAL))
+        .await
+        .expect("hostile");
+
+    let started = Instant::now();
+    let undisturbed = honest_jobs(&honest).await;
+    let undisturbed_took = started.elapsed();
+
+    let mut busy = Vec::new();
+    for n in [
+        hostile::COST_SPINS,
+        hostile::SPIN,
+        hostile::SPIN_MIDSTREAM,
+        hostile::WAIT_MIDSTREAM,
+        hostile::FLOOD,
+        hostile::END_SILENTLY,
+    ] {
+        for _ in 0..4 {
+            let hostile = hostile.clone();
+            busy.push(tokio::spawn(async move {
+                answer(&hostile, factorial_of(n)).await
+            }));
+        }
+    }
+    // These end at once, again and again.
+    let restless = tokio::spawn({
+        let hostile = hostile.clone();
+        async move {
+            loop {
+                for n in [
+                    hostile::TAKE_ALL,
+                    hostile::TAKE_MORE,
+                    hostile::RECURSE,
+                    hostile::PANIC,
+                    hostile::TRAP_MIDSTREAM,
+                ] {
+                    assert!(answer(&hostile, factorial_of(n)).await.is_err());
+                }
+            }
+        }
+    });
+    // A reader that never reads, so that its writer is suspended all the while.
+    let (sender, unread) = channel();
+    let flooding = hostile
+        .admit(factorial_of(hostile::FLOOD))
+        .await
+        .expect("a sandbox");
+    busy.push(tokio::spawn(async move {
+        flooding.send_to(sender).await.map(|()| String::new())
+    }));
+    // The first of them are at work for sure when the honest ones start.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+
+    let started = Instant::now();
+    let disturbed = soon("the honest jobs' end", honest_jobs(&honest)).await;
+    let disturbed_took = started.elapsed();
+    assert!(
+        !restless.is_finished(),
+        "the restless ones were there to the end"
+    );
+    let spinning = busy.iter().filter(|job| !job.is_finished()).count();
+    assert!(
+        spinning >= 12,
+        "only {spinning} hostile jobs were there to the end"
+    );
+    drop(unread);
+    for job in busy {
+        job.abort();
+    }
+    restless.abort();
+
+    for (job, (before, beside)) in undisturbed.iter().zip(&disturbed).enumerate() {
+        let before = before.as_ref().expect("an undisturbed job");
+        assert_eq!(beside.as_ref(), Ok(before), "job {job}");
+    }
+    assert_eq!(disturbed.len() as u64, JOBS);
+    assert!(
+        disturbed_took <= undisturbed_took * TIMES + SLACK,
+        "{disturbed_took:?} beside hostile jobs, {undisturbed_took:?} without them"
+    );
+}

@@ -1,0 +1,249 @@
+//! Output files and pipes: whole or not at all, and quiet when nobody reads.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::harness::{
+    NEVER, assert_fails, assert_one_line, cocoon, ended_into, kill, printed, run,
+};
+
+/// So large that it never gets done in a test.
+const ENDLESS: &str = "30000000";
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    entries
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect()
+}
+
+fn interrupt(child: &Child) {
+    kill(child.id(), Signal::INT);
+}
+
+/// Waits until something is so.
+fn until(what: &str, so: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !so() {
+        assert!(started.elapsed() < NEVER, "{what} did not come");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn a_file_gets_what_standard_output_gets() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("value");
+    let text = printed(["compute", "3000"]);
+    for _ in 0..2 {
+        // The second time it is there already.
+        assert_eq!(
+            printed(["compute", "3000", "-o", path.to_str().expect("text")]),
+            ""
+        );
+        assert_eq!(fs::read_to_string(&path).expect("a file"), text);
+    }
+    assert_eq!(names(folder.path()), ["value"]);
+}
+
+#[test]
+fn a_failed_run_leaves_the_old_file_and_nothing_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("value");
+    let path = path.to_str().expect("text");
+    fs::write(path, "old").expect("a file");
+    let hostile = ["--component", cocoon_test_guests::HOSTILE_FACTORIAL];
+    let trap = cocoon_test_guests::hostile::TRAP_MIDSTREAM.to_string();
+    let flood = cocoon_test_guests::hostile::FLOOD.to_string();
+    for (arguments, words) in [
+        (
+            vec!["compute", ENDLESS, "--deadline", "100ms"],
+            ["deadline", "--deadline"],
+        ),
+        (
+            vec!["compute", ENDLESS, "--output", "1KiB"],
+            ["output", "--output"],
+        ),
+        (
+            vec!["compute", ENDLESS, "--sandbox-memory", "1MiB"],
+            ["memory", "--sandbox-memory"],
+        ),
+        (
+            [&["compute", &trap], &hostile[..]].concat(),
+            ["trapped", "the component"],
+        ),
+        (
+            [&["compute", &flood, "--output", "1MiB"], &hostile[..]].concat(),
+            ["output", "1 MiB"],
+        ),
+    ] {
+        assert_fails(&run(arguments.iter().chain(&["-o", path])), 1, &words);
+        assert_eq!(
+            fs::read_to_string(path).expect("a file"),
+            "old",
+            "{arguments:?}"
+        );
+        assert_eq!(names(folder.path()), ["value"], "{arguments:?}");
+    }
+}
+
+#[test]
+fn ctrl_c_leaves_no_file_behind() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("value");
+    let mut command = cocoon(["compute", ENDLESS, "-o", path.to_str().expect("text")]);
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a process");
+    // The file beside is there as soon as it is at work.
+    until("a file beside", || !names(folder.path()).is_empty());
+    interrupt(&child);
+    let output = child.wait_with_output().expect("its end");
+    assert_eq!(output.status.code(), Some(130));
+    assert_one_line(&String::from_utf8_lossy(&output.stderr), &["interrupted"]);
+    assert_eq!(names(folder.path()), Vec::<String>::new());
+}
+
+#[test]
+fn ctrl_c_ends_a_program_that_spins() {
+    let program = cocoon_test_guests::HOSTILE_PROGRAM;
+    let mut command = cocoon(["exec", program, "--", "say-and-spin", "here"]);
+    let spawned = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = spawned.expect("a process");
+    let mut said = [0; 5];
+    let mut stdout = child.stdout.take().expect("a pipe");
+    stdout.read_exact(&mut said).expect("a line");
+    assert_eq!(&said, b"here\n");
+    interrupt(&child);
+    let output = child.wait_with_output().expect("its end");
+    assert_eq!(output.status.code(), Some(130));
+    assert_one_line(&String::from_utf8_lossy(&output.stderr), &["interrupted"]);
+}
+
+#[test]
+fn a_closed_pipe_ends_quietly() {
+    for arguments in [
+        &["compute", "100000"][..],
+        &["run", "5000"],
+        &["compute", "100000", "--json"],
+        &["man"],
+    ] {
+        let mut child = cocoon(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("a process");
+        let mut first = [0; 10];
+        child
+            .stdout
+            .take()
+            .expect("a pipe")
+            .read_exact(&mut first)
+            .expect("ten bytes");
+        let output = child.wait_with_output().expect("its end");
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_pipe_that_was_closed_before_is_as_quiet() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let ended = ended_into(
+        &mut cocoon(["exec", cocoon_test_guests::HOSTILE_PROGRAM, "--", "flood"]),
+        writer,
+    );
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn what_cannot_be_written_is_one_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let missing = folder.path().join("no/such/folder");
+    assert_fails(
+        &run(["compute", "5", "-o", missing.to_str().expect("text")]),
+        1,
+        &["cannot write", "no/such"],
+    );
+    // A folder is no file.
+    let itself = folder.path().to_str().expect("text");
+    assert_fails(
+        &run(["compute", "5", "-o", itself]),
+        1,
+        &["cannot write", itself],
+    );
+    assert_eq!(names(folder.path()), Vec::<String>::new());
+    // A device that is full says so when it is written to.
+    assert_fails(
+        &run(["compute", "5", "-o", "/dev/full"]),
+        1,
+        &["cannot write", "/dev/full"],
+    );
+    let full = || {
+        fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .expect("a device")
+    };
+    for arguments in [
+        &["compute", "5"][..],
+        &["run"],
+        &["info", "5"],
+        &["man"],
+        &["completions", "bash"],
+    ] {
+        assert_fails(
+            &ended_into(&mut cocoon(arguments), full()),
+            1,
+            &["cannot write"],
+        );
+    }
+    let program = [
+        "exec",
+        cocoon_test_guests::HOSTILE_PROGRAM,
+        "--",
+        "say",
+        "x",
+    ];
+    assert_fails(
+        &ended_into(&mut cocoon(program), full()),
+        1,
+        &["cannot write"],
+    );
+    // A file as a folder.
+    let file = folder.path().join("file");
+    fs::write(&file, "").expect("a file");
+    let inside = [
+        "exec",
+        cocoon_test_guests::HOSTILE_PROGRAM,
+        "--output-dir",
+        file.to_str().expect("text"),
+        "--",
+        "say",
+    ];
+    assert_fails(&run(inside), 1, &["file"]);
+}
+
+#[test]
+fn a_device_is_written_to_and_not_replaced() {
+    assert_eq!(printed(["compute", "5", "-o", "/dev/null"]), "");
+    let meta = fs::metadata("/dev/null").expect("a device");
+    assert!(!meta.is_file(), "it is still a device");
+}

@@ -1,0 +1,67 @@
+//! The binary under a shell's limits.
+
+use std::process::Command;
+
+use crate::harness::{Ended, clean, ended};
+
+/// The output of a shell line in which `$0` is the binary.
+fn shell(line: &str) -> Ended {
+    ended(clean(Command::new("sh").args([
+        "-c",
+        line,
+        env!("CARGO_BIN_EXE_cocoon"),
+    ])))
+}
+
+#[test]
+fn little_address_space_is_enough() {
+    for kib in ["4000000", "1500000"] {
+        let Ended { out, err, code } = shell(&format!("ulimit -v {kib}; exec \"$0\" run 3"));
+        assert_eq!(
+            (code, out.as_str(), err.as_str()),
+            (Some(0), "1! = 1\n2! = 2\n3! = 6\n", ""),
+            "{kib} KiB"
+        );
+    }
+    let Ended { out, err, code } = shell("ulimit -v 4000000; \"$0\" compute 20000 | tail -c 4");
+    assert_eq!((code, out.as_str(), err.as_str()), (Some(0), "000\n", ""));
+}
+
+#[test]
+fn few_descriptors_are_enough() {
+    for descriptors in [20, 32, 64, 65, 128] {
+        let Ended { out, err, code } =
+            shell(&format!("ulimit -n {descriptors}; exec \"$0\" run 300"));
+        assert_eq!(
+            (code, out.lines().count(), err.as_str()),
+            (Some(0), 300, ""),
+            "{descriptors}"
+        );
+    }
+}
+
+#[test]
+fn a_small_stack_is_enough() {
+    let Ended { out, err, code } = shell("ulimit -s 1024; exec \"$0\" run 3");
+    assert_eq!(
+        (code, out.as_str(), err.as_str()),
+        (Some(0), "1! = 1\n2! = 2\n3! = 6\n", "")
+    );
+}
+
+#[test]
+fn a_pipe_to_head_ends_quietly() {
+    let Ended { out, err, code } = shell("\"$0\" compute 100000 | head -c 10");
+    assert_eq!(
+        (code, out.as_str(), err.as_str()),
+        (Some(0), "2824229407", "")
+    );
+}
+
+#[test]
+fn closed_standard_streams_break_nothing() {
+    let Ended { code, err, .. } = shell("exec \"$0\" run 3 2>&-");
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    let Ended { err, .. } = shell("exec \"$0\" run 3 >&-");
+    assert!(!err.contains("panicked"), "{err}");
+}
