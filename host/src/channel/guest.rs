@@ -68,10 +68,13 @@ where
 
 impl<T, U: Send + 'static> Outlet<T, U, ()> {
     /// An outlet whose `map` never fails.
-    pub fn new(
+    pub fn new<M: FnMut(T) -> U>(
         sender: &Sender<U>,
-        mut map: impl FnMut(T) -> U,
-    ) -> (Outlet<T, U, impl FnMut(T) -> Result<U, RunError>>, Closed) {
+        mut map: M,
+    ) -> (
+        Outlet<T, U, impl FnMut(T) -> Result<U, RunError> + use<T, U, M>>,
+        Closed,
+    ) {
         Outlet::try_new(sender, move |value| Ok(map(value)))
     }
 }

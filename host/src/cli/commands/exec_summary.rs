@@ -1,6 +1,6 @@
 //! How the instances of `cocoon exec` ended, all together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cocoon::command::{Exit, ProgramError};
 
@@ -9,11 +9,11 @@ use crate::cli::failure::Failure;
 /// The instances that are named one by one in a summary.
 const NAMED: usize = 5;
 
-/// Exit codes and errors, each with the instances that had it.
+/// Exit codes and errors, each with the first instances that had it.
 #[derive(Default)]
 pub(super) struct Summary {
     succeeded: u64,
-    others: BTreeMap<String, Vec<u64>>,
+    others: BTreeMap<String, BTreeSet<u64>>,
     counts: BTreeMap<String, u64>,
 }
 
@@ -28,9 +28,11 @@ impl Summary {
             Err(error) => error.to_string(),
         };
         *self.counts.entry(how.clone()).or_default() += 1;
+        // The first ones by number, in whichever order they ended.
         let named = self.others.entry(how).or_default();
-        if named.len() < NAMED {
-            named.push(instance);
+        named.insert(instance);
+        if named.len() > NAMED {
+            named.pop_last();
         }
     }
 
