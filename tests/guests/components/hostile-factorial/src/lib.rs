@@ -42,7 +42,7 @@ impl wit::Guest for Component {
         let peak_bytes = match request.n {
             hostile::TAKE_ALL => hostile::ALL_BYTES,
             hostile::TAKE_MORE => hostile::LITTLE_BYTES,
-            hostile::TAKE_MUCH_MORE => hostile::MUCH_BYTES,
+            // `TAKE_MUCH_MORE` among them.
             _ => hostile::MUCH_BYTES,
         };
         Ok(wit::Estimate {

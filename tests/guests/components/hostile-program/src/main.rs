@@ -53,7 +53,7 @@ fn main() {
             std::io::stdin().read_to_end(&mut text).expect("input");
             std::io::stdout().write_all(&text).expect("output");
         }
-        "sleep" => std::thread::sleep(Duration::from_secs(3600)),
+        "sleep" => std::thread::sleep(Duration::from_hours(1)),
         "clock" => println!("{:?}", std::time::SystemTime::now()),
         "monotonic" => println!("{:?}", std::time::Instant::now()),
         "random" => println!("{}", random::get_random_u64()),
