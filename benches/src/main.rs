@@ -3,7 +3,13 @@
 //! These machines are shared and noisy. Every figure is a median over rounds,
 //! and what is compared takes turns in one run.
 
-#![expect(clippy::print_stdout, reason = "figures are what this program is for")]
+#![expect(
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "figures are what this program is for, and they have few digits"
+)]
 
 mod bare;
 mod density;

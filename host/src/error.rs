@@ -48,7 +48,7 @@ pub enum RunError {
     },
     /// The component took more memory than it promised to take, or than one may
     /// take that has promised nothing yet.
-    #[error("stopped by the limit of {}, which holds it to the {} that it promised", Limit::SandboxMemory,
+    #[error("stopped by the limit of {}, held to {} by what it promised, or before it promised anything", Limit::SandboxMemory,
         Limit::SandboxMemory.format(*.promised_bytes))]
     OverPromise {
         /// What it was held to.

@@ -71,6 +71,10 @@ pub const REPLY_BYTES: u64 = 64 << 10;
 pub const CHUNK_BYTES: usize = 64 << 10;
 /// How many values a channel holds before its writer has to wait.
 pub const CHANNEL_ITEMS: usize = 8;
+/// Objects of the host that one sandbox may hold: open files, sockets, streams.
+pub const HOST_OBJECTS: usize = 1024;
+/// The most that is repeated of what a component says of an error.
+pub const ERROR_CHARS: usize = 1000;
 /// Costs of requests that are remembered.
 pub const COSTS_REMEMBERED: usize = 1024;
 /// The most linear memory that a 32-bit component can have.

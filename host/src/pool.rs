@@ -29,6 +29,7 @@ struct Lanes {
     sandboxes: Arc<Semaphore>,
     large_pages: Arc<Semaphore>,
     large_pages_max: u64,
+    total_memory_bytes: u64,
     waiting: AtomicU64,
 }
 
@@ -71,6 +72,7 @@ impl Pool {
             sandboxes: permits(sandboxes.into()),
             large_pages: permits(large_pages_max),
             large_pages_max,
+            total_memory_bytes: engine.total_memory_bytes(),
             waiting: AtomicU64::new(0),
         }))
     }
@@ -85,6 +87,15 @@ impl Pool {
         let now = Instant::now();
         now.checked_add(Duration::from_millis(self.0.limits.get(Limit::Deadline)))
             .unwrap_or(now)
+    }
+
+    /// How many sandboxes of `cap_bytes` find memory at once.
+    pub fn places(&self, cap_bytes: u64) -> u64 {
+        if cap_bytes > SMALL_JOB_BYTES {
+            self.0.large_pages_max / cap_bytes.div_ceil(PAGE_BYTES)
+        } else {
+            u64::MAX
+        }
     }
 
     /// Waits for a place for a sandbox whose memory is capped at `cap_bytes`.
@@ -116,21 +127,24 @@ impl Pool {
     /// The pages that a job of `cap_bytes` takes from the large lane.
     fn large_pages(&self, cap_bytes: u64) -> Result<u32, RunError> {
         let pages = cap_bytes.div_ceil(PAGE_BYTES);
-        let over = |limit, value| {
+        let over = |limit, value, needs| {
             Err(RunError::TooLarge {
                 limit,
                 value,
                 needed: cap_bytes,
-                needs: "of memory",
+                needs,
             })
         };
         let one_bytes = self.0.limits.get(Limit::SandboxMemory);
         if cap_bytes > one_bytes {
-            return over(Limit::SandboxMemory, one_bytes);
+            return over(Limit::SandboxMemory, one_bytes, "of memory");
         }
         match u32::try_from(pages) {
             Ok(few) if pages <= self.0.large_pages_max => Ok(few),
-            _ => over(Limit::TotalMemory, self.0.large_pages_max * PAGE_BYTES),
+            _ => {
+                let needs = "of memory beyond what is kept for small jobs";
+                over(Limit::TotalMemory, self.0.total_memory_bytes, needs)
+            }
         }
     }
 

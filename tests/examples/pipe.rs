@@ -103,7 +103,7 @@ async fn count_with(
                 let numbers = component.call_count(accessor, first, last).await?;
                 // The outlet maps each value on its way: a number to a request.
                 let (outlet, closed) =
-                    Outlet::new(requests, |n: u64| Request::decimal(Kind::Factorial, n));
+                    Outlet::new(requests, |n: u64| Ok(Request::decimal(Kind::Factorial, n)));
                 accessor.with(|store| numbers.pipe(store, outlet))?;
                 closed.wait().await;
                 Ok(())

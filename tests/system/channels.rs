@@ -135,7 +135,7 @@ async fn count(
             .run_concurrent(async |accessor| {
                 let (outlet, closed) = Outlet::new(&numbers, move |number: u64| {
                     taken.fetch_add(1, Ordering::SeqCst);
-                    number
+                    Ok(number)
                 });
                 let written = if breaks {
                     component.call_break_after(accessor, last).await?

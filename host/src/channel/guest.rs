@@ -54,7 +54,7 @@ where
 {
     /// An outlet into the channel of `sender`, to be given to `StreamReader::pipe`.
     /// An error of `map` stops the sandbox.
-    pub fn try_new(sender: &Sender<U>, map: F) -> (Self, Closed) {
+    pub fn new(sender: &Sender<U>, map: F) -> (Self, Closed) {
         let (open, closed) = oneshot::channel();
         let outlet = Self {
             values: sender.values(),
@@ -63,19 +63,6 @@ where
             written: PhantomData,
         };
         (outlet, Closed(closed))
-    }
-}
-
-impl<T, U: Send + 'static> Outlet<T, U, ()> {
-    /// An outlet whose `map` never fails.
-    pub fn new<M: FnMut(T) -> U>(
-        sender: &Sender<U>,
-        mut map: M,
-    ) -> (
-        Outlet<T, U, impl FnMut(T) -> Result<U, RunError> + use<T, U, M>>,
-        Closed,
-    ) {
-        Outlet::try_new(sender, move |value| Ok(map(value)))
     }
 }
 

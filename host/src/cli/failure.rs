@@ -61,7 +61,7 @@ pub(crate) fn report(ended: Result<(), Failure>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if !matches!(failure, Failure::ReaderGone) {
-                eprintln!("cocoon: {failure}");
+                eprintln!("cocoon: {}", one_line(&failure.to_string()));
             }
             failure.exit_code().into()
         }
@@ -77,18 +77,21 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
             | ErrorKind::DisplayVersion
             | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     ) {
-        // Nobody may be reading.
-        let _ = error.print();
-        return u8::try_from(error.exit_code()).unwrap_or(2).into();
+        return match error.print() {
+            Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => {
+                eprintln!("cocoon: cannot write the help: {failed}");
+                ExitCode::FAILURE
+            }
+            _ => u8::try_from(error.exit_code()).unwrap_or(2).into(),
+        };
     }
     let text = error.render().to_string();
     // The first paragraph says what is wrong; the rest is usage and hints.
-    let wrong: Vec<_> = text
-        .lines()
-        .take_while(|line| !line.is_empty())
-        .map(str::trim)
-        .collect();
-    let wrong = wrong.join(" ");
+    let end = ["\n\nUsage:", "\n\nFor more", "\n\n  tip:"]
+        .into_iter()
+        .filter_map(|rest| text.find(rest))
+        .min();
+    let wrong = one_line(&text[..end.unwrap_or(text.len())]);
     let wrong = wrong.strip_prefix("error: ").unwrap_or(&wrong);
     let right = [
         (ContextKind::SuggestedArg, "did you mean"),
@@ -98,8 +101,24 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     ]
     .into_iter()
     .filter(|(_, says)| !wrong.contains("[possible values") || *says == "did you mean")
-    .find_map(|(kind, says)| error.get(kind).map(|value| format!("; {says} `{value}`")))
+    .find_map(|(kind, says)| {
+        let value = error.get(kind)?.to_string();
+        (!value.is_empty()).then(|| format!("; {says} `{value}`"))
+    })
     .unwrap_or_default();
     eprintln!("cocoon: {wrong}{right} (`cocoon --help` tells more)");
     ExitCode::from(2)
+}
+
+/// `text` without line breaks and other control characters, which may come from
+/// what was typed or from a component.
+fn one_line(text: &str) -> String {
+    let words: Vec<_> = text
+        .split(|char: char| char.is_whitespace() || char.is_control())
+        .collect();
+    words
+        .into_iter()
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }

@@ -117,20 +117,28 @@ fn start_log() {
         .init();
 }
 
-/// Waits for Ctrl-C, or for SIGTERM, which is how containers are stopped: the
+/// How long threads that wait for the system are waited for in the end.
+const SHUTDOWN: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// Waits for Ctrl-C, for the terminal to close, or for SIGTERM, which is how containers are stopped: the
 /// first process of one is not ended by it unless it asks to be.
 async fn interrupted() -> Failure {
     let failed = |error| Failure::Io {
         what: "cannot wait for Ctrl-C".to_owned(),
         error,
     };
-    let mut terminated = match signal(SignalKind::terminate()) {
-        Ok(terminated) => terminated,
-        Err(error) => return failed(error),
+    let signals = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::hangup()),
+    );
+    let (mut terminated, mut hung_up) = match signals {
+        (Ok(terminated), Ok(hung_up)) => (terminated, hung_up),
+        (Err(error), _) | (_, Err(error)) => return failed(error),
     };
     tokio::select! {
         pressed = tokio::signal::ctrl_c() => pressed.map_or_else(failed, |()| Failure::Interrupted),
         _ = terminated.recv() => Failure::Interrupted,
+        _ = hung_up.recv() => Failure::Interrupted,
     }
 }
 
@@ -151,6 +159,7 @@ fn run(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure
         }
     });
     // A thread may still be compiling, or waiting in a write that nobody reads.
-    runtime.shutdown_background();
+    // Everything else is dropped before the program ends, with its files.
+    runtime.shutdown_timeout(SHUTDOWN);
     ended
 }

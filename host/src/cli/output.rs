@@ -1,9 +1,11 @@
 //! Where results go: standard output, or a file that appears whole or not at all.
 
+use std::fs::Permissions;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
+use tempfile::TempPath;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _, BufWriter};
 
 use super::failure::Failure;
@@ -13,7 +15,7 @@ pub(crate) struct Output {
     writer: BufWriter<Box<dyn AsyncWrite + Unpin + Send>>,
     name: String,
     /// The file that is being written beside the one that is meant.
-    beside: Option<(NamedTempFile, PathBuf)>,
+    beside: Option<(TempPath, PathBuf)>,
 }
 
 impl Output {
@@ -25,43 +27,46 @@ impl Output {
         }
     }
 
-    /// The file at `path`. It is written beside and renamed by
-    /// [`Output::finish`], so that a failed run leaves no half file and does not
-    /// harm the file that was there.
-    pub(crate) fn file(path: &Path) -> Result<Self, Failure> {
+    /// The file at `path`, or what it is a link to. It is written beside and
+    /// renamed by [`Output::finish`], so that a failed run leaves no half file and
+    /// does not harm the file that was there.
+    pub(crate) async fn file(path: &Path) -> Result<Self, Failure> {
         let name = path.display().to_string();
         let failed = |error| Failure::Io {
             what: format!("cannot write {name}"),
             error,
         };
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let existing = path.metadata();
         // A device or a pipe is written to, never replaced.
-        let special = path.metadata().is_ok_and(|existing| !existing.is_file());
-        let (file, beside) = if special {
-            (
-                std::fs::File::options()
-                    .write(true)
-                    .open(path)
-                    .map_err(failed)?,
-                None,
-            )
-        } else {
-            let folder = match path.parent() {
-                Some(folder) if folder != Path::new("") => folder,
-                _ => Path::new("."),
-            };
-            let beside = tempfile::Builder::new()
-                .prefix(".cocoon-")
-                .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
-                .tempfile_in(folder)
-                .map_err(failed)?;
-            let file = beside.reopen().map_err(failed)?;
-            (file, Some((beside, path.to_owned())))
+        if existing.as_ref().is_ok_and(|existing| !existing.is_file()) {
+            let file = tokio::fs::OpenOptions::new().write(true).open(&path).await;
+            let writer = BufWriter::new(Box::new(file.map_err(failed)?) as Box<_>);
+            return Ok(Self {
+                writer,
+                name,
+                beside: None,
+            });
+        }
+        let permissions = match existing {
+            Ok(existing) => existing.permissions(),
+            Err(_) => Permissions::from_mode(0o666),
         };
+        let folder = match path.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        let beside = tempfile::Builder::new()
+            .prefix(".cocoon-")
+            .permissions(permissions)
+            .tempfile_in(folder)
+            .map_err(failed)?;
+        let (file, beside) = beside.into_parts();
         let writer = BufWriter::new(Box::new(tokio::fs::File::from_std(file)) as Box<_>);
         Ok(Self {
             writer,
             name,
-            beside,
+            beside: Some((beside, path)),
         })
     }
 

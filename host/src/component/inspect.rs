@@ -77,16 +77,20 @@ pub async fn inspect(engine: &Engine, source: &Source) -> Result<Inspection, Com
             ty.exports(compiled.engine())
                 .map(|(name, it)| (name, it.ty)),
         ),
-        memory_image_bytes: PAGE_BYTES
-            * needs
-                .as_ref()
-                .and_then(|n| n.max_initial_memory_size)
-                .unwrap_or(0),
+        memory_image_bytes: memory_image_bytes(&compiled),
         memories: needs.as_ref().map_or(0, |needs| needs.num_memories),
         tables: needs.as_ref().map_or(0, |needs| needs.num_tables),
         code_bytes: (code.end.addr() - code.start.addr()) as u64,
         precompiled,
     })
+}
+
+/// The largest initial memory of one instance, in bytes.
+pub(super) fn memory_image_bytes(compiled: &Compiled) -> u64 {
+    let pages = compiled
+        .resources_required()
+        .and_then(|needs| needs.max_initial_memory_size);
+    pages.unwrap_or(0).saturating_mul(PAGE_BYTES)
 }
 
 fn interfaces<'a>(

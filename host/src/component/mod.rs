@@ -155,6 +155,7 @@ pub struct Component<W: World> {
     engine: Engine,
     pre: W::Pre,
     sandboxes: u32,
+    memory_image_bytes: u64,
 }
 
 impl<W: World> Component<W> {
@@ -171,6 +172,7 @@ impl<W: World> Component<W> {
     ) -> Result<Self, ComponentError> {
         let compiled = compile(engine, source).await?;
         let sandboxes = fits(engine, &compiled, grants)?;
+        let memory_image_bytes = inspect::memory_image_bytes(&compiled);
         let pre = grants
             .linker(&compiled)?
             .instantiate_pre(&compiled)
@@ -180,6 +182,7 @@ impl<W: World> Component<W> {
             engine: engine.clone(),
             pre,
             sandboxes,
+            memory_image_bytes,
         })
     }
 
@@ -193,40 +196,46 @@ impl<W: World> Component<W> {
         self.sandboxes
     }
 
+    /// The largest initial memory of one of its instances, in bytes.
+    pub fn memory_image_bytes(&self) -> u64 {
+        self.memory_image_bytes
+    }
+
     pub(crate) fn pre(&self) -> &W::Pre {
         &self.pre
     }
 }
 
 async fn compile(engine: &Engine, source: &Source) -> Result<Compiled, ComponentError> {
-    let (wasm, limit) = match source {
-        Source::Bundled { wasm, code } => {
-            match load_precompiled(engine, code) {
-                Ok(compiled) => return Ok(compiled),
-                Err(reason) => tracing::debug!(reason, "the component is compiled anew"),
+    if let Source::Bundled { code, .. } = source {
+        match load_precompiled(engine, code) {
+            Ok(compiled) => return Ok(compiled),
+            Err(reason) => tracing::debug!(reason, "the component is compiled anew"),
+        }
+    }
+    let value = engine.limits().get(Limit::CompileTime);
+    let (engine, source) = (engine.clone(), source.clone());
+    // The file may be a pipe that nobody writes to: reading it takes its time too.
+    let compiling = tokio::task::spawn_blocking(move || {
+        let invalid = |error: wasmtime::Error| ComponentError::Invalid(one_line(&error));
+        match source {
+            Source::Bundled { wasm, .. } => Compiled::from_binary(engine.wasmtime(), wasm),
+            Source::File(path) => {
+                let wasm = read_file(&path, engine.limits().get(Limit::ComponentSize))?;
+                Compiled::from_binary(engine.wasmtime(), &wasm)
             }
-            (wasm.to_vec(), engine.limits().get(Limit::CompileTime))
         }
-        Source::File(path) => {
-            let most = engine.limits().get(Limit::ComponentSize);
-            (
-                read_file(path, most)?,
-                engine.limits().get(Limit::CompileTime),
-            )
-        }
-    };
-    let inner = engine.wasmtime().clone();
-    let compiling = tokio::task::spawn_blocking(move || Compiled::from_binary(&inner, &wasm));
-    match tokio::time::timeout(Duration::from_millis(limit), compiling).await {
-        Ok(Ok(Ok(compiled))) => Ok(compiled),
-        Ok(Ok(Err(error))) => Err(ComponentError::Invalid(one_line(&error))),
+        .map_err(invalid)
+    });
+    match tokio::time::timeout(Duration::from_millis(value), compiling).await {
+        Ok(Ok(compiled)) => compiled,
         Ok(Err(join)) => Err(ComponentError::Invalid(join.to_string())),
-        Err(_) => Err(ComponentError::CompileTime { value: limit }),
+        Err(_) => Err(ComponentError::CompileTime { value }),
     }
 }
 
 /// Reads a component's file, and tells what it is if it is none.
-pub(crate) fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, ComponentError> {
+fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, ComponentError> {
     use std::io::Read as _;
     let unreadable = |error: std::io::Error| ComponentError::Unreadable {
         path: path.to_owned(),

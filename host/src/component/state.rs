@@ -7,7 +7,7 @@ use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use crate::limits::TABLES_FREE_BYTES;
+use crate::limits::{HOST_OBJECTS, TABLES_FREE_BYTES};
 
 /// The data of one sandbox's store.
 pub struct State {
@@ -22,6 +22,8 @@ impl State {
     /// State whose memory is capped at `cap_bytes`. Without `wasi` the sandbox
     /// is handed nothing: no arguments, no environment, closed streams.
     pub(crate) fn new(cap_bytes: u64, wasi: Option<WasiCtx>) -> Self {
+        let mut resources = ResourceTable::new();
+        resources.set_max_capacity(HOST_OBJECTS);
         Self {
             memory: MemoryCap {
                 cap_bytes,
@@ -30,7 +32,7 @@ impl State {
                 refused: false,
             },
             wasi: wasi.map(Box::new),
-            resources: ResourceTable::new(),
+            resources,
         }
     }
 }

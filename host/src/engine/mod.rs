@@ -22,7 +22,7 @@ pub enum EngineError {
     /// Not even one sandbox fits.
     #[error(
         "there is no room for a single sandbox: {memory} of memory for all sandboxes and {mappings} free \
-         mappings; at least 1 MiB and 2053 mappings are needed (--total-memory sets the memory)"
+         mappings; at least 2 MiB and 2053 mappings are needed (--total-memory sets the memory)"
     )]
     NoRoom {
         /// Memory of all sandboxes, as a person writes it.

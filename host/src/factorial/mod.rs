@@ -21,7 +21,7 @@ use crate::channel::{Inlet, Intake, Outlet, Promise, Receiver, Sender, byte_outl
 use crate::component::{Component, ComponentError, Grants, Source};
 use crate::engine::Engine;
 use crate::error::RunError;
-use crate::limits::{COSTS_REMEMBERED, Limit, Limits, REPLY_BYTES, SMALL_JOB_BYTES};
+use crate::limits::{COSTS_REMEMBERED, ERROR_CHARS, Limit, Limits, REPLY_BYTES, SMALL_JOB_BYTES};
 use crate::pool::Pool;
 use crate::sandbox::Sandbox;
 
@@ -94,7 +94,8 @@ impl Factorial {
                 cost,
             });
         }
-        let mut sandbox = self.sandbox(SMALL_JOB_BYTES, deadline).await?;
+        let first_bytes = self.first_cap_bytes();
+        let mut sandbox = self.sandbox(first_bytes, deadline).await?;
         let cost = sandbox
             .run(async |store, component| {
                 component
@@ -105,7 +106,7 @@ impl Factorial {
             .await??;
         self.0.costs.insert(request, cost);
         let cap_bytes = self.check(&request, &cost)?;
-        if cap_bytes > SMALL_JOB_BYTES {
+        if cap_bytes > first_bytes {
             drop(sandbox);
             sandbox = self.sandbox(cap_bytes, deadline).await?;
         } else {
@@ -125,7 +126,7 @@ impl Factorial {
     /// Where the request makes no sense, or finds no room.
     pub async fn info(&self, kind: Kind, n: u64) -> Result<Facts, RunError> {
         let mut sandbox = self
-            .sandbox(SMALL_JOB_BYTES, self.0.pool.deadline())
+            .sandbox(self.first_cap_bytes(), self.0.pool.deadline())
             .await?;
         let info = sandbox
             .run(async |store, component| {
@@ -161,7 +162,7 @@ impl Factorial {
         answers: &Sender<Result<String, RunError>>,
     ) -> Result<(), RunError> {
         let mut sandbox = self
-            .sandbox(SMALL_JOB_BYTES, self.0.pool.deadline())
+            .sandbox(self.first_cap_bytes(), self.0.pool.deadline())
             .await?;
         let requests = Inlet::new(requests, |request| request);
         let intake = requests.intake();
@@ -171,7 +172,7 @@ impl Factorial {
             store
                 .run_concurrent(async |accessor| {
                     let (outlet, closed) =
-                        Outlet::try_new(answers, move |answer| conversation.take(answer));
+                        Outlet::new(answers, move |answer| conversation.take(answer));
                     let requests = accessor.with(|store| StreamReader::new(store, requests))?;
                     let component = component.cocoon_factorial_factorial();
                     let written = component.call_serve(accessor, requests).await?;
@@ -195,11 +196,19 @@ impl Factorial {
         }
     }
 
+    /// What a sandbox may take that has promised nothing yet. A component with a
+    /// large memory image needs that and some more.
+    fn first_cap_bytes(&self) -> u64 {
+        let image_bytes = self.0.component.memory_image_bytes();
+        SMALL_JOB_BYTES.max(image_bytes.saturating_add(SMALL_JOB_BYTES / 2))
+    }
+
     async fn sandbox(
         &self,
         cap_bytes: u64,
         deadline: Instant,
     ) -> Result<Sandbox<FactorialWorld>, RunError> {
+        let cap_bytes = cap_bytes.min(self.limits().get(Limit::SandboxMemory));
         let permit = self.0.pool.admit(cap_bytes, deadline).await?;
         Sandbox::new(&self.0.component, permit, None).await
     }
@@ -267,7 +276,7 @@ impl Conversation {
             ));
         }
         let answer = answer.map_err(RunError::from).and_then(held_to_reply);
-        let bytes = answer.as_ref().map_or(0, |answer| answer.len() as u64);
+        let bytes = answer.as_ref().map_or(ERROR_CHARS, String::len) as u64;
         let Some(left_bytes) = self.left_bytes.checked_sub(bytes) else {
             let (limit, value) = (Limit::Output, self.cap_bytes);
             return Err(RunError::Stopped { limit, value });
@@ -306,7 +315,7 @@ impl Admitted {
                     .await
             })
             .await??;
-        Ok(notation)
+        held_to_reply(notation)
     }
 
     /// The answer in one piece, of at most [`REPLY_BYTES`].
@@ -402,12 +411,19 @@ fn held_to_reply(reply: String) -> Result<String, RunError> {
     Ok(reply)
 }
 
+/// What a component says of an error, on one line of a length that can be read.
+fn held_to_line(text: &str) -> String {
+    let line = text.chars().take(ERROR_CHARS);
+    line.map(|char| if char.is_control() { ' ' } else { char })
+        .collect()
+}
+
 impl From<Error> for RunError {
     fn from(error: Error) -> Self {
         match error {
-            Error::Invalid(text) => Self::Malformed(text),
-            Error::TooLarge(text) => Self::OutOfReach(text),
-            Error::Failed(text) => Self::Failed(text),
+            Error::Invalid(text) => Self::Malformed(held_to_line(&text)),
+            Error::TooLarge(text) => Self::OutOfReach(held_to_line(&text)),
+            Error::Failed(text) => Self::Failed(held_to_line(&text)),
         }
     }
 }

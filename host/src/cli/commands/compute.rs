@@ -41,7 +41,7 @@ impl Compute {
         let admitted = factorial.admit(request).await?;
         let progress = progress(admitted.cost().output_bytes.most());
         let mut output = match &self.out {
-            Some(path) => Output::file(path)?,
+            Some(path) => Output::file(path).await?,
             None => Output::stdout(),
         };
         let (sender, mut digits) = channel();

@@ -13,6 +13,7 @@ use cocoon::limits::Limit;
 use cocoon::pool::Pool;
 use futures::{StreamExt as _, stream};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::exec_output::{Printer, Style};
 use super::exec_summary::Summary;
@@ -21,6 +22,7 @@ use crate::cli::failure::Failure;
 use crate::cli::limits::{LimitArgs, Promiseless};
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct Exec {
     /// The component, of any world with `wasi:cli/run`
     #[arg(value_name = "FILE")]
@@ -103,6 +105,8 @@ impl Exec {
         let files_each = grants.dirs.len() as u64 + if self.output_dir.is_some() { 2 } else { 0 };
         let concurrency = u64::from(self.concurrency.unwrap_or(u32::MAX))
             .min(component.sandboxes().into())
+            // Who would wait for memory does not start, and its time does not run.
+            .min(pool.places(pool.limits().get(Limit::SandboxMemory)))
             .min(
                 engine
                     .descriptors()
@@ -131,12 +135,15 @@ impl Exec {
             .map(|instance| {
                 let (batch, printer) = (Arc::clone(&batch), Arc::clone(&printer));
                 async move {
-                    // A task of its own, so that instances spread over the cores.
-                    let ran =
-                        tokio::spawn(run_instance(batch, Arc::clone(&printer), instance)).await;
+                    // A task of its own, so that instances spread over the cores,
+                    // but one that ends with us.
+                    let ran = AbortOnDropHandle::new(tokio::spawn(run_instance(
+                        batch, printer, instance,
+                    )))
+                    .await;
                     (
                         instance,
-                        ran.unwrap_or_else(|_| Err(Failure::Run(RunError::WriterGone))),
+                        ran.unwrap_or(Err(Failure::Run(RunError::WriterGone))),
                     )
                 }
             })
@@ -232,7 +239,7 @@ fn parse_dir(text: &str) -> Result<Dir, String> {
         (None, None) => (text, false),
     };
     let (host, guest) = text.split_once(':').unwrap_or((text, text));
-    if host.is_empty() || guest.is_empty() {
+    if host.is_empty() || guest.is_empty() || guest.contains(':') {
         return Err("a folder is granted as HOST, HOST:GUEST or HOST:GUEST:rw".to_owned());
     }
     let host = PathBuf::from(host);

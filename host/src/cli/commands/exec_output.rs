@@ -77,8 +77,8 @@ impl Printer {
     ) -> Result<(), Failure> {
         let mut sinks = match &self.style {
             Style::Files(dir) => {
-                let file = |kind| Output::file(&dir.join(format!("{instance}.{kind}")));
-                Sinks::Files(Box::new([file("out")?, file("err")?]))
+                let file = async |kind| Output::file(&dir.join(format!("{instance}.{kind}"))).await;
+                Sinks::Files(Box::new([file("out").await?, file("err").await?]))
             }
             _ => Sinks::Lines([Vec::new(), Vec::new()]),
         };
