@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use crate::harness::{Ended, clean, ended, printed};
 
 /// The features of Wasmtime's own program that these tests need.
-const FEATURES: &str = "run,cranelift,component-model,component-model-async,parallel-compilation,pooling-allocator,cache";
+const FEATURES: &str = "run,compile,cranelift,component-model,component-model-async,parallel-compilation,pooling-allocator,cache,logging";
 
 /// Wasmtime 48: the machine's own, or one that is installed below the target
 /// folder, which takes some minutes once.
