@@ -13,7 +13,7 @@ use crate::limits::{HOST_OBJECTS, TABLES_FREE_BYTES};
 pub struct State {
     pub(crate) memory: MemoryCap,
     /// Made when the component first calls WASI, which a component that only
-    /// computes never does: making it takes a tenth of a small job's time.
+    /// computes never does.
     wasi: Option<Box<WasiCtx>>,
     resources: ResourceTable,
 }

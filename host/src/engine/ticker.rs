@@ -11,8 +11,8 @@ use std::time::Duration;
 
 /// How often a running sandbox is interrupted. A job past its deadline stops at
 /// the next tick that its code reaches. A bulk memory instruction is one step to
-/// it and can overshoot: to fill 4 GiB was measured at 0.6 s where the pages were
-/// there, and at up to 9 s on a busy machine where the kernel had to find them.
+/// it and can overshoot: to fill 4 GiB, natively, was measured at 0.6 s where the
+/// pages were there, and at 9 s on a busy machine where the kernel had to find them.
 pub const TICK: Duration = Duration::from_millis(1);
 
 pub(super) struct Ticker {
