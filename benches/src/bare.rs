@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cocoon::component::Source;
 use cocoon::factorial::BUNDLED;
@@ -102,6 +102,41 @@ impl Bare {
 
     /// One job in a fresh sandbox.
     pub(crate) async fn job(&self) -> wasmtime::Result<()> {
+        let mut store = self.store();
+        let component = self.pre.instantiate_async(&mut store).await?;
+        let answer = component
+            .cocoon_factorial_factorial()
+            .call_compute(&mut store, factorial_of(N))
+            .await?;
+        match answer {
+            Ok(answer) if answer == ANSWER => Ok(()),
+            _ => Err(wasmtime::Error::msg("a wrong answer")),
+        }
+    }
+
+    /// So many calls in one sandbox. Tells how long they took together, and how
+    /// long the answer is.
+    pub(crate) async fn calls(&self, n: u64, count: u64) -> wasmtime::Result<(Duration, usize)> {
+        let mut store = self.store();
+        let component = self.pre.instantiate_async(&mut store).await?;
+        let mut digits = 0;
+        let mut started = Instant::now();
+        // The first one grows the memory, and is not counted.
+        for call in 0..=count {
+            if call == 1 {
+                started = Instant::now();
+            }
+            let answer = component
+                .cocoon_factorial_factorial()
+                .call_compute(&mut store, factorial_of(n))
+                .await?;
+            let answer = answer.map_err(|error| wasmtime::Error::msg(format!("{error:?}")))?;
+            digits = answer.len();
+        }
+        Ok((started.elapsed(), digits))
+    }
+
+    fn store(&self) -> Store<State> {
         let state = State {
             wasi: None,
             resources: ResourceTable::new(),
@@ -109,20 +144,16 @@ impl Bare {
         let mut store = Store::new(&self.engine, state);
         store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
         store.set_epoch_deadline(1);
-        let component = self.pre.instantiate_async(&mut store).await?;
-        let request = Request {
-            kind: Kind::Factorial,
-            n: N,
-            format: Format::Decimal,
-        };
-        let answer = component
-            .cocoon_factorial_factorial()
-            .call_compute(&mut store, request)
-            .await?;
-        match answer {
-            Ok(answer) if answer == ANSWER => Ok(()),
-            _ => Err(wasmtime::Error::msg("a wrong answer")),
-        }
+        store
+    }
+}
+
+const fn factorial_of(n: u64) -> Request {
+    Request {
+        kind: Kind::Factorial,
+        n,
+        format: Format::Decimal,
+        proved: false,
     }
 }
 

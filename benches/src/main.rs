@@ -12,12 +12,14 @@
 )]
 
 mod bare;
+mod calls;
 mod density;
+mod peers;
 mod sandboxes;
 
 use clap::{Parser, Subcommand};
 
-/// Measures sandboxes.
+/// Measures sandboxes, and what comes out of them.
 #[derive(Debug, Parser)]
 struct Cli {
     #[command(subcommand)]
@@ -30,12 +32,19 @@ enum Bench {
     Sandboxes(sandboxes::Sandboxes),
     /// Sandboxes that are all suspended at once
     Density(density::Density),
+    /// One factorial as a whole process, beside native libraries; writes the table
+    /// and the plots
+    Peers(peers::Peers),
+    /// Calls in a sandbox that is already there, beside GMP
+    Calls(calls::Calls),
 }
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().bench {
         Bench::Sandboxes(bench) => bench.run(),
         Bench::Density(bench) => bench.run(),
+        Bench::Peers(bench) => bench.run(),
+        Bench::Calls(bench) => bench.run(),
     }
 }
 

@@ -3,14 +3,14 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use num_bigint::BigUint;
-
 use crate::cost::{self, Cost, Count};
 use crate::decimal::{digits_u128, push_u64, push_u128};
 use crate::error::Error;
-use crate::number::{self, Number};
+use crate::multiply::Multiplier;
+use crate::number::{self, Long, Number};
 use crate::radix::Digits;
 use crate::request::{Format, Request};
+use crate::wire::Outgoing;
 use crate::{scientific, small};
 
 /// Bytes of the longest answer that one reply holds.
@@ -27,7 +27,7 @@ pub const REPLY_BYTES_MAX: u64 = 64 * 1024;
 /// ```
 /// use factorial::answer::compute;
 /// use factorial::request::{Format, Kind, Request};
-/// let request = Request { kind: Kind::Factorial, n: 10, format: Format::Scientific(3) };
+/// let request = Request { kind: Kind::Factorial, n: 10, format: Format::Scientific(3), proved: true };
 /// assert_eq!(compute(request).as_deref(), Ok("3.63e+6"));
 /// ```
 pub fn compute(request: Request) -> Result<String, Error> {
@@ -48,7 +48,7 @@ pub fn compute(request: Request) -> Result<String, Error> {
         Count::Beyond => return Err(Error::out_of_reach(admitted.cost.digits)),
         Count::Exact(bytes) | Count::AtMost(bytes) => bytes,
     };
-    let mut pieces = Pieces::new(admitted)?;
+    let mut pieces = Pieces::new(admitted, &mut Multiplier::proved())?;
     let mut text = Vec::with_capacity(usize::try_from(bytes_max).unwrap_or(0) + pieces.piece_max());
     while pieces.append_to(&mut text) {}
     let bytes = text.len() as u64;
@@ -63,6 +63,13 @@ pub fn compute(request: Request) -> Result<String, Error> {
 pub struct Admitted {
     request: Request,
     cost: Cost,
+}
+
+impl Admitted {
+    /// What the request will take.
+    pub fn cost(&self) -> Cost {
+        self.cost
+    }
 }
 
 /// Looks whether the number can be computed at all.
@@ -81,7 +88,9 @@ pub fn admit(request: Request) -> Result<Admitted, Error> {
 
 /// The answer of a number that fits into 128 bits.
 fn short(request: Request) -> Option<String> {
-    let Request { kind, n, format } = request;
+    let Request {
+        kind, n, format, ..
+    } = request;
     let word = small::word(kind, n);
     if let (Some(value), Format::Decimal) = (word, format) {
         let mut text = String::with_capacity(20);
@@ -107,8 +116,10 @@ fn short_text(value: u128, format: Format) -> String {
 pub enum Pieces {
     /// The whole text at once; empty when it was taken.
     Whole(Vec<u8>),
-    /// Digits as they are converted.
+    /// Digits, from the most significant.
     Digits(Digits),
+    /// Limbs for another sandbox.
+    Message(Outgoing),
 }
 
 impl Pieces {
@@ -117,12 +128,18 @@ impl Pieces {
     /// # Errors
     ///
     /// [`Error::Failed`] where the digits cannot be counted.
-    pub fn new(admitted: Admitted) -> Result<Self, Error> {
+    pub fn new(admitted: Admitted, multiplier: &mut Multiplier) -> Result<Self, Error> {
         let request = admitted.request;
-        let number = match number::number(request.kind, request.n) {
+        if let Format::Scientific(significant) = request.format
+            && scientific::by_series(request.kind, admitted.cost.digits)
+        {
+            let text = scientific::from_series(request.kind, request.n, significant)?;
+            return Ok(Self::Whole(text.into_bytes()));
+        }
+        let number = match number::number(request.kind, request.n, multiplier) {
             Number::Word(value) => return Ok(Self::whole(value.into(), request.format)),
             Number::Wide(value) => return Ok(Self::whole(value, request.format)),
-            Number::Big(value) => value,
+            Number::Long(long) => long,
         };
         match request.format {
             Format::Decimal => Ok(Self::Digits(Digits::new(number))),
@@ -141,6 +158,7 @@ impl Pieces {
         match self {
             Self::Whole(text) => text.len(),
             Self::Digits(digits) => digits.piece_max(),
+            Self::Message(_) => Outgoing::piece_max(),
         }
     }
 
@@ -149,11 +167,14 @@ impl Pieces {
     pub fn chunk_bytes(&self, bytes_max: usize) -> usize {
         match self {
             Self::Whole(text) => text.len(),
-            Self::Digits(digits) => usize::try_from(digits.digits_to_come())
-                .unwrap_or(usize::MAX)
-                .min(bytes_max)
-                .max(digits.piece_max()),
+            Self::Digits(digits) => self.room(digits.digits_to_come(), bytes_max),
+            Self::Message(message) => self.room(message.bytes_to_come(), bytes_max),
         }
+    }
+
+    fn room(&self, bytes: u64, bytes_max: usize) -> usize {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        bytes.min(bytes_max).max(self.piece_max())
     }
 
     /// Appends pieces as long as the next is sure to fit into the room that
@@ -176,13 +197,14 @@ impl Pieces {
                 any
             }
             Self::Digits(digits) => digits.append_to(text),
+            Self::Message(message) => message.append_to(text),
         }
     }
 }
 
 /// The number in scientific notation. Only the digits that are written are
 /// converted, and of the others no more than whether they are zeros.
-fn rounded(number: BigUint, significant: u32) -> Result<String, Error> {
+fn rounded(number: Long, significant: u32) -> Result<String, Error> {
     let mut digits = Digits::new(number);
     let mut text = Vec::new();
     while text.len() <= significant as usize && digits.append_to(&mut text) {}

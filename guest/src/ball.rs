@@ -40,9 +40,10 @@ impl Ball {
         self
     }
 
-    pub(crate) fn times(mut self, factor: u128) -> Self {
-        self.middle *= factor;
-        self.radius *= factor;
+    pub(crate) fn times(mut self, factor: impl Into<BigUint>) -> Self {
+        let factor = factor.into();
+        self.radius *= &factor;
+        self.middle *= BigInt::from(factor);
         self
     }
 
@@ -50,11 +51,6 @@ impl Ball {
     pub(crate) fn divided_by(mut self, divisor: u128) -> Self {
         self.middle /= divisor;
         self.radius = self.radius / divisor + 2_u32;
-        self
-    }
-
-    pub(crate) fn negated(mut self) -> Self {
-        self.middle = -self.middle;
         self
     }
 
@@ -68,11 +64,6 @@ impl Ball {
     pub(crate) fn bounds(&self) -> (BigInt, BigInt) {
         let radius = BigInt::from(self.radius.clone());
         (&self.middle - &radius, &self.middle + radius)
-    }
-
-    /// The magnitude of the number farthest from zero, in units of 2^−bits.
-    pub(crate) fn magnitude(&self) -> BigUint {
-        self.middle.magnitude() + &self.radius
     }
 }
 
@@ -90,17 +81,6 @@ impl Precision {
         self.integer(numerator).divided_by(denominator.max(1))
     }
 
-    /// `digits` · 10^−places, where the digits are cut off.
-    pub(crate) fn decimal(self, digits: &BigUint, places: u32) -> Ball {
-        let scale = BigUint::from(10_u32).pow(places);
-        let unit = (BigUint::from(1_u32) << self.bits) / &scale;
-        let middle = (digits << self.bits) / scale;
-        Ball {
-            middle: middle.into(),
-            radius: unit + 2_u32,
-        }
-    }
-
     /// ln 2 = 14 atanh(1/31) + 10 atanh(1/49) + 6 atanh(1/161).
     pub(crate) fn ln_2(self) -> Ball {
         self.atanh_sum([14, 10, 6])
@@ -111,7 +91,7 @@ impl Precision {
         self.atanh_sum([46, 34, 20])
     }
 
-    fn atanh_sum(self, factors: [u128; 3]) -> Ball {
+    fn atanh_sum(self, factors: [u32; 3]) -> Ball {
         let [first, second, third] = factors;
         let sum = self.inverse_series(31, true).times(first);
         let sum = sum.plus(&self.inverse_series(49, true).times(second));
@@ -120,9 +100,9 @@ impl Precision {
 
     /// ½ ln 2π, by π = 16 atan(1/5) − 4 atan(1/239) (Machin 1706).
     pub(crate) fn half_ln_2_pi(self) -> Ball {
-        let pi = self.inverse_series(5, false).times(16);
-        let pi = pi.minus(&self.inverse_series(239, false).times(4));
-        self.ln(&pi.times(2), &self.ln_2()).divided_by(2)
+        let pi = self.inverse_series(5, false).times(16_u32);
+        let pi = pi.minus(&self.inverse_series(239, false).times(4_u32));
+        self.ln(&pi.times(2_u32), &self.ln_2()).divided_by(2)
     }
 
     /// atanh(1/q), or atan(1/q), for q ≥ 5: Σ (±1)^k / ((2k+1) q^(2k+1)).
@@ -203,10 +183,11 @@ impl Precision {
 
     /// e^y for 0 ≤ y < 3 with a radius below ¼.
     ///
-    /// Taylor's series for y / 2^32, then 32 squarings, with 64 more bits. The
-    /// series has fewer than 32 terms, each with an error below 2 units of
+    /// Taylor's series for y / 2^32, then 32 squarings, with 64 more bits. Each
+    /// term adds more than 30 bits, so that the series has fewer than 2^16 terms
+    /// for any precision below 2^20, each with an error below 2 units of
     /// 2^−(bits+64); each squaring doubles the relative error and adds two units,
-    /// so that less than 2^38 units are relative to a value below 2^5. That is
+    /// so that less than 2^50 units are relative to a value below 2^5. That is
     /// less than one unit of 2^−bits. The radius of y counts with e^y · 2 < 64.
     pub(crate) fn exp(self, y: &Ball) -> Ball {
         let bits = self.bits + 64;
@@ -267,7 +248,7 @@ mod tests {
     #[test]
     fn radii_hold_at_every_precision() {
         let fine = Precision { bits: 700 };
-        for bits in [64, 100, 192, 256] {
+        for bits in [64, 100, 192, 256, 640] {
             let coarse = Precision { bits };
             let agree = |rough: Ball, exact: Ball| {
                 let (low, high) = rough.bounds();

@@ -9,6 +9,7 @@ use crate::bindings::Component;
 use crate::bindings::exports::wasi::cli::run::Guest;
 use crate::bindings::wasi::cli::{environment, stderr, stdout};
 use crate::bindings::wasi::io::streams::OutputStream;
+use crate::bindings::wasi::random::insecure_seed;
 use crate::command_line::{self, USAGE};
 use crate::error::Error;
 use crate::listing::Listing;
@@ -26,7 +27,8 @@ impl Guest for Component {
         let command = command_line::parse(arguments).map_err(|error| {
             complain(&["factorial: ", error.text(), "\n", USAGE, "\n"]);
         })?;
-        let listing = Listing::new(command).map_err(|error| complain_of(&error))?;
+        let listing = Listing::new(command, insecure_seed::insecure_seed().0)
+            .map_err(|error| complain_of(&error))?;
         print(listing)
     }
 }

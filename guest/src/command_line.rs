@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::request::{Format, Kind, Request};
 
 /// What `--help` prints, and in short what follows an error.
-pub const USAGE: &str = "usage: factorial [run [N] | compute N [--kind K] [--format F] | \
+pub const USAGE: &str = "usage: factorial [run [N] | compute N [--kind K] [--format F] [--proved] | \
                          info N [--kind K] | kinds N | --help]";
 
 /// The rest of what `--help` prints.
@@ -23,6 +23,7 @@ Exact factorials and their relatives.
   --kind K     factorial, double, multi:K, subfactorial, primorial, superfactorial,
                hyperfactorial or alternating
   --format F   decimal, or scientific:D with D significant digits (1 to 1000)
+  --proved     every product proved exact, where a check modulo a random prime is faster
 ";
 
 /// N of `run` where none is given.
@@ -57,6 +58,7 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, Err
     let mut words = Vec::new();
     let mut kind = None;
     let mut format = None;
+    let mut proved = false;
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
         if argument == "--help" || argument == "-h" {
@@ -77,6 +79,7 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, Err
                 .ok_or_else(|| wrong(name, "needs a value"))
         };
         match name {
+            "--proved" => proved = true,
             "--kind" => kind = Some(Kind::parse(&value()?)?),
             "--format" => format = Some(Format::parse(&value()?)?),
             _ => return Err(wrong(name, "is not an option")),
@@ -95,6 +98,7 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, Err
             kind: kind.unwrap_or(Kind::Factorial),
             n: needed()?,
             format: format.unwrap_or(Format::Decimal),
+            proved,
         }),
         "info" => Command::Info(kind.unwrap_or(Kind::Factorial), needed()?),
         "kinds" => Command::Kinds(needed()?),
@@ -107,6 +111,9 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, Err
         }
         Command::Run(_) | Command::Kinds(_) | Command::Info(..) if format.is_some() => {
             Err(wrong(&name, "takes no --format"))
+        }
+        Command::Run(_) | Command::Kinds(_) | Command::Info(..) if proved => {
+            Err(wrong(&name, "takes no --proved"))
         }
         _ => Ok(command),
     }
@@ -141,7 +148,21 @@ mod tests {
 
     #[test]
     fn commands_are_read() {
-        let request = |kind, n, format| Ok(Command::Compute(Request { kind, n, format }));
+        let request = |kind, n, format| {
+            Ok(Command::Compute(Request {
+                kind,
+                n,
+                format,
+                proved: false,
+            }))
+        };
+        assert_eq!(
+            parsed("compute --proved 5"),
+            Ok(Command::Compute(Request {
+                proved: true,
+                ..Request::decimal(Kind::Factorial, 5)
+            }))
+        );
         assert_eq!(parsed(""), Ok(Command::Run(10)));
         assert_eq!(parsed("run"), Ok(Command::Run(10)));
         assert_eq!(parsed("run 3"), Ok(Command::Run(3)));
@@ -183,6 +204,7 @@ mod tests {
             "compute 5 --format",
             "compute 5 --wrong 3",
             "run 5 --kind double",
+            "run 5 --proved",
             "info 5 --format decimal",
         ] {
             let error = parsed(line).expect_err(line);

@@ -1,5 +1,5 @@
 //! The contract's interface `factorial`: conversions between its types and
-//! those of the arithmetic, and the two coroutines.
+//! those of the arithmetic, and the coroutines.
 //!
 //! A sandbox may be suspended between any two items of a stream, and thousands
 //! are at once: what is held across such a wait is one request or one chunk.
@@ -7,14 +7,20 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use wit_bindgen::{FutureWriter, StreamReader, StreamWriter, spawn_local};
+use wit_bindgen::{
+    FutureReader, FutureWriter, StreamReader, StreamResult, StreamWriter, spawn_local,
+};
 
 use crate::answer::{self, Admitted, Pieces};
 use crate::bindings::exports::cocoon::factorial::factorial as wit;
+use crate::bindings::exports::cocoon::factorial::parts as wit_parts;
 use crate::bindings::{Component, wit_future, wit_stream};
 use crate::cost::Count;
 use crate::error::Error;
+use crate::multiply::{Grade, Multiplier};
+use crate::parts::{self, Performance};
 use crate::request::{Format, Kind, Request};
+use crate::verify::{Checker, Verdict};
 use crate::{cost, info, notation};
 
 /// Bytes of the longest chunk that is written to a stream at once.
@@ -39,26 +45,22 @@ impl wit::Guest for Component {
         Ok(answer::compute(request.into())?)
     }
 
-    async fn digits(
-        request: wit::Request,
-    ) -> Result<
-        (
-            StreamReader<u8>,
-            wit_bindgen::FutureReader<Result<(), wit::Error>>,
-        ),
-        wit::Error,
-    > {
+    async fn digits(request: wit::Request, seed: u64) -> Result<Written, wit::Error> {
         let admitted = answer::admit(request.into())?;
-        let (writer, reader) = wit_stream::new();
-        // Should the task end without a word, the reader must not take the
-        // stream for a finished one.
-        let (outcome, outcome_reader) = wit_future::new(|| {
-            Err(wit::Error::Failed(String::from(
-                "the digits ended before the last",
-            )))
-        });
-        spawn_local(write_digits(admitted, writer, outcome));
-        Ok((reader, outcome_reader))
+        let (writer, outcome, written) = written();
+        let multiplier = Multiplier::new(request.proved, seed);
+        spawn_local(write_digits(admitted, multiplier, writer, outcome));
+        Ok(written)
+    }
+
+    async fn verify(
+        kind: wit::Kind,
+        n: u64,
+        digits: StreamReader<u8>,
+        seed: u64,
+    ) -> Result<wit::Verdict, wit::Error> {
+        let checker = Checker::new(kind.into(), n, seed)?;
+        Ok(read_digits(checker, digits).await.finish().into())
     }
 
     async fn serve(requests: StreamReader<wit::Request>) -> StreamReader<wit::Answer> {
@@ -68,19 +70,117 @@ impl wit::Guest for Component {
     }
 }
 
-/// Computes the number and writes its digits, until the last or until the
-/// reader goes away.
-async fn write_digits(
-    admitted: Admitted,
-    mut writer: StreamWriter<u8>,
-    outcome: FutureWriter<Result<(), wit::Error>>,
+impl wit_parts::Guest for Component {
+    fn plan(request: wit::Request, sandboxes: u32) -> Result<Vec<wit_parts::Step>, wit::Error> {
+        let steps = parts::plan(request.into(), sandboxes)?;
+        Ok(steps
+            .into_iter()
+            .map(|step| wit_parts::Step {
+                inputs: step.inputs,
+                peak_bytes: step.peak_bytes,
+            })
+            .collect())
+    }
+
+    async fn perform(
+        request: wit::Request,
+        sandboxes: u32,
+        index: u32,
+        seed: u64,
+        inputs: Vec<StreamReader<u8>>,
+    ) -> Result<Written, wit::Error> {
+        let performance = Performance::new(request.into(), sandboxes, index, seed)?;
+        if inputs.len() != performance.inputs() {
+            let text = String::from("a step is given the inputs that the plan says");
+            return Err(wit::Error::Invalid(text));
+        }
+        let (writer, outcome, written) = written();
+        spawn_local(perform_step(performance, inputs, writer, outcome));
+        Ok(written)
+    }
+}
+
+/// What is written, and how it ended.
+type Written = (
+    StreamReader<u8>,
+    FutureReader<Result<wit::Grade, wit::Error>>,
+);
+
+/// Both ends of what is to be written. Should the writer end without a word, the
+/// reader must not take the stream for a finished one.
+fn written() -> (
+    StreamWriter<u8>,
+    FutureWriter<Result<wit::Grade, wit::Error>>,
+    Written,
 ) {
-    let result = match Pieces::new(admitted) {
+    let (writer, reader) = wit_stream::new();
+    let (outcome, outcome_reader) = wit_future::new(|| {
+        Err(wit::Error::Failed(String::from(
+            "the digits ended before the last",
+        )))
+    });
+    (writer, outcome, (reader, outcome_reader))
+}
+
+/// Reads what a step needs, does it, and writes what comes of it.
+async fn perform_step(
+    mut performance: Performance,
+    inputs: Vec<StreamReader<u8>>,
+    mut writer: StreamWriter<u8>,
+    outcome: FutureWriter<Result<wit::Grade, wit::Error>>,
+) {
+    let mut read = Ok(());
+    for input in inputs {
+        if read.is_ok() {
+            read = read_message(&mut performance, input).await;
+        }
+    }
+    let result = match read.and_then(|()| performance.perform()) {
         Ok(mut pieces) => {
             if !write_pieces(&mut pieces, &mut writer).await {
                 return;
             }
-            Ok(())
+            Ok(performance.grade().into())
+        }
+        Err(error) => Err(error.into()),
+    };
+    drop(writer);
+    // A reader that has gone has no use for the outcome.
+    let _ = outcome.write(result).await;
+}
+
+/// Reads one input of a step.
+async fn read_message(
+    performance: &mut Performance,
+    mut input: StreamReader<u8>,
+) -> Result<(), Error> {
+    let mut incoming = performance.incoming();
+    let mut chunk = Vec::with_capacity(CHUNK_BYTES_MAX);
+    loop {
+        let (result, read) = input.read(chunk).await;
+        chunk = read;
+        incoming.take(&chunk)?;
+        chunk.clear();
+        if !matches!(result, StreamResult::Complete(_)) {
+            return performance.take(incoming);
+        }
+    }
+}
+
+/// Computes the number and writes its digits, until the last or until the
+/// reader goes away.
+async fn write_digits(
+    admitted: Admitted,
+    mut multiplier: Multiplier,
+    mut writer: StreamWriter<u8>,
+    outcome: FutureWriter<Result<wit::Grade, wit::Error>>,
+) {
+    let result = match Pieces::new(admitted, &mut multiplier) {
+        Ok(mut pieces) => {
+            if !write_pieces(&mut pieces, &mut writer).await {
+                return;
+            }
+            Ok(multiplier.grade().into())
         }
         Err(error) => Err(error.into()),
     };
@@ -106,6 +206,21 @@ async fn write_pieces(pieces: &mut Pieces, writer: &mut StreamWriter<u8>) -> boo
         if !filled {
             return true;
         }
+    }
+}
+
+/// Reads digits until they end or are wrong. The reader is dropped here, so that
+/// whoever writes does not wait while the residues are computed.
+async fn read_digits(mut checker: Checker, mut digits: StreamReader<u8>) -> Checker {
+    let mut chunk = Vec::with_capacity(CHUNK_BYTES_MAX);
+    loop {
+        let (result, bytes) = digits.read(chunk).await;
+        let ended = !matches!(result, StreamResult::Complete(_));
+        if !checker.take(&bytes) || ended {
+            return checker;
+        }
+        chunk = bytes;
+        chunk.clear();
     }
 }
 
@@ -144,6 +259,7 @@ impl From<wit::Request> for Request {
                 wit::Format::Decimal => Format::Decimal,
                 wit::Format::Scientific(significant) => Format::Scientific(significant),
             },
+            proved: request.proved,
         }
     }
 }
@@ -175,6 +291,28 @@ impl From<info::Info> for wit::Facts {
             trailing_zeros: info.trailing_zeros,
             leading_digits: info.leading_digits,
             peak_bytes: info.peak_bytes,
+        }
+    }
+}
+
+impl From<Grade> for wit::Grade {
+    fn from(grade: Grade) -> Self {
+        match grade {
+            Grade::Proved => Self::Proved,
+            Grade::Verified(verification) => Self::Verified(wit::Verification {
+                products: verification.products,
+                repeated: verification.repeated,
+                miss_exponent: verification.miss_exponent,
+            }),
+        }
+    }
+}
+
+impl From<Verdict> for wit::Verdict {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Right(miss_exponent) => Self::Right(miss_exponent),
+            Verdict::Wrong(text) => Self::Wrong(text),
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::decimal::digits_u64;
 use crate::error::Error;
 use crate::request::{Format, Request};
+use crate::scientific::by_series;
 use crate::{digits, memory};
 
 /// How many there are of something that is only computed later.
@@ -36,8 +37,8 @@ pub struct Cost {
 ///
 /// ```
 /// use factorial::cost::{Count, cost};
-/// use factorial::request::{Format, Kind, Request};
-/// let request = Request { kind: Kind::Factorial, n: 1_000_000, format: Format::Decimal };
+/// use factorial::request::{Kind, Request};
+/// let request = Request::decimal(Kind::Factorial, 1_000_000);
 /// assert_eq!(cost(request)?.digits, Count::Exact(5_565_709));
 /// # Ok::<(), factorial::error::Error>(())
 /// ```
@@ -47,7 +48,10 @@ pub fn cost(request: Request) -> Result<Cost, Error> {
     Ok(Cost {
         digits,
         output_bytes: output_bytes(digits, request.format),
-        peak_bytes: memory::peak_bytes(digits),
+        peak_bytes: match request.format {
+            Format::Scientific(_) if by_series(request.kind, digits) => Some(memory::SERIES_BYTES),
+            _ => memory::peak_bytes(digits, request),
+        },
     })
 }
 

@@ -5,7 +5,7 @@ use alloc::string::String;
 use crate::cost::{Count, cost};
 use crate::digits;
 use crate::error::Error;
-use crate::request::{Format, Kind, Request};
+use crate::request::{Kind, Request};
 use crate::zeros;
 
 /// What can be said of a number without computing it.
@@ -27,11 +27,7 @@ pub struct Info {
 ///
 /// [`Error::Invalid`] for a senseless kind.
 pub fn info(kind: Kind, n: u64) -> Result<Info, Error> {
-    let cost = cost(Request {
-        kind,
-        n,
-        format: Format::Decimal,
-    })?;
+    let cost = cost(Request::decimal(kind, n))?;
     Ok(Info {
         digits: cost.digits,
         trailing_zeros: zeros::trailing(kind, n),

@@ -8,9 +8,9 @@
 //! ```
 //! use factorial::answer::compute;
 //! use factorial::cost::{Count, cost};
-//! use factorial::request::{Format, Kind, Request};
+//! use factorial::request::{Kind, Request};
 //!
-//! let request = Request { kind: Kind::Factorial, n: 20, format: Format::Decimal };
+//! let request = Request::decimal(Kind::Factorial, 20);
 //! assert_eq!(cost(request)?.digits, Count::Exact(19));
 //! assert_eq!(compute(request)?, "2432902008176640000");
 //! # Ok::<(), factorial::error::Error>(())
@@ -22,11 +22,14 @@
 //! | --- | --- |
 //! | [`request`], [`error`], [`notation`] | what can be asked, why not, and how it is written |
 //! | [`small`] | results of up to 128 bits, without allocation |
+//! | [`natural`], `carry`, `pair`, `roots`, `transform`, `bound`, [`multiply`], `ring` | long numbers and their products |
 //! | [`sieve`], [`product`], [`powers`], [`sums`], [`number`] | long results |
 //! | [`decimal`], [`radix`], [`scientific`] | their digits |
-//! | `ball`, `logarithm`, `fast`, [`digits`], [`zeros`] | what is known without the number |
+//! | `ball`, `bernoulli`, `logarithm`, `magnitude`, `fast`, [`digits`], [`zeros`] | what is known without the number |
 //! | `memory`, [`cost`], [`info`] | what a request takes and what can be said of it |
+//! | [`modular`], `residues`, `mistake`, [`verify`] | how digits are checked without computing them |
 //! | [`answer`] | a whole answer, or one piece by piece |
+//! | `wire`, [`parts`] | one number computed by several sandboxes |
 //! | [`command_line`], [`listing`] | the program: its arguments and its text |
 //!
 //! Two rules hold throughout, since a sandbox has 32-bit addresses and a stack
@@ -41,6 +44,9 @@ extern crate alloc;
 
 pub mod answer;
 mod ball;
+mod bernoulli;
+mod bound;
+mod carry;
 pub mod command_line;
 pub mod cost;
 pub mod decimal;
@@ -50,17 +56,30 @@ mod fast;
 pub mod info;
 pub mod listing;
 mod logarithm;
+mod magnitude;
 mod memory;
+mod mistake;
+pub mod modular;
+pub mod multiply;
+pub mod natural;
 pub mod notation;
 pub mod number;
+mod pair;
+pub mod parts;
 pub mod powers;
 pub mod product;
 pub mod radix;
 pub mod request;
+mod residues;
+mod ring;
+mod roots;
 pub mod scientific;
 pub mod sieve;
 pub mod small;
 pub mod sums;
+mod transform;
+pub mod verify;
+mod wire;
 pub mod zeros;
 
 // The harness of unit tests is a program of its own, which must not export a

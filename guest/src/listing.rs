@@ -9,8 +9,9 @@ use crate::cost::Count;
 use crate::decimal::push_u64;
 use crate::error::Error;
 use crate::info;
+use crate::multiply::Multiplier;
 use crate::notation::notation;
-use crate::request::{Format, Kind, Request};
+use crate::request::{Kind, Request};
 
 /// What `kinds` lists, in the order of the contract.
 const KINDS: [Kind; 8] = [
@@ -31,6 +32,7 @@ pub struct Listing {
     named: bool,
     /// The line that is being written.
     line: Option<Pieces>,
+    multiplier: Multiplier,
 }
 
 /// What is still to be printed.
@@ -51,20 +53,12 @@ impl Numbers {
             Self::Factorials(from, to) => {
                 let n = *from;
                 *from = from.checked_add(1)?;
-                (n <= *to).then_some(Request {
-                    kind: Kind::Factorial,
-                    n,
-                    format: Format::Decimal,
-                })
+                (n <= *to).then_some(Request::decimal(Kind::Factorial, n))
             }
             Self::Kinds(index, n) => {
                 let kind = *KINDS.get(*index)?;
                 *index += 1;
-                Some(Request {
-                    kind,
-                    n: *n,
-                    format: Format::Decimal,
-                })
+                Some(Request::decimal(kind, *n))
             }
             Self::One(request) => request.take(),
             Self::Text(_) => None,
@@ -73,20 +67,15 @@ impl Numbers {
 }
 
 impl Listing {
-    /// What the command prints.
+    /// What the command prints. `seed` chooses the primes of checks.
     ///
     /// # Errors
     ///
     /// As [`admit`](answer::admit), for the largest number in it, so that
     /// nothing is printed of what cannot be finished.
-    pub fn new(command: Command) -> Result<Self, Error> {
-        let decimal = |kind, n| {
-            answer::admit(Request {
-                kind,
-                n,
-                format: Format::Decimal,
-            })
-        };
+    pub fn new(command: Command, seed: u64) -> Result<Self, Error> {
+        let decimal = |kind, n| answer::admit(Request::decimal(kind, n));
+        let proved = matches!(command, Command::Compute(request) if request.proved);
         let numbers = match command {
             Command::Run(n) => {
                 decimal(Kind::Factorial, n)?;
@@ -110,6 +99,7 @@ impl Listing {
             numbers,
             named,
             line: None,
+            multiplier: Multiplier::new(proved, seed),
         })
     }
 
@@ -137,7 +127,7 @@ impl Listing {
             text.extend_from_slice(notation(request.kind, request.n).as_bytes());
             text.extend_from_slice(b" = ");
         }
-        self.line = Some(Pieces::new(answer::admit(request)?)?);
+        self.line = Some(Pieces::new(answer::admit(request)?, &mut self.multiplier)?);
         Ok(true)
     }
 }
@@ -181,7 +171,7 @@ mod tests {
     use super::*;
 
     fn printed(command: Command) -> String {
-        let mut listing = Listing::new(command).expect("possible");
+        let mut listing = Listing::new(command, 1).expect("possible");
         let mut text = Vec::new();
         while listing.append_to(&mut text).expect("possible") {}
         String::from_utf8(text).expect("UTF-8")
@@ -192,7 +182,7 @@ mod tests {
         assert_eq!(printed(Command::Run(0)), "0! = 1\n");
         assert_eq!(printed(Command::Run(3)), "1! = 1\n2! = 2\n3! = 6\n");
         assert!(printed(Command::Run(10)).ends_with("\n10! = 3628800\n"));
-        assert!(Listing::new(Command::Run(u64::MAX)).is_err());
+        assert!(Listing::new(Command::Run(u64::MAX), 1).is_err());
     }
 
     #[test]

@@ -1,53 +1,126 @@
 //! How much linear memory a request needs: a promise that the host caps the
 //! sandbox at.
 //!
-//! The conversion into decimal has the peak for every kind alike: at its first
-//! split it holds the number, the largest power of ten with its reciprocal, the
-//! smaller ones, and one multiplication of two halves with the temporaries of
-//! num-bigint's Toom-3. All of these are proportional to the digits, and
-//! memory never shrinks. Measured in WebAssembly, from 30 digits to 9.9 million
-//! and over all kinds, one page (64 KiB) lasts for 6,300 digits and two for
-//! 23,800; from there on a page comes for at least every 13,700 digits, and for
-//! every 18,500 in the long run (3.5 bytes a digit), with steps of no more than
-//! a page where allocations come to lie badly. The model below is a page or
-//! more above all that was measured, and never above 2 times of it.
+//! The last product has the peak for every kind alike: it holds its operands, the
+//! complex points of one or two transforms, and the limbs that come of them. All
+//! of these are proportional to the digits, and memory never shrinks; the heap
+//! grows by a sixteenth at least. Proofs need shorter limbs, and more of them.
+//! Measured in WebAssembly over all kinds, from 30 digits to 66 million, two pages
+//! (64 KiB each) last for 9,000 digits. Then products of primes take 3.4 to 6.0
+//! bytes a digit, multifactorials 4.6 to 7.0, sums of factorials 7.6 to 9.2 and
+//! primorials 12.4, of which their primes are a part; with proofs up to 1.45 times
+//! as much. The model below is above all that was measured, and never above 2
+//! times of it, but for some proved numbers (2.5 times).
 //!
-//! A change of any algorithm or allocation in its way has to measure again.
+//! A change of any algorithm or allocation in its way has to measure again; the
+//! host logs what each sandbox used (`COCOON_LOG=cocoon=debug`).
 
 use crate::cost::Count;
+use crate::powers;
+use crate::request::{Kind, Request};
 
 /// Bytes of one page, by which memory grows.
 const PAGE_BYTES: u64 = 64 * 1024;
 
 /// Up to so many digits two pages are enough: one, with which a sandbox starts,
-/// for stack, data and all of a tiny request, and one more.
-const TINY_DIGITS_MAX: u64 = 12_000;
+/// for stack, data and all of a tiny request, and one more. Primorials, with their
+/// many primes, have half as many.
+const TINY_DIGITS_MAX: u64 = 6_500;
 
 /// What a longer number takes beside its digits: the pages of a tiny one, a
 /// chunk of output among them.
-const BASE_BYTES: u64 = 2 * PAGE_BYTES;
-
-/// Bytes for each decimal digit.
-const BYTES_PER_DIGIT: u64 = 5;
+const BASE_BYTES: u64 = 160 * 1024;
 
 /// The largest memory with 32-bit addresses.
 const MEMORY_BYTES_MAX: u64 = 1 << 32;
 
+/// The memory that a sandbox needs in all for a scientific notation by a series, in
+/// bytes, whatever the number: that of a tiny request. The most is taken by the
+/// tangent numbers of the longest series: 64,016 bytes are allocated at once, over
+/// all kinds and 1 to 1000 digits.
+pub(crate) const SERIES_BYTES: u64 = 2 * PAGE_BYTES;
+
 /// The memory that a sandbox needs in all for a number of so many digits, in
-/// bytes, whatever its kind and format.
-pub(crate) fn peak_bytes(digits: Count) -> Option<u64> {
+/// bytes.
+pub(crate) fn peak_bytes(digits: Count, request: Request) -> Option<u64> {
     let (Count::Exact(digits) | Count::AtMost(digits)) = digits else {
         return None;
     };
-    if digits <= TINY_DIGITS_MAX {
+    let Request {
+        kind, n, proved, ..
+    } = request;
+    let tiny_digits_max = match kind {
+        Kind::Primorial => TINY_DIGITS_MAX / 2,
+        _ => TINY_DIGITS_MAX,
+    };
+    if digits <= tiny_digits_max {
         return Some(2 * PAGE_BYTES);
     }
-    let bytes = digits
-        .checked_mul(BYTES_PER_DIGIT)?
-        .checked_add(BASE_BYTES)?;
+    let (tenths, primes) = match kind {
+        Kind::Primorial => (95, powers::list_bytes(n)),
+        Kind::Multifactorial(2..) => (80, 0),
+        Kind::Subfactorial | Kind::Alternating => (105, 0),
+        _ => (62, 0),
+    };
+    in_pages(digits, tenths, proved, primes)
+}
+
+/// What one of the parts needs that have `digits` digits.
+pub(crate) fn part_bytes(digits: u64, request: Request) -> Option<u64> {
+    // The primes are listed before they are dealt out.
+    let primes = powers::list_bytes(request.n);
+    let tenths = match request.kind {
+        Kind::Primorial => 95,
+        Kind::Multifactorial(2..) => return in_pages(digits, 80, request.proved, primes),
+        _ => 68,
+    };
+    in_pages(digits, tenths, request.proved, primes)
+}
+
+/// What a product of parts needs that has `digits` digits.
+pub(crate) fn product_bytes(digits: u64, request: Request) -> Option<u64> {
+    in_pages(digits, PRODUCT_TENTHS, request.proved, 0)
+}
+
+/// What half of a product needs that has `digits` digits in all.
+pub(crate) fn half_bytes(digits: u64, request: Request) -> Option<u64> {
+    in_pages(digits, HALF_TENTHS, request.proved, 0)
+}
+
+/// What both halves together need.
+pub(crate) fn join_bytes(digits: u64, request: Request) -> Option<u64> {
+    in_pages(digits, JOIN_TENTHS, request.proved, 0)
+}
+
+/// Tenths of a byte for each digit of a product of two parts.
+const PRODUCT_TENTHS: u64 = 66;
+
+/// Tenths of a byte for each digit of a product that is computed by halves.
+const HALF_TENTHS: u64 = 38;
+
+/// Tenths of a byte for each digit where both halves are put together.
+const JOIN_TENTHS: u64 = 26;
+
+/// Whole pages for so many digits, at so many tenths of a byte each.
+fn in_pages(digits: u64, tenths: u64, proved: bool, more_bytes: u64) -> Option<u64> {
+    // Short numbers are proved in the limbs that they have anyway.
+    let percent = if proved && digits > PROVED_DIGITS_MIN {
+        PROVED_PERCENT
+    } else {
+        100
+    };
+    let bytes = u128::from(digits) * u128::from(tenths * percent) / 1000;
+    let bytes = u64::try_from(bytes).ok()?;
+    let bytes = bytes.checked_add(BASE_BYTES)?.checked_add(more_bytes)?;
     let bytes = bytes.checked_next_multiple_of(PAGE_BYTES)?;
     (bytes <= MEMORY_BYTES_MAX).then_some(bytes)
 }
+
+/// What proofs take of what checks do, in percent.
+const PROVED_PERCENT: u64 = 145;
+
+/// Up to so many digits they take no more.
+const PROVED_DIGITS_MIN: u64 = 200_000;
 
 #[cfg(test)]
 mod tests {
@@ -55,12 +128,13 @@ mod tests {
 
     #[test]
     fn promises_are_whole_pages_within_32_bits() {
-        assert_eq!(peak_bytes(Count::Exact(1)), Some(131_072));
-        assert_eq!(peak_bytes(Count::Exact(12_000)), Some(131_072));
-        assert_eq!(peak_bytes(Count::AtMost(12_001)), Some(196_608));
-        assert_eq!(peak_bytes(Count::Exact(5_565_709)), Some(27_983_872));
-        assert_eq!(peak_bytes(Count::Exact(900_000_000)), None);
-        assert_eq!(peak_bytes(Count::Exact(u64::MAX)), None);
-        assert_eq!(peak_bytes(Count::Beyond), None);
+        let peak = |digits| peak_bytes(digits, Request::decimal(Kind::Factorial, 1));
+        assert_eq!(peak(Count::Exact(1)), Some(131_072));
+        assert_eq!(peak(Count::Exact(6_500)), Some(131_072));
+        assert_eq!(peak(Count::AtMost(6_501)), Some(262_144));
+        assert_eq!(peak(Count::Exact(5_565_709)), Some(34_734_080));
+        assert_eq!(peak(Count::Exact(900_000_000)), None);
+        assert_eq!(peak(Count::Exact(u64::MAX)), None);
+        assert_eq!(peak(Count::Beyond), None);
     }
 }

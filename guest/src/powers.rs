@@ -1,62 +1,172 @@
 //! Products of prime powers: factorials, double factorials, primorials, super-
 //! and hyperfactorials.
 //!
-//! Each is first written as Π p^e(p), with exponents from closed forms, and then
-//! evaluated bit by bit of the exponents, from the highest: square what there
-//! is, multiply by the primes whose exponent has the bit (A. Schönhage 1994;
-//! P. Borwein, "On the complexity of calculating factorials", 1985). The last
-//! squaring dominates. Powers of two stay out and become one shift at the end.
+//! Each is first written as Π p^e(p), with exponents from closed forms. Powers of
+//! ten are taken out, since they are only zeros at the end. The rest is evaluated
+//! bit by bit of the exponents, from the highest: square what there is, multiply
+//! by the primes whose exponent has the bit (A. Schönhage 1994; P. Borwein, "On
+//! the complexity of calculating factorials", 1985). The last squaring dominates,
+//! and the powers of two among the rest cost nothing of their own.
 
-use num_bigint::BigUint;
+use alloc::vec::Vec;
 
+use crate::multiply::Multiplier;
+use crate::natural::Natural;
 use crate::product::Factors;
+use crate::request::Kind;
 use crate::sieve::for_each_prime;
 
-/// n! (A000142).
-pub fn factorial(n: u64) -> BigUint {
-    // e(p) >= 2^bit needs n / (p − 1) > 2^bit (Legendre).
-    let odd = odd_prime_powers(
-        n,
-        |prime| legendre(n, prime),
-        |bit| (n >> bit).saturating_add(1),
-    );
-    odd << (n - u64::from(n.count_ones()))
+/// A piece of a power is at most one of so many equal pieces of a part.
+const PIECES_PER_PART: u64 = 32;
+
+/// A number as powers of primes.
+pub(crate) struct PrimePowers {
+    /// Primes with their exponents, which are positive.
+    powers: Vec<(u64, u64)>,
+    /// The exponent of ten, which is not among the others.
+    pub(crate) tens: u64,
 }
 
-/// n!! for odd n (A001147): n! without the even factors, which are
-/// 2^((n−1)/2) · ((n−1)/2)!.
-pub fn odd_double_factorial(n: u64) -> BigUint {
-    odd_prime_powers(
-        n,
-        |prime| legendre(n, prime) - legendre(n / 2, prime),
-        |bit| (n >> bit).saturating_add(1),
-    )
+impl PrimePowers {
+    /// The prime powers of a number, unless it is of a kind that is no product of
+    /// known primes.
+    pub(crate) fn of(kind: Kind, n: u64) -> Option<Self> {
+        let bound = match kind {
+            // (2m)!! = 2^m · m!
+            Kind::Multifactorial(2) if n.is_multiple_of(2) => (n / 2).max(2),
+            _ => n,
+        };
+        exponent(kind, n, 2)?;
+        let tens = Self::tens(kind, n);
+        let mut powers = Vec::with_capacity(count_max(bound));
+        for_each_prime(bound, |prime| {
+            let exponent = exponent(kind, n, prime).unwrap_or(0);
+            let exponent = match prime {
+                2 | 5 => exponent - tens,
+                _ => exponent,
+            };
+            if exponent > 0 {
+                powers.push((prime, exponent));
+            }
+        });
+        Some(Self { powers, tens })
+    }
+
+    /// The exponent of ten that is taken out, 0 for all other kinds.
+    pub(crate) fn tens(kind: Kind, n: u64) -> u64 {
+        let exponent = |prime| exponent(kind, n, prime).unwrap_or(0);
+        exponent(2).min(exponent(5))
+    }
+
+    /// Only the powers of part `index` of `parts`, which are about equally long:
+    /// each power goes to the shortest part, but for those that would be much of
+    /// it, which go there in pieces. The tens are nobody's.
+    pub(crate) fn part(mut self, index: usize, parts: usize) -> Self {
+        let length = |prime, exponent: u64| exponent.saturating_mul(log(prime));
+        let whole = self.powers.iter().fold(0_u64, |sum, &(prime, exponent)| {
+            sum.saturating_add(length(prime, exponent))
+        });
+        let piece_max = whole / (PIECES_PER_PART * parts as u64) + 1;
+        let mut lengths = alloc::vec![0_u64; parts];
+        self.powers.retain_mut(|(prime, exponent)| {
+            let (mut left, mut ours) = (*exponent, 0);
+            let pieces = length(*prime, left).div_ceil(piece_max).max(1);
+            for pieces_left in (1..=pieces).rev() {
+                let piece = left / pieces_left;
+                left -= piece;
+                let mut shortest = 0;
+                for (part, &length) in lengths.iter().enumerate() {
+                    if length < lengths[shortest] {
+                        shortest = part;
+                    }
+                }
+                lengths[shortest] = lengths[shortest].saturating_add(length(*prime, piece));
+                if shortest == index {
+                    ours += piece;
+                }
+            }
+            *exponent = ours;
+            ours > 0
+        });
+        self.tens = 0;
+        self
+    }
+
+    /// The product of the powers, without the tens.
+    pub(crate) fn product(&self, multiplier: &mut Multiplier) -> Natural {
+        let exponent_max = self.powers.iter().map(|&(_, exponent)| exponent).max();
+        let bits = exponent_max.and_then(u64::checked_ilog2).unwrap_or(0);
+        let mut product = Natural::one();
+        for pair in (0..=bits / 2).rev() {
+            product = multiplier.square(&product);
+            product = multiplier.square(&product);
+            let high = self.with_bit(2 * pair + 1, multiplier);
+            let high = multiplier.square(&high);
+            let low = self.with_bit(2 * pair, multiplier);
+            let factor = multiplier.product(&high, &low);
+            product = multiplier.product(&product, &factor);
+        }
+        product
+    }
+
+    /// The product of the primes whose exponents have a bit.
+    fn with_bit(&self, bit: u32, multiplier: &mut Multiplier) -> Natural {
+        let mut factors = Factors::with_capacity(0);
+        for &(prime, exponent) in &self.powers {
+            if exponent >> bit & 1 == 1 {
+                factors.push(prime);
+            }
+        }
+        factors.product(multiplier)
+    }
 }
 
-/// n# (A034386).
-pub fn primorial(n: u64) -> BigUint {
-    let mut factors = Factors::with_capacity(primorial_words_max(n));
-    for_each_prime(n, |prime| factors.push(prime));
-    factors.product()
+/// The exponent of a prime in a number, or `None` for kinds of which it is not
+/// known.
+fn exponent(kind: Kind, n: u64, prime: u64) -> Option<u64> {
+    Some(match kind {
+        Kind::Factorial | Kind::Multifactorial(0 | 1) => legendre(n, prime),
+        // (2m)!! = 2^m · m!
+        Kind::Multifactorial(2) if n.is_multiple_of(2) => {
+            legendre(n / 2, prime) + if prime == 2 { n / 2 } else { 0 }
+        }
+        // n! without the even factors, which are 2^((n−1)/2) · ((n−1)/2)!
+        Kind::Multifactorial(2) if prime == 2 => 0,
+        Kind::Multifactorial(2) => legendre(n, prime) - legendre(n / 2, prime),
+        Kind::Primorial => u64::from(prime <= n),
+        Kind::Superfactorial => narrow(superfactorial_exponent(n, prime)),
+        Kind::Hyperfactorial => narrow(hyperfactorial_exponent(n, prime)),
+        Kind::Multifactorial(_) | Kind::Subfactorial | Kind::Alternating => return None,
+    })
 }
 
-/// Packed words of the primes up to n.
+/// log2 of a number in units of 2^−20, to a hundredth: log2(1 + f) is about
+/// f + 0.347 f (1 − f).
+fn log(number: u64) -> u64 {
+    const ONE: u64 = 1 << 20;
+    let bits = number.checked_ilog2().unwrap_or(0);
+    let fraction = (number << (63 - bits) << 1) >> 44;
+    let bulge = (((fraction * (ONE - fraction)) >> 20) * 355) >> 10;
+    u64::from(bits) << 20 | (fraction + bulge).min(ONE - 1)
+}
+
+/// At least as many as there are primes up to `bound`.
 ///
-/// ln n# < 1.01624 n (Rosser and Schoenfeld 1962, theorem 9), and a word is only
-/// closed when the next prime would not fit, so that it holds more than
-/// 64 − log2(n) bits.
-fn primorial_words_max(n: u64) -> usize {
-    let filled_bits = 63_u64
-        .saturating_sub(u64::from(n.checked_ilog2().unwrap_or(0)))
-        .max(1);
-    // 1.01624 / ln 2 < 1.4662.
-    let bits = n.saturating_mul(14_662) / 10_000;
-    usize::try_from(bits / filled_bits + 2).unwrap_or(0)
+/// π(x) < 1.25506 x / ln x (Rosser and Schoenfeld 1962, corollary 1), and
+/// ln x > 0.6931 ⌊log2 x⌋.
+fn count_max(bound: u64) -> usize {
+    let bits = u64::from(bound.max(2).ilog2());
+    usize::try_from(bound.saturating_mul(1_811) / (1000 * bits) + 4).unwrap_or(0)
 }
 
-/// sf(n) = Π k^(n−k+1) (A000178).
-pub fn superfactorial(n: u64) -> BigUint {
-    from_exponents(n, superfactorial_exponent)
+/// Bytes of a list of the primes up to `bound` with their exponents, at most.
+pub(crate) fn list_bytes(bound: u64) -> u64 {
+    count_max(bound) as u64 * size_of::<(u64, u64)>() as u64
+}
+
+/// The exponents fit into 64 bits for any n whose number fits into a memory.
+fn narrow(exponent: u128) -> u64 {
+    u64::try_from(exponent).unwrap_or(u64::MAX)
 }
 
 /// The exponent of the prime in sf(n), Σ_{m≤n} `v_p(m`!) = `Σ_j` Σ_{m≤n} ⌊m / p^j⌋.
@@ -69,24 +179,12 @@ pub fn superfactorial_exponent(n: u64, prime: u64) -> u128 {
     })
 }
 
-/// H(n) = Π k^k (A002109).
-pub fn hyperfactorial(n: u64) -> BigUint {
-    from_exponents(n, hyperfactorial_exponent)
-}
-
 /// The exponent of the prime in H(n): the sum of the multiples of each p^j up to
 /// n, which is p^j · t(t+1)/2 where t = ⌊n / p^j⌋.
 pub fn hyperfactorial_exponent(n: u64, prime: u64) -> u128 {
     sum_over_powers(n, prime, |power, t| {
         u128::from(power) * (u128::from(t) * (u128::from(t) + 1) / 2)
     })
-}
-
-/// Π p^`exponent(n, p)`. The exponents fit into 64 bits for any n whose number
-/// fits into a memory.
-fn from_exponents(n: u64, exponent: impl Fn(u64, u64) -> u128) -> BigUint {
-    let narrow = |prime| u64::try_from(exponent(n, prime)).unwrap_or(u64::MAX);
-    odd_prime_powers(n, narrow, |_| n) << exponent(n, 2)
 }
 
 /// The exponent of the prime in n!, which is Σ ⌊n / p^j⌋ (Legendre 1808).
@@ -111,55 +209,48 @@ fn sum_over_powers(n: u64, prime: u64, term: impl Fn(u64, u64) -> u128) -> u128 
     sum
 }
 
-/// Π p^`exponent(p)` over the odd primes up to `bound`.
-///
-/// Primes above `reach(bit)` must have no exponent of 2^bit or more; this only
-/// spares the sieve.
-fn odd_prime_powers(
-    bound: u64,
-    exponent: impl Fn(u64) -> u64,
-    reach: impl Fn(u32) -> u64,
-) -> BigUint {
-    let mut product = BigUint::from(1_u32);
-    // No prime's exponent is above that of 3, but in hyperfactorials so small
-    // that a prime itself is.
-    let exponent_max = exponent(3).max(bound);
-    for bit in (0..=exponent_max.checked_ilog2().unwrap_or(0)).rev() {
-        product = &product * &product;
-        let mut factors = Factors::with_capacity(0);
-        for_each_prime(reach(bit).min(bound), |prime| {
-            if prime > 2 && exponent(prime) >> bit & 1 == 1 {
-                factors.push(prime);
-            }
-        });
-        product *= factors.product();
-    }
-    product
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::product::progression;
+    use num_bigint::BigUint;
+
+    /// The number from its prime powers, in `parts` parts.
+    fn number(kind: Kind, n: u64, parts: usize) -> BigUint {
+        let mut multiplier = Multiplier::proved();
+        let mut number = BigUint::from(1_u32);
+        for index in 0..parts {
+            let powers = PrimePowers::of(kind, n).expect("a product of primes");
+            number *= powers.part(index, parts).product(&mut multiplier).to_big();
+        }
+        let powers = PrimePowers::of(kind, n).expect("a product of primes");
+        let tens = u32::try_from(powers.tens).expect("few");
+        assert_eq!(number, powers.product(&mut multiplier).to_big());
+        number * BigUint::from(10_u32).pow(tens)
+    }
 
     #[test]
     fn agree_with_plain_products() {
         let mut factorial_naive = BigUint::from(1_u32);
         let mut super_naive = BigUint::from(1_u32);
         let mut hyper_naive = BigUint::from(1_u32);
-        for n in 0..300_u64 {
+        for n in 0..200_u64 {
             if n > 0 {
                 factorial_naive *= n;
                 super_naive *= &factorial_naive;
                 hyper_naive *= BigUint::from(n).pow(u32::try_from(n).expect("small"));
             }
-            assert_eq!(factorial(n), factorial_naive, "{n}!");
-            assert_eq!(superfactorial(n), super_naive, "sf({n})");
-            assert_eq!(hyperfactorial(n), hyper_naive, "H({n})");
-            if n % 2 == 1 {
+            let parts = 1 + usize::try_from(n).expect("small") % 4;
+            assert_eq!(number(Kind::Factorial, n, parts), factorial_naive, "{n}!");
+            let superfactorial = number(Kind::Superfactorial, n, parts);
+            assert_eq!(superfactorial, super_naive, "sf({n})");
+            let hyperfactorial = number(Kind::Hyperfactorial, n, parts);
+            assert_eq!(hyperfactorial, hyper_naive, "H({n})");
+            if n > 0 {
+                let mut multiplier = Multiplier::proved();
                 assert_eq!(
-                    odd_double_factorial(n),
-                    progression(n, 2, n / 2 + 1),
+                    number(Kind::Multifactorial(2), n, parts),
+                    progression(n, 2, n.div_ceil(2), &mut multiplier).to_big(),
                     "{n}!!"
                 );
             }
@@ -169,27 +260,42 @@ mod tests {
     /// Where squares of 32-bit numbers overflow.
     #[test]
     fn agree_around_the_edges_of_32_bits() {
+        let mut multiplier = Multiplier::proved();
         for n in [46_340, 46_341, 65_535, 65_536, 65_537] {
-            assert_eq!(factorial(n), progression(n, 1, n), "{n}!");
+            let plain = progression(n, 1, n, &mut multiplier).to_big();
+            assert_eq!(number(Kind::Factorial, n, 2), plain, "{n}!");
         }
     }
 
     #[test]
-    fn primorials_fit_the_room_reserved() {
-        for n in [2_u64, 3, 10, 100, 1000, 10_000, 100_000, 1_000_000] {
-            let words_max = primorial_words_max(n);
-            let mut factors = Factors::with_capacity(0);
-            let mut words = 1;
-            let mut last = 1_u64;
-            for_each_prime(n, |prime| {
-                factors.push(prime);
-                last = last.checked_mul(prime).unwrap_or_else(|| {
-                    words += 1;
-                    prime
-                });
-            });
-            assert!(words <= words_max, "{n}: {words} > {words_max}");
-            assert_eq!(factors.product(), primorial(n));
+    fn parts_are_about_equally_long() {
+        for (kind, n, parts) in [
+            (Kind::Factorial, 20_000, 2),
+            (Kind::Factorial, 20_000, 3),
+            (Kind::Factorial, 20_000, 7),
+            (Kind::Factorial, 100_000, 64),
+            (Kind::Superfactorial, 1000, 16),
+            (Kind::Hyperfactorial, 1000, 64),
+        ] {
+            let lengths: Vec<usize> = (0..parts)
+                .map(|index| {
+                    let powers = PrimePowers::of(kind, n).expect("primes");
+                    let product = powers.part(index, parts).product(&mut Multiplier::proved());
+                    product.limbs().len()
+                })
+                .collect();
+            let (least, most) = (lengths.iter().min(), lengths.iter().max());
+            let (least, most) = (least.expect("parts"), most.expect("parts"));
+            assert!(most - least < most / 20, "{lengths:?}");
+        }
+    }
+
+    #[test]
+    fn there_is_room_for_all_primes() {
+        for bound in (0..2000).chain([10_000, 100_000, 1_000_000]) {
+            let mut count = 0;
+            for_each_prime(bound, |_| count += 1);
+            assert!(count <= count_max(bound), "{bound}");
         }
     }
 }

@@ -50,6 +50,9 @@ pub struct Request {
     pub n: u64,
     /// How the result is written.
     pub format: Format,
+    /// Whether every product must be proved exact, even where a check would be
+    /// faster.
+    pub proved: bool,
 }
 
 impl Kind {
@@ -141,6 +144,16 @@ impl Format {
 }
 
 impl Request {
+    /// All digits of a number, as fast as can be.
+    pub const fn decimal(kind: Kind, n: u64) -> Self {
+        Self {
+            kind,
+            n,
+            format: Format::Decimal,
+            proved: false,
+        }
+    }
+
     /// Checks all parameters.
     ///
     /// # Errors

@@ -22,6 +22,10 @@ const PAGE_BYTES: usize = 64 * 1024;
 /// touches little.
 const STEP_BYTES: usize = 1024;
 
+/// Memory grows by a part of itself at least, one in so many: each time costs the
+/// host a call to its kernel, and waits for what its other sandboxes do there.
+const GROWTH: usize = 16;
+
 #[global_allocator]
 static HEAP: Heap = Heap::new();
 
@@ -65,6 +69,10 @@ struct Memory {
     end: Cell<usize>,
 }
 
+fn grow(pages: usize) -> bool {
+    wasm32::memory_grow(0, pages) != usize::MAX
+}
+
 // `memcpy` and its like, which compilers take for granted, come from WASI's libc.
 #[link(name = "c")]
 unsafe extern "C" {
@@ -86,9 +94,11 @@ unsafe impl dlmalloc::Allocator for Memory {
         let Some(end) = start.checked_add(bytes) else {
             return (ptr::null_mut(), 0, 0);
         };
-        let memory_bytes = wasm32::memory_size(0).saturating_mul(PAGE_BYTES);
-        let pages = end.saturating_sub(memory_bytes).div_ceil(PAGE_BYTES);
-        if pages > 0 && wasm32::memory_grow(0, pages) == usize::MAX {
+        let pages = wasm32::memory_size(0);
+        let needed = end
+            .saturating_sub(pages.saturating_mul(PAGE_BYTES))
+            .div_ceil(PAGE_BYTES);
+        if needed > 0 && !grow(needed.max(pages / GROWTH)) && !grow(needed) {
             return (ptr::null_mut(), 0, 0);
         }
         self.end.set(end);

@@ -2,7 +2,11 @@
 
 use alloc::string::String;
 
+use crate::cost::Count;
 use crate::decimal::push_u64;
+use crate::digits;
+use crate::error::Error;
+use crate::request::Kind;
 
 /// Writes a number of `count` digits, of which `digits` are the first, with
 /// `significant` digits, ties to even.
@@ -19,15 +23,63 @@ pub fn write(digits: &[u8], more: bool, count: u64, significant: u32) -> String 
     if rounds_up(&kept, dropped, more) && increment(&mut kept) {
         exponent += 1;
     }
-    let mut text = String::with_capacity(significant + 25);
-    for (place, &digit) in kept.iter().enumerate() {
+    let mut exponent_text = String::with_capacity(20);
+    push_u64(&mut exponent_text, exponent);
+    join(&kept, &exponent_text)
+}
+
+/// Writes the number from what is known without it.
+///
+/// # Errors
+///
+/// [`Error::Failed`] where the digits that are left out are so near to 5000… that
+/// the number itself would be needed to round them. [`by_series`] leaves no
+/// number that is known to be.
+pub(crate) fn from_series(kind: Kind, n: u64, significant: u32) -> Result<String, Error> {
+    match digits::rounded(kind, n, significant) {
+        Some(rounded) => Ok(join(rounded.digits.as_bytes(), &rounded.exponent)),
+        None => Err(Error::Failed(String::from(
+            "the digits that are left out are too near to a half to be rounded without the \
+             number; ask for more or fewer digits",
+        ))),
+    }
+}
+
+/// Numbers of more digits are written by a series.
+const SERIES_DIGITS_MIN: u64 = 12_000;
+
+/// Whether a number of so many digits is written by [`from_series`].
+///
+/// All that are longer than this are, if there is a series, so that they need
+/// little time and memory; shorter ones need no more memory themselves, by
+/// `memory`. No product among them is exactly half between two numbers of up to
+/// 1000 digits, for which it could have no more than 1001 before its zeros. Let
+/// 2^a · 5^b be what all m factors of n!(k) have in common: divided by it they are
+/// an arithmetic progression of different numbers, whose step has 2 or 5 as a
+/// factor only if they have not. So their product is at least m!, and without
+/// all its factors 2 and 5, of which there are at most m + 64 and m/4 + 27, at least
+/// m! / (2^m 5^(m/4) 2^128); and so many digits n!(k) has before its zeros. m is
+/// above 600, as factors are words: that makes 1084 digits. sf(n) and H(n) have
+/// far more, since two fifths of all factors are neither even nor multiples of 5.
+pub(crate) fn by_series(kind: Kind, digits: Count) -> bool {
+    let long = match digits {
+        Count::Exact(count) | Count::AtMost(count) => count > SERIES_DIGITS_MIN,
+        Count::Beyond => true,
+    };
+    long && kind != Kind::Primorial
+}
+
+/// d.ddd…e+X
+fn join(digits: &[u8], exponent: &str) -> String {
+    let mut text = String::with_capacity(digits.len() + exponent.len() + 3);
+    for (place, &digit) in digits.iter().enumerate() {
         if place == 1 {
             text.push('.');
         }
         text.push(char::from(digit));
     }
     text.push_str("e+");
-    push_u64(&mut text, exponent);
+    text.push_str(exponent);
     text
 }
 

@@ -5,78 +5,82 @@
 //! negative. Recursion halves the range, so that its depth is the logarithm of
 //! n; the work is that of a few balanced products of the size of n!.
 
-use num_bigint::BigUint;
-
-/// Pairs of steps that are taken one after the other rather than split again.
-const LEAF_PAIRS: u64 = 8;
+use crate::multiply::Multiplier;
+use crate::natural::Natural;
 
 /// !n (A000166), by D(m) = m · D(m−1) + (−1)^m from D(0) = 1.
-pub fn subfactorial(n: u64) -> BigUint {
+pub fn subfactorial(n: u64, multiplier: &mut Multiplier) -> Natural {
     // Two steps, with even m = 2j: D(m) = m(m−1) · D(m−2) − (m−1). They compose
     // to D(2j) = P · D(0) − Q.
-    let (scale, minus) = subfactorial_block(0, n / 2);
-    let even = scale - minus;
-    if n.is_multiple_of(2) {
-        even
-    } else {
-        even * n - 1_u32
+    let (mut number, minus) = subfactorial_block(0, n / 2, multiplier);
+    number.subtract(&minus);
+    if !n.is_multiple_of(2) {
+        number = multiplier.product(&number, &Natural::from(n));
+        number.subtract(&Natural::one());
     }
+    number
 }
 
 /// The pairs from `from` + 1 to `to` as x → P · x − Q.
-fn subfactorial_block(from: u64, to: u64) -> (BigUint, BigUint) {
-    if to - from > LEAF_PAIRS {
+fn subfactorial_block(from: u64, to: u64, multiplier: &mut Multiplier) -> (Natural, Natural) {
+    if to == from {
+        return (Natural::one(), Natural::from(0));
+    }
+    if to - from > 1 {
         let middle = from + (to - from) / 2;
-        let (scale_low, minus_low) = subfactorial_block(from, middle);
-        let (scale_high, minus_high) = subfactorial_block(middle, to);
-        let mut minus = minus_low * &scale_high;
-        minus += minus_high;
-        return (scale_low * scale_high, minus);
+        let (scale_low, minus_low) = subfactorial_block(from, middle, multiplier);
+        let (scale_high, minus_high) = subfactorial_block(middle, to, multiplier);
+        let mut minus = multiplier.product(&minus_low, &scale_high);
+        minus.add(&minus_high);
+        return (multiplier.product(&scale_low, &scale_high), minus);
     }
-    let mut scale = BigUint::from(1_u32);
-    let mut minus = BigUint::ZERO;
-    for even in (from + 1..=to).map(|pair| 2 * pair) {
-        scale = scale * even * (even - 1);
-        minus = minus * even * (even - 1) + (even - 1);
+    let even = 2 * to;
+    (pair(even, multiplier), Natural::from(even - 1))
+}
+
+/// m (m−1).
+fn pair(even: u64, multiplier: &mut Multiplier) -> Natural {
+    match even.checked_mul(even - 1) {
+        Some(word) => Natural::from(word),
+        None => multiplier.product(&Natural::from(even), &Natural::from(even - 1)),
     }
-    (scale, minus)
 }
 
 /// af(n) (A005165), by af(m) = m! − af(m−1) from af(0) = 0.
-pub fn alternating(n: u64) -> BigUint {
+pub fn alternating(n: u64, multiplier: &mut Multiplier) -> Natural {
     // Pairs of terms from below, with even m = 2j: m! − (m−1)! is
     // (m−2)! · (m−1)². They compose to af(2j) = S beside (2j)! = P.
-    let (product, sum) = alternating_block(0, n / 2);
+    let (product, sum) = alternating_block(0, n / 2, multiplier);
     if n.is_multiple_of(2) {
-        sum
-    } else {
-        product * n - sum
+        return sum;
     }
+    let mut number = multiplier.product(&product, &Natural::from(n));
+    number.subtract(&sum);
+    number
 }
 
 /// (2·`to`)! / (2·`from`)!, and the sum of the terms above (2·`from`)! divided
 /// by it.
-fn alternating_block(from: u64, to: u64) -> (BigUint, BigUint) {
-    if to - from > LEAF_PAIRS {
+fn alternating_block(from: u64, to: u64, multiplier: &mut Multiplier) -> (Natural, Natural) {
+    if to == from {
+        return (Natural::one(), Natural::from(0));
+    }
+    if to - from > 1 {
         let middle = from + (to - from) / 2;
-        let (product_low, sum_low) = alternating_block(from, middle);
-        let (product_high, sum_high) = alternating_block(middle, to);
-        let mut sum = sum_high * &product_low;
-        sum += sum_low;
-        return (product_low * product_high, sum);
+        let (product_low, sum_low) = alternating_block(from, middle, multiplier);
+        let (product_high, sum_high) = alternating_block(middle, to, multiplier);
+        let mut sum = multiplier.product(&sum_high, &product_low);
+        sum.add(&sum_low);
+        return (multiplier.product(&product_low, &product_high), sum);
     }
-    let mut product = BigUint::from(1_u32);
-    let mut sum = BigUint::ZERO;
-    for even in (from + 1..=to).map(|pair| 2 * pair) {
-        sum += &product * (even - 1) * (even - 1);
-        product = product * even * (even - 1);
-    }
-    (product, sum)
+    let odd = Natural::from(2 * to - 1);
+    (pair(2 * to, multiplier), multiplier.square(&odd))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use num_bigint::BigUint;
 
     #[test]
     fn agree_with_the_recurrences() {
@@ -94,8 +98,11 @@ mod tests {
                 factorial *= n;
                 alternated = &factorial - alternated;
             }
-            assert_eq!(subfactorial(n), derangements, "!{n}");
-            assert_eq!(alternating(n), alternated, "af({n})");
+            let mut multiplier = Multiplier::proved();
+            let number = subfactorial(n, &mut multiplier);
+            assert_eq!(number.to_big(), derangements, "!{n}");
+            let number = alternating(n, &mut multiplier);
+            assert_eq!(number.to_big(), alternated, "af({n})");
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What can become of a job that is not done, and which of that may be tried
 //! again.
 
+use std::borrow::Cow;
+
 use crate::limits::Limit;
 
 /// Why a job has no result.
@@ -25,7 +27,7 @@ pub enum RunError {
         /// What the job would need, in the same unit.
         needed: u64,
         /// What it is that the job needs: "of memory", "of output".
-        needs: &'static str,
+        needs: Cow<'static, str>,
     },
     /// The result is out of reach at any limit.
     #[error("{0}")]
@@ -95,6 +97,18 @@ impl RunError {
             | Self::Failed(_)
             | Self::Upstream(_)
             | Self::ReaderGone => false,
+        }
+    }
+}
+
+impl RunError {
+    /// The error that this one followed from: what broke the input off, however
+    /// many channels it came through.
+    #[must_use]
+    pub fn cause(self) -> Self {
+        match self {
+            Self::Upstream(writer) => writer.cause(),
+            error => error,
         }
     }
 }

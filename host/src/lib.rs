@@ -5,7 +5,7 @@
 //! [`limits`] and [`machine`], [`RunError`], [`engine`], [`component`],
 //! [`pool`], [`sandbox`], [`channel`], and then the two worlds that come with
 //! the library: [`command`] runs any `wasi:cli/run` component, [`factorial`] the
-//! bundled one.
+//! bundled one. [`fanout`] has several sandboxes at work on one number.
 //!
 //! ```
 //! use cocoon::engine::Engine;
@@ -29,6 +29,7 @@ pub mod component;
 pub mod engine;
 mod error;
 pub mod factorial;
+pub mod fanout;
 pub mod limits;
 pub mod machine;
 pub mod pool;

@@ -79,6 +79,15 @@ pub const ERROR_CHARS: usize = 1000;
 pub const COSTS_REMEMBERED: usize = 1024;
 /// The most linear memory that a 32-bit component can have.
 pub const LINEAR_MEMORY_BYTES: u64 = 4 << 30;
+/// The most sandboxes that may be asked for to work on one number.
+pub const FAN_OUT_MAX: u32 = 64;
+/// Processors from which on a number is fanned out by itself: on two, two
+/// sandboxes were measured to take as long as one.
+pub const AUTO_PROCESSORS_MIN: u32 = 4;
+/// The most steps that a plan for one number may have.
+pub const PLAN_STEPS: usize = 256;
+/// Memory of a sandbox that checks digits, for which the contract has no promise.
+pub const VERIFY_BYTES: u64 = 8 << 20;
 /// The share of the machine's memory that all sandboxes may have, in percent.
 pub const TOTAL_MEMORY_PERCENT: u64 = 70;
 

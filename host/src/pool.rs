@@ -29,6 +29,7 @@ struct Lanes {
     sandboxes: Arc<Semaphore>,
     large_pages: Arc<Semaphore>,
     large_pages_max: u64,
+    sandboxes_max: u32,
     total_memory_bytes: u64,
     waiting: AtomicU64,
 }
@@ -72,6 +73,7 @@ impl Pool {
             sandboxes: permits(sandboxes.into()),
             large_pages: permits(large_pages_max),
             large_pages_max,
+            sandboxes_max: sandboxes,
             total_memory_bytes: engine.total_memory_bytes(),
             waiting: AtomicU64::new(0),
         }))
@@ -124,27 +126,87 @@ impl Pool {
         })
     }
 
+    /// Waits for places for sandboxes that are needed at once, each capped at its
+    /// share of `caps_bytes`.
+    ///
+    /// All of their memory is taken in one go, and then all of their places, so
+    /// that two that wait never hold halves of what both need.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pool::admit`], of the whole as of each.
+    pub async fn admit_all(
+        &self,
+        caps_bytes: &[u64],
+        deadline: Instant,
+    ) -> Result<Vec<Permit>, RunError> {
+        let pages: Vec<_> = caps_bytes
+            .iter()
+            .map(|&cap_bytes| match cap_bytes {
+                ..=SMALL_JOB_BYTES => Ok(0),
+                _ => self.large_pages(cap_bytes),
+            })
+            .collect::<Result<_, _>>()?;
+        let all_pages: u64 = pages.iter().copied().map(u64::from).sum();
+        let all_pages = self.few_pages(all_pages, all_pages.saturating_mul(PAGE_BYTES))?;
+        let count = u32::try_from(caps_bytes.len()).unwrap_or(u32::MAX);
+        if count > self.0.sandboxes_max {
+            return Err(RunError::TooLarge {
+                limit: Limit::Sandboxes,
+                value: self.0.sandboxes_max.into(),
+                needed: count.into(),
+                needs: "sandboxes".into(),
+            });
+        }
+        let mut memory = match all_pages {
+            0 => None,
+            _ => Some(self.take(&self.0.large_pages, all_pages, deadline).await?),
+        };
+        let mut sandboxes = self.take(&self.0.sandboxes, count, deadline).await?;
+        let share = |lane: &mut OwnedSemaphorePermit, count: u32| {
+            lane.split(usize::try_from(count).unwrap_or(usize::MAX))
+                .unwrap_or_else(|| unreachable!("the shares are what was taken"))
+        };
+        Ok(caps_bytes
+            .iter()
+            .zip(pages)
+            .map(|(&cap_bytes, pages)| Permit {
+                cap_bytes,
+                deadline,
+                _sandbox: share(&mut sandboxes, 1),
+                _memory: match (&mut memory, pages) {
+                    (_, 0) | (None, _) => None,
+                    (Some(memory), pages) => Some(share(memory, pages)),
+                },
+            })
+            .collect())
+    }
+
     /// The pages that a job of `cap_bytes` takes from the large lane.
     fn large_pages(&self, cap_bytes: u64) -> Result<u32, RunError> {
-        let pages = cap_bytes.div_ceil(PAGE_BYTES);
-        let over = |limit, value, needs| {
-            Err(RunError::TooLarge {
-                limit,
-                value,
-                needed: cap_bytes,
-                needs,
-            })
-        };
         let one_bytes = self.0.limits.get(Limit::SandboxMemory);
         if cap_bytes > one_bytes {
-            return over(Limit::SandboxMemory, one_bytes, "of memory");
+            return Err(RunError::TooLarge {
+                limit: Limit::SandboxMemory,
+                value: one_bytes,
+                needed: cap_bytes,
+                needs: "of memory".into(),
+            });
         }
+        self.few_pages(cap_bytes.div_ceil(PAGE_BYTES), cap_bytes)
+    }
+
+    /// `pages` if the large lane ever has so many; they are told as
+    /// `needed_bytes`.
+    fn few_pages(&self, pages: u64, needed_bytes: u64) -> Result<u32, RunError> {
         match u32::try_from(pages) {
             Ok(few) if pages <= self.0.large_pages_max => Ok(few),
-            _ => {
-                let needs = "of memory beyond what is kept for small jobs";
-                over(Limit::TotalMemory, self.0.total_memory_bytes, needs)
-            }
+            _ => Err(RunError::TooLarge {
+                limit: Limit::TotalMemory,
+                value: self.0.total_memory_bytes,
+                needed: needed_bytes,
+                needs: "of memory beyond what is kept for small jobs".into(),
+            }),
         }
     }
 

@@ -78,6 +78,11 @@ impl<W: World> Sandbox<W> {
         }
     }
 
+    /// Ends the sandbox and keeps its place, for a fresh one.
+    pub fn into_permit(self) -> Permit {
+        self.permit
+    }
+
     /// Lowers the memory cap to what the job promised.
     pub fn lower_cap(&mut self, cap_bytes: u64) {
         let cap = &mut self.store.data_mut().memory.cap_bytes;

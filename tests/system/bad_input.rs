@@ -120,11 +120,17 @@ fn what_a_limit_forbids_is_known_before_computing() {
     for (arguments, words) in [
         (
             &["compute", "1000000", "--output", "1MiB"][..],
-            &["5565709", "--output", "COCOON_OUTPUT", "1 MiB"][..],
+            &[
+                "5565709 digits",
+                "5565709 B",
+                "--output",
+                "COCOON_OUTPUT",
+                "1 MiB",
+            ][..],
         ),
         (
             &["compute", "1000000", "--sandbox-memory", "2MiB"],
-            &["--sandbox-memory", "2 MiB"],
+            &["5565709 digits", "--sandbox-memory", "2 MiB"],
         ),
         (
             &["compute", "1000000", "--total-memory", "4MiB"],

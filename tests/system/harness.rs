@@ -85,7 +85,7 @@ pub(crate) async fn streamed(
     let admitted = factorial.admit(request).await?;
     let (sender, receiver) = channel();
     let (told, (all, seen)) = tokio::join!(admitted.send_to(sender), drain(receiver));
-    Ok((told, all, seen))
+    Ok((told.map(|_| ()), all, seen))
 }
 
 /// Waits for what must happen, but not for ever.

@@ -10,7 +10,9 @@ mod bad_input;
 mod channels;
 mod cli;
 mod contract;
+mod digits;
 mod exec;
+mod fan_out;
 mod grants;
 mod harness;
 mod hostile_factorial;
@@ -21,6 +23,7 @@ mod output;
 mod promises;
 mod shell;
 mod stock;
+mod verify;
 mod worlds;
 
 #[allow(

@@ -94,7 +94,7 @@ async fn a_hundred_honest_jobs_finish_beside_hostile_ones() {
         .await
         .expect("a sandbox");
     busy.push(tokio::spawn(async move {
-        flooding.send_to(sender).await.map(|()| String::new())
+        flooding.send_to(sender).await.map(|_| String::new())
     }));
     // The first of them are at work for sure when the honest ones start.
     for _ in 0..100 {

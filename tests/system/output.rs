@@ -66,6 +66,9 @@ fn a_failed_run_leaves_the_old_file_and_nothing_else() {
     let hostile = ["--component", cocoon_test_guests::HOSTILE_FACTORIAL];
     let trap = cocoon_test_guests::hostile::TRAP_MIDSTREAM.to_string();
     let flood = cocoon_test_guests::hostile::FLOOD.to_string();
+    let taking = cocoon_test_guests::hostile::TAKE_MIDSTREAM.to_string();
+    let spinning = cocoon_test_guests::hostile::SPIN_MIDSTREAM.to_string();
+    let part = cocoon_test_guests::hostile::PART_TRAPS.to_string();
     for (arguments, words) in [
         (
             vec!["compute", ENDLESS, "--deadline", "100ms"],
@@ -86,6 +89,19 @@ fn a_failed_run_leaves_the_old_file_and_nothing_else() {
         (
             [&["compute", &flood, "--output", "1MiB"], &hostile[..]].concat(),
             ["output", "1 MiB"],
+        ),
+        // In the middle, when some of it is in the file beside.
+        (
+            [&["compute", &taking], &hostile[..]].concat(),
+            ["memory of one sandbox", "4 MiB"],
+        ),
+        (
+            [&["compute", &spinning, "--deadline", "300ms"], &hostile[..]].concat(),
+            ["deadline", "--deadline"],
+        ),
+        (
+            [&["compute", &part, "--fan-out", "2"], &hostile[..]].concat(),
+            ["trapped", "the component"],
         ),
     ] {
         assert_fails(&run(arguments.iter().chain(&["-o", path])), 1, &words);
@@ -110,6 +126,33 @@ fn ctrl_c_leaves_no_file_behind() {
         .expect("a process");
     // The file beside is there as soon as it is at work.
     until("a file beside", || !names(folder.path()).is_empty());
+    interrupt(&child);
+    let output = child.wait_with_output().expect("its end");
+    assert_eq!(output.status.code(), Some(130));
+    assert_one_line(&String::from_utf8_lossy(&output.stderr), &["interrupted"]);
+    assert_eq!(names(folder.path()), Vec::<String>::new());
+}
+
+#[test]
+fn ctrl_c_in_the_middle_of_a_fan_out_leaves_no_file_behind() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("value");
+    let n = cocoon_test_guests::hostile::PART_SPINS.to_string();
+    let component = cocoon_test_guests::HOSTILE_FACTORIAL;
+    let arguments = ["compute", &n, "--fan-out", "2", "--component", component];
+    let child = cocoon(arguments)
+        .arg("-o")
+        .arg(&path)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a process");
+    // Some of it is written already.
+    until("a part of the number", || {
+        let names = names(folder.path());
+        names.first().is_some_and(|name| {
+            fs::metadata(folder.path().join(name)).is_ok_and(|file| file.len() > 0)
+        })
+    });
     interrupt(&child);
     let output = child.wait_with_output().expect("its end");
     assert_eq!(output.status.code(), Some(130));

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use cocoon::RunError;
-use cocoon::channel::{Promise, Sender, byte_outlet, channel};
+use cocoon::channel::{Broadcast, Promise, Sender, byte_outlet, channel};
 use cocoon::component::{Component, Grants};
 use cocoon::factorial::{BUNDLED, Estimate, FactorialWorld, Format, Kind, Request};
 use cocoon::limits::{LINEAR_MEMORY_BYTES, REPLY_BYTES};
@@ -86,16 +86,17 @@ async fn stream(
     request: Request,
     digits: Sender<Bytes>,
 ) -> Result<(), RunError> {
+    let readers = Broadcast::from(digits);
     sandbox
         .run(async |store, component| {
             store
                 .run_concurrent(async |accessor| {
                     let component = component.cocoon_factorial_factorial();
-                    let Ok((written, done)) = component.call_digits(accessor, request).await?
+                    let Ok((written, done)) = component.call_digits(accessor, request, 0).await?
                     else {
                         panic!("{request:?} is refused");
                     };
-                    let (outlet, closed) = byte_outlet(&digits, u64::MAX);
+                    let (outlet, closed) = byte_outlet(&readers, u64::MAX);
                     let (resolved, resolution) = tokio::sync::oneshot::channel();
                     accessor.with(|mut store| {
                         written.pipe(&mut store, outlet)?;
@@ -103,7 +104,7 @@ async fn stream(
                     })?;
                     closed.wait().await;
                     assert!(
-                        matches!(resolution.await, Ok(Ok(()))),
+                        matches!(resolution.await, Ok(Ok(_))),
                         "{request:?} is finished"
                     );
                     Ok(())
@@ -111,7 +112,7 @@ async fn stream(
                 .await?
         })
         .await?;
-    digits.finish();
+    readers.end(&Ok(()));
     Ok(())
 }
 
@@ -160,6 +161,7 @@ async fn the_promise_holds_for_every_kind_and_format() {
                     kind,
                     n,
                     format: Format::Scientific(50),
+                    proved: false,
                 },
             )
             .await;

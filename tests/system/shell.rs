@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::harness::{Ended, clean, ended};
+use crate::harness::{Ended, assert_fails, clean, ended};
 
 /// The output of a shell line in which `$0` is the binary.
 fn shell(line: &str) -> Ended {
@@ -38,6 +38,24 @@ fn few_descriptors_are_enough() {
             "{descriptors}"
         );
     }
+}
+
+#[test]
+fn a_file_that_may_not_grow_is_one_line_and_no_half_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("value");
+    let path = path.to_str().expect("text");
+    // 400 blocks of 512 or 1,024 bytes, in a number of 456,574 digits, and more
+    // than the memory image takes.
+    let line = format!("ulimit -f 400; exec \"$0\" compute 100000 -o '{path}'");
+    let limited = shell(&line);
+    assert_fails(&limited, 1, &["cannot write", path]);
+    let left = std::fs::read_dir(folder.path()).expect("a folder").count();
+    assert_eq!(left, 0, "nothing is left behind");
+    let redirected = shell(&format!(
+        "ulimit -f 400; exec \"$0\" compute 100000 > '{path}'"
+    ));
+    assert_fails(&redirected, 1, &["cannot write standard output"]);
 }
 
 #[test]

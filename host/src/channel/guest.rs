@@ -20,7 +20,7 @@ use wasmtime::component::{
     WriteBuffer,
 };
 
-use super::{Receiver, Sender};
+use super::{Broadcast, Receiver, Sender};
 use crate::component::State;
 use crate::error::RunError;
 use crate::limits::{CHUNK_BYTES, Limit};
@@ -102,12 +102,14 @@ where
 /// An outlet for bytes, moved in pieces of up to [`CHUNK_BYTES`], that stops the
 /// sandbox when they come to more than `cap_bytes`.
 pub fn byte_outlet(
-    sender: &Sender<Bytes>,
+    readers: &Broadcast<Bytes>,
     cap_bytes: u64,
 ) -> (impl StreamConsumer<State, Item = u8> + use<>, Closed) {
     let (open, closed) = oneshot::channel();
+    let (values, sent) = readers.values();
     let outlet = ByteOutlet {
-        values: sender.values(),
+        values,
+        sent,
         cap_bytes,
         left_bytes: cap_bytes,
         _open: open,
@@ -116,10 +118,33 @@ pub fn byte_outlet(
 }
 
 struct ByteOutlet {
-    values: PollSender<Bytes>,
+    /// Those whose readers are still there.
+    values: Vec<PollSender<Bytes>>,
+    sent: Arc<AtomicBool>,
     cap_bytes: u64,
     left_bytes: u64,
     _open: oneshot::Sender<()>,
+}
+
+impl ByteOutlet {
+    /// Waits for room with every reader that is left; false where none is. Room
+    /// that one has made already is kept for it.
+    fn poll_room(&mut self, context: &mut Context<'_>) -> Poll<bool> {
+        let mut waits = false;
+        self.values
+            .retain_mut(|values| match values.poll_reserve(context) {
+                Poll::Ready(room) => room.is_ok(),
+                Poll::Pending => {
+                    waits = true;
+                    true
+                }
+            });
+        if waits {
+            Poll::Pending
+        } else {
+            Poll::Ready(!self.values.is_empty())
+        }
+    }
 }
 
 impl StreamConsumer<State> for ByteOutlet {
@@ -133,9 +158,9 @@ impl StreamConsumer<State> for ByteOutlet {
         finish: bool,
     ) -> Poll<wasmtime::Result<StreamResult>> {
         let outlet = self.get_mut();
-        match outlet.values.poll_reserve(context) {
-            Poll::Ready(Ok(())) => {}
-            Poll::Ready(Err(_)) => return Poll::Ready(Ok(StreamResult::Dropped)),
+        match outlet.poll_room(context) {
+            Poll::Ready(true) => {}
+            Poll::Ready(false) => return Poll::Ready(Ok(StreamResult::Dropped)),
             Poll::Pending => return wait(finish),
         }
         let mut source = source.as_direct(store);
@@ -151,9 +176,14 @@ impl StreamConsumer<State> for ByteOutlet {
         outlet.left_bytes = left_bytes;
         let chunk = Bytes::copy_from_slice(&written[..taken]);
         source.mark_read(taken);
-        Poll::Ready(Ok(match outlet.values.send_item(chunk) {
-            Ok(()) => StreamResult::Completed,
-            Err(_) => StreamResult::Dropped,
+        outlet.sent.store(true, Ordering::Relaxed);
+        outlet
+            .values
+            .retain_mut(|values| values.send_item(chunk.clone()).is_ok());
+        Poll::Ready(Ok(if outlet.values.is_empty() {
+            StreamResult::Dropped
+        } else {
+            StreamResult::Completed
         }))
     }
 }

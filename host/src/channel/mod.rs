@@ -22,6 +22,7 @@
 //! # }
 //! ```
 
+mod broadcast;
 mod guest;
 mod output;
 
@@ -34,6 +35,7 @@ use tokio_util::sync::PollSender;
 use crate::error::RunError;
 use crate::limits::CHANNEL_ITEMS;
 
+pub use broadcast::Broadcast;
 pub use guest::{Closed, Inlet, Intake, Outlet, Promise, byte_outlet};
 pub use output::Output;
 

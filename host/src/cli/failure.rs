@@ -24,6 +24,9 @@ pub(crate) enum Failure {
     /// What failed is told already.
     #[error("{0}")]
     Programs(String),
+    /// What is wrong is the result of the command, and printed.
+    #[error("the digits are wrong")]
+    Wrong,
     #[error("interrupted")]
     Interrupted,
     /// The reader of our output left. That is its right, and no error.
@@ -50,6 +53,7 @@ impl Failure {
             | Self::Component(_)
             | Self::Engine(_)
             | Self::Io { .. }
+            | Self::Wrong
             | Self::Programs(_) => 1,
         }
     }
@@ -60,7 +64,7 @@ pub(crate) fn report(ended: Result<(), Failure>) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            if !matches!(failure, Failure::ReaderGone) {
+            if !matches!(failure, Failure::ReaderGone | Failure::Wrong) {
                 eprintln!("cocoon: {}", one_line(&failure.to_string()));
             }
             failure.exit_code().into()

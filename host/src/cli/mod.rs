@@ -7,6 +7,7 @@ mod commands;
 mod failure;
 mod limits;
 mod output;
+mod stdout;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -43,6 +44,8 @@ enum Command {
     Kinds(commands::kinds::Kinds),
     /// Tell digits, trailing zeros, leading digits and memory of N! without computing it
     Info(commands::info::Info),
+    /// Check digits that somebody else computed, without computing N!
+    Verify(commands::verify::Verify),
     /// Run any `wasi:cli/run` component, as often at once as asked for
     Exec(commands::exec::Exec),
     /// Tell what a component imports, exports and needs
@@ -79,6 +82,12 @@ fn number(text: &str) -> Result<u64, String> {
         .map_err(|_| format!("N is a whole number from 0 to {}", u64::MAX))
 }
 
+/// A seed as it is typed.
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| format!("a seed is a whole number from 0 to {}", u64::MAX))
+}
+
 fn source(file: Option<&PathBuf>) -> Source {
     file.map_or(BUNDLED, |file| Source::File(file.clone()))
 }
@@ -99,6 +108,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Compute(command) => run(command.run()),
         Command::Kinds(command) => run(command.run()),
         Command::Info(command) => run(command.run()),
+        Command::Verify(command) => run(command.run()),
         Command::Exec(command) => run(command.run()),
         Command::Inspect(command) => run(command.run()),
         Command::Completions(command) => command.run(Cli::command()),
@@ -127,13 +137,17 @@ async fn interrupted() -> Failure {
         what: "cannot wait for Ctrl-C".to_owned(),
         error,
     };
+    // Past `ulimit -f` a write is to fail as on a full disk. Unless somebody
+    // waits for the signal, it ends the program and leaves the half file behind.
+    let too_large = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
     let signals = (
         signal(SignalKind::terminate()),
         signal(SignalKind::hangup()),
+        signal(too_large),
     );
-    let (mut terminated, mut hung_up) = match signals {
-        (Ok(terminated), Ok(hung_up)) => (terminated, hung_up),
-        (Err(error), _) | (_, Err(error)) => return failed(error),
+    let (mut terminated, mut hung_up, _too_large) = match signals {
+        (Ok(terminated), Ok(hung_up), Ok(too_large)) => (terminated, hung_up, too_large),
+        (Err(error), _, _) | (_, Err(error), _) | (_, _, Err(error)) => return failed(error),
     };
     tokio::select! {
         pressed = tokio::signal::ctrl_c() => pressed.map_or_else(failed, |()| Failure::Interrupted),

@@ -5,14 +5,21 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use tempfile::TempPath;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _, BufWriter};
 
 use super::failure::Failure;
+use super::stdout::Stdout;
+
+enum Writer {
+    Stdout(Stdout),
+    File(BufWriter<Box<dyn AsyncWrite + Unpin + Send>>),
+}
 
 /// A place for the bytes of a result.
 pub(crate) struct Output {
-    writer: BufWriter<Box<dyn AsyncWrite + Unpin + Send>>,
+    writer: Writer,
     name: String,
     /// The file that is being written beside the one that is meant.
     beside: Option<(TempPath, PathBuf)>,
@@ -21,7 +28,7 @@ pub(crate) struct Output {
 impl Output {
     pub(crate) fn stdout() -> Self {
         Self {
-            writer: BufWriter::new(Box::new(tokio::io::stdout())),
+            writer: Writer::Stdout(Stdout::new()),
             name: "standard output".to_owned(),
             beside: None,
         }
@@ -41,7 +48,7 @@ impl Output {
         // A device or a pipe is written to, never replaced.
         if existing.as_ref().is_ok_and(|existing| !existing.is_file()) {
             let file = tokio::fs::OpenOptions::new().write(true).open(&path).await;
-            let writer = BufWriter::new(Box::new(file.map_err(failed)?) as Box<_>);
+            let writer = Writer::File(BufWriter::new(Box::new(file.map_err(failed)?)));
             return Ok(Self {
                 writer,
                 name,
@@ -62,7 +69,8 @@ impl Output {
             .tempfile_in(folder)
             .map_err(failed)?;
         let (file, beside) = beside.into_parts();
-        let writer = BufWriter::new(Box::new(tokio::fs::File::from_std(file)) as Box<_>);
+        let file = tokio::fs::File::from_std(file);
+        let writer = Writer::File(BufWriter::new(Box::new(file)));
         Ok(Self {
             writer,
             name,
@@ -71,13 +79,28 @@ impl Output {
     }
 
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let written = self.writer.write_all(bytes).await;
+        let written = match &mut self.writer {
+            Writer::Stdout(stdout) => stdout.write(bytes).await,
+            Writer::File(file) => file.write_all(bytes).await,
+        };
+        written.map_err(|error| self.failure(error))
+    }
+
+    /// As [`Output::write`], for a piece that need not be copied.
+    pub(crate) async fn write_chunk(&mut self, chunk: Bytes) -> Result<(), Failure> {
+        let written = match &mut self.writer {
+            Writer::Stdout(stdout) => stdout.write_chunk(chunk).await,
+            Writer::File(file) => file.write_all(&chunk).await,
+        };
         written.map_err(|error| self.failure(error))
     }
 
     /// Lets the reader see what was written.
     pub(crate) async fn flush(&mut self) -> Result<(), Failure> {
-        let flushed = self.writer.flush().await;
+        let flushed = match &mut self.writer {
+            Writer::Stdout(stdout) => stdout.flush().await,
+            Writer::File(file) => file.flush().await,
+        };
         flushed.map_err(|error| self.failure(error))
     }
 

@@ -105,3 +105,13 @@ impl ResourceLimiter for MemoryCap {
         Ok(self.grow(more - free))
     }
 }
+
+impl Drop for MemoryCap {
+    fn drop(&mut self) {
+        tracing::debug!(
+            used_bytes = self.used_bytes,
+            cap_bytes = self.cap_bytes,
+            "a sandbox's memory"
+        );
+    }
+}

@@ -15,8 +15,9 @@ wasmtime::component::bindgen!({
 });
 
 pub use self::exports::cocoon::factorial::factorial::{
-    Count, Error, Estimate, Facts, Format, Kind, Request,
+    Count, Error, Estimate, Facts, Format, Grade, Kind, Request, Verdict, Verification,
 };
+pub use self::exports::cocoon::factorial::parts::Step;
 
 crate::world!(
     /// Components of the world `cocoon:factorial/sandbox`.

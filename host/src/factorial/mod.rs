@@ -5,29 +5,39 @@
 //! bounded by what the component promises of it and by the limits, whichever is
 //! less. Nothing here looks at the digits.
 
+mod admitted;
 mod bindings;
+mod digits;
+mod parts;
 mod request;
+mod seed;
+mod verify;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::Bytes;
 use quick_cache::sync::Cache;
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 use wasmtime::component::StreamReader;
 
-use crate::channel::{Inlet, Intake, Outlet, Promise, Receiver, Sender, byte_outlet};
+use crate::channel::{Inlet, Intake, Outlet, Receiver, Sender};
 use crate::component::{Component, ComponentError, Grants, Source};
 use crate::engine::Engine;
 use crate::error::RunError;
 use crate::limits::{COSTS_REMEMBERED, ERROR_CHARS, Limit, Limits, REPLY_BYTES, SMALL_JOB_BYTES};
-use crate::pool::Pool;
+use crate::pool::{Permit, Pool};
 use crate::sandbox::Sandbox;
 
+pub use admitted::Admitted;
 use bindings::Error;
-pub use bindings::{Count, Estimate, FactorialWorld, Facts, Format, Kind, Request};
+pub use bindings::{
+    Count, Estimate, FactorialWorld, Facts, Format, Grade, Kind, Request, Step, Verdict,
+    Verification,
+};
+pub(crate) use parts::Part;
+pub use parts::Plan;
 pub use request::{FORMATS, KINDS, ONE_OF_EACH_KIND};
+pub use seed::random_seed;
 
 /// The component that comes with this program.
 pub const BUNDLED: Source = Source::Bundled {
@@ -84,18 +94,39 @@ impl Factorial {
     ///
     /// Where the request makes no sense, would exceed a limit, or finds no room.
     pub async fn admit(&self, request: Request) -> Result<Admitted, RunError> {
-        let deadline = self.0.pool.deadline();
+        self.admit_until(request, self.0.pool.deadline()).await
+    }
+
+    /// As [`Factorial::admit`], with the deadline of a job that began before.
+    pub(crate) async fn admit_until(
+        &self,
+        request: Request,
+        deadline: Instant,
+    ) -> Result<Admitted, RunError> {
         if let Some(cost) = self.0.costs.get(&request) {
             let cap_bytes = self.check(&request, &cost)?;
             let sandbox = self.sandbox(cap_bytes, deadline).await?;
-            return Ok(Admitted {
-                sandbox,
-                request,
-                cost,
-            });
+            return Ok(Admitted::new(sandbox, request, cost));
         }
         let first_bytes = self.first_cap_bytes();
         let mut sandbox = self.sandbox(first_bytes, deadline).await?;
+        let cost = self.cost_in(&mut sandbox, request).await?;
+        let cap_bytes = self.check(&request, &cost)?;
+        if cap_bytes > first_bytes {
+            drop(sandbox);
+            sandbox = self.sandbox(cap_bytes, deadline).await?;
+        } else {
+            sandbox.lower_cap(cap_bytes);
+        }
+        Ok(Admitted::new(sandbox, request, cost))
+    }
+
+    /// Asks for the cost in a sandbox that is there, and remembers it.
+    async fn cost_in(
+        &self,
+        sandbox: &mut Sandbox<FactorialWorld>,
+        request: Request,
+    ) -> Result<Estimate, RunError> {
         let cost = sandbox
             .run(async |store, component| {
                 component
@@ -105,18 +136,7 @@ impl Factorial {
             })
             .await??;
         self.0.costs.insert(request, cost);
-        let cap_bytes = self.check(&request, &cost)?;
-        if cap_bytes > first_bytes {
-            drop(sandbox);
-            sandbox = self.sandbox(cap_bytes, deadline).await?;
-        } else {
-            sandbox.lower_cap(cap_bytes);
-        }
-        Ok(Admitted {
-            sandbox,
-            request,
-            cost,
-        })
+        Ok(cost)
     }
 
     /// What can be said of a number without computing it.
@@ -210,23 +230,20 @@ impl Factorial {
     ) -> Result<Sandbox<FactorialWorld>, RunError> {
         let cap_bytes = cap_bytes.min(self.limits().get(Limit::SandboxMemory));
         let permit = self.0.pool.admit(cap_bytes, deadline).await?;
+        self.sandbox_in(permit).await
+    }
+
+    /// A fresh sandbox in a place that was admitted.
+    pub(crate) async fn sandbox_in(
+        &self,
+        permit: Permit,
+    ) -> Result<Sandbox<FactorialWorld>, RunError> {
         Sandbox::new(&self.0.component, permit, None).await
     }
 
-    /// The memory cap of `request`, if it may be computed at all.
+    /// The memory cap of `request`, if it may be computed at all in one sandbox.
     fn check(&self, request: &Request, cost: &Estimate) -> Result<u64, RunError> {
-        let value = self.limits().get(Limit::Output);
-        match cost.output_bytes.exact() {
-            Some(needed) if needed > value => {
-                return Err(RunError::TooLarge {
-                    limit: Limit::Output,
-                    value,
-                    needed,
-                    needs: "of output",
-                });
-            }
-            _ => {}
-        }
+        self.check_output(cost)?;
         let Some(peak_bytes) = cost.peak_bytes else {
             return Err(RunError::OutOfReach(format!(
                 "the {} of {} has {} digits, out of reach of the 4 GiB that a component can have",
@@ -239,10 +256,24 @@ impl Factorial {
                 limit: Limit::SandboxMemory,
                 value,
                 needed: peak_bytes,
-                needs: "of memory",
+                needs: format!("of memory for {} digits", cost.digits).into(),
             });
         }
         Ok(peak_bytes)
+    }
+
+    /// Whether so much may be put out.
+    fn check_output(&self, cost: &Estimate) -> Result<(), RunError> {
+        let value = self.limits().get(Limit::Output);
+        match cost.output_bytes.exact() {
+            Some(needed) if needed > value => Err(RunError::TooLarge {
+                limit: Limit::Output,
+                value,
+                needed,
+                needs: format!("of output for {} digits", cost.digits).into(),
+            }),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -283,119 +314,6 @@ impl Conversation {
         };
         self.left_bytes = left_bytes;
         Ok(answer)
-    }
-}
-
-/// A request that has its sandbox.
-pub struct Admitted {
-    sandbox: Sandbox<FactorialWorld>,
-    request: Request,
-    cost: Estimate,
-}
-
-impl Admitted {
-    /// What the component said that the request costs.
-    pub fn cost(&self) -> &Estimate {
-        &self.cost
-    }
-
-    /// How the number is written down in mathematics, as `10!`.
-    ///
-    /// # Errors
-    ///
-    /// What stopped the sandbox.
-    pub async fn notation(&mut self) -> Result<String, RunError> {
-        let Request { kind, n, .. } = self.request;
-        let notation = self
-            .sandbox
-            .run(async |store, component| {
-                component
-                    .cocoon_factorial_factorial()
-                    .call_notation(store, kind, n)
-                    .await
-            })
-            .await??;
-        held_to_reply(notation)
-    }
-
-    /// The answer in one piece, of at most [`REPLY_BYTES`].
-    ///
-    /// # Errors
-    ///
-    /// What stopped the sandbox, or [`RunError::OutOfReach`] for a longer one.
-    pub async fn compute(mut self) -> Result<String, RunError> {
-        let request = self.request;
-        let answer = self
-            .sandbox
-            .run(async |store, component| {
-                component
-                    .cocoon_factorial_factorial()
-                    .call_compute(store, request)
-                    .await
-            })
-            .await??;
-        let answer = held_to_reply(answer)?;
-        let value = self.sandbox.limits().get(Limit::Output);
-        // What it said of its length may have been a bound, or a lie.
-        if answer.len() as u64 > value {
-            let limit = Limit::Output;
-            return Err(RunError::Stopped { limit, value });
-        }
-        Ok(answer)
-    }
-
-    /// Sends the answer to `digits`, most significant digit first, and ends the
-    /// channel as the computation ended.
-    ///
-    /// # Errors
-    ///
-    /// What stopped it, which the reader is told as well.
-    pub async fn send_to(self, digits: Sender<Bytes>) -> Result<(), RunError> {
-        let sent = match self.cost.output_bytes.most() {
-            Some(bytes) if bytes <= REPLY_BYTES => match self.compute().await {
-                Ok(answer) => digits.send(answer.into()).await,
-                Err(error) => Err(error),
-            },
-            _ => self.stream_to(&digits).await,
-        };
-        digits.end_with(sent.clone());
-        sent
-    }
-
-    async fn stream_to(mut self, digits: &Sender<Bytes>) -> Result<(), RunError> {
-        let request = self.request;
-        let cap_bytes = self.sandbox.limits().get(Limit::Output);
-        let streaming = self.sandbox.run(async |store, component| {
-            store
-                .run_concurrent(async |accessor| {
-                    let component = component.cocoon_factorial_factorial();
-                    let (written, done) = match component.call_digits(accessor, request).await? {
-                        Ok(streams) => streams,
-                        Err(error) => return Ok(Err(error)),
-                    };
-                    let (outlet, closed) = byte_outlet(digits, cap_bytes);
-                    let (resolved, resolution) = oneshot::channel();
-                    accessor.with(|mut store| {
-                        written.pipe(&mut store, outlet)?;
-                        done.pipe(&mut store, Promise::new(resolved))
-                    })?;
-                    closed.wait().await;
-                    Ok(resolution.await.unwrap_or_else(|_| {
-                        Err(Error::Failed(
-                            "the digits ended without a word on how".to_owned(),
-                        ))
-                    }))
-                })
-                .await?
-        });
-        tokio::select! {
-            streamed = streaming => match streamed? {
-                // The component may have called it done when nobody took more.
-                _ if !digits.has_reader() => Err(RunError::ReaderGone),
-                done => Ok(done?),
-            },
-            () = digits.reader_gone() => Err(RunError::ReaderGone),
-        }
     }
 }
 

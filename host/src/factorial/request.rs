@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::bindings::{Count, Format, Kind, Request};
+use super::bindings::{Count, Format, Grade, Kind, Request};
 
 /// The kinds as they are written, for messages.
 pub const KINDS: &str = "factorial, double, multi:K, subfactorial, primorial, superfactorial, hyperfactorial, alternating";
@@ -118,7 +118,26 @@ impl Request {
             kind,
             n,
             format: Format::Decimal,
+            proved: false,
         }
+    }
+
+    /// The same, with every product proved exact.
+    #[must_use]
+    pub const fn proved(self) -> Self {
+        Self {
+            proved: true,
+            ..self
+        }
+    }
+}
+
+impl fmt::Display for Grade {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Proved => "proved",
+            Self::Verified(_) => "verified",
+        })
     }
 }
 

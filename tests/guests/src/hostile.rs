@@ -65,6 +65,59 @@ pub const REFUSE_DIGITS: u64 = 109;
 /// Promises to write no more than [`BYTES_BEFORE`], and floods.
 pub const FLOOD_PROMISED: u64 = 110;
 
+/// From here on two parts and a joiner are planned where more than one sandbox
+/// may be at work, and honest parts put out [`PART_BYTES`] each: `1` from part 0
+/// and `2` from part 1. The joiner puts out both, and fails where a byte is
+/// another.
+pub const PARTED: u64 = 300;
+/// What each part puts out: more than a channel holds.
+pub const PART_BYTES: u64 = 3 << 20;
+/// Part 1 panics after [`BYTES_BEFORE`].
+pub const PART_TRAPS: u64 = 301;
+/// Part 1 panics at once, whatever it is asked.
+pub const PART_TRAPS_AT_ONCE: u64 = 302;
+/// Part 1 says at once that it failed.
+pub const PART_SAYS_FAILED: u64 = 303;
+/// Part 1 takes more memory than was planned for it.
+pub const PART_TAKES: u64 = 304;
+/// Part 1 never ends.
+pub const PART_SPINS: u64 = 305;
+/// Part 1 floods.
+pub const PART_FLOODS: u64 = 306;
+/// Part 1 never says how it ended.
+pub const PART_ENDS_SILENTLY: u64 = 307;
+/// The joiner ends after the first bytes of part 0, and says that all is well.
+pub const JOINER_LEAVES: u64 = 308;
+/// The joiner panics after the first bytes of part 0.
+pub const JOINER_TRAPS: u64 = 309;
+/// Both parts are read by two steps each, which the last one joins.
+pub const CROSSED: u64 = 310;
+/// Each step is planned to take [`MUCH_BYTES`].
+pub const LARGE_PARTS: u64 = 311;
+/// The plan reads what comes later.
+pub const PLAN_BACKWARDS: u64 = 312;
+/// The plan is empty.
+pub const PLAN_EMPTY: u64 = 313;
+/// Asking for the plan panics.
+pub const PLAN_PANICS: u64 = 314;
+/// From here on there are no parts.
+pub const PARTED_END: u64 = 320;
+
+/// Its digits are checked and found right, whatever they are.
+pub const VERIFY_RIGHT: u64 = 400;
+/// They are found wrong after the first bytes.
+pub const VERIFY_WRONG_EARLY: u64 = 401;
+/// They are found wrong in words of many lines.
+pub const VERIFY_WORDY: u64 = 402;
+/// Checking panics.
+pub const VERIFY_PANICS: u64 = 403;
+/// Checking never ends.
+pub const VERIFY_SPINS: u64 = 404;
+/// Checking takes memory without end.
+pub const VERIFY_TAKES: u64 = 405;
+/// Checking says that it failed.
+pub const VERIFY_FAILS: u64 = 406;
+
 /// As a request to `serve`: reads no further.
 pub const DEAF: u64 = 200;
 /// As a request to `serve`: ends the answers.

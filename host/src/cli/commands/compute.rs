@@ -4,14 +4,17 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
+use cocoon::RunError;
 use cocoon::channel::channel;
-use cocoon::factorial::{FORMATS, Format, KINDS, Kind, Request};
+use cocoon::factorial::{FORMATS, Format, Grade, KINDS, Kind, Request};
+use cocoon::fanout::{FanOut, Progress, Width};
+use cocoon::limits::{AUTO_PROCESSORS_MIN, FAN_OUT_MAX};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::lines;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::{FactorialArgs, number};
+use crate::cli::{FactorialArgs, number, seed};
 
 #[derive(Debug, Args)]
 pub(crate) struct Compute {
@@ -25,6 +28,14 @@ pub(crate) struct Compute {
     /// Write to FILE, which appears whole or not at all
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
+    #[arg(long, default_value = "auto", value_parser = width, value_name = "COUNT", env = "COCOON_FAN_OUT", hide_env_values = true, help = format!("Up to so many sandboxes at work on the number, from 1 to {FAN_OUT_MAX}; auto is one for each processor where there are {AUTO_PROCESSORS_MIN} or more, as far as memory allows"))]
+    fan_out: Width,
+    /// Have every product proved exact, also where a check modulo a random prime would be faster
+    #[arg(long)]
+    proved: bool,
+    /// The seed of what is checked at random, to have the same checks again [default: drawn at random]
+    #[arg(long, allow_negative_numbers = true, value_parser = seed, value_name = "SEED")]
+    seed: Option<u64>,
     #[command(flatten)]
     common: FactorialArgs,
 }
@@ -36,30 +47,41 @@ impl Compute {
             kind: self.kind,
             n: self.n,
             format: self.format,
+            proved: self.proved,
         };
         let factorial = self.common.load().await?;
-        let admitted = factorial.admit(request).await?;
-        let progress = progress(admitted.cost().output_bytes.most());
+        let work = FanOut::admit(&factorial, request, self.fan_out).await?;
+        let mut parts = work.progress();
+        let progress = progress(work.cost().output_bytes.most());
+        show_parts(&progress, *parts.borrow_and_update());
         let mut output = match &self.out {
             Some(path) => Output::file(path).await?,
             None => Output::stdout(),
         };
         let (sender, mut digits) = channel();
-        tokio::spawn(admitted.send_to(sender));
+        let working = tokio::spawn(work.send_to(sender, self.seed));
         let mut value = Vec::new();
-        while let Some(chunk) = digits.recv().await? {
-            progress.inc(chunk.len() as u64);
-            if self.common.json {
-                value.extend_from_slice(&chunk);
-            } else {
-                output.write(&chunk).await?;
+        loop {
+            tokio::select! {
+                biased;
+                Ok(()) = parts.changed() => show_parts(&progress, *parts.borrow_and_update()),
+                chunk = digits.recv() => {
+                    let Some(chunk) = chunk? else { break };
+                    progress.inc(chunk.len() as u64);
+                    if self.common.json {
+                        value.extend_from_slice(&chunk);
+                    } else {
+                        output.write_chunk(chunk).await?;
+                    }
+                }
             }
         }
         progress.finish_and_clear();
+        let grade = working.await.map_err(|_| RunError::WriterGone)??;
+        tell_repeated(&grade);
         if self.common.json {
-            output
-                .write(&lines::record(request, &value, started)?)
-                .await?;
+            let record = lines::graded_record(request, &value, started, &grade)?;
+            output.write(&record).await?;
         } else {
             output.write(b"\n").await?;
         }
@@ -67,10 +89,38 @@ impl Compute {
     }
 }
 
+/// `auto` or a count, as it is typed.
+fn width(text: &str) -> Result<Width, String> {
+    match (text, text.parse()) {
+        ("auto", _) => Ok(Width::Auto),
+        (_, Ok(count @ 1..=FAN_OUT_MAX)) => Ok(Width::UpTo(count)),
+        _ => Err(format!("it is auto, or a number from 1 to {FAN_OUT_MAX}")),
+    }
+}
+
+/// A product that was found wrong is right in the end, and no good sign.
+fn tell_repeated(grade: &Grade) {
+    if let Grade::Verified(verification) = grade
+        && verification.repeated > 0
+    {
+        tracing::warn!(
+            "{} of {} products were found wrong, and computed again with proof",
+            verification.repeated,
+            verification.products
+        );
+    }
+}
+
+fn show_parts(progress: &ProgressBar, parts: Progress) {
+    if parts.all > 1 {
+        progress.set_message(format!("parts {}/{}, ", parts.done, parts.all));
+    }
+}
+
 /// Digits written, on standard error if that is a terminal.
 fn progress(bytes: Option<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::stderr());
     let style =
-        ProgressStyle::with_template("{elapsed} {bar:40} {human_pos} of {human_len} digits");
+        ProgressStyle::with_template("{elapsed} {bar:40} {msg}{human_pos} of {human_len} digits");
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

@@ -135,6 +135,9 @@ impl Printer {
     }
 
     pub(super) async fn finish(&self) -> Result<(), Failure> {
+        // What is told next on standard error comes after what they wrote there,
+        // which is still on its way. Where it is closed, nothing can be told.
+        let _ = self.stderr.lock().await.flush().await;
         self.stdout.lock().await.flush().await
     }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use cocoon::RunError;
 use cocoon::channel::{Receiver, channel};
-use cocoon::factorial::{Factorial, Request};
+use cocoon::factorial::{Factorial, Grade, Request};
 use futures::{Stream, StreamExt as _};
 use serde::Serialize;
 
@@ -22,6 +22,47 @@ pub(crate) struct Record<'a> {
     /// Digits in `value`.
     pub(crate) digits: usize,
     pub(crate) elapsed_us: u64,
+    #[serde(flatten)]
+    pub(crate) grade: Option<Graded>,
+}
+
+/// How it was made sure that a result is right.
+#[derive(Serialize)]
+pub(crate) struct Graded {
+    grade: String,
+    #[serde(flatten)]
+    checks: Option<Checks>,
+}
+
+/// Of a verified result.
+#[derive(Serialize)]
+struct Checks {
+    products_checked: u32,
+    products_repeated: u32,
+    /// As `2^-44`.
+    miss_probability: String,
+}
+
+impl From<&Grade> for Graded {
+    fn from(grade: &Grade) -> Self {
+        let checks = match grade {
+            Grade::Proved => None,
+            Grade::Verified(verification) => Some(Checks {
+                products_checked: verification.products,
+                products_repeated: verification.repeated,
+                miss_probability: miss_probability(verification.miss_exponent),
+            }),
+        };
+        Self {
+            grade: grade.to_string(),
+            checks,
+        }
+    }
+}
+
+/// 2 to the power of `-exponent`, as it is read.
+pub(super) fn miss_probability(exponent: u32) -> String {
+    format!("2^-{exponent}")
 }
 
 /// A coroutine at work on one line.
@@ -94,7 +135,7 @@ async fn print_text(mut line: Line, output: &mut Output) -> Result<(), Failure> 
     output.write(line.notation.as_bytes()).await?;
     output.write(b" = ").await?;
     while let Some(chunk) = line.digits.recv().await? {
-        output.write(&chunk).await?;
+        output.write_chunk(chunk).await?;
     }
     output.write(b"\n").await
 }
@@ -109,17 +150,36 @@ async fn print_json(mut line: Line, output: &mut Output) -> Result<(), Failure> 
 }
 
 /// A finished result as a line of JSON.
-pub(super) fn record(request: Request, value: &[u8], started: Instant) -> Result<Vec<u8>, Failure> {
+fn record(request: Request, value: &[u8], started: Instant) -> Result<Vec<u8>, Failure> {
+    record_with(request, value, started, None)
+}
+
+/// The same, with how it was made sure of.
+pub(super) fn graded_record(
+    request: Request,
+    value: &[u8],
+    started: Instant,
+    grade: &Grade,
+) -> Result<Vec<u8>, Failure> {
+    record_with(request, value, started, Some(grade.into()))
+}
+
+fn record_with(
+    request: Request,
+    value: &[u8],
+    started: Instant,
+    grade: Option<Graded>,
+) -> Result<Vec<u8>, Failure> {
     let value = std::str::from_utf8(value)
         .map_err(|_| RunError::Failed("its digits are not text".to_owned()))?;
-    let record = Record {
+    json_line(&Record {
         n: request.n,
         kind: request.kind.to_string(),
         value,
         digits: value.bytes().filter(u8::is_ascii_digit).count(),
         elapsed_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
-    };
-    json_line(&record)
+        grade,
+    })
 }
 
 /// Any record as a line of JSON.

@@ -10,5 +10,6 @@ pub(crate) mod inspect;
 pub(crate) mod kinds;
 pub(crate) mod man;
 pub(crate) mod run;
+pub(crate) mod verify;
 
 mod lines;

@@ -9,12 +9,14 @@ mod bindings {
 }
 #[path = "../../../src/hostile.rs"]
 mod hostile;
+mod parts;
 
 use bindings::exports::cocoon::factorial::factorial as wit;
 use bindings::{Component, wit_future, wit_stream};
 use wit_bindgen::{FutureReader, FutureWriter, StreamReader, StreamWriter, spawn_local};
 
-type Digits = (StreamReader<u8>, FutureReader<Result<(), wit::Error>>);
+type Outcome = Result<wit::Grade, wit::Error>;
+type Digits = (StreamReader<u8>, FutureReader<Outcome>);
 
 impl bindings::exports::wasi::cli::run::Guest for Component {
     fn run() -> Result<(), ()> {
@@ -41,7 +43,7 @@ impl wit::Guest for Component {
         };
         let peak_bytes = match request.n {
             hostile::TAKE_ALL => hostile::ALL_BYTES,
-            hostile::TAKE_MORE => hostile::LITTLE_BYTES,
+            hostile::TAKE_MORE | hostile::PARTED..hostile::PARTED_END => hostile::LITTLE_BYTES,
             // `TAKE_MUCH_MORE` among them.
             _ => hostile::MUCH_BYTES,
         };
@@ -74,8 +76,9 @@ impl wit::Guest for Component {
         Ok(request.n.to_string())
     }
 
-    async fn digits(request: wit::Request) -> Result<Digits, wit::Error> {
+    async fn digits(request: wit::Request, _: u64) -> Result<Digits, wit::Error> {
         match request.n {
+            hostile::PARTED..hostile::PARTED_END => return Ok(parts::whole()),
             hostile::WAIT_FIRST => wait_forever().await,
             hostile::REFUSE_DIGITS => {
                 return Err(wit::Error::TooLarge("it is too large after all".to_owned()));
@@ -83,9 +86,35 @@ impl wit::Guest for Component {
             _ => {}
         }
         let (writer, reader) = wit_stream::new();
-        let (outcome, outcome_reader) = wit_future::new(|| Ok(()));
+        let (outcome, outcome_reader) = wit_future::new(|| Ok(wit::Grade::Proved));
         spawn_local(write(request.n, writer, outcome));
         Ok((reader, outcome_reader))
+    }
+
+    async fn verify(
+        _: wit::Kind,
+        n: u64,
+        mut digits: StreamReader<u8>,
+        seed: u64,
+    ) -> Result<wit::Verdict, wit::Error> {
+        let early = digits.next().await;
+        match n {
+            hostile::VERIFY_WRONG_EARLY => {
+                return Ok(wit::Verdict::Wrong(format!("it starts with {early:?}")));
+            }
+            hostile::VERIFY_WORDY => {
+                return Ok(wit::Verdict::Wrong("wrong\n".repeat(1000)));
+            }
+            hostile::VERIFY_PANICS => panic!("it is too right"),
+            hostile::VERIFY_SPINS => spin(),
+            hostile::VERIFY_TAKES => take_memory(),
+            hostile::VERIFY_FAILS => return Err(wit::Error::Failed("no primes left".to_owned())),
+            hostile::VERIFY_RIGHT => {}
+            _ => panic!("{n} is in no row of the table"),
+        }
+        while digits.next().await.is_some() {}
+        // So that a test sees which seed came.
+        Ok(wit::Verdict::Right(u32::try_from(seed).unwrap_or(u32::MAX)))
     }
 
     async fn serve(
@@ -113,14 +142,10 @@ impl wit::Guest for Component {
     }
 }
 
-async fn write(
-    n: u64,
-    mut writer: StreamWriter<u8>,
-    outcome: FutureWriter<Result<(), wit::Error>>,
-) {
+async fn write(n: u64, mut writer: StreamWriter<u8>, outcome: FutureWriter<Outcome>) {
     if n == hostile::RESOLVE_EARLY {
         std::mem::forget(writer);
-        let _ = outcome.write(Ok(())).await;
+        let _ = outcome.write(Ok(wit::Grade::Proved)).await;
         return;
     }
     if n == hostile::FLOOD || n == hostile::FLOOD_PROMISED {

@@ -1,0 +1,32 @@
+//! What the peer programs have in common: their arguments and their output.
+
+use std::io::{self, Write as _};
+
+/// Runs a peer program, `PROGRAM N digits|product`.
+///
+/// `product` prints how many bits the number has, so that nothing is optimised
+/// away and no digits are made.
+///
+/// # Errors
+///
+/// Where the arguments make no sense or nobody reads the output.
+pub fn run<N>(
+    factorial: impl FnOnce(u64) -> N,
+    bits: impl FnOnce(&N) -> u64,
+    digits: impl FnOnce(&N) -> String,
+) -> io::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let usage = || io::Error::other("usage: PROGRAM N digits|product");
+    let [n, what] = arguments.as_slice() else {
+        return Err(usage());
+    };
+    let product = factorial(n.parse().map_err(|_| usage())?);
+    let mut text = match what.as_str() {
+        "product" => bits(&product).to_string(),
+        "digits" => digits(&product),
+        _ => return Err(usage()),
+    };
+    text.push('\n');
+    // Past the line buffer of `stdout`, which would copy the digits.
+    io::stdout().lock().write_all(text.as_bytes())
+}

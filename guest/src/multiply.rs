@@ -1,0 +1,661 @@
+//! Products of long numbers.
+//!
+//! Short operands are multiplied limb by limb in double precision, where every
+//! intermediate is an integer below 2^53; long ones by a floating-point
+//! `transform`. There are two ways to be sure that rounding to the nearest integers
+//! gives the product:
+//!
+//! - *proved*: `bound` shows, from the norms of these very operands, that no
+//!   coefficient is off by a half;
+//! - *verified*: limbs are as long as experience allows, and the product is
+//!   compared with its operands modulo a random prime. A wrong product is made
+//!   again, with proof.
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "lengths are below 2^32 and bases below 2^20"
+)]
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::bound;
+use crate::carry::{self, COEFFICIENT_MAX, Carry};
+use crate::modular::{self, Modulus};
+use crate::natural::{Natural, PLACES_MAX, PLACES_MIN, base};
+use crate::pair::{Complex, Pair};
+use crate::ring;
+use crate::transform::{Other, Shape, Transform};
+use crate::wire::Checks;
+
+/// The shorter operand is at most so many limbs long where limbs are multiplied
+/// one by one.
+pub const DIRECT_LIMBS_MAX: usize = 96;
+
+/// Limbs of the shorter operand that are multiplied by a row at once.
+const ROWS: usize = 4;
+
+/// Most parts that the longer operand is divided into.
+const PARTS_MAX: u64 = 64;
+
+/// Limbs by which a sum may be longer than its terms.
+const CARRY_LIMBS: usize = 4;
+
+// Below that length there is nothing to divide.
+const _: () = assert!(DIRECT_LIMBS_MAX >= ROWS);
+
+/// Rounding errors that are to be expected stay below this; see `expected`.
+const EXPECTED_MAX: f64 = 0.3;
+
+/// What `expected` multiplies by: the square of 6 standard deviations of errors
+/// of one unit for each stage, as measured; see the tests.
+const EXPECTED: f64 = 1e-30;
+
+/// A coefficient that is farther from an integer shows that something is wrong.
+const DISTANCE_MAX: f64 = 0.4;
+
+/// How it was made sure that products are right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grade {
+    /// All are exact by a bound.
+    Proved,
+    /// Some were checked.
+    Verified(Verification),
+}
+
+/// How products were checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verification {
+    /// Products that were checked.
+    pub products: u32,
+    /// How many of them were wrong and made again, with proof.
+    pub repeated: u32,
+    /// A wrong number would have been missed with a probability of at most
+    /// 2^−this.
+    pub miss_exponent: u32,
+}
+
+/// Multiplies, and keeps what many products need: roots of unity, and room.
+#[derive(Default)]
+pub struct Multiplier {
+    transform: Transform,
+    one: Vec<Complex>,
+    two: Vec<Complex>,
+    /// What chooses the prime that products are checked by. `None` where all are
+    /// to be proved.
+    seed: Option<u64>,
+    /// That prime, once it was needed.
+    modulus: Option<Modulus>,
+    checks: Checks,
+    /// A limb of every checked product is made wrong by one.
+    #[cfg(test)]
+    fault: bool,
+}
+
+/// How rounding went.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Rounding {
+    /// The largest distance from an integer.
+    distance: f64,
+    /// The largest coefficient.
+    largest: f64,
+    /// What the distance is bounded by, where that was looked at.
+    pub(crate) bound: f64,
+}
+
+impl Rounding {
+    /// The same with a bound on the distance.
+    pub(crate) fn bounded(self, bound: f64) -> Self {
+        Self { bound, ..self }
+    }
+
+    /// What says that nothing can be relied on.
+    pub(crate) fn bad() -> Self {
+        Self {
+            largest: f64::INFINITY,
+            bound: f64::INFINITY,
+            ..Self::default()
+        }
+    }
+
+    /// The worse of both in everything.
+    pub(crate) fn worse(self, other: Self) -> Self {
+        Self {
+            distance: self.distance.max(other.distance),
+            largest: self.largest.max(other.largest),
+            bound: self.bound.max(other.bound),
+        }
+    }
+
+    /// Whether nothing looks wrong.
+    pub(crate) fn is_good(self) -> bool {
+        // Not a number is not good.
+        self.distance < DISTANCE_MAX && self.largest < COEFFICIENT_MAX
+    }
+}
+
+impl Multiplier {
+    /// Products are proved.
+    pub fn proved() -> Self {
+        Self::default()
+    }
+
+    /// Long products are verified modulo a prime that `seed` chooses.
+    pub fn verified(seed: u64) -> Self {
+        Self {
+            seed: Some(seed),
+            ..Self::default()
+        }
+    }
+
+    /// Products are proved if `proved`, or else verified.
+    pub fn new(proved: bool, seed: u64) -> Self {
+        if proved {
+            Self::proved()
+        } else {
+            Self::verified(seed)
+        }
+    }
+
+    /// What the products so far are sure by.
+    pub fn grade(&self) -> Grade {
+        if self.checks.products == 0 {
+            return Grade::Proved;
+        }
+        let count = |count| u32::try_from(count).unwrap_or(u32::MAX);
+        Grade::Verified(Verification {
+            products: count(self.checks.products),
+            repeated: count(self.checks.repeated),
+            // Probabilities are in proportion to the digits, and add up.
+            miss_exponent: modular::miss_exponent(self.checks.digits, 1),
+        })
+    }
+
+    /// What was checked so far.
+    pub(crate) fn checks(&self) -> Checks {
+        self.checks
+    }
+
+    /// Takes over what was checked elsewhere.
+    pub(crate) fn take_over(&mut self, checks: Checks) {
+        self.checks.add(checks);
+    }
+
+    /// Counts a product of so many digits that is checked.
+    pub(crate) fn count(&mut self, digits: u64) {
+        self.checks.products += 1;
+        self.checks.digits += digits;
+    }
+
+    /// one · two.
+    pub fn product(&mut self, one: &Natural, two: &Natural) -> Natural {
+        let (long, short) = if one.limbs().len() < two.limbs().len() {
+            (two, one)
+        } else {
+            (one, two)
+        };
+        let short_limbs = short.limbs().len();
+        if short_limbs == 0 {
+            return Natural::zero();
+        }
+        if short_limbs <= DIRECT_LIMBS_MAX && long.places() == short.places() {
+            return direct(long, short);
+        }
+        self.checked(|multiplier| multiplier.by_parts(long, short), long, short)
+    }
+
+    /// number².
+    pub fn square(&mut self, number: &Natural) -> Natural {
+        if number.limbs().len() <= DIRECT_LIMBS_MAX {
+            return self.product(number, number);
+        }
+        self.checked(|multiplier| multiplier.squared(number), number, number)
+    }
+
+    /// What `multiply` makes of one · two, if it is that.
+    fn checked(
+        &mut self,
+        multiply: impl Fn(&mut Self) -> Unchecked,
+        one: &Natural,
+        two: &Natural,
+    ) -> Natural {
+        let Unchecked {
+            mut product,
+            proved,
+            good,
+        } = multiply(self);
+        let Some(seed) = self.seed.filter(|_| !proved) else {
+            return product;
+        };
+        #[cfg(test)]
+        self.add_fault(&mut product);
+        let modulus = self.modulus(seed);
+        self.count(product.limbs().len() as u64 * u64::from(product.places()));
+        let residue = modulus.mul(one.residue(modulus), two.residue(modulus));
+        if good && product.residue(modulus) == residue {
+            product.set_residue(modulus, residue);
+            return product;
+        }
+        self.checks.repeated += 1;
+        self.seed = None;
+        product = multiply(self).product;
+        self.seed = Some(seed);
+        product
+    }
+
+    /// The prime that `seed` chooses.
+    fn modulus(&mut self, seed: u64) -> Modulus {
+        *self.modulus.get_or_insert_with(|| Modulus::random(seed, 0))
+    }
+
+    /// The product by transforms, part by part of the longer operand.
+    fn by_parts(&mut self, long: &Natural, short: &Natural) -> Unchecked {
+        let mut places = long.places().min(short.places());
+        while places > PLACES_MIN {
+            let (long, short) = (long.length_in(places), short.length_in(places));
+            let division = Division::new(long, short);
+            let square = random_square(division.part_limbs as u64, short, places);
+            if self.fits(division.shape, square) {
+                break;
+            }
+            places -= 1;
+        }
+        loop {
+            let (long_regrouped, short_regrouped) = (regroup(long, places), regroup(short, places));
+            let long = long_regrouped.as_ref().unwrap_or(long);
+            let short = short_regrouped.as_ref().unwrap_or(short);
+            match self.try_by_parts(long, short) {
+                Some(unchecked) => return unchecked,
+                None => places -= 1,
+            }
+        }
+    }
+
+    /// The same, unless the limbs are too long for it.
+    fn try_by_parts(&mut self, long: &Natural, short: &Natural) -> Option<Unchecked> {
+        let places = long.places();
+        let (long_limbs, short_limbs) = (long.limbs().len(), short.limbs().len());
+        let Division { part_limbs, shape } = Division::new(long_limbs as u64, short_limbs as u64);
+        let points = shape.points();
+        let short_square = fill(&mut self.two, points, short.limbs());
+        let mut limbs = Vec::new();
+        let (mut proved, mut good) = (true, true);
+        for (index, part) in long.limbs().chunks(part_limbs).enumerate() {
+            let square = short_square * fill(&mut self.one, points, part);
+            proved &= self.try_proof(shape, square, places)?;
+            let other = if index == 0 {
+                Other::Whole(&mut self.two)
+            } else {
+                Other::Split(&self.two)
+            };
+            self.transform.multiply(&mut self.one, other, shape);
+            let (mut product, rounding) = limbs_of(&self.one, places);
+            good &= rounding.is_good();
+            if part.len() == long_limbs {
+                limbs = product;
+                break;
+            }
+            product.truncate(part.len() + short_limbs);
+            if index == 0 {
+                limbs.reserve_exact(long_limbs + short_limbs + CARRY_LIMBS);
+            }
+            carry::add_all(&mut limbs, index * part_limbs, &product, base(places));
+        }
+        Some(Unchecked {
+            product: Natural::from_limbs(places, limbs),
+            proved,
+            good,
+        })
+    }
+
+    /// The square by a transform.
+    fn squared(&mut self, number: &Natural) -> Unchecked {
+        let mut places = number.places();
+        while places > PLACES_MIN {
+            let length = number.length_in(places);
+            let shape = shape_of(2 * length);
+            if self.fits(shape, random_square(length, length, places)) {
+                break;
+            }
+            places -= 1;
+        }
+        loop {
+            let regrouped = regroup(number, places);
+            match self.try_squared(regrouped.as_ref().unwrap_or(number)) {
+                Some(unchecked) => return unchecked,
+                None => places -= 1,
+            }
+        }
+    }
+
+    /// The same, unless the limbs are too long for it.
+    fn try_squared(&mut self, number: &Natural) -> Option<Unchecked> {
+        let places = number.places();
+        let shape = shape_of(2 * number.limbs().len() as u64);
+        let norm_square = fill(&mut self.one, shape.points(), number.limbs());
+        let proved = self.try_proof(shape, norm_square * norm_square, places)?;
+        self.transform.multiply(&mut self.one, Other::Same, shape);
+        let (limbs, rounding) = limbs_of(&self.one, places);
+        Some(Unchecked {
+            product: Natural::from_limbs(places, limbs),
+            proved,
+            good: rounding.is_good(),
+        })
+    }
+
+    /// Whether a product of operands whose norms' product has this square is
+    /// proved; `None` where it is not even worth a try.
+    fn try_proof(&self, shape: Shape, square: f64, places: u32) -> Option<bool> {
+        // Limbs of two digits are always short enough: see the test of `bound`.
+        let proved =
+            places == PLACES_MIN || bound::distance(shape, square_root_above(square), 1.0) < 0.5;
+        (proved || (self.seed.is_some() && self.fits(shape, square))).then_some(proved)
+    }
+
+    /// How a product of two numbers is split into two rings: digits of a limb,
+    /// and the shape of either ring. It depends on the numbers alone, so that
+    /// both halves are made alike.
+    pub(crate) fn halves(&self, one: &Natural, two: &Natural) -> (u32, Shape) {
+        let places = one.places().min(two.places());
+        let length = |places| [one.length_in(places), two.length_in(places)];
+        self.half_shape(places, length)
+    }
+
+    /// Digits of a limb that the halves of a product of about so many digits will
+    /// have.
+    pub(crate) fn half_places(&self, digits: u64) -> u32 {
+        let length = |places| [digits / u64::from(2_u32 * places) + 1; 2];
+        self.half_shape(PLACES_MAX, length).0
+    }
+
+    fn half_shape(&self, places: u32, length: impl Fn(u32) -> [u64; 2]) -> (u32, Shape) {
+        let mut places = places;
+        loop {
+            let [one, two] = length(places);
+            let quarter = (one + two).div_ceil(4);
+            let shape = Shape::of_at_least(usize::try_from(quarter).unwrap_or(0));
+            // Folded random operands have the same norms. A proof needs room for
+            // limbs that conspire.
+            let room = if self.seed.is_some() { 1.0 } else { 16.0 };
+            let square = random_square(one, two, places);
+            // Coefficients are largest in the shortest ring, where 6 standard
+            // deviations of theirs are to be carried exactly.
+            let largest_square = 36.0 * square / ring::DIRECT_LENGTH_MAX as f64;
+            let exact = largest_square < COEFFICIENT_MAX * COEFFICIENT_MAX;
+            if places == PLACES_MIN || exact && self.fits(shape, room * square) {
+                return (places, shape);
+            }
+            places -= 1;
+        }
+    }
+
+    /// one · two in the ring of `shape`, still to be rounded, and what rounding
+    /// errors are bounded by.
+    pub(crate) fn transformed_product(
+        &mut self,
+        one: Vec<i32>,
+        two: Vec<i32>,
+        shape: Shape,
+    ) -> (&[Complex], f64) {
+        let one_square = fill(&mut self.one, shape.points(), &one);
+        drop(one);
+        let square = one_square * fill(&mut self.two, shape.points(), &two);
+        drop(two);
+        let other = Other::Whole(&mut self.two);
+        self.transform.multiply(&mut self.one, other, shape);
+        let bound = bound::distance(shape, square_root_above(square), 1.0);
+        (&self.one, bound)
+    }
+
+    /// Whether a product of operands whose norms' product has this square may be
+    /// tried.
+    fn fits(&self, shape: Shape, square: f64) -> bool {
+        if self.seed.is_some() {
+            expected(shape, square) < EXPECTED_MAX * EXPECTED_MAX
+        } else {
+            let norm = square_root_above(square);
+            bound::distance(shape, norm, 1.0) < 0.5
+        }
+    }
+
+    /// Gives up the room that was kept for the next product.
+    pub(crate) fn forget(&mut self) {
+        (self.one, self.two) = (Vec::new(), Vec::new());
+    }
+
+    /// Whether one · two may be tried in the ring of `shape`.
+    pub(crate) fn fits_limbs(&self, one: &[i32], two: &[i32], shape: Shape) -> bool {
+        let square = |limbs: &[i32]| -> f64 {
+            limbs
+                .iter()
+                .map(|&limb| f64::from(limb) * f64::from(limb))
+                .sum()
+        };
+        self.fits(shape, square(one) * square(two))
+    }
+
+    #[cfg(test)]
+    fn add_fault(&mut self, product: &mut Natural) {
+        if self.fault {
+            let mut limbs = product.limbs().to_vec();
+            let middle = limbs.len() / 2;
+            limbs[middle] += 1;
+            *product = Natural::from_limbs(product.places(), limbs);
+        }
+    }
+}
+
+/// How a product is divided: the longer operand into equal parts, each of which is
+/// multiplied by all of the shorter one, whose transform serves for all.
+#[derive(Clone, Copy, Debug)]
+struct Division {
+    part_limbs: usize,
+    shape: Shape,
+}
+
+impl Division {
+    /// The division with the least points to transform.
+    fn new(long_limbs: u64, short_limbs: u64) -> Self {
+        let divide = |parts: u64| {
+            let part_limbs = long_limbs.div_ceil(parts);
+            let shape = shape_of(part_limbs + short_limbs);
+            let part_limbs = usize::try_from(part_limbs).unwrap_or(usize::MAX);
+            Self { part_limbs, shape }
+        };
+        let cost = |parts: u64, division: &Self| {
+            // Two transforms for each part, and one for the shorter operand.
+            (2 * parts + 1) * division.shape.points() as u64
+        };
+        let most = (long_limbs / short_limbs.max(1)).clamp(1, PARTS_MAX);
+        let mut best = divide(1);
+        let mut best_cost = cost(1, &best);
+        for parts in 2..=most {
+            let division = divide(parts);
+            let cost = cost(parts, &division);
+            if cost < best_cost {
+                (best, best_cost) = (division, cost);
+            }
+        }
+        best
+    }
+}
+
+/// The shape of a transform for products of so many limbs.
+fn shape_of(limbs: u64) -> Shape {
+    Shape::of_at_least(usize::try_from(limbs.div_ceil(2)).unwrap_or(usize::MAX / 2))
+}
+
+/// A product by transforms.
+struct Unchecked {
+    product: Natural,
+    /// Whether it is right for sure.
+    proved: bool,
+    /// Whether nothing looks wrong.
+    good: bool,
+}
+
+/// The number in limbs of `places` digits, unless it is in those already.
+fn regroup(number: &Natural, places: u32) -> Option<Natural> {
+    (number.places() != places).then(|| number.regrouped(places))
+}
+
+/// The square of the largest rounding error that is to be expected of random
+/// operands whose norms' product has this square: errors are as independent as
+/// the limbs are.
+fn expected(shape: Shape, square: f64) -> f64 {
+    let points = shape.points() as f64;
+    let (twos, fours) = shape.splits();
+    let stages = f64::from(twos + 2 * fours + 2 * (shape.threes + shape.fives));
+    square / points * stages * EXPECTED
+}
+
+/// The square of the product of the norms of two random numbers of so many
+/// limbs: a random limb's square is a twelfth of its base's.
+fn random_square(one: u64, two: u64, places: u32) -> f64 {
+    let limb = base(places) as f64 * base(places) as f64 / 12.0;
+    (one as f64 * limb) * (two as f64 * limb)
+}
+
+/// A root of `square`, or a little more. The sums of squares that went into it may
+/// be off by a few billionths, for which there is room in [`bound`].
+fn square_root_above(square: f64) -> f64 {
+    Pair::both(square).square_root().first() * (1.0 + 1e-9)
+}
+
+/// Puts limbs into the complex points of a transform, and tells the sum of their
+/// squares.
+fn fill(data: &mut Vec<Complex>, points: usize, limbs: &[i32]) -> f64 {
+    let pairs = points / 2;
+    data.clear();
+    if data.capacity() < pairs {
+        // Nothing is worth being copied to a larger place.
+        *data = Vec::new();
+        data.reserve_exact(pairs);
+    }
+    let (low, high) = limbs.split_at(limbs.len().min(points));
+    let (low, low_rest) = low.as_chunks::<2>();
+    let (high, high_rest) = high.as_chunks::<2>();
+    let mut sum = Pair::both(0.0);
+    let mut add = |re: Pair, im: Pair| {
+        sum = re.times_plus(re, sum);
+        sum = im.times_plus(im, sum);
+        data.push(Complex { re, im });
+    };
+    let pair = |&[first, second]: &[i32; 2]| Pair::from_integers(first, second);
+    let rest = |rest: &[i32]| {
+        rest.first()
+            .map_or(Pair::both(0.0), |&limb| Pair::from_integers(limb, 0))
+    };
+    let zero = Pair::both(0.0);
+    for (low, high) in low.iter().zip(high) {
+        add(pair(low), pair(high));
+    }
+    // Either the low half is full, or the high half is empty.
+    let both = low.len().min(high.len());
+    if both < low.len() {
+        add(pair(&low[both]), rest(high_rest));
+        for low in &low[both + 1..] {
+            add(pair(low), zero);
+        }
+    }
+    if !low_rest.is_empty() {
+        add(rest(low_rest), zero);
+    }
+    data.resize(pairs, Complex::zero());
+    sum.first() + sum.second()
+}
+
+/// Hands on the coefficients of a product, rounded to integers: those of both
+/// halves, two of each at a time.
+pub(crate) fn round_each(data: &[Complex], mut take: impl FnMut(Pair, Pair)) -> Rounding {
+    // Coefficients are M/2 times too large.
+    let scale = Pair::both(1.0 / data.len() as f64);
+    let mut distance = Pair::both(0.0);
+    let mut largest = Pair::both(0.0);
+    let mut integers = |coefficients: Pair| {
+        let scaled = coefficients.times(scale);
+        let integers = scaled.nearest();
+        distance = distance.larger(scaled.minus(integers).magnitude());
+        largest = largest.larger(integers.magnitude());
+        integers
+    };
+    for element in data {
+        take(integers(element.re), integers(element.im));
+    }
+    let largest_of = |pair: Pair| pair.first().max(pair.second());
+    Rounding {
+        distance: largest_of(distance),
+        largest: largest_of(largest),
+        bound: 0.0,
+    }
+}
+
+/// The limbs of a product, and how rounding went.
+fn limbs_of(data: &[Complex], places: u32) -> (Vec<i32>, Rounding) {
+    let (mut limbs, [low, high], rounding) = halves_of(data, places);
+    carry::add(&mut limbs, 2 * data.len(), low, base(places));
+    carry::add(&mut limbs, 4 * data.len(), high, base(places));
+    (limbs, rounding)
+}
+
+/// The same, with what is carried out of either half set apart.
+pub(crate) fn halves_of(data: &[Complex], places: u32) -> (Vec<i32>, [f64; 2], Rounding) {
+    let points = 2 * data.len();
+    let (mut low, mut high) = (Carry::new(base(places)), Carry::new(base(places)));
+    let mut limbs = vec![0; 2 * points];
+    let (low_limbs, high_limbs) = limbs.split_at_mut(points);
+    let mut low_limbs = low_limbs.as_chunks_mut::<2>().0.iter_mut();
+    let mut high_limbs = high_limbs.as_chunks_mut::<2>().0.iter_mut();
+    let rounding = round_each(data, |re, im| {
+        if let (Some(low_limbs), Some(high_limbs)) = (low_limbs.next(), high_limbs.next()) {
+            *low_limbs = low.take(re).to_integers();
+            *high_limbs = high.take(im).to_integers();
+        }
+    });
+    let (low, mut high) = (low.rest(), high.rest());
+    if rounding.largest > carry::short_max(base(places)) {
+        high += carry::shorten(&mut limbs, base(places));
+    }
+    (limbs, [low, high], rounding)
+}
+
+/// The product, limb by limb.
+fn direct(long: &Natural, short: &Natural) -> Natural {
+    let places = long.places();
+    let length = long.limbs().len() + short.limbs().len();
+    // Rows of the shorter operand reach back over ROWS − 1 limbs of the longer.
+    let mut factors = vec![0.0; long.limbs().len() + 2 * (ROWS - 1)];
+    for (factor, &limb) in factors[ROWS - 1..].iter_mut().zip(long.limbs()) {
+        *factor = f64::from(limb);
+    }
+    let mut sums = vec![0.0; length.next_multiple_of(2) + ROWS];
+    for (row, limbs) in short.limbs().chunks(ROWS).enumerate() {
+        let mut scales = [0.0; ROWS];
+        for (scale, &limb) in scales.iter_mut().zip(limbs) {
+            *scale = f64::from(limb);
+        }
+        let [s0, s1, s2, s3] = scales;
+        // The coefficient at i takes s0 times the factor at i, s1 times the one
+        // before it, and so on.
+        let windows = factors
+            .iter()
+            .zip(&factors[1..])
+            .zip(&factors[2..])
+            .zip(&factors[3..]);
+        for (sum, (((f3, f2), f1), f0)) in sums[row * ROWS..].iter_mut().zip(windows) {
+            *sum += (s0 * f0 + s1 * f1) + (s2 * f2 + s3 * f3);
+        }
+    }
+    let base = base(places);
+    let mut carry = Carry::new(base);
+    let mut limbs = Vec::with_capacity(length + 4);
+    for &[first, second] in sums[..length.next_multiple_of(2)].as_chunks::<2>().0 {
+        limbs.extend(carry.take(Pair::new(first, second)).to_integers());
+    }
+    let end = limbs.len();
+    carry::add(&mut limbs, end, carry.rest(), base);
+    Natural::from_limbs(places, limbs)
+}
+
+#[cfg(test)]
+#[path = "multiply_errors.rs"]
+mod errors;

@@ -1,0 +1,339 @@
+//! Long natural numbers in decimal: limbs of a few digits each.
+//!
+//! Limbs are signed and balanced around zero, so that the sums in a product stay
+//! small, and need not be reduced: a limb may be larger than its base. Only
+//! [`Natural::normalize`] makes them what is written down. Everything else here
+//! takes them as they come.
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    reason = "digits and limbs are small; what is cast is bounded where it stands"
+)]
+
+use alloc::vec::Vec;
+
+use crate::carry;
+use crate::modular::Modulus;
+
+/// Most digits of a limb.
+pub const PLACES_MAX: u32 = 6;
+
+/// Fewest digits of a limb.
+pub const PLACES_MIN: u32 = 2;
+
+/// A natural number.
+#[derive(Clone, Debug)]
+pub struct Natural {
+    /// Digits of a limb.
+    places: u32,
+    /// From the least significant; the last is not zero.
+    limbs: Vec<i32>,
+    /// A modulus, and what is left of the number when it is divided by that,
+    /// where it was found out already.
+    residue: Option<(Modulus, u64)>,
+}
+
+/// 10^`places`, for at most 11 places.
+pub(crate) const fn base(places: u32) -> i64 {
+    POWERS_OF_TEN[places as usize]
+}
+
+/// The first powers of ten.
+const POWERS_OF_TEN: [i64; 12] = {
+    let mut powers = [1; 12];
+    let mut places = 1;
+    while places < powers.len() {
+        powers[places] = 10 * powers[places - 1];
+        places += 1;
+    }
+    powers
+};
+
+impl Natural {
+    /// 0.
+    pub fn zero() -> Self {
+        Self::from_limbs(PLACES_MAX, Vec::new())
+    }
+
+    /// 1.
+    pub fn one() -> Self {
+        Self::from(1)
+    }
+
+    /// What the limbs stand for, from the least significant. Their magnitude is
+    /// below 2^30.
+    pub(crate) fn from_limbs(places: u32, limbs: Vec<i32>) -> Self {
+        let mut number = Self {
+            places,
+            limbs,
+            residue: None,
+        };
+        number.trim();
+        number
+    }
+
+    /// Reads decimal digits. `None` where there are others.
+    pub fn from_decimal(digits: &str) -> Option<Self> {
+        let chunk_places = PLACES_MAX as usize;
+        let mut limbs = Vec::with_capacity(digits.len() / chunk_places + 1);
+        for chunk in digits.as_bytes().rchunks(chunk_places) {
+            let mut limb = 0;
+            for &digit in chunk {
+                let value = digit.wrapping_sub(b'0');
+                if value > 9 {
+                    return None;
+                }
+                limb = 10 * limb + i32::from(value);
+            }
+            limbs.push(limb);
+        }
+        let mut number = Self::from_limbs(PLACES_MAX, limbs);
+        number.balance();
+        Some(number)
+    }
+
+    fn trim(&mut self) {
+        let zeros = self.limbs.iter().rev().take_while(|&&limb| limb == 0);
+        let length = self.limbs.len() - zeros.count();
+        self.limbs.truncate(length);
+    }
+
+    pub(crate) fn into_limbs(self) -> Vec<i32> {
+        self.limbs
+    }
+
+    /// The same number in limbs of `places` digits.
+    pub(crate) fn in_places(self, places: u32) -> Self {
+        if self.places == places {
+            self
+        } else {
+            self.regrouped(places)
+        }
+    }
+
+    /// Digits of a limb.
+    pub(crate) fn places(&self) -> u32 {
+        self.places
+    }
+
+    /// The limbs, from the least significant.
+    pub(crate) fn limbs(&self) -> &[i32] {
+        &self.limbs
+    }
+
+    /// Limbs that it takes at most if they have `places` digits.
+    pub(crate) fn length_in(&self, places: u32) -> u64 {
+        let digits = self.limbs.len() as u64 * u64::from(self.places);
+        digits / u64::from(places) + u64::from(places != self.places)
+    }
+
+    /// Makes every limb at least 0 and below its base.
+    pub fn normalize(&mut self) {
+        let base = base(self.places);
+        let mut carry = carry::settle(&mut self.limbs, 0, base);
+        while carry > 0 {
+            self.limbs.push((carry % base) as i32);
+            carry /= base;
+        }
+        self.trim();
+    }
+
+    /// Whether more is negative than positive: parts of numbers may be.
+    fn is_negative(&self) -> bool {
+        let base = base(self.places);
+        let carry = self.limbs.iter().fold(0_i64, |carry, &limb| {
+            (i64::from(limb) + carry).div_euclid(base)
+        });
+        carry < 0
+    }
+
+    /// The same number in limbs of `places` digits.
+    pub(crate) fn regrouped(&self, places: u32) -> Self {
+        let mut whole = self.clone();
+        let negative = whole.is_negative();
+        if negative {
+            whole.negate();
+        }
+        whole.normalize();
+        let digits = whole.limbs.len() * self.places as usize;
+        let mut limbs = Vec::with_capacity(digits / places as usize + 2);
+        let new_base = base(places);
+        let inverse = 1.0 / new_base as f64;
+        // What was read and not yet written, and its digits: fewer than 12.
+        let (mut waiting, mut waiting_places) = (0_i64, 0);
+        for &limb in &whole.limbs {
+            waiting += i64::from(limb) * base(waiting_places);
+            waiting_places += self.places;
+            while waiting_places >= places {
+                // Division is slow. The product is off by less than one, so that
+                // the rest is off by the base at most.
+                let mut quotient = (waiting as f64 * inverse) as i64;
+                let mut rest = waiting - quotient * new_base;
+                let over = i64::from(rest >= new_base) - i64::from(rest < 0);
+                (quotient, rest) = (quotient + over, rest - over * new_base);
+                limbs.push(rest as i32);
+                waiting = quotient;
+                waiting_places -= places;
+            }
+        }
+        limbs.push(waiting as i32);
+        let mut number = Self::from_limbs(places, limbs);
+        number.balance();
+        if negative {
+            number.negate();
+        }
+        number.residue = self.residue;
+        number
+    }
+
+    fn negate(&mut self) {
+        for limb in &mut self.limbs {
+            *limb = -*limb;
+        }
+    }
+
+    /// Makes limbs smaller by making half of them negative.
+    fn balance(&mut self) {
+        let base = base(self.places) as i32;
+        let mut carry = 0;
+        for limb in &mut self.limbs {
+            *limb += carry;
+            carry = i32::from(*limb > base / 2);
+            *limb -= carry * base;
+        }
+        if carry > 0 {
+            self.limbs.push(carry);
+        }
+    }
+
+    /// self + `sign` · `other`, which must not be negative. Both have limbs of the
+    /// same number of digits.
+    fn combine(&mut self, other: &Self, sign: i32) {
+        self.residue = None;
+        let converted;
+        let other = if other.places == self.places {
+            other
+        } else {
+            let places = other.places.min(self.places);
+            if places < self.places {
+                *self = self.regrouped(places);
+            }
+            converted = other.regrouped(places);
+            &converted
+        };
+        if self.limbs.len() < other.limbs.len() {
+            self.limbs.resize(other.limbs.len(), 0);
+        }
+        let base = base(self.places);
+        let mut carry = 0;
+        for (index, limb) in self.limbs.iter_mut().enumerate() {
+            let term = other.limbs.get(index).copied().unwrap_or(0);
+            let sum = i64::from(*limb) + i64::from(sign * term) + carry;
+            carry = (sum + base / 2).div_euclid(base);
+            *limb = (sum - carry * base) as i32;
+        }
+        if carry != 0 {
+            self.limbs.push(carry as i32);
+        }
+        self.trim();
+    }
+
+    /// Adds `other`.
+    pub fn add(&mut self, other: &Self) {
+        self.combine(other, 1);
+    }
+
+    /// Subtracts `other`, which is no larger.
+    pub fn subtract(&mut self, other: &Self) {
+        self.combine(other, -1);
+    }
+
+    /// Whether it is 0.
+    pub fn is_zero(&self) -> bool {
+        self.limbs.iter().all(|&limb| limb == 0)
+    }
+
+    /// What is left when it is divided by the modulus.
+    pub(crate) fn residue(&self, modulus: Modulus) -> u64 {
+        match self.residue {
+            Some((known, residue)) if known == modulus => residue,
+            _ => residue(&self.limbs, self.places, modulus),
+        }
+    }
+
+    /// Keeps what [`Self::residue`] says, for whoever asks next.
+    pub(crate) fn set_residue(&mut self, modulus: Modulus, residue: u64) {
+        self.residue = Some((modulus, residue));
+    }
+}
+
+#[cfg(test)]
+impl Natural {
+    /// The same number in binary.
+    pub(crate) fn to_big(&self) -> num_bigint::BigUint {
+        let mut sum = num_bigint::BigInt::ZERO;
+        for &limb in self.limbs.iter().rev() {
+            sum = sum * base(self.places) + limb;
+        }
+        sum.try_into().expect("a natural number")
+    }
+}
+
+/// Limbs whose residues are taken at once.
+const BLOCK: usize = 256;
+
+/// What is left of the number of these limbs.
+pub(crate) fn residue(limbs: &[i32], places: u32, modulus: Modulus) -> u64 {
+    // The powers of the base in two halves of 31 bits: a limb is below 2^30, so
+    // that sums of 2^8 products of either half stay below 2^(31+30+8) — but limbs
+    // that large do not occur in rows: those of a product are below 2^21.
+    const HALF_BITS: u32 = 31;
+    let base_residue = modulus.reduce(base(places) as u64);
+    let mut powers = Vec::with_capacity(BLOCK);
+    let mut power = 1_u64;
+    for _ in 0..BLOCK.min(limbs.len()) {
+        let low = (power & ((1 << HALF_BITS) - 1)) as i64;
+        powers.push((low, (power >> HALF_BITS) as i64));
+        power = modulus.mul(power, base_residue);
+    }
+    let shift = modulus.reduce(1 << HALF_BITS);
+    let mut result = 0;
+    for block in limbs.chunks(BLOCK).rev() {
+        let (mut low, mut high) = (0_i64, 0_i64);
+        for (&limb, &(power_low, power_high)) in block.iter().zip(&powers) {
+            low += i64::from(limb) * power_low;
+            high += i64::from(limb) * power_high;
+        }
+        let sum = modulus.add(
+            signed(low, modulus),
+            modulus.mul(signed(high, modulus), shift),
+        );
+        result = modulus.add(modulus.mul(result, power), sum);
+    }
+    result
+}
+
+/// The residue of an integer that may be negative.
+fn signed(value: i64, modulus: Modulus) -> u64 {
+    let magnitude = modulus.reduce(value.unsigned_abs());
+    if value < 0 {
+        modulus.sub(0, magnitude)
+    } else {
+        magnitude
+    }
+}
+
+impl From<u64> for Natural {
+    fn from(value: u64) -> Self {
+        let base = base(PLACES_MAX) as u64;
+        let mut limbs = Vec::with_capacity(4);
+        let mut rest = value;
+        while rest > 0 {
+            limbs.push((rest % base) as i32);
+            rest /= base;
+        }
+        Self::from_limbs(PLACES_MAX, limbs)
+    }
+}

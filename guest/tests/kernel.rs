@@ -1,0 +1,457 @@
+//! Products against num-bigint: operands that are as bad as can be for a
+//! floating-point kernel, at lengths around every change of method.
+
+use std::collections::HashMap;
+
+use factorial::multiply::{DIRECT_LIMBS_MAX, Grade, Multiplier};
+use factorial::natural::{Natural, PLACES_MAX};
+use factorial::number::{Long, Number};
+use num_bigint::BigUint;
+
+/// Digits of a full limb.
+const WIDTH: usize = PLACES_MAX as usize;
+
+const SEEDS: [u64; 3] = [0, 7, u64::MAX];
+
+fn natural(digits: &str) -> Natural {
+    Natural::from_decimal(digits).expect("digits")
+}
+
+fn text(number: Natural) -> String {
+    let (head, zeros) = (number, 0);
+    Number::Long(Long { head, zeros }).to_text()
+}
+
+fn multipliers() -> Vec<Multiplier> {
+    let verified = SEEDS.map(Multiplier::verified);
+    let mut all = vec![Multiplier::proved()];
+    all.extend(verified);
+    all
+}
+
+/// Compares products with those of num-bigint, and makes each of those once.
+struct Judge {
+    multipliers: Vec<Multiplier>,
+    known: HashMap<String, BigUint>,
+}
+
+impl Judge {
+    fn new() -> Self {
+        Self {
+            multipliers: multipliers(),
+            known: HashMap::new(),
+        }
+    }
+
+    fn big(&mut self, digits: &str) -> BigUint {
+        let parsed = || digits.parse().expect("digits");
+        self.known
+            .entry(digits.to_owned())
+            .or_insert_with(parsed)
+            .clone()
+    }
+
+    fn product(&mut self, what: &str, one: &str, two: &str) {
+        let exact = (self.big(one) * self.big(two)).to_string();
+        let (a, b) = (natural(one), natural(two));
+        for multiplier in &mut self.multipliers {
+            compare(what, &text(multiplier.product(&a, &b)), &exact);
+            compare(what, &text(multiplier.product(&b, &a)), &exact);
+        }
+    }
+
+    fn square(&mut self, what: &str, one: &str) {
+        let exact = self.big(one).pow(2).to_string();
+        let number = natural(one);
+        for multiplier in &mut self.multipliers {
+            compare(what, &text(multiplier.square(&number)), &exact);
+        }
+    }
+
+    /// All squares and products of neighbours.
+    fn all(&mut self, what: &str, operands: &[String]) {
+        for (index, one) in operands.iter().enumerate() {
+            let what = format!("{what}, operand {index} of {} digits", one.len());
+            self.square(&what, one);
+            self.product(&what, one, &operands[(index + 1) % operands.len()]);
+        }
+    }
+}
+
+fn compare(what: &str, found: &str, exact: &str) {
+    if found != exact {
+        let place = found.bytes().zip(exact.bytes()).position(|(a, b)| a != b);
+        let (found, exact) = (found.len(), exact.len());
+        panic!("{what}: {found} digits, not {exact}; the first that differs is {place:?}");
+    }
+}
+
+fn noise(state: &mut u64, length: usize) -> String {
+    let digits = (0..length).map(|index| {
+        *state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let digit = (*state >> 33) % 10;
+        let digit = if index == 0 { digit.max(1) } else { digit };
+        char::from(b'0' + u8::try_from(digit).expect("a digit"))
+    });
+    digits.collect()
+}
+
+/// The limbs of six digits that `limb` tells for 0, 1, …, down to `length` digits.
+fn limbs(length: usize, limb: impl Fn(u64) -> u64) -> String {
+    let limbs =
+        (0..length.div_ceil(WIDTH) as u64).map(|index| format!("{:06}", limb(index) % 1_000_000));
+    let mut text: String = limbs.collect();
+    text.truncate(length);
+    text.replace_range(..1, "4");
+    text
+}
+
+fn pattern(length: usize, pattern: &str) -> String {
+    pattern.chars().cycle().take(length).collect()
+}
+
+/// Operands of so many digits whose spectrum, sums or carries are extreme.
+fn extremes(length: usize) -> Vec<String> {
+    let zeros = |count: usize| "0".repeat(count);
+    let mut operands = vec![
+        "9".repeat(length),
+        "5".repeat(length),
+        "1".to_owned() + &zeros(length - 1),
+        // Halves of the base, just below and just above: the largest limbs.
+        pattern(length, "499999"),
+        pattern(length, "500000"),
+        pattern(length, "500001"),
+        pattern(length, "500000499999"),
+        pattern(length, "499999500001"),
+        // The same in shorter limbs, for when they are cut.
+        pattern(length, "49999"),
+        pattern(length, "50000"),
+        pattern(length, "4999"),
+        pattern(length, "5000"),
+        pattern(length, "499"),
+        pattern(length, "49"),
+        pattern(length, "000001999999"),
+        pattern(length, "999999000000"),
+        // The fractional parts of multiples of the golden ratio and of √2.
+        limbs(length, |index| index * 618_033),
+        limbs(length, |index| index * 414_213 + 7),
+        // Squares: a chirp, whose spectrum is flat.
+        limbs(length, |index| index * index),
+        // A square wave, a slow one and a single frequency.
+        limbs(
+            length,
+            |index| if index % 2 == 0 { 499_999 } else { 500_001 },
+        ),
+        limbs(length, |index| {
+            if index / 64 % 2 == 0 {
+                499_999
+            } else {
+                500_001
+            }
+        }),
+    ];
+    if length > 2 {
+        operands.push("1".to_owned() + &zeros(length - 2) + "1");
+        let middle = length / 2;
+        operands.push("1".to_owned() + &zeros(middle - 1) + &"9".repeat(length - middle));
+        operands.push("9".repeat(middle) + &zeros(length - middle - 1) + "1");
+    }
+    if length > 4 * WIDTH {
+        // One block of large digits among zeros.
+        let mut lone = format!("1{}", zeros(length - 1));
+        lone.replace_range(length / 3..length / 3 + WIDTH, "499999");
+        operands.push(lone);
+    }
+    operands.retain(|operand| !operand.starts_with('0') || operand.len() == 1);
+    operands
+}
+
+#[test]
+fn extreme_operands() {
+    let mut judge = Judge::new();
+    for length in [1, 2, 5, 6, 7, 60, 577, 1200, 3001, 9000, 30_011] {
+        judge.all("extremes", &extremes(length));
+        judge.known.clear();
+    }
+}
+
+#[test]
+fn extreme_long_operands() {
+    let mut judge = Judge::new();
+    judge.multipliers.truncate(2);
+    for pattern_of in ["9", "499999", "500000499999", "500001", "49999"] {
+        judge.square(pattern_of, &pattern(400_000, pattern_of));
+    }
+    let weyl = limbs(300_000, |index| index * 618_033);
+    judge.product(
+        "arithmetic progressions",
+        &weyl,
+        &limbs(400_000, |index| index * 381_966 + 11),
+    );
+}
+
+/// A zero, a one and a power of ten with anything.
+#[test]
+fn neutral_operands() {
+    let mut judge = Judge::new();
+    let mut state = 3;
+    for length in [1, 6, 7, 575, 576, 577, 3000, 50_000] {
+        let other = noise(&mut state, length);
+        for special in ["0", "1", "2", "10", "999999", "1000000", "1000001"] {
+            judge.product(special, special, &other);
+        }
+        for zeros in [5, 6, 1000, 6000, 20_003] {
+            let power = "1".to_owned() + &"0".repeat(zeros);
+            judge.product("a power of ten", &power, &other);
+        }
+        judge.square("zero", "0");
+    }
+    for multiplier in &mut multipliers() {
+        let zero = multiplier.product(&natural("0"), &natural("0"));
+        assert!(zero.is_zero());
+        assert_eq!(text(multiplier.square(&zero)), "0");
+        assert_eq!(text(multiplier.square(&Natural::one())), "1");
+        let empty = natural("");
+        assert_eq!(text(multiplier.product(&empty, &natural("12"))), "0");
+        let zeros = natural(&"0".repeat(5000));
+        assert_eq!(
+            text(multiplier.product(&zeros, &natural(&"9".repeat(5000)))),
+            "0"
+        );
+    }
+}
+
+/// Around the longest operands that are multiplied limb by limb, and around the
+/// ratios from which on the longer one is cut into parts.
+#[test]
+fn lengths_around_the_crossovers() {
+    let mut judge = Judge::new();
+    let mut state = 5;
+    let direct = DIRECT_LIMBS_MAX * WIDTH;
+    for short in [
+        direct - 7,
+        direct - 6,
+        direct - 1,
+        direct,
+        direct + 1,
+        direct + 6,
+        direct + 7,
+    ] {
+        for ratio in [1, 2, 3, 4, 5, 10] {
+            for more in [0, 7, 12, 13, 14, 19, 26] {
+                let long = short * ratio + more - 13;
+                let (one, two) = (noise(&mut state, short), noise(&mut state, long));
+                judge.product(&format!("{short} by {long}"), &one, &two);
+            }
+            let (one, two) = ("9".repeat(short), pattern(short * ratio, "500000499999"));
+            judge.product(&format!("{short} by {ratio} times that"), &one, &two);
+        }
+        judge.known.clear();
+    }
+    // Parts that are zero, negative, or end in the middle of a limb.
+    for (short, long) in [
+        (600, 600_000),
+        (1000, 6001),
+        (1234, 50_000),
+        (7, 7000),
+        (3000, 36_007),
+    ] {
+        let one = noise(&mut state, short);
+        let nines = "9".repeat(long);
+        let sparse = format!("1{}3{}", "0".repeat(long / 2), "0".repeat(long / 2));
+        let below = format!("4{}{}", "0".repeat(long / 2), "9".repeat(long / 2));
+        for two in [noise(&mut state, long), nines, sparse, below] {
+            judge.product(&format!("{short} by {long}"), &one, &two);
+            judge.product(
+                &format!("{short} nines by {long}"),
+                &"9".repeat(short),
+                &two,
+            );
+        }
+    }
+}
+
+/// Complex points of every transform up to so many: 2^a times 1, 9/8, 5/4, 3/2
+/// and 15/8, as `Shape::of_at_least` has them.
+fn transform_lengths(most: usize) -> Vec<usize> {
+    let mut lengths = Vec::new();
+    for odd in [1, 9, 5, 3, 15] {
+        lengths.extend(
+            (3..)
+                .map(|twos| odd << twos)
+                .take_while(|&points| points <= most),
+        );
+    }
+    lengths.sort_unstable();
+    lengths
+}
+
+/// Products that fill each transform exactly, and one limb less or more, in
+/// limbs of each length that may be chosen.
+#[test]
+fn lengths_around_every_transform() {
+    let mut judge = Judge::new();
+    judge.multipliers.truncate(2);
+    let mut state = 11;
+    for points in transform_lengths(1 << 12) {
+        for places in [6, 5, 4] {
+            // A product of so many limbs fills it.
+            let full = 2 * points;
+            for length in [full - 1, full, full + 1] {
+                let one_limbs = length / 2;
+                let (one, two) = (one_limbs * places, (length - one_limbs) * places);
+                if one.min(two) <= DIRECT_LIMBS_MAX * WIDTH {
+                    continue;
+                }
+                let what = format!("{length} limbs of {places} in {points} points");
+                let (noise_one, noise_two) = (noise(&mut state, one), noise(&mut state, two));
+                judge.product(&what, &noise_one, &noise_two);
+                judge.product(&what, &"9".repeat(one), &noise_two);
+                if places == 6 && points <= 1024 {
+                    judge.square(&what, &pattern(one, "499999"));
+                }
+                judge.known.clear();
+            }
+        }
+    }
+}
+
+/// The same for long transforms, which split in blocks and by long ramps.
+#[test]
+fn lengths_of_long_transforms() {
+    let mut judge = Judge::new();
+    judge.multipliers.truncate(2);
+    let mut state = 13;
+    for points in transform_lengths(1 << 14) {
+        if points <= 1 << 12 {
+            continue;
+        }
+        for length in [2 * points - 1, 2 * points, 2 * points + 1] {
+            let one = noise(&mut state, length / 2 * 5);
+            let two = noise(&mut state, (length - length / 2) * 5);
+            judge.product(&format!("{length} limbs in {points} points"), &one, &two);
+            judge.known.clear();
+        }
+    }
+}
+
+/// Products go on with shorter limbs, and meet others.
+#[test]
+fn operands_of_different_limbs() {
+    let mut state = 17;
+    let (long, short) = (noise(&mut state, 120_000), noise(&mut state, 700));
+    let [long_big, short_big]: [BigUint; 2] =
+        [&long, &short].map(|digits| digits.parse().expect("digits"));
+    let nines = "9".repeat(3000);
+    let nines_big: BigUint = nines.parse().expect("digits");
+    for mut multiplier in multipliers() {
+        // Its limbs are cut, since it is long.
+        let square = multiplier.square(&natural(&long));
+        let square_big = long_big.pow(2);
+        for (other, other_big) in [
+            (&short, &short_big),
+            (&nines, &nines_big),
+            (&long, &long_big),
+        ] {
+            let product = multiplier.product(&square, &natural(other));
+            compare(
+                "cut by whole",
+                &text(product),
+                &(&square_big * other_big).to_string(),
+            );
+            let mut sum = square.clone();
+            sum.add(&natural(other));
+            compare(
+                "a sum",
+                &text(sum.clone()),
+                &(&square_big + other_big).to_string(),
+            );
+            sum.subtract(&square);
+            compare("a difference", &text(sum.clone()), other);
+            let product = multiplier.product(&sum, &square);
+            compare(
+                "after a difference",
+                &text(product),
+                &(&square_big * other_big).to_string(),
+            );
+        }
+        for small in ["0", "1", "7", "999999999999"] {
+            let product = multiplier.product(&natural(small), &square);
+            let exact = small.parse::<BigUint>().expect("digits") * &square_big;
+            compare("cut by a few", &text(product), &exact.to_string());
+        }
+    }
+}
+
+/// Powers again and again: limbs that come out of one product go into the next.
+#[test]
+fn powers_of_extremes() {
+    for base in ["9", "499999", "999999999999", "500000499999"] {
+        for mut multiplier in multipliers().drain(..2) {
+            let mut power = natural(base);
+            let mut exact: BigUint = base.parse().expect("digits");
+            while exact.bits() < 200_000 {
+                power = multiplier.square(&power);
+                exact = exact.pow(2);
+            }
+            compare(base, &text(power), &exact.to_string());
+        }
+    }
+}
+
+/// Random operands need no repetition, and proofs are never called checks.
+#[test]
+fn grades_tell_what_was_done() {
+    let mut state = 19;
+    let [one, two] = [0; 2].map(|_| natural(&noise(&mut state, 600_000)));
+    let mut proved = Multiplier::proved();
+    let product = text(proved.product(&one, &two));
+    assert_eq!(proved.grade(), Grade::Proved);
+    for seed in SEEDS {
+        let mut verified = Multiplier::verified(seed);
+        compare("seed", &text(verified.product(&one, &two)), &product);
+        let Grade::Verified(verification) = verified.grade() else {
+            panic!("600,000 digits are not proved in the longest limbs");
+        };
+        assert_eq!((verification.products, verification.repeated), (1, 0));
+        assert!(verification.miss_exponent > 30, "{verification:?}");
+    }
+}
+
+/// All limbs on a wave of one frequency: as long as random ones together, but
+/// every coefficient of the product is as large as can be, and all errors are in
+/// one place. Verified products go wrong, which has to be noticed.
+#[test]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "limbs are rounded on purpose"
+)]
+fn waves_are_noticed_and_made_again() {
+    let mut repeated = 0;
+    for digits in [100_000, 200_000, 400_000, 1_000_000] {
+        for period in [2.0, 16.0, 17.3, 1e9] {
+            let wave = limbs(digits, |index| {
+                let turn = index as f64 / period;
+                let limb = 400_000.0 * (core::f64::consts::TAU * turn).cos();
+                (limb.round() as i64).rem_euclid(1_000_000) as u64
+            });
+            let wave = natural(&wave);
+            let proved = text(Multiplier::proved().square(&wave));
+            for seed in SEEDS {
+                let mut multiplier = Multiplier::verified(seed);
+                let what = format!("{digits} digits of period {period}");
+                compare(&what, &text(multiplier.square(&wave)), &proved);
+                if let Grade::Verified(verification) = multiplier.grade() {
+                    repeated += verification.repeated;
+                }
+            }
+        }
+    }
+    assert!(
+        repeated > 0,
+        "no product went wrong: this test tests nothing"
+    );
+}

@@ -1,0 +1,144 @@
+//! A request that has its sandbox, and the ways to its answer.
+//!
+//! It lives from admission until its last digit is produced, and holds its
+//! sandbox, and with it the place in the pool, for as long.
+
+use std::pin::pin;
+
+use bytes::Bytes;
+
+use super::bindings::{Estimate, FactorialWorld, Grade, Request};
+use super::{digits, held_to_reply, random_seed};
+use crate::channel::{Broadcast, Sender};
+use crate::error::RunError;
+use crate::limits::{Limit, REPLY_BYTES};
+use crate::sandbox::Sandbox;
+
+/// A request that has its sandbox.
+pub struct Admitted {
+    sandbox: Sandbox<FactorialWorld>,
+    request: Request,
+    cost: Estimate,
+    seed: Option<u64>,
+}
+
+impl Admitted {
+    pub(super) fn new(sandbox: Sandbox<FactorialWorld>, request: Request, cost: Estimate) -> Self {
+        Self {
+            sandbox,
+            request,
+            cost,
+            seed: None,
+        }
+    }
+
+    /// The seed of what is checked at random, instead of one that is drawn.
+    #[must_use]
+    pub fn seeded(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// What the component said that the request costs.
+    pub fn cost(&self) -> &Estimate {
+        &self.cost
+    }
+
+    /// How the number is written down in mathematics, as `10!`.
+    ///
+    /// # Errors
+    ///
+    /// What stopped the sandbox.
+    pub async fn notation(&mut self) -> Result<String, RunError> {
+        let Request { kind, n, .. } = self.request;
+        let notation = self
+            .sandbox
+            .run(async |store, component| {
+                component
+                    .cocoon_factorial_factorial()
+                    .call_notation(store, kind, n)
+                    .await
+            })
+            .await??;
+        held_to_reply(notation)
+    }
+
+    /// The answer in one piece, of at most [`REPLY_BYTES`].
+    ///
+    /// # Errors
+    ///
+    /// What stopped the sandbox, or [`RunError::OutOfReach`] for a longer one.
+    pub async fn compute(mut self) -> Result<String, RunError> {
+        self.reply().await
+    }
+
+    async fn reply(&mut self) -> Result<String, RunError> {
+        let request = self.request;
+        let answer = self
+            .sandbox
+            .run(async |store, component| {
+                component
+                    .cocoon_factorial_factorial()
+                    .call_compute(store, request)
+                    .await
+            })
+            .await??;
+        let answer = held_to_reply(answer)?;
+        let value = self.sandbox.limits().get(Limit::Output);
+        // What it said of its length may have been a bound, or a lie.
+        if answer.len() as u64 > value {
+            let limit = Limit::Output;
+            return Err(RunError::Stopped { limit, value });
+        }
+        Ok(answer)
+    }
+
+    /// Sends the answer to `digits`, most significant digit first, and ends the
+    /// channel as the computation ended. Tells how the number was made sure of.
+    ///
+    /// # Errors
+    ///
+    /// What stopped it, which the reader is told as well.
+    pub async fn send_to(mut self, digits: Sender<Bytes>) -> Result<Grade, RunError> {
+        let digits = Broadcast::from(digits);
+        let sent = self.send(&digits).await;
+        // The place is back before anybody hears of the end.
+        drop(self);
+        digits.end(&sent.clone().map(|_| ()));
+        sent
+    }
+
+    /// As [`Admitted::send_to`], for whoever ends the channel.
+    pub(crate) async fn send(&mut self, digits: &Broadcast<Bytes>) -> Result<Grade, RunError> {
+        match self.cost.output_bytes.most() {
+            Some(bytes) if bytes <= REPLY_BYTES => {
+                let answer = self.reply().await?;
+                digits.send(answer.into()).await?;
+                // A reply checks nothing at random: it is given no seed.
+                Ok(Grade::Proved)
+            }
+            _ => {
+                let seed = match self.seed {
+                    Some(seed) => seed,
+                    None => random_seed()?,
+                };
+                let request = self.request;
+                let cap_bytes = self.sandbox.limits().get(Limit::Output);
+                let streaming = self.sandbox.run(async |store, component| {
+                    store
+                        .run_concurrent(async |accessor| {
+                            let component = component.cocoon_factorial_factorial();
+                            match component.call_digits(accessor, request, seed).await? {
+                                Ok(written) => {
+                                    digits::pour(accessor, written, digits, cap_bytes).await
+                                }
+                                Err(error) => Ok(Err(error)),
+                            }
+                        })
+                        .await?
+                });
+                digits::while_read(pin!(streaming), digits).await
+            }
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! One number, computed by several sandboxes: what the component plans, and each
+//! of its steps by itself.
+//!
+//! The component knows how a number is put together; in here is only what makes
+//! its plan one that can be run at all. [`crate::fanout`] runs it.
+
+use std::pin::pin;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+use wasmtime::component::StreamReader;
+
+use super::bindings::{Estimate, FactorialWorld, Grade, Request, Step};
+use super::{Factorial, digits};
+use crate::channel::{Broadcast, Inlet, Receiver, Sender};
+use crate::error::RunError;
+use crate::limits::{Limit, PLAN_STEPS};
+use crate::pool::Permit;
+use crate::sandbox::Sandbox;
+
+/// How several sandboxes compute one number, as the component planned it.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    request: Request,
+    sandboxes: u32,
+    cost: Estimate,
+    steps: Vec<Step>,
+    deadline: Instant,
+}
+
+/// One step of a plan, as the component is asked for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part {
+    pub(crate) request: Request,
+    pub(crate) sandboxes: u32,
+    pub(crate) index: u32,
+    pub(crate) seed: u64,
+}
+
+impl Plan {
+    /// What each sandbox does, in an order in which every step comes after those
+    /// that it reads from. The last one puts out the number.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// What the request would cost in one sandbox.
+    pub fn cost(&self) -> &Estimate {
+        &self.cost
+    }
+
+    /// When the last digit must have been produced.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// The step at `index`, as the component is asked for it.
+    pub(crate) fn part(&self, index: usize, seed: u64) -> Part {
+        Part {
+            request: self.request,
+            sandboxes: self.sandboxes,
+            index: u32::try_from(index).unwrap_or(u32::MAX),
+            seed,
+        }
+    }
+}
+
+impl Factorial {
+    /// Asks how up to `sandboxes` sandboxes compute `request`.
+    ///
+    /// # Errors
+    ///
+    /// Where the request makes no sense or would exceed a limit, or where the
+    /// component's plan is none.
+    pub async fn plan(&self, request: Request, sandboxes: u32) -> Result<Plan, RunError> {
+        let deadline = self.0.pool.deadline();
+        let mut sandbox = self.sandbox(self.first_cap_bytes(), deadline).await?;
+        let cost = match self.0.costs.get(&request) {
+            Some(cost) => cost,
+            None => self.cost_in(&mut sandbox, request).await?,
+        };
+        self.check_output(&cost)?;
+        let steps = sandbox
+            .run(async |store, component| {
+                component
+                    .cocoon_factorial_parts()
+                    .call_plan(store, request, sandboxes)
+                    .await
+            })
+            .await??;
+        check(&steps)?;
+        Ok(Plan {
+            request,
+            sandboxes,
+            cost,
+            steps,
+            deadline,
+        })
+    }
+
+    /// Does one step of a plan by itself: reads `inputs`, which are what the
+    /// steps before it put out, and writes to all `outputs`, which end as the
+    /// step ended.
+    ///
+    /// This is for whoever carries the bytes between the sandboxes on their own;
+    /// [`crate::fanout::FanOut`] runs a whole plan.
+    ///
+    /// # Errors
+    ///
+    /// What stopped it, which the readers are told as well.
+    pub async fn perform(
+        &self,
+        plan: &Plan,
+        index: usize,
+        seed: u64,
+        inputs: Vec<Receiver<Bytes>>,
+        outputs: Vec<Sender<Bytes>>,
+    ) -> Result<Grade, RunError> {
+        let outputs = Broadcast::new(outputs);
+        let performed = async {
+            let Some(step) = plan.steps.get(index) else {
+                return Err(RunError::Malformed(format!(
+                    "there is no step {index} in a plan of {}",
+                    plan.steps.len()
+                )));
+            };
+            let permit = self.admit_step(step, plan.deadline).await?;
+            let mut sandbox = self.sandbox_in(permit).await?;
+            self.perform_in(&mut sandbox, plan.part(index, seed), inputs, &outputs)
+                .await
+        }
+        .await;
+        outputs.end(&performed.clone().map(|_| ()));
+        performed
+    }
+
+    async fn admit_step(&self, step: &Step, deadline: Instant) -> Result<Permit, RunError> {
+        self.0.pool.admit(step.peak_bytes, deadline).await
+    }
+
+    /// The places for all steps of a plan at once.
+    pub(crate) async fn admit_steps(&self, plan: &Plan) -> Result<Vec<Permit>, RunError> {
+        let caps_bytes: Vec<_> = plan.steps.iter().map(|step| step.peak_bytes).collect();
+        self.0.pool.admit_all(&caps_bytes, plan.deadline).await
+    }
+
+    /// Does a step in a sandbox that is there, for as long as somebody reads.
+    pub(crate) async fn perform_in(
+        &self,
+        sandbox: &mut Sandbox<FactorialWorld>,
+        part: Part,
+        inputs: Vec<Receiver<Bytes>>,
+        outputs: &Broadcast<Bytes>,
+    ) -> Result<Grade, RunError> {
+        let Part {
+            request,
+            sandboxes,
+            index,
+            seed,
+        } = part;
+        let cap_bytes = self.limits().get(Limit::Output);
+        let performing = sandbox.run(async |store, component| {
+            store
+                .run_concurrent(async |accessor| {
+                    let inputs = accessor.with(|mut store| {
+                        inputs
+                            .into_iter()
+                            .map(|input| StreamReader::new(&mut store, Inlet::bytes(input)))
+                            .collect::<Result<_, _>>()
+                    })?;
+                    let component = component.cocoon_factorial_parts();
+                    let performed = component
+                        .call_perform(accessor, request, sandboxes, index, seed, inputs)
+                        .await?;
+                    match performed {
+                        Ok(written) => digits::pour(accessor, written, outputs, cap_bytes).await,
+                        Err(error) => Ok(Err(error)),
+                    }
+                })
+                .await?
+        });
+        digits::while_read(pin!(performing), outputs).await
+    }
+}
+
+/// Whether the steps can be run: in their order, each read by another, and no
+/// more than can be kept track of.
+fn check(steps: &[Step]) -> Result<(), RunError> {
+    let wrong = |what: String| Err(RunError::Failed(format!("its plan is none: {what}")));
+    if steps.is_empty() || steps.len() > PLAN_STEPS {
+        return wrong(format!(
+            "it has {} steps, and must have 1 to {PLAN_STEPS}",
+            steps.len()
+        ));
+    }
+    let mut read = vec![false; steps.len()];
+    for (index, step) in steps.iter().enumerate() {
+        let mut read_here = vec![false; index];
+        for &input in &step.inputs {
+            match read_here.get_mut(input as usize) {
+                Some(twice @ false) => *twice = true,
+                Some(true) => return wrong(format!("step {index} reads step {input} twice")),
+                None => {
+                    return wrong(format!(
+                        "step {index} reads step {input}, not one before it"
+                    ));
+                }
+            }
+            read[input as usize] = true;
+        }
+    }
+    match read[..read.len() - 1].iter().position(|&read| !read) {
+        Some(unread) => wrong(format!("nobody reads step {unread}")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steps(inputs: &[&[u32]]) -> Vec<Step> {
+        let step = |inputs: &&[u32]| Step {
+            inputs: inputs.to_vec(),
+            peak_bytes: 1,
+        };
+        inputs.iter().map(step).collect()
+    }
+
+    #[test]
+    fn plans_that_can_be_run_are_told_from_others() {
+        for plan in [&[&[][..]][..], &[&[], &[], &[0, 1]], &[&[], &[0], &[0, 1]]] {
+            assert_eq!(check(&steps(plan)), Ok(()), "{plan:?}");
+        }
+        for (plan, word) in [
+            (&[][..], "0 steps"),
+            (&[&[0][..]], "not one before"),
+            (&[&[], &[2], &[1, 0]], "not one before"),
+            (&[&[], &[u32::MAX]], "not one before"),
+            (&[&[], &[0, 0]], "twice"),
+            (&[&[], &[], &[0]], "nobody reads step 1"),
+            (&[&[][..]; PLAN_STEPS + 1], "257 steps"),
+        ] {
+            let error = check(&steps(plan)).expect_err(word).to_string();
+            assert!(error.contains(word), "{error}");
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Numbers that are put together from parts, of which some mean harm.
+
+use wit_bindgen::{FutureWriter, StreamReader, StreamWriter, spawn_local};
+
+use crate::bindings::exports::cocoon::factorial::{factorial as wit, parts};
+use crate::bindings::{Component, wit_future, wit_stream};
+use crate::{Digits, Outcome, hostile, spin, take_memory};
+
+/// Bytes that are read or written at once.
+const CHUNK_BYTES: usize = 50_000;
+
+impl parts::Guest for Component {
+    fn plan(request: wit::Request, sandboxes: u32) -> Result<Vec<parts::Step>, wit::Error> {
+        let n = request.n;
+        let peak_bytes = match n {
+            hostile::LARGE_PARTS | hostile::CROSSED => hostile::MUCH_BYTES,
+            _ => hostile::LITTLE_BYTES,
+        };
+        let inputs: &[&[u32]] = match n {
+            hostile::PLAN_EMPTY => &[],
+            hostile::PLAN_PANICS => panic!("no plan"),
+            hostile::PLAN_BACKWARDS => &[&[1], &[]],
+            hostile::CROSSED if sandboxes > 1 => &[&[], &[], &[0, 1], &[0, 1], &[2, 3]],
+            hostile::PARTED..hostile::PARTED_END if sandboxes > 1 => &[&[], &[], &[0, 1]],
+            _ => &[&[]],
+        };
+        Ok(inputs
+            .iter()
+            .map(|inputs| parts::Step {
+                inputs: inputs.to_vec(),
+                peak_bytes,
+            })
+            .collect())
+    }
+
+    async fn perform(
+        request: wit::Request,
+        _: u32,
+        index: u32,
+        seed: u64,
+        inputs: Vec<StreamReader<u8>>,
+    ) -> Result<Digits, wit::Error> {
+        let n = request.n;
+        if (n, index) == (hostile::PART_SAYS_FAILED, 1) {
+            return Err(wit::Error::Failed("it lost its part".to_owned()));
+        }
+        assert!(
+            (n, index) != (hostile::PART_TRAPS_AT_ONCE, 1),
+            "no part today"
+        );
+        let (writer, reader) = wit_stream::new();
+        let (outcome, outcome_reader) = wit_future::new(|| Ok(wit::Grade::Proved));
+        if inputs.is_empty() {
+            spawn_local(part(n, index, writer, outcome));
+        } else {
+            spawn_local(joiner(n, index, seed, inputs, writer, outcome));
+        }
+        Ok((reader, outcome_reader))
+    }
+}
+
+/// What the joiner puts out, from one sandbox.
+pub(crate) fn whole() -> Digits {
+    let (mut writer, reader) = wit_stream::new();
+    let (outcome, outcome_reader) = wit_future::new(|| Ok(wit::Grade::Proved));
+    spawn_local(async move {
+        for byte in [b'1', b'2'] {
+            write(&mut writer, byte, hostile::PART_BYTES).await;
+        }
+        drop(writer);
+        let _ = outcome.write(Ok(wit::Grade::Proved)).await;
+    });
+    (reader, outcome_reader)
+}
+
+/// Writes so many times the same.
+async fn write(writer: &mut StreamWriter<u8>, byte: u8, count: u64) {
+    let mut left = usize::try_from(count).expect("it fits");
+    while left > 0 {
+        let now = left.min(CHUNK_BYTES);
+        if !writer.write_all(vec![byte; now]).await.is_empty() {
+            return;
+        }
+        left -= now;
+    }
+}
+
+async fn part(n: u64, index: u32, mut writer: StreamWriter<u8>, outcome: FutureWriter<Outcome>) {
+    if index == 0 {
+        write(&mut writer, b'1', hostile::PART_BYTES).await;
+    } else {
+        write(&mut writer, b'2', hostile::BYTES_BEFORE).await;
+        match n {
+            hostile::PART_TRAPS => panic!("the part is lost"),
+            hostile::PART_TAKES => take_memory(),
+            hostile::PART_SPINS => spin(),
+            hostile::PART_FLOODS => write(&mut writer, b'2', u64::from(u32::MAX)).await,
+            hostile::PART_ENDS_SILENTLY => {
+                std::mem::forget(outcome);
+                return;
+            }
+            _ => {
+                let rest = hostile::PART_BYTES - hostile::BYTES_BEFORE;
+                write(&mut writer, b'2', rest).await;
+            }
+        }
+    }
+    drop(writer);
+    let _ = outcome.write(Ok(wit::Grade::Proved)).await;
+}
+
+/// Copies its inputs one after the other; of the crossed ones, the first copies
+/// only the first, and the second only the second.
+async fn joiner(
+    n: u64,
+    index: u32,
+    seed: u64,
+    inputs: Vec<StreamReader<u8>>,
+    mut writer: StreamWriter<u8>,
+    outcome: FutureWriter<Outcome>,
+) {
+    let crossed = n == hostile::CROSSED;
+    let mut wrong = None;
+    // Who writes while it still reads what another reads as well, and is read
+    // after that other, would wait for it for ever.
+    let mut held = Vec::new();
+    if crossed && index < 4 {
+        held.reserve_exact(usize::try_from(hostile::PART_BYTES).expect("it fits"));
+    }
+    for ((mut input, byte), number) in inputs.into_iter().zip([b'1', b'2']).zip(2..) {
+        let keep = !crossed || index == 4 || index == number;
+        loop {
+            let (status, chunk) = input.read(Vec::with_capacity(CHUNK_BYTES)).await;
+            if let Some(at) = chunk.iter().position(|&other| other != byte) {
+                wrong.get_or_insert(format!("input {number} is damaged at {at}"));
+            }
+            let ended =
+                chunk.is_empty() && !matches!(status, wit_bindgen::StreamResult::Complete(_));
+            if keep && crossed && index < 4 {
+                held.extend_from_slice(&chunk);
+            } else if keep && !chunk.is_empty() && !writer.write_all(chunk).await.is_empty() {
+                return;
+            }
+            match n {
+                hostile::JOINER_TRAPS => panic!("the joint is lost"),
+                hostile::JOINER_LEAVES => {
+                    drop(writer);
+                    let _ = outcome.write(Ok(wit::Grade::Proved)).await;
+                    return;
+                }
+                _ if ended => break,
+                _ => {}
+            }
+        }
+    }
+    if !held.is_empty() && !writer.write_all(held).await.is_empty() {
+        return;
+    }
+    drop(writer);
+    let outcome_of = match wrong {
+        Some(text) => Err(wit::Error::Failed(text)),
+        // So that a test sees which seed came.
+        None => Ok(wit::Grade::Verified(wit::Verification {
+            products: 3,
+            repeated: u32::from(seed == 13),
+            miss_exponent: u32::try_from(seed).unwrap_or(u32::MAX),
+        })),
+    };
+    let _ = outcome.write(outcome_of).await;
+}

@@ -1,0 +1,139 @@
+//! Factorials digit for digit: from the compiled component, in one sandbox and
+//! in several, by the hashes of what GMP computed (`factorials.sha256`), and by
+//! residues that a plain loop computes.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::Duration;
+
+use bytes::Bytes;
+use cocoon::channel::{Receiver, channel};
+use cocoon::factorial::{Factorial, Request};
+use cocoon::fanout::{FanOut, Width};
+use cocoon::limits::{Limit, Limits};
+use sha2::{Digest as _, Sha256};
+
+use crate::harness::{FEW, factorial_of, honest};
+
+/// Room for all parts of the longest at once.
+const ROOMY: Limits = FEW.with(Limit::TotalMemory, 3 << 30);
+
+/// What no computation in here takes.
+const NEVER: Duration = Duration::from_mins(5);
+
+/// n and the hash of its factorial's digits, from the smallest n.
+fn table() -> Vec<(u64, &'static str)> {
+    let lines = include_str!("factorials.sha256").lines();
+    lines
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| {
+            let (n, hash) = line.split_once(' ').expect("two words");
+            (n.parse().expect("a number"), hash)
+        })
+        .collect()
+}
+
+/// What `fold` makes of all that comes through a channel, which must end well.
+async fn folded<T>(mut digits: Receiver<Bytes>, start: T, fold: impl Fn(T, &[u8]) -> T) -> T {
+    let mut value = start;
+    while let Some(chunk) = digits.recv().await.expect("digits") {
+        value = fold(value, &chunk);
+    }
+    value
+}
+
+/// The same of the digits of a request by up to `sandboxes` sandboxes.
+async fn computed<T>(
+    factorial: &Factorial,
+    request: Request,
+    sandboxes: u32,
+    start: T,
+    fold: impl Fn(T, &[u8]) -> T,
+) -> T {
+    let work = FanOut::admit(factorial, request, Width::UpTo(sandboxes)).await;
+    let work = work.unwrap_or_else(|error| panic!("{request:?} by {sandboxes}: {error}"));
+    let (sender, receiver) = channel();
+    let both = async { tokio::join!(work.send_to(sender, None), folded(receiver, start, fold)) };
+    let (told, value) = tokio::time::timeout(NEVER, both).await.expect("an end");
+    told.unwrap_or_else(|error| panic!("{request:?} by {sandboxes}: {error}"));
+    value
+}
+
+async fn hash(factorial: &Factorial, n: u64, sandboxes: u32) -> String {
+    let hash = Sha256::new();
+    let hash = computed(
+        factorial,
+        factorial_of(n),
+        sandboxes,
+        hash,
+        |hash, chunk| hash.chain_update(chunk),
+    )
+    .await;
+    let words: Vec<_> = hash
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    words.concat()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn factorials_have_the_digits_that_gmp_computed() {
+    let factorial = honest(&ROOMY).await;
+    let table = table();
+    assert!(table.len() >= 45, "only {}", table.len());
+    for (n, expected) in table {
+        let widths: &[u32] = match n {
+            0..=1_000_000 => &[1, 2, 3],
+            1_000_001..=3_000_000 => &[1, 2],
+            _ => &[2],
+        };
+        for &sandboxes in widths {
+            let found = hash(&factorial, n, sandboxes).await;
+            assert_eq!(found, expected, "{n}! by {sandboxes}");
+        }
+    }
+}
+
+/// Primes above every n in here.
+const PRIMES: [u64; 4] = [998_244_353, 2_147_483_647, 4_294_967_291, (1 << 59) - 55];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn random_factorials_have_the_residues_of_a_plain_loop() {
+    let factorial = honest(&ROOMY).await;
+    let seed = RandomState::new().hash_one(0);
+    let mut random = fastrand::Rng::with_seed(seed);
+    for index in 0..10 {
+        // Some of them short.
+        let n = random.u64(0..=2_000_000 >> (index % 4));
+        let sandboxes = random.u32(1..=4);
+        let proved = random.bool();
+        let request = factorial_of(n);
+        let request = if proved { request.proved() } else { request };
+        let found = computed(
+            &factorial,
+            request,
+            sandboxes,
+            [0_u64; 4],
+            |residues, chunk| {
+                let mut residues = residues;
+                for (residue, prime) in residues.iter_mut().zip(PRIMES) {
+                    *residue = chunk.iter().fold(*residue, |residue, digit| {
+                        // Below 10 · 2^59 + 10.
+                        (residue * 10 + u64::from(digit - b'0')) % prime
+                    });
+                }
+                residues
+            },
+        )
+        .await;
+        let expected = PRIMES.map(|prime| {
+            let prime = u128::from(prime);
+            let product = (1..=u128::from(n)).fold(1, |product, factor| product * factor % prime);
+            u64::try_from(product).expect("below the prime")
+        });
+        assert_eq!(
+            found, expected,
+            "{n}! by {sandboxes}, proved {proved}, seed {seed}"
+        );
+    }
+}

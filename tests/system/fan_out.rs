@@ -1,0 +1,474 @@
+//! Numbers from several sandboxes: whatever becomes of a part becomes of the
+//! whole, and every place comes back.
+
+use bytes::Bytes;
+use cocoon::RunError;
+use cocoon::channel::{Receiver, Sender, channel};
+use cocoon::factorial::{Factorial, Grade, Verification};
+use cocoon::fanout::{FanOut, Progress, Width};
+use cocoon::limits::{CHANNEL_ITEMS, CHUNK_BYTES, FAN_OUT_MAX, Limit, Limits, SMALL_JOB_BYTES};
+use cocoon_test_guests::hostile;
+use futures::future::join_all;
+use sha2::{Digest as _, Sha256};
+
+use crate::cli::json_lines;
+use crate::harness::{
+    FEW, SOON_MS, answer, assert_fails, cocoon, drain, ended, factorial_of, hostile, printed, run,
+    soon,
+};
+
+const SHORT: Limits = FEW.with(Limit::Deadline, SOON_MS);
+const TWO: Width = Width::UpTo(2);
+/// A seed that the joiner tells back as the exponent of its grade.
+const SEED: u64 = 44;
+
+/// Where the hostile component is.
+const HOSTILE: [&str; 2] = ["--component", cocoon_test_guests::HOSTILE_FACTORIAL];
+
+/// The parts' output, one after the other.
+fn whole() -> Vec<u8> {
+    let count = usize::try_from(hostile::PART_BYTES).expect("it fits");
+    [vec![b'1'; count], vec![b'2'; count]].concat()
+}
+
+/// What was told, what came, and what the reader was told.
+async fn fan_out(
+    factorial: &Factorial,
+    n: u64,
+    width: Width,
+) -> Result<(Grade, Vec<u8>), RunError> {
+    let work = FanOut::admit(factorial, factorial_of(n), width).await?;
+    let (sender, receiver) = channel();
+    let (told, (all, seen)) = soon("the end of a fan-out", async {
+        tokio::join!(work.send_to(sender, Some(SEED)), drain(receiver))
+    })
+    .await;
+    assert_eq!(told.clone().map(|_| ()), seen, "both ends agree on {n}");
+    told.map(|grade| (grade, all))
+}
+
+/// As many fan-outs as there are places can be had one after the other, at once
+/// and without a wait: none was lost.
+async fn assert_places_are_back(factorial: &Factorial) {
+    let sandboxes = factorial.sandboxes();
+    // One that promises little.
+    let one = factorial_of(hostile::PARTED);
+    let held = join_all((0..sandboxes).map(|_| factorial.admit(one)));
+    let held = soon("all places", held).await;
+    assert!(held.iter().all(Result::is_ok), "a place is missing");
+}
+
+/// How the fan-out of `n` fails under `limits`.
+async fn failure(limits: &Limits, n: u64) -> RunError {
+    // No queue: a place that did not come back is felt at once.
+    let limits = limits
+        .clone()
+        .with(Limit::Queue, 0)
+        .with(Limit::Sandboxes, 3);
+    let factorial = hostile(&limits).await;
+    let failed = fan_out(&factorial, n, TWO).await;
+    assert_places_are_back(&factorial).await;
+    failed.err().unwrap_or_else(|| panic!("{n} has a result"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parts_are_joined_in_order() {
+    let factorial = hostile(&FEW).await;
+    let verified = Grade::Verified(Verification {
+        products: 3,
+        repeated: 0,
+        miss_exponent: 44,
+    });
+    for n in [hostile::PARTED, hostile::CROSSED, hostile::LARGE_PARTS] {
+        for (width, expected) in [
+            (Width::UpTo(1), Grade::Proved),
+            (Width::UpTo(2), verified),
+            (Width::UpTo(FAN_OUT_MAX), verified),
+        ] {
+            let (grade, all) = fan_out(&factorial, n, width).await.expect("an answer");
+            assert!(all == whole(), "{n} with {width:?}: {} bytes", all.len());
+            assert_eq!(grade, expected, "{n} with {width:?}");
+        }
+    }
+    assert_places_are_back(&factorial).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_part_that_fails_fails_the_whole_with_its_cause() {
+    for n in [
+        hostile::PART_TRAPS,
+        hostile::PART_TRAPS_AT_ONCE,
+        hostile::JOINER_TRAPS,
+    ] {
+        let error = failure(&FEW, n).await;
+        assert!(matches!(error, RunError::Trapped(_)), "{n}: {error:?}");
+    }
+    let failed = RunError::Failed("it lost its part".to_owned());
+    assert_eq!(failure(&FEW, hostile::PART_SAYS_FAILED).await, failed);
+    let promised_bytes = hostile::LITTLE_BYTES;
+    assert_eq!(
+        failure(&FEW, hostile::PART_TAKES).await,
+        RunError::OverPromise { promised_bytes }
+    );
+    let (limit, value) = (Limit::Output, 4 << 20);
+    assert_eq!(
+        failure(&FEW.with(limit, value), hostile::PART_FLOODS).await,
+        RunError::Stopped { limit, value }
+    );
+    let (limit, value) = (Limit::Deadline, SOON_MS);
+    for n in [hostile::PART_SPINS, hostile::PART_ENDS_SILENTLY] {
+        assert_eq!(
+            failure(&SHORT, n).await,
+            RunError::Stopped { limit, value },
+            "{n}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_plan_that_is_none_is_refused() {
+    for (n, word) in [
+        (hostile::PLAN_BACKWARDS, "step 0 reads step 1"),
+        (hostile::PLAN_EMPTY, "0 steps"),
+    ] {
+        let error = failure(&FEW, n).await;
+        assert!(
+            matches!(&error, RunError::Failed(text) if text.contains(word)),
+            "{n}: {error:?}"
+        );
+    }
+    let error = failure(&FEW, hostile::PLAN_PANICS).await;
+    assert!(matches!(error, RunError::Trapped(_)), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_joins_may_leave_a_part_unread() {
+    let factorial = hostile(&FEW).await;
+    let left = fan_out(&factorial, hostile::JOINER_LEAVES, TWO).await;
+    let (_, all) = left.expect("an answer");
+    assert!(!all.is_empty() && all.iter().all(|&byte| byte == b'1'));
+    assert_places_are_back(&factorial).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_leaves_stops_all_parts() {
+    // An hour: only the reader's leaving can end these.
+    let factorial = hostile(&FEW.with(Limit::Sandboxes, 3).with(Limit::Queue, 0)).await;
+    for n in [hostile::PARTED, hostile::PART_SPINS] {
+        let work = FanOut::admit(&factorial, factorial_of(n), TWO).await;
+        let (sender, mut digits) = channel();
+        let sending = tokio::spawn(work.expect("three places").send_to(sender, None));
+        assert!(matches!(soon("a chunk", digits.recv()).await, Ok(Some(_))));
+        drop(digits);
+        let told = soon("the parts' end", sending).await.expect("no panic");
+        assert_eq!(told, Err(RunError::ReaderGone), "{n}");
+        assert_places_are_back(&factorial).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fan_out_that_is_dropped_stops_all_parts() {
+    let factorial = hostile(&FEW.with(Limit::Sandboxes, 3)).await;
+    let work = FanOut::admit(&factorial, factorial_of(hostile::PART_SPINS), TWO).await;
+    let (sender, mut digits) = channel();
+    let sending = tokio::spawn(work.expect("three places").send_to(sender, None));
+    assert!(matches!(soon("a chunk", digits.recv()).await, Ok(Some(_))));
+    sending.abort();
+    loop {
+        match soon("the end", digits.recv()).await {
+            Ok(Some(_)) => {}
+            // What nobody ended has not ended well.
+            ended => break assert_eq!(ended, Err(RunError::WriterGone)),
+        }
+    }
+    assert_places_are_back(&factorial).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fan_outs_that_do_not_fit_beside_each_other_all_finish() {
+    // Places for one fan-out and a bit, and memory for one and a bit.
+    let large_bytes = 4 * hostile::MUCH_BYTES;
+    for limits in [
+        FEW.with(Limit::Sandboxes, 5),
+        FEW.with(Limit::Sandboxes, 8)
+            .with(Limit::TotalMemory, 8 * SMALL_JOB_BYTES + large_bytes),
+    ] {
+        let factorial = hostile(&limits).await;
+        let jobs = (0..8).map(|job| {
+            let factorial = factorial.clone();
+            tokio::spawn(async move {
+                if job % 2 == 0 {
+                    let fanned = fan_out(&factorial, hostile::LARGE_PARTS, TWO).await;
+                    fanned.map(|(_, all)| all.len() as u64)
+                } else {
+                    // Small and large ones in between.
+                    let request = factorial_of(hostile::HONEST + job);
+                    let told = answer(&factorial, request).await;
+                    told.map(|_| 2 * hostile::PART_BYTES)
+                }
+            })
+        });
+        for job in soon("all fan-outs", join_all(jobs)).await {
+            assert_eq!(job.expect("no panic"), Ok(2 * hostile::PART_BYTES));
+        }
+        assert_places_are_back(&factorial).await;
+        // And so is the memory: that of four, which is all there is in one case.
+        let one = factorial_of(hostile::HONEST);
+        let held = join_all((0..4).map(|_| factorial.admit(one)));
+        assert!(soon("all memory", held).await.iter().all(Result::is_ok));
+    }
+}
+
+#[tokio::test]
+async fn a_plan_that_never_fits_is_refused_or_done_by_one() {
+    let memory_bytes = 8 * SMALL_JOB_BYTES + 2 * hostile::MUCH_BYTES;
+    for (limits, limit, value, needed) in [
+        (FEW.with(Limit::Sandboxes, 2), Limit::Sandboxes, 2, 3),
+        (
+            FEW.with(Limit::Sandboxes, 8)
+                .with(Limit::TotalMemory, memory_bytes),
+            Limit::TotalMemory,
+            memory_bytes,
+            3 * hostile::MUCH_BYTES,
+        ),
+        (
+            FEW.with(Limit::SandboxMemory, hostile::MUCH_BYTES / 2),
+            Limit::SandboxMemory,
+            hostile::MUCH_BYTES / 2,
+            hostile::MUCH_BYTES,
+        ),
+    ] {
+        let factorial = hostile(&limits).await;
+        let request = factorial_of(hostile::LARGE_PARTS);
+        let refused = FanOut::admit(&factorial, request, Width::UpTo(3)).await;
+        let error = refused.err().expect("no room");
+        match &error {
+            RunError::TooLarge {
+                limit: told,
+                value: at,
+                needed: all,
+                ..
+            } => assert_eq!((*told, *at, *all), (limit, value, needed)),
+            other => panic!("{other:?}"),
+        }
+        let text = error.to_string();
+        assert!(
+            text.contains(&format!("--{} ", limit.spec().flag)),
+            "{text}"
+        );
+        if std::thread::available_parallelism().is_ok_and(|count| count.get() > 1) {
+            let (grade, all) = fan_out(&factorial, hostile::LARGE_PARTS, Width::Auto)
+                .await
+                .expect("one sandbox is enough");
+            assert_eq!(grade, Grade::Proved, "that is what one sandbox says");
+            assert!(all == whole());
+        }
+    }
+}
+
+#[tokio::test]
+async fn progress_counts_the_parts() {
+    let factorial = hostile(&FEW).await;
+    let work = FanOut::admit(&factorial, factorial_of(hostile::PARTED), TWO)
+        .await
+        .expect("places");
+    let mut progress = work.progress();
+    let first = *progress.borrow_and_update();
+    assert_eq!(first, Progress { done: 0, all: 3 });
+    let (sender, receiver) = channel();
+    let counting = async {
+        let mut last = 0;
+        while progress.changed().await.is_ok() {
+            let now = *progress.borrow_and_update();
+            assert!(now.done > last && now.all == 3, "{now:?} after {last}");
+            last = now.done;
+        }
+        last
+    };
+    let (told, _, done) = soon("the end", async {
+        tokio::join!(work.send_to(sender, None), drain(receiver), counting)
+    })
+    .await;
+    assert!(told.is_ok());
+    assert_eq!(done, 3);
+}
+
+/// Carries bytes from one sandbox to the next, and changes one of them.
+async fn carry(mut from: Receiver<Bytes>, to: Sender<Bytes>, change_at: Option<usize>) {
+    let mut carried = 0;
+    loop {
+        match from.recv().await {
+            Ok(Some(chunk)) => {
+                let mut chunk = chunk.to_vec();
+                let at = change_at.and_then(|at| at.checked_sub(carried));
+                carried += chunk.len();
+                if let Some(byte) = at.and_then(|at| chunk.get_mut(at)) {
+                    *byte ^= 1;
+                }
+                if to.send(chunk.into()).await.is_err() {
+                    return;
+                }
+            }
+            Ok(None) => return to.finish(),
+            Err(error) => return to.fail(error),
+        }
+    }
+}
+
+/// Runs a plan of three steps by hand, and changes a byte on the way from step
+/// 0 to the last.
+async fn by_hand(change_at: Option<usize>) -> (Result<Grade, RunError>, Vec<u8>) {
+    let factorial = hostile(&FEW).await;
+    let plan = factorial
+        .plan(factorial_of(hostile::PARTED), 2)
+        .await
+        .expect("a plan");
+    assert_eq!(plan.steps().len(), 3);
+    let ((out0, from0), (to0, in0)) = (channel(), channel());
+    let ((out1, in1), (out2, digits)) = (channel(), channel());
+    let (_, _, told, (), (all, _)) = soon(
+        "the end",
+        Box::pin(async {
+            tokio::join!(
+                factorial.perform(&plan, 0, SEED, vec![], vec![out0]),
+                factorial.perform(&plan, 1, SEED, vec![], vec![out1]),
+                factorial.perform(&plan, 2, SEED, vec![in0, in1], vec![out2]),
+                carry(from0, to0, change_at),
+                drain(digits),
+            )
+        }),
+    )
+    .await;
+    (told, all)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_byte_that_changes_on_the_way_is_told() {
+    let (told, all) = by_hand(None).await;
+    assert!(told.is_ok() && all == whole(), "{told:?}");
+    for at in [0, 1_000_000] {
+        let (told, _) = by_hand(Some(at)).await;
+        assert!(
+            matches!(&told, Err(RunError::Failed(text)) if text.contains("damaged")),
+            "{told:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn several_readers_hold_a_part_back_together() {
+    let factorial = hostile(&FEW.with(Limit::Deadline, SOON_MS * 3)).await;
+    let plan = factorial
+        .plan(factorial_of(hostile::PARTED), 2)
+        .await
+        .expect("a plan");
+    let ((first, fast), (second, slow)) = (channel(), channel());
+    let part = factorial.perform(&plan, 0, SEED, vec![], vec![first, second]);
+    // The slow one reads nothing at all until the deadline.
+    let (told, (all, seen)) = tokio::join!(part, drain(fast));
+    let (limit, value) = (Limit::Deadline, SOON_MS * 3);
+    assert_eq!(told, Err(RunError::Stopped { limit, value }));
+    assert_eq!(seen, told.map(|_| ()));
+    assert!(all.len() <= CHANNEL_ITEMS * CHUNK_BYTES, "{}", all.len());
+    let (buffered, _) = drain(slow).await;
+    assert_eq!(buffered, all, "both were given the same");
+}
+
+#[test]
+fn a_part_that_goes_wrong_by_itself_is_tried_once_more() {
+    for (n, times) in [
+        (hostile::PART_TRAPS_AT_ONCE, 1),
+        (hostile::PART_SAYS_FAILED, 1),
+        // It was read already.
+        (hostile::PART_TRAPS, 0),
+        // A limit would stop it again.
+        (hostile::PART_TAKES, 0),
+        // What it read is gone.
+        (hostile::JOINER_TRAPS, 0),
+    ] {
+        let n = n.to_string();
+        let failed = run([&["compute", &n, "--fan-out", "2"], &HOSTILE[..]].concat());
+        assert_eq!(failed.code, Some(1), "{}", failed.err);
+        let told = failed.err.matches("step 1 is tried again").count();
+        assert_eq!(told, times, "{n}: {}", failed.err);
+        assert_eq!(failed.err.lines().count(), times + 1, "{}", failed.err);
+    }
+}
+
+#[test]
+fn json_tells_the_grade() {
+    let parted = hostile::PARTED.to_string();
+    let arguments = |more: &[&'static str]| {
+        let mut all = vec!["compute".to_owned(), parted.clone(), "--json".to_owned()];
+        all.extend(HOSTILE.iter().chain(more).map(|&word| word.to_owned()));
+        all
+    };
+    let proved = &json_lines(&printed(arguments(&["--fan-out", "1"])))[0];
+    assert_eq!(proved["grade"], "proved");
+    assert!(proved.get("miss_probability").is_none(), "{proved:.100}");
+    let two = ["--fan-out", "2", "--seed", "44"];
+    let verified = &json_lines(&printed(arguments(&two)))[0];
+    assert_eq!(verified["grade"], "verified");
+    assert_eq!(verified["products_checked"], 3);
+    assert_eq!(verified["products_repeated"], 0);
+    assert_eq!(verified["miss_probability"], "2^-44");
+    // What was found wrong is told, though it is right in the end.
+    let told = run(arguments(&["--fan-out", "2", "--seed", "13"]));
+    assert_eq!(told.code, Some(0));
+    assert_eq!(told.err.lines().count(), 1, "{}", told.err);
+    assert!(told.err.contains("1 of 3 products"), "{}", told.err);
+}
+
+#[test]
+fn a_width_is_typed_or_set() {
+    for wrong in ["0", "65", "two", "-1", ""] {
+        let refused = run(["compute", "5", &format!("--fan-out={wrong}")]);
+        assert_fails(&refused, 2, &["fan-out", "auto", "1 to 64"]);
+    }
+    let by_variable = ended(cocoon(["compute", "5"]).env("COCOON_FAN_OUT", "none"));
+    assert_fails(&by_variable, 2, &["1 to 64"]);
+    assert_eq!(printed(["compute", "5", "--fan-out", "auto"]), "120\n");
+    assert_eq!(printed(["compute", "5", "--fan-out", "64"]), "120\n");
+    assert_fails(
+        &run(["compute", "5", "--seed", "x"]),
+        2,
+        &["seed", "18446744073709551615"],
+    );
+}
+
+#[test]
+fn an_explicit_width_that_does_not_fit_is_an_error() {
+    let n = hostile::LARGE_PARTS.to_string();
+    let few = ["--sandboxes", "2"];
+    let arguments = |width| [&["compute", &n, "--fan-out", width], &few[..], &HOSTILE[..]].concat();
+    assert_fails(&run(arguments("2")), 1, &["3 sandboxes", "--sandboxes"]);
+    let whole = printed(arguments("auto"));
+    assert_eq!(whole.len() as u64, 2 * hostile::PART_BYTES + 1);
+}
+
+/// What the bundled component prints with so many sandboxes, as a hash.
+fn hash(arguments: &[&str], width: &str) -> String {
+    let text = printed([&["compute", "--fan-out", width], arguments].concat());
+    format!("{:x}", Sha256::digest(text.as_bytes()))
+}
+
+#[test]
+fn the_number_is_the_same_from_any_count_of_sandboxes() {
+    for arguments in [
+        &["0"][..],
+        &["1"],
+        &["20000"],
+        &["100000"],
+        &["100003", "--proved"],
+        &["60000", "--kind", "double"],
+        &["60000", "--kind", "primorial"],
+        &["30000", "--kind", "subfactorial"],
+        &["400", "--kind", "superfactorial"],
+        &["30000", "--format", "scientific:30"],
+    ] {
+        let one = hash(arguments, "1");
+        for width in ["2", "3", "auto", "64"] {
+            assert_eq!(hash(arguments, width), one, "{arguments:?} with {width}");
+        }
+    }
+}
