@@ -123,7 +123,7 @@ pub enum Pieces {
 }
 
 impl Pieces {
-    /// Computes the number, and converts what is needed for the first piece.
+    /// Computes the number, unless a series tells what is asked for.
     ///
     /// # Errors
     ///
@@ -202,8 +202,8 @@ impl Pieces {
     }
 }
 
-/// The number in scientific notation. Only the digits that are written are
-/// converted, and of the others no more than whether they are zeros.
+/// The number in scientific notation. Only the digits that are needed are written,
+/// and of the others no more is known than whether they are zeros.
 fn rounded(number: Long, significant: u32) -> Result<String, Error> {
     let mut digits = Digits::new(number);
     let mut text = Vec::new();

@@ -50,7 +50,15 @@ pub fn cost(request: Request) -> Result<Cost, Error> {
         output_bytes: output_bytes(digits, request.format),
         peak_bytes: match request.format {
             Format::Scientific(_) if by_series(request.kind, digits) => Some(memory::SERIES_BYTES),
-            _ => memory::peak_bytes(digits, request),
+            // A short reply is always proved.
+            Format::Scientific(_) => memory::peak_bytes(
+                digits,
+                Request {
+                    proved: true,
+                    ..request
+                },
+            ),
+            Format::Decimal => memory::peak_bytes(digits, request),
         },
     })
 }

@@ -67,12 +67,13 @@ pub(crate) fn peak_bytes(digits: Count, request: Request) -> Option<u64> {
 
 /// What one of the parts needs that have `digits` digits.
 pub(crate) fn part_bytes(digits: u64, request: Request) -> Option<u64> {
-    // The primes are listed before they are dealt out.
+    // The primes, where there are any, are listed before they are dealt out.
     let primes = powers::list_bytes(request.n);
-    let tenths = match request.kind {
-        Kind::Primorial => 95,
-        Kind::Multifactorial(2..) => return in_pages(digits, 80, request.proved, primes),
-        _ => 68,
+    let (tenths, primes) = match request.kind {
+        Kind::Primorial => (95, primes),
+        Kind::Multifactorial(3..) => (80, 0),
+        Kind::Multifactorial(2) => (80, primes),
+        _ => (68, primes),
     };
     in_pages(digits, tenths, request.proved, primes)
 }

@@ -46,8 +46,8 @@ const _: () = assert!(DIRECT_LIMBS_MAX >= ROWS);
 /// Rounding errors that are to be expected stay below this; see `expected`.
 const EXPECTED_MAX: f64 = 0.3;
 
-/// What `expected` multiplies by: the square of 6 standard deviations of errors
-/// of one unit for each stage, as measured; see the tests.
+/// What `expected` multiplies by, as measured: the largest errors of random numbers
+/// of 10^5 to 6 · 10^6 digits came to 0.8 to 1.0 of what it says.
 const EXPECTED: f64 = 1e-30;
 
 /// A coefficient that is farther from an integer shows that something is wrong.

@@ -7,8 +7,8 @@
 //! (see `ring`), and a last one puts both together and hands out the digits.
 //!
 //! Each step checks what comes in, and the last one the result, modulo a prime
-//! that the seed chooses: neither an error of a step nor one on the way between
-//! two of them goes unnoticed.
+//! that the seed chooses: neither an error of a step in the number nor one on the way
+//! between two of them goes unnoticed. Such an error fails the whole.
 #![expect(
     clippy::cast_possible_truncation,
     reason = "steps are few, and a share is no more than the whole"
@@ -30,7 +30,7 @@ use crate::product::{progression, progression_count};
 use crate::radix::Digits;
 use crate::request::{Format, Kind, Request};
 use crate::ring::{self, Ring};
-use crate::wire::{Carried, Incoming, Message, Outgoing, broken};
+use crate::wire::{Carried, Checks, Incoming, Message, Outgoing, broken};
 
 /// Numbers of fewer digits are not worth a second sandbox; see `benches`.
 const DIGITS_MIN: u64 = 200_000;
@@ -80,19 +80,19 @@ impl Plan {
             .unwrap_or(PARTS_MAX)
             .min(PARTS_MAX);
         let can_be_dealt_out = !matches!(request.kind, Kind::Subfactorial | Kind::Alternating);
-        let mut steps = Vec::new();
+        let whole = Self {
+            parts: 1,
+            digits,
+            steps: Vec::from([(Work::Whole, Vec::new())]),
+        };
         if parts < 2
             || digits < DIGITS_MIN
             || request.format != Format::Decimal
             || !can_be_dealt_out
         {
-            steps.push((Work::Whole, Vec::new()));
-            return Ok(Self {
-                parts: 1,
-                digits,
-                steps,
-            });
+            return Ok(whole);
         }
+        let mut steps = Vec::new();
         // The numbers that are not yet multiplied, by the steps that make them.
         let mut numbers: Vec<u32> = Vec::new();
         let mut push = |work, inputs| {
@@ -114,10 +114,16 @@ impl Plan {
         }
         let halves = [Ring::Plus, Ring::Minus].map(|ring| push(Work::Half(ring), numbers.clone()));
         push(Work::Join, halves.into());
-        Ok(Self {
+        let dealt_out = Self {
             parts,
             digits,
             steps,
+        };
+        let fits = |index| dealt_out.peak_bytes(index, request).is_some();
+        Ok(if (0..dealt_out.steps.len()).all(fits) {
+            dealt_out
+        } else {
+            whole
         })
     }
 
@@ -134,17 +140,16 @@ impl Plan {
         }
     }
 
-    /// Bytes that a step needs; more than there can be where no memory is enough.
-    fn peak_bytes(&self, index: usize, request: Request) -> u64 {
+    /// Bytes that a step needs, unless no memory is enough.
+    fn peak_bytes(&self, index: usize, request: Request) -> Option<u64> {
         let digits = self.digits_of(index);
-        let bytes = match self.steps.get(index).map(|(work, _)| work) {
+        match self.steps.get(index).map(|(work, _)| work) {
             Some(Work::Part(_)) => memory::part_bytes(digits, request),
             Some(Work::Product) => memory::product_bytes(digits, request),
             Some(Work::Half(_)) => memory::half_bytes(self.digits, request),
             Some(Work::Join) => memory::join_bytes(self.digits, request),
             Some(Work::Whole) | None => memory::peak_bytes(Count::Exact(self.digits), request),
-        };
-        bytes.unwrap_or(u64::MAX)
+        }
     }
 }
 
@@ -160,7 +165,8 @@ pub fn plan(request: Request, sandboxes: u32) -> Result<Vec<Step>, Error> {
     Ok(steps
         .map(|(index, (_, inputs))| Step {
             inputs: inputs.clone(),
-            peak_bytes: plan.peak_bytes(index, request),
+            // Only plans whose steps fit are made, and only numbers admitted that do.
+            peak_bytes: plan.peak_bytes(index, request).unwrap_or(u64::MAX),
         })
         .collect())
 }
@@ -173,6 +179,8 @@ pub struct Performance {
     modulus: Modulus,
     multiplier: Multiplier,
     messages: Vec<Message>,
+    /// What was checked on the way to them.
+    inherited: Checks,
 }
 
 impl Performance {
@@ -193,6 +201,7 @@ impl Performance {
             modulus: Modulus::random(seed, 0),
             multiplier: Multiplier::new(request.proved, seed),
             messages: Vec::new(),
+            inherited: Checks::default(),
             request,
         })
     }
@@ -211,8 +220,9 @@ impl Performance {
     pub fn incoming(&self) -> Incoming {
         let step = self.step().1.get(self.messages.len());
         let digits = step.map_or(0, |&step| self.plan.digits_of(step as usize));
-        // Parts are about equally long; a tenth more is room enough for that.
-        let limbs = (digits + digits / 8) / u64::from(PLACES_MIN) + 4096;
+        // Parts are about equally long, and halves as long as their transforms, which
+        // may be a quarter longer than they need to be.
+        let limbs = (digits + digits / 3) / u64::from(PLACES_MIN) + 4096;
         Incoming::new(usize::try_from(limbs).unwrap_or(usize::MAX))
     }
 
@@ -236,10 +246,8 @@ impl Performance {
         {
             return Err(broken("was changed on its way"));
         }
-        // Both halves read the same numbers; one of them speaks of their checks.
-        if self.step().0 != Work::Half(Ring::Minus) {
-            self.multiplier.take_over(message.checks);
-        }
+        self.multiplier.take_over(message.checks);
+        self.inherited.add(message.checks);
         self.messages.push(message);
         Ok(())
     }
@@ -323,7 +331,11 @@ impl Performance {
             places,
             limbs,
             residue,
-            checks: self.multiplier.checks(),
+            // Both halves read the same numbers; one of them speaks of their checks.
+            checks: match ring {
+                Ring::Plus => self.multiplier.checks(),
+                Ring::Minus => self.multiplier.checks().without(self.inherited),
+            },
         })))
     }
 

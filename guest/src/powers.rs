@@ -38,7 +38,7 @@ impl PrimePowers {
         };
         exponent(kind, n, 2)?;
         let tens = Self::tens(kind, n);
-        let mut powers = Vec::with_capacity(count_max(bound));
+        let mut powers = Vec::with_capacity(usize::try_from(count_max(bound)).unwrap_or(0));
         for_each_prime(bound, |prime| {
             let exponent = exponent(kind, n, prime).unwrap_or(0);
             let exponent = match prime {
@@ -154,14 +154,14 @@ fn log(number: u64) -> u64 {
 ///
 /// π(x) < 1.25506 x / ln x (Rosser and Schoenfeld 1962, corollary 1), and
 /// ln x > 0.6931 ⌊log2 x⌋.
-fn count_max(bound: u64) -> usize {
+fn count_max(bound: u64) -> u64 {
     let bits = u64::from(bound.max(2).ilog2());
-    usize::try_from(bound.saturating_mul(1_811) / (1000 * bits) + 4).unwrap_or(0)
+    bound.saturating_mul(1_811) / (1000 * bits) + 4
 }
 
 /// Bytes of a list of the primes up to `bound` with their exponents, at most.
 pub(crate) fn list_bytes(bound: u64) -> u64 {
-    count_max(bound) as u64 * size_of::<(u64, u64)>() as u64
+    count_max(bound).saturating_mul(size_of::<(u64, u64)>() as u64)
 }
 
 /// The exponents fit into 64 bits for any n whose number fits into a memory.

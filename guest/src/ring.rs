@@ -207,7 +207,8 @@ fn negacyclic(
     let bits = (u32::BITS - largest.leading_zeros()) / 2;
     if bits > 0 && !multiplier.fits_limbs(&one, &two, shape) {
         let unit = 1 << bits;
-        let high: Vec<i32> = one.iter().map(|limb| (limb + unit / 2) >> bits).collect();
+        let high = one.iter().map(|limb| limb.saturating_add(unit / 2) >> bits);
+        let high: Vec<i32> = high.collect();
         let low = one
             .iter()
             .zip(&high)

@@ -56,6 +56,15 @@ impl Checks {
         self.repeated = self.repeated.saturating_add(other.repeated);
         self.digits = self.digits.saturating_add(other.digits);
     }
+
+    /// Those that are not among `other`.
+    pub(crate) fn without(self, other: Self) -> Self {
+        Self {
+            products: self.products.saturating_sub(other.products),
+            repeated: self.repeated.saturating_sub(other.repeated),
+            digits: self.digits.saturating_sub(other.digits),
+        }
+    }
 }
 
 /// Limbs on their way from one sandbox to another.

@@ -245,7 +245,10 @@ fn cocoons(program: &Path) -> anyhow::Result<Vec<Peer>> {
         has_modes: false,
     };
     Ok(if fans_out {
-        vec![peer(COCOON_ONE, &["--fan-out", "1"]), peer(COCOON, &[])]
+        vec![
+            peer(COCOON_ONE, &["--fan-out", "1"]),
+            peer(COCOON, &["--fan-out", "2"]),
+        ]
     } else {
         vec![peer(COCOON_ONE, &[])]
     })

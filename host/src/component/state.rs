@@ -73,6 +73,8 @@ impl MemoryCap {
             return false;
         }
         self.used_bytes = used_bytes;
+        // Who was refused more than it needs may still get that.
+        self.refused = false;
         true
     }
 }

@@ -8,7 +8,7 @@ use std::pin::pin;
 use bytes::Bytes;
 
 use super::bindings::{Estimate, FactorialWorld, Grade, Request};
-use super::{digits, held_to_reply, random_seed};
+use super::{digits, held_to_proof, held_to_reply, random_seed};
 use crate::channel::{Broadcast, Sender};
 use crate::error::RunError;
 use crate::limits::{Limit, REPLY_BYTES};
@@ -137,7 +137,8 @@ impl Admitted {
                         })
                         .await?
                 });
-                digits::while_read(pin!(streaming), digits).await
+                let grade = digits::while_read(pin!(streaming), digits).await?;
+                held_to_proof(request.proved, grade)
             }
         }
     }

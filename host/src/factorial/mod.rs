@@ -329,6 +329,16 @@ fn held_to_reply(reply: String) -> Result<String, RunError> {
     Ok(reply)
 }
 
+/// A grade that is as good as was asked for.
+fn held_to_proof(proved: bool, grade: Grade) -> Result<Grade, RunError> {
+    match grade {
+        Grade::Verified(_) if proved => Err(RunError::Failed(
+            "it checked products that were to be proved".to_owned(),
+        )),
+        _ => Ok(grade),
+    }
+}
+
 /// What a component says of an error, on one line of a length that can be read.
 fn held_to_line(text: &str) -> String {
     let line = text.chars().take(ERROR_CHARS);

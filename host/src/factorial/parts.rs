@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use wasmtime::component::StreamReader;
 
 use super::bindings::{Estimate, FactorialWorld, Grade, Request, Step};
-use super::{Factorial, digits};
+use super::{Factorial, digits, held_to_proof};
 use crate::channel::{Broadcast, Inlet, Receiver, Sender};
 use crate::error::RunError;
 use crate::limits::{Limit, PLAN_STEPS};
@@ -179,7 +179,8 @@ impl Factorial {
                 })
                 .await?
         });
-        digits::while_read(pin!(performing), outputs).await
+        let grade = digits::while_read(pin!(performing), outputs).await?;
+        held_to_proof(request.proved, grade)
     }
 }
 

@@ -80,7 +80,7 @@ impl Compute {
         let grade = working.await.map_err(|_| RunError::WriterGone)??;
         tell_repeated(&grade);
         if self.common.json {
-            let record = lines::graded_record(request, &value, started, &grade)?;
+            let record = lines::record(request, &value, started, &grade)?;
             output.write(&record).await?;
         } else {
             output.write(b"\n").await?;

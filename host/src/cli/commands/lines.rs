@@ -9,6 +9,7 @@ use cocoon::channel::{Receiver, channel};
 use cocoon::factorial::{Factorial, Grade, Request};
 use futures::{Stream, StreamExt as _};
 use serde::Serialize;
+use tokio::task::JoinHandle;
 
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
@@ -23,7 +24,7 @@ pub(crate) struct Record<'a> {
     pub(crate) digits: usize,
     pub(crate) elapsed_us: u64,
     #[serde(flatten)]
-    pub(crate) grade: Option<Graded>,
+    pub(crate) grade: Graded,
 }
 
 /// How it was made sure that a result is right.
@@ -70,6 +71,8 @@ struct Line {
     request: Request,
     notation: String,
     digits: Receiver<Bytes>,
+    /// Tells in the end how the number was made sure of.
+    sending: JoinHandle<Result<Grade, RunError>>,
     started: Instant,
 }
 
@@ -122,11 +125,12 @@ async fn start_line(factorial: &Factorial, request: Request) -> Result<Line, Run
     let mut admitted = factorial.admit(request).await?;
     let notation = admitted.notation().await?;
     let (sender, digits) = channel();
-    tokio::spawn(admitted.send_to(sender));
+    let sending = tokio::spawn(admitted.send_to(sender));
     Ok(Line {
         request,
         notation,
         digits,
+        sending,
         started,
     })
 }
@@ -145,30 +149,17 @@ async fn print_json(mut line: Line, output: &mut Output) -> Result<(), Failure> 
     while let Some(chunk) = line.digits.recv().await? {
         value.extend_from_slice(&chunk);
     }
-    let json = record(line.request, &value, line.started)?;
+    let grade = line.sending.await.map_err(|_| RunError::WriterGone)??;
+    let json = record(line.request, &value, line.started, &grade)?;
     output.write(&json).await
 }
 
-/// A finished result as a line of JSON.
-fn record(request: Request, value: &[u8], started: Instant) -> Result<Vec<u8>, Failure> {
-    record_with(request, value, started, None)
-}
-
-/// The same, with how it was made sure of.
-pub(super) fn graded_record(
+/// A finished result as a line of JSON, with how it was made sure of.
+pub(super) fn record(
     request: Request,
     value: &[u8],
     started: Instant,
     grade: &Grade,
-) -> Result<Vec<u8>, Failure> {
-    record_with(request, value, started, Some(grade.into()))
-}
-
-fn record_with(
-    request: Request,
-    value: &[u8],
-    started: Instant,
-    grade: Option<Graded>,
 ) -> Result<Vec<u8>, Failure> {
     let value = std::str::from_utf8(value)
         .map_err(|_| RunError::Failed("its digits are not text".to_owned()))?;
@@ -178,7 +169,7 @@ fn record_with(
         value,
         digits: value.bytes().filter(u8::is_ascii_digit).count(),
         elapsed_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
-        grade,
+        grade: grade.into(),
     })
 }
 
