@@ -81,8 +81,8 @@ pub const COSTS_REMEMBERED: usize = 1024;
 pub const LINEAR_MEMORY_BYTES: u64 = 4 << 30;
 /// The most sandboxes that may be asked for to work on one number.
 pub const FAN_OUT_MAX: u32 = 64;
-/// Processors from which on a number is fanned out by itself: on two, two
-/// sandboxes were measured to take as long as one.
+/// Processors from which on a number is fanned out by itself: on two processors, two
+/// sandboxes were measured to gain too little (`benches/README.md`).
 pub const AUTO_PROCESSORS_MIN: u32 = 4;
 /// The most steps that a plan for one number may have.
 pub const PLAN_STEPS: usize = 256;
