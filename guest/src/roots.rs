@@ -2,7 +2,7 @@
 //!
 //! A root is computed as a double-double (T. J. Dekker, "A floating-point
 //! technique for extending the available precision", 1971; D. E. Knuth, TAOCP
-//! vol. 2, 4.2.2) with an error far below 2^−90, and rounded at the end, so that
+//! vol. 2, 4.2.2) with an error far below 2^−70, and rounded at the end, so that
 //! it lies within [`ERROR`] of the true one: the angle is never rounded.
 
 use alloc::vec::Vec;
@@ -184,11 +184,19 @@ const FINE_BITS: u32 = 7;
 /// the point. See [`transform`](crate::transform).
 pub(crate) fn level(level: u32) -> Vec<Root> {
     let fine_bits = level.min(FINE_BITS);
-    let mut fine = mirrored(WideRoot::of_order(1 << (level + 4)), 0, fine_bits);
+    let first = WideRoot::of_order(1 << (level + 4));
+    // The roots of order 8, 16, … by squaring: each doubles what the one before is
+    // off by, which leaves it below 2^−75 on the longest way.
+    let mut steps: Vec<WideRoot> =
+        core::iter::successors(Some(first), |&root| Some(root.times(root)))
+            .take(level as usize + 2)
+            .collect();
+    steps.reverse();
+    let mut fine = mirrored(first, &steps, 0, fine_bits);
     if level == fine_bits {
         return fine.drain(..).map(WideRoot::rounded).collect();
     }
-    let coarse = mirrored(WideRoot::ONE, fine_bits, level);
+    let coarse = mirrored(WideRoot::ONE, &steps, fine_bits, level);
     let mut roots = Vec::with_capacity(1 << level);
     for &far in &coarse {
         roots.extend(fine.iter().map(|near| near.times(far).rounded()));
@@ -196,13 +204,13 @@ pub(crate) fn level(level: u32) -> Vec<Root> {
     roots
 }
 
-/// `first` turned by what the bits from `from` to `to` of an index stand for.
-fn mirrored(first: WideRoot, from: u32, to: u32) -> Vec<WideRoot> {
+/// `first` turned by what the bits from `from` to `to` of an index stand for, where
+/// `steps` are the roots of order 8, 16 and so on.
+fn mirrored(first: WideRoot, steps: &[WideRoot], from: u32, to: u32) -> Vec<WideRoot> {
     let mut roots = Vec::with_capacity(1 << (to - from));
     roots.push(first);
-    for bit in from..to {
-        // Bit b stands for 2^−(b+1) of a quarter turn.
-        let step = WideRoot::of_order(1 << (bit + 3));
+    // Bit b stands for 2^−(b+1) of a quarter turn.
+    for &step in &steps[from as usize..to as usize] {
         for index in 0..roots.len() {
             roots.push(roots[index].times(step));
         }

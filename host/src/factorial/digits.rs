@@ -41,10 +41,11 @@ pub(super) async fn while_read(
     readers: &Broadcast<Bytes>,
 ) -> Result<Grade, RunError> {
     tokio::select! {
-        poured = pouring => match poured? {
-            // The component may have called it done when nobody took more.
+        poured = pouring => match poured {
+            // When nobody takes more, a component may call it done, or go on and be
+            // stopped for that.
             _ if !readers.has_reader() => Err(RunError::ReaderGone),
-            done => Ok(done?),
+            poured => Ok(poured??),
         },
         () = readers.readers_gone() => Err(RunError::ReaderGone),
     }
