@@ -23,6 +23,9 @@ use crate::pair::Pair;
 /// The largest coefficient that is carried exactly: sums with it stay integers.
 pub(crate) const COEFFICIENT_MAX: f64 = (1_u64 << 51) as f64;
 
+/// Limbs by which a sum may be longer than its terms.
+pub(crate) const CARRY_LIMBS: usize = 4;
+
 /// Carries from the places that were seen to those that follow.
 pub(crate) struct Carry {
     base: Pair,
@@ -59,6 +62,25 @@ impl Carry {
         let [one, two, three] = self.rounds.map(Pair::second);
         one + two + three
     }
+}
+
+/// The limbs of coefficients in a row, of which there is an even number, what is
+/// carried out of the last, and the largest coefficient.
+pub(crate) fn limbs_of_row(coefficients: &[f64], base: i64) -> (Vec<i32>, f64, f64) {
+    let mut carry = Carry::new(base);
+    let mut limbs = Vec::with_capacity(coefficients.len() + CARRY_LIMBS);
+    let mut largest = Pair::both(0.0);
+    for &[first, second] in coefficients.as_chunks::<2>().0 {
+        let pair = Pair::new(first, second);
+        largest = largest.larger(pair.magnitude());
+        limbs.extend(carry.take(pair).to_integers());
+    }
+    let largest = largest.first().max(largest.second());
+    let mut rest = carry.rest();
+    if largest > short_max(base) {
+        rest += shorten(&mut limbs, base);
+    }
+    (limbs, rest, largest)
 }
 
 /// Adds `carry` to the first limb, makes every limb at least 0 and below the

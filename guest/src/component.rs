@@ -126,7 +126,7 @@ fn written() -> (
 async fn perform_step(
     mut performance: Performance,
     inputs: Vec<StreamReader<u8>>,
-    mut writer: StreamWriter<u8>,
+    writer: StreamWriter<u8>,
     outcome: FutureWriter<Result<wit::Grade, wit::Error>>,
 ) {
     let mut read = Ok(());
@@ -135,18 +135,8 @@ async fn perform_step(
             read = read_message(&mut performance, input).await;
         }
     }
-    let result = match read.and_then(|()| performance.perform()) {
-        Ok(mut pieces) => {
-            if !write_pieces(&mut pieces, &mut writer).await {
-                return;
-            }
-            Ok(performance.grade().into())
-        }
-        Err(error) => Err(error.into()),
-    };
-    drop(writer);
-    // A reader that has gone has no use for the outcome.
-    let _ = outcome.write(result).await;
+    let pieces = read.and_then(|()| performance.perform());
+    write_answer(pieces, performance.grade(), writer, outcome).await;
 }
 
 /// Reads one input of a step.
@@ -172,15 +162,26 @@ async fn read_message(
 async fn write_digits(
     admitted: Admitted,
     mut multiplier: Multiplier,
+    writer: StreamWriter<u8>,
+    outcome: FutureWriter<Result<wit::Grade, wit::Error>>,
+) {
+    let pieces = Pieces::new(admitted, &mut multiplier);
+    write_answer(pieces, multiplier.grade(), writer, outcome).await;
+}
+
+/// Writes an answer and how it ended, unless the reader goes away.
+async fn write_answer(
+    pieces: Result<Pieces, Error>,
+    grade: Grade,
     mut writer: StreamWriter<u8>,
     outcome: FutureWriter<Result<wit::Grade, wit::Error>>,
 ) {
-    let result = match Pieces::new(admitted, &mut multiplier) {
+    let result = match pieces {
         Ok(mut pieces) => {
             if !write_pieces(&mut pieces, &mut writer).await {
                 return;
             }
-            Ok(multiplier.grade().into())
+            Ok(grade.into())
         }
         Err(error) => Err(error.into()),
     };

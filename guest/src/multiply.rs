@@ -19,7 +19,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::bound;
-use crate::carry::{self, COEFFICIENT_MAX, Carry};
+use crate::carry::{self, CARRY_LIMBS, COEFFICIENT_MAX, Carry};
 use crate::modular::{self, Modulus};
 use crate::natural::{Natural, PLACES_MAX, PLACES_MIN, base};
 use crate::pair::{Complex, Pair};
@@ -37,11 +37,12 @@ const ROWS: usize = 4;
 /// Most parts that the longer operand is divided into.
 const PARTS_MAX: u64 = 64;
 
-/// Limbs by which a sum may be longer than its terms.
-const CARRY_LIMBS: usize = 4;
-
-// Below that length there is nothing to divide.
-const _: () = assert!(DIRECT_LIMBS_MAX >= ROWS);
+// So many products of two limbs, each below its base, are summed up and carried
+// exactly.
+const _: () = {
+    let product = base(PLACES_MAX) as f64 * base(PLACES_MAX) as f64;
+    assert!(DIRECT_LIMBS_MAX as f64 * product < COEFFICIENT_MAX);
+};
 
 /// Rounding errors that are to be expected stay below this; see `expected`.
 const EXPECTED_MAX: f64 = 0.3;
@@ -108,6 +109,14 @@ impl Rounding {
         Self { bound, ..self }
     }
 
+    /// The same with another coefficient, which may be larger.
+    pub(crate) fn with_largest(self, largest: f64) -> Self {
+        Self {
+            largest: self.largest.max(largest),
+            ..self
+        }
+    }
+
     /// What says that nothing can be relied on.
     pub(crate) fn bad() -> Self {
         Self {
@@ -128,7 +137,6 @@ impl Rounding {
 
     /// Whether nothing looks wrong.
     pub(crate) fn is_good(self) -> bool {
-        // Not a number is not good.
         self.distance < DISTANCE_MAX && self.largest < COEFFICIENT_MAX
     }
 }
@@ -424,13 +432,7 @@ impl Multiplier {
 
     /// Whether one · two may be tried in the ring of `shape`.
     pub(crate) fn fits_limbs(&self, one: &[i32], two: &[i32], shape: Shape) -> bool {
-        let square = |limbs: &[i32]| -> f64 {
-            limbs
-                .iter()
-                .map(|&limb| f64::from(limb) * f64::from(limb))
-                .sum()
-        };
-        self.fits(shape, square(one) * square(two))
+        self.fits(shape, norm_square(one) * norm_square(two))
     }
 
     #[cfg(test)]
@@ -513,6 +515,12 @@ fn expected(shape: Shape, square: f64) -> f64 {
 fn random_square(one: u64, two: u64, places: u32) -> f64 {
     let limb = base(places) as f64 * base(places) as f64 / 12.0;
     (one as f64 * limb) * (two as f64 * limb)
+}
+
+/// The sum of the squares of limbs.
+pub(crate) fn norm_square(limbs: &[i32]) -> f64 {
+    let squares = limbs.iter().map(|&limb| f64::from(limb) * f64::from(limb));
+    squares.sum()
 }
 
 /// A root of `square`, or a little more. The sums of squares that went into it may
@@ -646,13 +654,9 @@ fn direct(long: &Natural, short: &Natural) -> Natural {
         }
     }
     let base = base(places);
-    let mut carry = Carry::new(base);
-    let mut limbs = Vec::with_capacity(length + 4);
-    for &[first, second] in sums[..length.next_multiple_of(2)].as_chunks::<2>().0 {
-        limbs.extend(carry.take(Pair::new(first, second)).to_integers());
-    }
+    let (mut limbs, rest, _) = carry::limbs_of_row(&sums[..length.next_multiple_of(2)], base);
     let end = limbs.len();
-    carry::add(&mut limbs, end, carry.rest(), base);
+    carry::add(&mut limbs, end, rest, base);
     Natural::from_limbs(places, limbs)
 }
 

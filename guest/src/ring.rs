@@ -15,10 +15,9 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::carry::{self, Carry};
-use crate::multiply::{Multiplier, Rounding, halves_of, round_each};
+use crate::carry;
+use crate::multiply::{Multiplier, Rounding, halves_of, norm_square, round_each};
 use crate::natural::base;
-use crate::pair::Pair;
 use crate::transform::Shape;
 
 /// Which of the two.
@@ -43,28 +42,29 @@ fn fold(limbs: &mut Vec<i32>, length: usize, ring: Ring) {
     let low_length = limbs.len().min(length);
     let (low, high) = limbs.split_at_mut(low_length);
     for (index, part) in high.chunks(length).enumerate() {
-        for (limb, &other) in low.iter_mut().zip(part) {
-            // B^N is −1 or 1. Limbs whose sum is too large are left at the end of
-            // their range, where they are noticed.
-            *limb = match ring {
-                Ring::Plus if index.is_multiple_of(2) => limb.saturating_sub(other),
-                _ => limb.saturating_add(other),
-            };
-        }
+        // B^N is −1 or 1.
+        add_folded(low, part, ring == Ring::Plus && index.is_multiple_of(2));
     }
     limbs.truncate(length);
+}
+
+/// Adds limbs that come back, or subtracts them. Those whose sum is too large are
+/// left at the end of their range, where they are noticed.
+fn add_folded(limbs: &mut [i32], others: &[i32], negative: bool) {
+    for (limb, &other) in limbs.iter_mut().zip(others) {
+        *limb = if negative {
+            limb.saturating_sub(other)
+        } else {
+            limb.saturating_add(other)
+        };
+    }
 }
 
 /// The same from N limbs for N/2, without changing them.
 fn folded(limbs: &[i32], half: usize, ring: Ring) -> Vec<i32> {
     let (low, high) = limbs.split_at(limbs.len().min(half));
     let mut folded = low.to_vec();
-    for (limb, &other) in folded.iter_mut().zip(high) {
-        *limb = match ring {
-            Ring::Plus => limb.saturating_sub(other),
-            Ring::Minus => limb.saturating_add(other),
-        };
-    }
+    add_folded(&mut folded, high, ring == Ring::Plus);
     folded
 }
 
@@ -103,13 +103,9 @@ pub(crate) fn product(
                 &mut rounding,
             );
             multiplier.forget();
-            let mut carry = Carry::new(base);
-            let mut limbs = Vec::with_capacity(length + 1);
-            for &[first, second] in coefficients.as_chunks::<2>().0 {
-                limbs.extend(carry.take(Pair::new(first, second)).to_integers());
-            }
-            wrap(&mut limbs, length, carry.rest(), base, ring);
-            (limbs, rounding)
+            let (mut limbs, rest, largest) = carry::limbs_of_row(&coefficients, base);
+            wrap(&mut limbs, length, rest, base, ring);
+            (limbs, rounding.with_largest(largest))
         }
     }
 }
@@ -173,17 +169,12 @@ fn has_overflowed(limbs: &[i32]) -> bool {
         .any(|limb| limb.unsigned_abs() >= i32::MAX.unsigned_abs())
 }
 
-/// Whether all sums of products are sure to be integers below 2^53: none is above
-/// the product of the Euclidean norms. Each ring is asked for itself.
+/// Whether all sums of products are sure to be integers below 2^53, here and modulo
+/// x^h + 1: none is above the product of the Euclidean norms, and folding once makes
+/// each norm √2 times as large at most. Each ring is asked for itself.
 fn is_exact(one: &[i32], two: &[i32]) -> bool {
-    const EXACT_MAX: f64 = (1_u64 << 53) as f64;
-    let square = |limbs: &[i32]| -> f64 {
-        limbs
-            .iter()
-            .map(|&limb| f64::from(limb) * f64::from(limb))
-            .sum()
-    };
-    square(one) * square(two) < EXACT_MAX * EXACT_MAX * 0.99
+    const EXACT_MAX: f64 = (1_u64 << 52) as f64;
+    norm_square(one) * norm_square(two) < EXACT_MAX * EXACT_MAX * 0.99
 }
 
 /// Adds the coefficients of one · two modulo x^N + 1, times `scale`.

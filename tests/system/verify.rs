@@ -1,7 +1,7 @@
 //! `verify`: digits that somebody else computed, checked as they are read.
 
 use std::io::Write as _;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use bytes::Bytes;
 use cocoon::RunError;
@@ -70,15 +70,20 @@ fn json_is_one_object() {
     );
 }
 
-#[test]
-fn standard_input_is_a_file_too_and_is_read_no_further_than_needed() {
-    let mut command = cocoon([
+/// A check of standard input that is decided by its first byte.
+fn wrong_early_from_stdin() -> Command {
+    cocoon([
         "verify",
         &hostile::VERIFY_WRONG_EARLY.to_string(),
         "-",
         "--component",
         cocoon_test_guests::HOSTILE_FACTORIAL,
-    ]);
+    ])
+}
+
+#[test]
+fn standard_input_is_a_file_too_and_is_read_no_further_than_needed() {
+    let mut command = wrong_early_from_stdin();
     let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let mut child = spawned.expect("a process");
     let mut stdin = child.stdin.take().expect("a pipe");
@@ -99,13 +104,7 @@ fn standard_input_is_a_file_too_and_is_read_no_further_than_needed() {
 
 #[test]
 fn a_verdict_does_not_wait_for_input_that_never_comes() {
-    let mut command = cocoon([
-        "verify",
-        &hostile::VERIFY_WRONG_EARLY.to_string(),
-        "-",
-        "--component",
-        cocoon_test_guests::HOSTILE_FACTORIAL,
-    ]);
+    let mut command = wrong_early_from_stdin();
     let (reader, mut writer) = std::io::pipe().expect("a pipe");
     writer.write_all(b"5").expect("a reader");
     let wrong = ended(command.stdin(reader));
