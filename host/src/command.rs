@@ -4,7 +4,6 @@
 //! streams and what it was granted, and nothing else.
 
 use bytes::Bytes;
-use tokio::time::Instant;
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::p2::bindings::{Command, CommandPre};
@@ -12,6 +11,7 @@ use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 
 use crate::channel::{Output, Sender};
 use crate::component::{Component, ComponentError, Grants};
+use crate::deadline::Deadline;
 use crate::error::RunError;
 use crate::limits::Limit;
 use crate::pool::Pool;
@@ -73,7 +73,7 @@ pub async fn run(
     component: &Component<Program>,
     grants: &Grants,
     start: Start,
-    deadline: Instant,
+    deadline: &Deadline,
     output: Sender<(Stream, Bytes)>,
 ) -> Result<Exit, ProgramError> {
     let running = run_with(pool, component, grants, start, deadline, &output);
@@ -95,7 +95,7 @@ async fn run_with(
     component: &Component<Program>,
     grants: &Grants,
     start: Start,
-    deadline: Instant,
+    deadline: &Deadline,
     output: &Sender<(Stream, Bytes)>,
 ) -> Result<Exit, ProgramError> {
     let limits = pool.limits();

@@ -3,7 +3,7 @@
 //!
 //! The layers, each leaning only on those before it:
 //! [`limits`] and [`machine`], [`RunError`], [`engine`], [`component`],
-//! [`pool`], [`sandbox`], [`channel`], and then the two worlds that come with
+//! [`deadline`] and [`pool`], [`sandbox`], [`channel`], and then the two worlds that come with
 //! the library: [`command`] runs any `wasi:cli/run` component, [`factorial`] the
 //! bundled one. [`fanout`] has several sandboxes at work on one number.
 //!
@@ -26,6 +26,7 @@
 pub mod channel;
 pub mod command;
 pub mod component;
+pub mod deadline;
 pub mod engine;
 mod error;
 pub mod factorial;

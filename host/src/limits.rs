@@ -31,6 +31,22 @@ pub enum Limit {
     ComponentSize,
     /// Compiling a component.
     CompileTime,
+    /// Time in which a reader takes no byte, or a client sends none.
+    Stall,
+    /// Connections that are open at once.
+    Connections,
+    /// From one request of a connection to the end of the next one's headers.
+    Idle,
+    /// The headers of one request.
+    Headers,
+    /// One line of a batch.
+    BatchLine,
+    /// Items of one listing.
+    ListItems,
+    /// From the signal to end until the listener closes.
+    DrainDelay,
+    /// From the listener's closing until what still runs is given up.
+    DrainTimeout,
 }
 
 /// What a limit counts.
@@ -94,10 +110,12 @@ pub const TOTAL_MEMORY_PERCENT: u64 = 70;
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
+/// Over a hundred years stand for "without end".
+const TIME_MS_MAX: u64 = 1 << 42;
 
 impl Limit {
     /// Every limit, in the order of `--help`.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 18] = [
         Self::SandboxMemory,
         Self::TotalMemory,
         Self::Deadline,
@@ -108,7 +126,18 @@ impl Limit {
         Self::Queue,
         Self::ComponentSize,
         Self::CompileTime,
+        Self::Stall,
+        Self::Connections,
+        Self::Idle,
+        Self::Headers,
+        Self::BatchLine,
+        Self::ListItems,
+        Self::DrainDelay,
+        Self::DrainTimeout,
     ];
+
+    /// Those of every command.
+    pub const OF_JOBS: &'static [Self] = Self::ALL.split_at(10).0;
 
     /// This limit's row of the table.
     pub const fn spec(self) -> &'static Spec {
@@ -183,6 +212,62 @@ impl Limit {
                 unit: Unit::Milliseconds,
                 help: "Time to compile a component",
             },
+            Self::Stall => &Spec {
+                name: "stall",
+                flag: "stall",
+                env: "COCOON_STALL",
+                unit: Unit::Milliseconds,
+                help: "Time in which a client may take no byte of its answer, or send none of its request",
+            },
+            Self::Connections => &Spec {
+                name: "connections at once",
+                flag: "connections",
+                env: "COCOON_CONNECTIONS",
+                unit: Unit::Things,
+                help: "Connections that are open at once, or fewer where the machine's descriptors allow fewer; others wait to be accepted",
+            },
+            Self::Idle => &Spec {
+                name: "idle time of a connection",
+                flag: "idle",
+                env: "COCOON_IDLE",
+                unit: Unit::Milliseconds,
+                help: "Time that a connection may take for the headers of its next request",
+            },
+            Self::Headers => &Spec {
+                name: "headers of a request",
+                flag: "headers",
+                env: "COCOON_HEADERS",
+                unit: Unit::Bytes,
+                help: "Bytes of the headers of one request",
+            },
+            Self::BatchLine => &Spec {
+                name: "line of a batch",
+                flag: "batch-line",
+                env: "COCOON_BATCH_LINE",
+                unit: Unit::Bytes,
+                help: "Bytes of one line of a batch",
+            },
+            Self::ListItems => &Spec {
+                name: "items of a listing",
+                flag: "list-items",
+                env: "COCOON_LIST_ITEMS",
+                unit: Unit::Things,
+                help: "Items of one listing",
+            },
+            Self::DrainDelay => &Spec {
+                name: "drain delay",
+                flag: "drain-delay",
+                env: "COCOON_DRAIN_DELAY",
+                unit: Unit::Milliseconds,
+                help: "Time after the signal to end in which work is still taken, for a load balancer to notice",
+            },
+            Self::DrainTimeout => &Spec {
+                name: "drain timeout",
+                flag: "drain-timeout",
+                env: "COCOON_DRAIN_TIMEOUT",
+                unit: Unit::Milliseconds,
+                help: "Time after that in which what runs may finish",
+            },
         }
     }
 
@@ -233,8 +318,14 @@ impl Limit {
         match self {
             Self::SandboxMemory => (64 * KIB, LINEAR_MEMORY_BYTES),
             Self::TotalMemory => (MIB, 1 << 47),
-            // Over a hundred years stand for "without end".
-            Self::Deadline | Self::CompileTime => (1, 1 << 42),
+            Self::Deadline | Self::CompileTime | Self::Stall | Self::Idle | Self::DrainTimeout => {
+                (1, TIME_MS_MAX)
+            }
+            Self::DrainDelay => (0, TIME_MS_MAX),
+            Self::Connections => (1, 1_000_000),
+            Self::Headers => (KIB * 8, MIB),
+            Self::BatchLine => (64, MIB),
+            Self::ListItems => (1, 1_000_000),
             Self::Output | Self::Input => (1, 1 << 47),
             Self::Stack => (64 * KIB, 64 * MIB),
             Self::Sandboxes => (1, 1_000_000),
@@ -268,10 +359,26 @@ impl Limits {
         10_000,
         64 * MIB,
         60 * 1000,
+        TIME_MS_MAX,
+        16_384,
+        30 * 1000,
+        16 * KIB,
+        4 * KIB,
+        10_000,
+        0,
+        30 * 1000,
     ]);
 
     /// The defaults of `cocoon exec`, whose components promise nothing.
     pub const EXEC: Self = Self::COMMANDS.with(Limit::SandboxMemory, 256 * MIB);
+
+    /// The defaults of `cocoon serve`, which has strangers for clients.
+    pub const SERVE: Self = Self::COMMANDS
+        .with(Limit::SandboxMemory, 256 * MIB)
+        .with(Limit::Deadline, 30 * 1000)
+        .with(Limit::Output, 64 * MIB)
+        .with(Limit::Queue, 1024)
+        .with(Limit::Stall, 30 * 1000);
 
     /// The value of `limit` in its unit.
     pub const fn get(&self, limit: Limit) -> u64 {
@@ -317,7 +424,7 @@ mod tests {
     #[test]
     fn every_default_can_be_written_and_read_back() {
         for limit in Limit::ALL {
-            for limits in [Limits::COMMANDS, Limits::EXEC] {
+            for limits in [Limits::COMMANDS, Limits::EXEC, Limits::SERVE] {
                 let value = limits.get(limit);
                 if value > 0 {
                     assert_eq!(limit.parse(&limit.format(value)), Ok(value), "{limit}");

@@ -6,13 +6,12 @@
 //! with [`SMALL_JOB_BYTES`], and jobs that need more wait for the rest of the
 //! budget. The sum of all caps never exceeds the budget.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
-
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
-use tokio::time::{Instant, timeout_at};
 
+use crate::deadline::Deadline;
 use crate::engine::Engine;
 use crate::error::RunError;
 use crate::limits::{Limit, Limits, SMALL_JOB_BYTES};
@@ -38,7 +37,7 @@ struct Lanes {
 #[derive(Debug)]
 pub struct Permit {
     cap_bytes: u64,
-    deadline: Instant,
+    deadline: Deadline,
     _sandbox: OwnedSemaphorePermit,
     _memory: Option<OwnedSemaphorePermit>,
 }
@@ -50,8 +49,8 @@ impl Permit {
     }
 
     /// When the job must have produced its last byte.
-    pub fn deadline(&self) -> Instant {
-        self.deadline
+    pub fn deadline(&self) -> &Deadline {
+        &self.deadline
     }
 }
 
@@ -85,10 +84,16 @@ impl Pool {
     }
 
     /// The deadline of a job that is asked for now.
-    pub fn deadline(&self) -> Instant {
-        let now = Instant::now();
-        now.checked_add(Duration::from_millis(self.0.limits.get(Limit::Deadline)))
-            .unwrap_or(now)
+    pub fn deadline(&self) -> Deadline {
+        self.deadline_within(u64::MAX)
+    }
+
+    /// The deadline of a job that is asked for now by somebody who waits no
+    /// longer than `patience_ms`.
+    pub fn deadline_within(&self, patience_ms: u64) -> Deadline {
+        let limits = &self.0.limits;
+        let allowed_ms = limits.get(Limit::Deadline).min(patience_ms);
+        Deadline::after(allowed_ms, limits.get(Limit::Stall))
     }
 
     /// How many sandboxes of `cap_bytes` find memory at once.
@@ -107,7 +112,7 @@ impl Pool {
     /// [`RunError::TooLarge`] where no sandbox may ever have so much,
     /// [`RunError::Busy`] where the queue is full, [`RunError::Stopped`] where
     /// the deadline passes in the queue.
-    pub async fn admit(&self, cap_bytes: u64, deadline: Instant) -> Result<Permit, RunError> {
+    pub async fn admit(&self, cap_bytes: u64, deadline: &Deadline) -> Result<Permit, RunError> {
         // Memory first: who waits for it must not hold a sandbox's place.
         let memory = if cap_bytes > SMALL_JOB_BYTES {
             Some(
@@ -120,7 +125,7 @@ impl Pool {
         let sandbox = self.take(&self.0.sandboxes, 1, deadline).await?;
         Ok(Permit {
             cap_bytes,
-            deadline,
+            deadline: deadline.clone(),
             _sandbox: sandbox,
             _memory: memory,
         })
@@ -138,7 +143,7 @@ impl Pool {
     pub async fn admit_all(
         &self,
         caps_bytes: &[u64],
-        deadline: Instant,
+        deadline: &Deadline,
     ) -> Result<Vec<Permit>, RunError> {
         let pages: Vec<_> = caps_bytes
             .iter()
@@ -172,7 +177,7 @@ impl Pool {
             .zip(pages)
             .map(|(&cap_bytes, pages)| Permit {
                 cap_bytes,
-                deadline,
+                deadline: deadline.clone(),
                 _sandbox: share(&mut sandboxes, 1),
                 _memory: match (&mut memory, pages) {
                     (_, 0) | (None, _) => None,
@@ -214,7 +219,7 @@ impl Pool {
         &self,
         lane: &Arc<Semaphore>,
         count: u32,
-        deadline: Instant,
+        deadline: &Deadline,
     ) -> Result<OwnedSemaphorePermit, RunError> {
         // Free permits are handed to waiters first, so this overtakes nobody.
         match Arc::clone(lane).try_acquire_many_owned(count) {
@@ -223,13 +228,10 @@ impl Pool {
             Err(TryAcquireError::Closed) => unreachable!("the pool never closes its semaphores"),
         }
         let _place = Place::take(&self.0)?;
-        match timeout_at(deadline, Arc::clone(lane).acquire_many_owned(count)).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) => unreachable!("the pool never closes its semaphores"),
-            Err(_) => Err(RunError::Stopped {
-                limit: Limit::Deadline,
-                value: self.0.limits.get(Limit::Deadline),
-            }),
+        let acquired = pin!(Arc::clone(lane).acquire_many_owned(count));
+        match deadline.within(acquired).await? {
+            Ok(permit) => Ok(permit),
+            Err(_) => unreachable!("the pool never closes its semaphores"),
         }
     }
 }

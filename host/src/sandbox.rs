@@ -5,12 +5,13 @@
 //! writes to. What stopped it is told by name. After an error the store is in
 //! no state to go on: drop the sandbox.
 
-use futures::FutureExt as _;
-use tokio::time::{Instant, timeout_at};
+use std::pin::pin;
+
 use wasmtime::{Store, Trap, UpdateDeadline};
 use wasmtime_wasi::WasiCtx;
 
 use crate::component::{Component, State, World};
+use crate::deadline::Deadline;
 use crate::engine::one_line;
 use crate::error::RunError;
 use crate::limits::{Limit, Limits};
@@ -42,23 +43,21 @@ impl<W: World> Sandbox<W> {
         let state = State::new(permit.cap_bytes(), wasi);
         let mut store = Store::new(component.engine().wasmtime(), state);
         store.limiter(|state| &mut state.memory);
-        let deadline = permit.deadline();
-        store.epoch_deadline_callback(move |_| Ok(take_turns(deadline)));
+        let deadline = permit.deadline().clone();
+        store.epoch_deadline_callback(move |_| Ok(take_turns(&deadline)));
         store.set_epoch_deadline(1);
-        let started = within(
-            deadline,
-            &limits,
-            W::instantiate(component.pre(), &mut store),
-        )
-        .await;
-        match started.and_then(|done| done.map_err(|error| explain(&error, &store, &limits))) {
+        let started = {
+            let starting = pin!(W::instantiate(component.pre(), &mut store));
+            permit.deadline().within(starting).await?
+        };
+        match started {
             Ok(exports) => Ok(Self {
                 exports,
                 store,
                 limits,
                 permit,
             }),
-            Err(error) => Err(error),
+            Err(error) => Err(explain(&error, &store, &limits, permit.deadline())),
         }
     }
 
@@ -71,10 +70,16 @@ impl<W: World> Sandbox<W> {
         &mut self,
         call: impl AsyncFnOnce(&mut Store<State>, &W::Exports) -> wasmtime::Result<R>,
     ) -> Result<R, RunError> {
-        let running = call(&mut self.store, &self.exports);
-        match within(self.permit.deadline(), &self.limits, running).await? {
+        let deadline = self.permit.deadline();
+        // Pinned here, since an argument would be held twice, and what is run is
+        // most of what a suspended sandbox takes of the host's heap.
+        let ran = {
+            let running = pin!(call(&mut self.store, &self.exports));
+            deadline.within(running).await?
+        };
+        match ran {
             Ok(result) => Ok(result),
-            Err(error) => Err(explain(&error, &self.store, &self.limits)),
+            Err(error) => Err(explain(&error, &self.store, &self.limits, deadline)),
         }
     }
 
@@ -94,6 +99,11 @@ impl<W: World> Sandbox<W> {
         self.store.data().memory.used_bytes()
     }
 
+    /// When the job must have produced its last byte.
+    pub fn deadline(&self) -> &Deadline {
+        self.permit.deadline()
+    }
+
     /// The limits that the sandbox runs under.
     pub fn limits(&self) -> &Limits {
         &self.limits
@@ -103,27 +113,12 @@ impl<W: World> Sandbox<W> {
 /// What a sandbox does at a tick: stop past its deadline, or else let the others
 /// have a turn. Wasmtime's own yield wakes the task at once and would keep it in
 /// front of the queue, where one busy guest pins the thread that drives timers.
-fn take_turns(deadline: Instant) -> UpdateDeadline {
-    if Instant::now() >= deadline {
+fn take_turns(deadline: &Deadline) -> UpdateDeadline {
+    if deadline.has_passed() {
         UpdateDeadline::Interrupt
     } else {
         UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))
     }
-}
-
-/// Waits for `running`, but not past the deadline: a guest that waits for a
-/// channel reaches no tick.
-///
-/// This is no `async fn`, since that would hold its argument twice, and what is
-/// run here is most of what a suspended sandbox takes of the host's heap.
-fn within<R>(
-    deadline: Instant,
-    limits: &Limits,
-    running: impl Future<Output = R>,
-) -> impl Future<Output = Result<R, RunError>> {
-    let value = limits.get(Limit::Deadline);
-    timeout_at(deadline, running)
-        .map(move |ended| ended.map_err(|_| stopped(Limit::Deadline, value)))
 }
 
 const fn stopped(limit: Limit, value: u64) -> RunError {
@@ -131,13 +126,18 @@ const fn stopped(limit: Limit, value: u64) -> RunError {
 }
 
 /// Names what stopped a sandbox.
-fn explain(error: &wasmtime::Error, store: &Store<State>, limits: &Limits) -> RunError {
+fn explain(
+    error: &wasmtime::Error,
+    store: &Store<State>,
+    limits: &Limits,
+    deadline: &Deadline,
+) -> RunError {
     let memory = &store.data().memory;
     if let Some(known) = error.downcast_ref::<RunError>() {
         return known.clone();
     }
     match error.downcast_ref::<Trap>() {
-        Some(Trap::Interrupt) => stopped(Limit::Deadline, limits.get(Limit::Deadline)),
+        Some(Trap::Interrupt) => deadline.error(),
         Some(Trap::StackOverflow) => stopped(Limit::Stack, limits.get(Limit::Stack)),
         // Programs end so when they cannot get memory. Without a trap it is the
         // initial memory that was refused.

@@ -95,7 +95,7 @@ async fn count_with(
     requests: &Sender<Request>,
 ) -> Result<(), RunError> {
     let pool = Pool::new(counter.engine(), counter.sandboxes());
-    let permit = pool.admit(SMALL_JOB_BYTES, pool.deadline()).await?;
+    let permit = pool.admit(SMALL_JOB_BYTES, &pool.deadline()).await?;
     let mut sandbox = Sandbox::new(counter, permit, None).await?;
     let counting = sandbox.run(async |store, component| {
         store

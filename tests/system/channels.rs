@@ -128,7 +128,7 @@ async fn count(
         .await
         .expect("numbers");
     let pool = Pool::new(&engine, component.sandboxes());
-    let permit = pool.admit(SMALL_JOB_BYTES, pool.deadline()).await?;
+    let permit = pool.admit(SMALL_JOB_BYTES, &pool.deadline()).await?;
     let mut sandbox = Sandbox::new(&component, permit, None).await?;
     let counting = sandbox.run(async |store, component| {
         store

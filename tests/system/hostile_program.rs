@@ -79,7 +79,7 @@ impl Bench {
             &self.component,
             &self.grants,
             start,
-            self.pool.deadline(),
+            &self.pool.deadline(),
             output,
         )
         .await

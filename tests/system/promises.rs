@@ -31,7 +31,7 @@ impl Bench {
     async fn sandbox(&self, cap_bytes: u64) -> Sandbox<FactorialWorld> {
         let permit = self
             .pool
-            .admit(cap_bytes, self.pool.deadline())
+            .admit(cap_bytes, &self.pool.deadline())
             .await
             .expect("a place");
         Sandbox::new(&self.component, permit, None)

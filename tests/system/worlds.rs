@@ -23,7 +23,7 @@ async fn sandbox(limits: &cocoon::limits::Limits) -> Sandbox<NumbersWorld> {
         .expect("numbers");
     let pool = Pool::new(&engine, component.sandboxes());
     let permit = pool
-        .admit(SMALL_JOB_BYTES, pool.deadline())
+        .admit(SMALL_JOB_BYTES, &pool.deadline())
         .await
         .expect("a place");
     Sandbox::new(&component, permit, None)

@@ -22,6 +22,7 @@ use wasmtime::component::{
 
 use super::{Broadcast, Receiver, Sender};
 use crate::component::State;
+use crate::deadline::Deadline;
 use crate::error::RunError;
 use crate::limits::{CHUNK_BYTES, Limit};
 
@@ -100,10 +101,12 @@ where
 }
 
 /// An outlet for bytes, moved in pieces of up to [`CHUNK_BYTES`], that stops the
-/// sandbox when they come to more than `cap_bytes`.
+/// sandbox when they come to more than `cap_bytes`. While it waits for its
+/// readers, the clock of `deadline` stands still, if one is given.
 pub fn byte_outlet(
     readers: &Broadcast<Bytes>,
     cap_bytes: u64,
+    deadline: Option<Deadline>,
 ) -> (impl StreamConsumer<State, Item = u8> + use<>, Closed) {
     let (open, closed) = oneshot::channel();
     let (values, sent) = readers.values();
@@ -112,6 +115,7 @@ pub fn byte_outlet(
         sent,
         cap_bytes,
         left_bytes: cap_bytes,
+        deadline,
         _open: open,
     };
     (outlet, Closed(closed))
@@ -123,6 +127,7 @@ struct ByteOutlet {
     sent: Arc<AtomicBool>,
     cap_bytes: u64,
     left_bytes: u64,
+    deadline: Option<Deadline>,
     _open: oneshot::Sender<()>,
 }
 
@@ -139,6 +144,13 @@ impl ByteOutlet {
                     true
                 }
             });
+        if let Some(deadline) = &self.deadline {
+            if waits {
+                deadline.wait_for_reader();
+            } else {
+                deadline.go_on();
+            }
+        }
         if waits {
             Poll::Pending
         } else {

@@ -11,6 +11,8 @@ use cocoon::machine::Machine;
 /// What the limits of a family of commands are by default.
 pub(crate) trait Defaults: 'static {
     const LIMITS: Limits;
+    /// Those that have a flag.
+    const SHOWN: &'static [Limit] = Limit::OF_JOBS;
     /// Said instead of the value where the number alone would mislead.
     const SANDBOX_MEMORY: Option<&'static str>;
 }
@@ -33,6 +35,16 @@ impl Defaults for Promiseless {
     const SANDBOX_MEMORY: Option<&'static str> = None;
 }
 
+/// The service, whose clients are strangers.
+#[derive(Debug)]
+pub(crate) struct Service;
+
+impl Defaults for Service {
+    const LIMITS: Limits = Limits::SERVE;
+    const SHOWN: &'static [Limit] = &Limit::ALL;
+    const SANDBOX_MEMORY: Option<&'static str> = Some("what it promises to need, at most 256 MiB");
+}
+
 /// A flag for every limit.
 #[derive(Debug)]
 pub(crate) struct LimitArgs<D> {
@@ -42,8 +54,9 @@ pub(crate) struct LimitArgs<D> {
 
 impl<D: Defaults> Args for LimitArgs<D> {
     fn augment_args(command: Command) -> Command {
-        Limit::ALL
-            .into_iter()
+        D::SHOWN
+            .iter()
+            .copied()
             .fold(command.next_help_heading("Limits"), |command, limit| {
                 let spec = limit.spec();
                 let default = match limit {
@@ -79,7 +92,7 @@ impl<D: Defaults> FromArgMatches for LimitArgs<D> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
         let mut limits = D::LIMITS;
         let mut given = Vec::new();
-        for limit in Limit::ALL {
+        for &limit in D::SHOWN {
             let flag = limit.spec().flag;
             if let Some(&value) = matches.get_one::<u64>(flag) {
                 limits = limits.with(limit, value);

@@ -124,13 +124,14 @@ impl Admitted {
                 };
                 let request = self.request;
                 let cap_bytes = self.sandbox.limits().get(Limit::Output);
+                let deadline = Some(self.sandbox.deadline().clone());
                 let streaming = self.sandbox.run(async |store, component| {
                     store
                         .run_concurrent(async |accessor| {
                             let component = component.cocoon_factorial_factorial();
                             match component.call_digits(accessor, request, seed).await? {
                                 Ok(written) => {
-                                    digits::pour(accessor, written, digits, cap_bytes).await
+                                    digits::pour(accessor, written, digits, cap_bytes, deadline).await
                                 }
                                 Err(error) => Ok(Err(error)),
                             }

@@ -10,16 +10,19 @@ use wasmtime::component::{Accessor, FutureReader, StreamReader};
 use super::bindings::{Error, Grade};
 use crate::channel::{Broadcast, Promise, byte_outlet};
 use crate::component::State;
+use crate::deadline::Deadline;
 use crate::error::RunError;
 
-/// Moves what a component writes to `readers`, until it says how it ended.
+/// Moves what a component writes to `readers`, until it says how it ended. The
+/// clock of `deadline` stands still while they have no room.
 pub(super) async fn pour(
     accessor: &Accessor<State>,
     (written, done): (StreamReader<u8>, FutureReader<Result<Grade, Error>>),
     readers: &Broadcast<Bytes>,
     cap_bytes: u64,
+    deadline: Option<Deadline>,
 ) -> wasmtime::Result<Result<Grade, Error>> {
-    let (outlet, closed) = byte_outlet(readers, cap_bytes);
+    let (outlet, closed) = byte_outlet(readers, cap_bytes, deadline);
     let (resolved, resolution) = oneshot::channel();
     accessor.with(|mut store| {
         written.pipe(&mut store, outlet)?;

@@ -17,11 +17,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use quick_cache::sync::Cache;
-use tokio::time::Instant;
 use wasmtime::component::StreamReader;
 
 use crate::channel::{Inlet, Intake, Outlet, Receiver, Sender};
 use crate::component::{Component, ComponentError, Grants, Source};
+use crate::deadline::Deadline;
 use crate::engine::Engine;
 use crate::error::RunError;
 use crate::limits::{COSTS_REMEMBERED, ERROR_CHARS, Limit, Limits, REPLY_BYTES, SMALL_JOB_BYTES};
@@ -94,14 +94,14 @@ impl Factorial {
     ///
     /// Where the request makes no sense, would exceed a limit, or finds no room.
     pub async fn admit(&self, request: Request) -> Result<Admitted, RunError> {
-        self.admit_until(request, self.0.pool.deadline()).await
+        self.admit_until(request, &self.0.pool.deadline()).await
     }
 
     /// As [`Factorial::admit`], with the deadline of a job that began before.
     pub(crate) async fn admit_until(
         &self,
         request: Request,
-        deadline: Instant,
+        deadline: &Deadline,
     ) -> Result<Admitted, RunError> {
         if let Some(cost) = self.0.costs.get(&request) {
             let cap_bytes = self.check(&request, &cost)?;
@@ -146,7 +146,7 @@ impl Factorial {
     /// Where the request makes no sense, or finds no room.
     pub async fn info(&self, kind: Kind, n: u64) -> Result<Facts, RunError> {
         let mut sandbox = self
-            .sandbox(self.first_cap_bytes(), self.0.pool.deadline())
+            .sandbox(self.first_cap_bytes(), &self.0.pool.deadline())
             .await?;
         let info = sandbox
             .run(async |store, component| {
@@ -182,7 +182,7 @@ impl Factorial {
         answers: &Sender<Result<String, RunError>>,
     ) -> Result<(), RunError> {
         let mut sandbox = self
-            .sandbox(self.first_cap_bytes(), self.0.pool.deadline())
+            .sandbox(self.first_cap_bytes(), &self.0.pool.deadline())
             .await?;
         let requests = Inlet::new(requests, |request| request);
         let intake = requests.intake();
@@ -226,7 +226,7 @@ impl Factorial {
     async fn sandbox(
         &self,
         cap_bytes: u64,
-        deadline: Instant,
+        deadline: &Deadline,
     ) -> Result<Sandbox<FactorialWorld>, RunError> {
         let cap_bytes = cap_bytes.min(self.limits().get(Limit::SandboxMemory));
         let permit = self.0.pool.admit(cap_bytes, deadline).await?;

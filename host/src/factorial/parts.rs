@@ -7,12 +7,12 @@
 use std::pin::pin;
 
 use bytes::Bytes;
-use tokio::time::Instant;
 use wasmtime::component::StreamReader;
 
 use super::bindings::{Estimate, FactorialWorld, Grade, Request, Step};
 use super::{Factorial, digits, held_to_proof};
 use crate::channel::{Broadcast, Inlet, Receiver, Sender};
+use crate::deadline::Deadline;
 use crate::error::RunError;
 use crate::limits::{Limit, PLAN_STEPS};
 use crate::pool::Permit;
@@ -25,7 +25,7 @@ pub struct Plan {
     sandboxes: u32,
     cost: Estimate,
     steps: Vec<Step>,
-    deadline: Instant,
+    deadline: Deadline,
 }
 
 /// One step of a plan, as the component is asked for it.
@@ -35,6 +35,8 @@ pub(crate) struct Part {
     pub(crate) sandboxes: u32,
     pub(crate) index: u32,
     pub(crate) seed: u64,
+    /// Whether it puts out the number.
+    pub(crate) is_last: bool,
 }
 
 impl Plan {
@@ -50,8 +52,8 @@ impl Plan {
     }
 
     /// When the last digit must have been produced.
-    pub(crate) fn deadline(&self) -> Instant {
-        self.deadline
+    pub(crate) fn deadline(&self) -> &Deadline {
+        &self.deadline
     }
 
     /// The step at `index`, as the component is asked for it.
@@ -61,6 +63,7 @@ impl Plan {
             sandboxes: self.sandboxes,
             index: u32::try_from(index).unwrap_or(u32::MAX),
             seed,
+            is_last: index + 1 == self.steps.len(),
         }
     }
 }
@@ -74,7 +77,7 @@ impl Factorial {
     /// component's plan is none.
     pub async fn plan(&self, request: Request, sandboxes: u32) -> Result<Plan, RunError> {
         let deadline = self.0.pool.deadline();
-        let mut sandbox = self.sandbox(self.first_cap_bytes(), deadline).await?;
+        let mut sandbox = self.sandbox(self.first_cap_bytes(), &deadline).await?;
         let cost = match self.0.costs.get(&request) {
             Some(cost) => cost,
             None => self.cost_in(&mut sandbox, request).await?,
@@ -124,7 +127,7 @@ impl Factorial {
                     plan.steps.len()
                 )));
             };
-            let permit = self.admit_step(step, plan.deadline).await?;
+            let permit = self.admit_step(step, &plan.deadline).await?;
             let mut sandbox = self.sandbox_in(permit).await?;
             self.perform_in(&mut sandbox, plan.part(index, seed), inputs, &outputs)
                 .await
@@ -134,14 +137,14 @@ impl Factorial {
         performed
     }
 
-    async fn admit_step(&self, step: &Step, deadline: Instant) -> Result<Permit, RunError> {
+    async fn admit_step(&self, step: &Step, deadline: &Deadline) -> Result<Permit, RunError> {
         self.0.pool.admit(step.peak_bytes, deadline).await
     }
 
     /// The places for all steps of a plan at once.
     pub(crate) async fn admit_steps(&self, plan: &Plan) -> Result<Vec<Permit>, RunError> {
         let caps_bytes: Vec<_> = plan.steps.iter().map(|step| step.peak_bytes).collect();
-        self.0.pool.admit_all(&caps_bytes, plan.deadline).await
+        self.0.pool.admit_all(&caps_bytes, &plan.deadline).await
     }
 
     /// Does a step in a sandbox that is there, for as long as somebody reads.
@@ -157,8 +160,11 @@ impl Factorial {
             sandboxes,
             index,
             seed,
+            is_last,
         } = part;
         let cap_bytes = self.limits().get(Limit::Output);
+        // The readers of the others are steps, whose time is the job's.
+        let deadline = is_last.then(|| sandbox.deadline().clone());
         let performing = sandbox.run(async |store, component| {
             store
                 .run_concurrent(async |accessor| {
@@ -173,7 +179,9 @@ impl Factorial {
                         .call_perform(accessor, request, sandboxes, index, seed, inputs)
                         .await?;
                     match performed {
-                        Ok(written) => digits::pour(accessor, written, outputs, cap_bytes).await,
+                        Ok(written) => {
+                            digits::pour(accessor, written, outputs, cap_bytes, deadline).await
+                        },
                         Err(error) => Ok(Err(error)),
                     }
                 })

@@ -30,7 +30,7 @@ impl Factorial {
         seed: u64,
     ) -> Result<Verdict, RunError> {
         let cap_bytes = self.first_cap_bytes().max(VERIFY_BYTES);
-        let mut sandbox = self.sandbox(cap_bytes, self.0.pool.deadline()).await?;
+        let mut sandbox = self.sandbox(cap_bytes, &self.0.pool.deadline()).await?;
         let verdict = sandbox
             .run(async |store, component| {
                 store

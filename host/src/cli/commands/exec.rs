@@ -186,7 +186,7 @@ async fn run_instance(
         &batch.component,
         &batch.grants,
         start,
-        deadline,
+        &deadline,
         sender,
     );
     // Both end with the program: the channel when the program does.

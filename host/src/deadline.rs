@@ -1,0 +1,177 @@
+//! When a job must have produced its last byte, and how long it waits for a
+//! reader that takes none.
+//!
+//! A deadline lives as long as its job. Its clock stands still while what the job
+//! has produced waits for the reader, who may be slow; who takes nothing at all
+//! is bounded by [`Limit::Stall`].
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use crate::error::RunError;
+use crate::limits::Limit;
+
+/// The time that a job has. Clones share one clock.
+#[derive(Clone, Debug)]
+pub struct Deadline(Arc<Clock>);
+
+#[derive(Debug)]
+struct Clock {
+    started: Instant,
+    allowed_ms: u64,
+    stall_ms: u64,
+    /// Microseconds from the start to the deadline.
+    until_us: AtomicU64,
+    /// Microseconds from the start to when the wait for the reader began, or
+    /// [`RUNNING`].
+    waiting_since_us: AtomicU64,
+}
+
+/// Stands for no wait.
+const RUNNING: u64 = u64::MAX;
+
+impl Deadline {
+    /// A deadline `allowed_ms` from now, for a job whose reader may take nothing
+    /// for `stall_ms`.
+    pub fn after(allowed_ms: u64, stall_ms: u64) -> Self {
+        Self(Arc::new(Clock {
+            started: Instant::now(),
+            allowed_ms,
+            stall_ms,
+            until_us: AtomicU64::new(allowed_ms.saturating_mul(1000)),
+            waiting_since_us: AtomicU64::new(RUNNING),
+        }))
+    }
+
+    /// Whether the time is up.
+    pub fn has_passed(&self) -> bool {
+        self.stopped(self.0.now_us()).is_some()
+    }
+
+    /// Waits for `running`, but no longer than the job has.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Stopped`] by [`Limit::Deadline`] or [`Limit::Stall`].
+    pub async fn within<R>(
+        &self,
+        mut running: Pin<&mut impl Future<Output = R>>,
+    ) -> Result<R, RunError> {
+        loop {
+            match timeout_at(self.next_look(), running.as_mut()).await {
+                Ok(done) => return Ok(done),
+                Err(_) => {
+                    if let Some(error) = self.stopped(self.0.now_us()) {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What it is that stopped a job whose time is up.
+    pub fn error(&self) -> RunError {
+        self.stopped(self.0.now_us())
+            .unwrap_or_else(|| stopped(Limit::Deadline, self.0.allowed_ms))
+    }
+
+    /// Stops the clock: what was produced waits for its reader.
+    pub(crate) fn wait_for_reader(&self) {
+        let (clock, now_us) = (&self.0.waiting_since_us, self.0.now_us());
+        // It may have stopped before.
+        let _ = clock.compare_exchange(RUNNING, now_us, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Lets the clock go on: the reader took something.
+    pub(crate) fn go_on(&self) {
+        let clock = &*self.0;
+        let since_us = clock.waiting_since_us.swap(RUNNING, Ordering::Relaxed);
+        if since_us != RUNNING {
+            let waited_us = clock.now_us().saturating_sub(since_us);
+            clock.until_us.fetch_add(waited_us, Ordering::Relaxed);
+        }
+    }
+
+    /// When it has to be looked at again: the clock may stop at any time.
+    fn next_look(&self) -> Instant {
+        let clock = &*self.0;
+        let stall_us = clock.stall_ms.saturating_mul(1000);
+        let look_us = match clock.waiting_since_us.load(Ordering::Relaxed) {
+            RUNNING => {
+                let stalled_us = clock.now_us().saturating_add(stall_us);
+                clock.until_us.load(Ordering::Relaxed).min(stalled_us)
+            }
+            since_us => since_us.saturating_add(stall_us),
+        };
+        let look = clock.started.checked_add(Duration::from_micros(look_us));
+        // A deadline that is further away than time goes is none.
+        look.unwrap_or_else(|| Instant::now() + Duration::from_hours(24))
+    }
+
+    fn stopped(&self, now_us: u64) -> Option<RunError> {
+        let clock = &*self.0;
+        match clock.waiting_since_us.load(Ordering::Relaxed) {
+            RUNNING if now_us >= clock.until_us.load(Ordering::Relaxed) => {
+                Some(stopped(Limit::Deadline, clock.allowed_ms))
+            }
+            RUNNING => None,
+            since_us if now_us.saturating_sub(since_us) / 1000 >= clock.stall_ms => {
+                Some(stopped(Limit::Stall, clock.stall_ms))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Clock {
+    fn now_us(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+const fn stopped(limit: Limit, value: u64) -> RunError {
+    RunError::Stopped { limit, value }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::pin::pin;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn it_ends_what_takes_too_long() {
+        let deadline = Deadline::after(20, 10_000);
+        let ended = deadline.within(pin!(pending::<()>())).await;
+        assert_eq!(ended, Err(stopped(Limit::Deadline, 20)));
+        assert!(deadline.has_passed());
+    }
+
+    #[tokio::test]
+    async fn its_clock_stands_still_while_a_reader_is_waited_for() {
+        let deadline = Deadline::after(50, 10_000);
+        deadline.wait_for_reader();
+        tokio::time::sleep(Duration::from_millis(80)).await;
+        assert!(!deadline.has_passed());
+        deadline.go_on();
+        assert!(!deadline.has_passed());
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        assert!(deadline.has_passed());
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_takes_nothing_ends_it() {
+        let deadline = Deadline::after(10_000, 30);
+        let waiting = async {
+            deadline.wait_for_reader();
+            pending::<()>().await;
+        };
+        let ended = deadline.within(pin!(waiting)).await;
+        assert_eq!(ended, Err(stopped(Limit::Stall, 30)));
+    }
+}
