@@ -31,6 +31,7 @@ pub mod engine;
 mod error;
 pub mod factorial;
 pub mod fanout;
+pub mod http;
 pub mod limits;
 pub mod machine;
 pub mod pool;

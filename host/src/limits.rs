@@ -100,6 +100,10 @@ pub const FAN_OUT_MAX: u32 = 64;
 /// Processors from which on a number is fanned out by itself: on two processors, two
 /// sandboxes were measured to gain too little (`benches/README.md`).
 pub const AUTO_PROCESSORS_MIN: u32 = 4;
+/// Items of one listing or batch that are computed at once.
+pub const ITEMS_AT_ONCE: usize = 32;
+/// Requests that one connection may have at once.
+pub const CONNECTION_STREAMS: u32 = 128;
 /// The most steps that a plan for one number may have.
 pub const PLAN_STEPS: usize = 256;
 /// Memory of a sandbox that checks digits, for which the contract has no promise.

@@ -96,6 +96,11 @@ impl Pool {
         Deadline::after(allowed_ms, limits.get(Limit::Stall))
     }
 
+    /// Whether the next job that has to wait is refused.
+    pub fn queue_is_full(&self) -> bool {
+        self.0.waiting.load(Ordering::Relaxed) >= self.0.limits.get(Limit::Queue)
+    }
+
     /// How many sandboxes of `cap_bytes` find memory at once.
     pub fn places(&self, cap_bytes: u64) -> u64 {
         if cap_bytes > SMALL_JOB_BYTES {

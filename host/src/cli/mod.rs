@@ -46,6 +46,8 @@ enum Command {
     Info(commands::info::Info),
     /// Check digits that somebody else computed, without computing N!
     Verify(commands::verify::Verify),
+    /// Answer requests for factorials over HTTP, each in a fresh sandbox
+    Serve(commands::serve::Serve),
     /// Run any `wasi:cli/run` component, as often at once as asked for
     Exec(commands::exec::Exec),
     /// Tell what a component imports, exports and needs
@@ -109,6 +111,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Kinds(command) => run(command.run()),
         Command::Info(command) => run(command.run()),
         Command::Verify(command) => run(command.run()),
+        Command::Serve(command) => run_to_end(command.run()),
         Command::Exec(command) => run(command.run()),
         Command::Inspect(command) => run(command.run()),
         Command::Completions(command) => command.run(Cli::command()),
@@ -158,6 +161,17 @@ async fn interrupted() -> Failure {
 
 /// Runs a command until it ends or Ctrl-C drops it.
 fn run(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    run_to_end(async {
+        tokio::select! {
+            biased;
+            failure = interrupted() => Err(failure),
+            ended = command => ended,
+        }
+    })
+}
+
+/// Runs a command that sees to signals by itself.
+fn run_to_end(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -165,13 +179,7 @@ fn run(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure
             what: "cannot start threads".to_owned(),
             error,
         })?;
-    let ended = runtime.block_on(async {
-        tokio::select! {
-            biased;
-            failure = interrupted() => Err(failure),
-            ended = command => ended,
-        }
-    });
+    let ended = runtime.block_on(command);
     // A thread may still be compiling, or waiting in a write that nobody reads.
     // Everything else is dropped before the program ends, with its files.
     runtime.shutdown_timeout(SHUTDOWN);

@@ -10,6 +10,7 @@ mod state;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
 use wasmtime::Store;
 use wasmtime::component::{Component as Compiled, InstancePre};
 
@@ -87,6 +88,30 @@ pub enum Source {
         /// Its precompiled code.
         code: &'static [u8],
     },
+}
+
+impl Source {
+    /// What tells this component from every other: the first 16 hexadecimal
+    /// digits of its SHA-256.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read.
+    pub async fn digest(&self) -> Result<String, ComponentError> {
+        let digest = match self {
+            Self::Bundled { wasm, .. } => Sha256::digest(wasm),
+            Self::File(path) => Sha256::digest(tokio::fs::read(path).await.map_err(|error| {
+                ComponentError::Unreadable {
+                    path: path.clone(),
+                    reason: error.to_string(),
+                }
+            })?),
+        };
+        Ok(digest[..8]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect())
+    }
 }
 
 /// Why a component cannot be run.

@@ -131,7 +131,8 @@ impl Admitted {
                             let component = component.cocoon_factorial_factorial();
                             match component.call_digits(accessor, request, seed).await? {
                                 Ok(written) => {
-                                    digits::pour(accessor, written, digits, cap_bytes, deadline).await
+                                    digits::pour(accessor, written, digits, cap_bytes, deadline)
+                                        .await
                                 }
                                 Err(error) => Ok(Err(error)),
                             }

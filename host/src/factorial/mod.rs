@@ -9,6 +9,7 @@ mod admitted;
 mod bindings;
 mod digits;
 mod parts;
+mod record;
 mod request;
 mod seed;
 mod verify;
@@ -36,6 +37,7 @@ pub use bindings::{
 };
 pub(crate) use parts::Part;
 pub use parts::Plan;
+pub use record::{FactsRecord, Graded, miss_probability};
 pub use request::{FORMATS, KINDS, ONE_OF_EACH_KIND};
 pub use seed::random_seed;
 
@@ -95,6 +97,26 @@ impl Factorial {
     /// Where the request makes no sense, would exceed a limit, or finds no room.
     pub async fn admit(&self, request: Request) -> Result<Admitted, RunError> {
         self.admit_until(request, &self.0.pool.deadline()).await
+    }
+
+    /// As [`Factorial::admit`], for somebody who waits no longer than
+    /// `patience_ms`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Factorial::admit`].
+    pub async fn admit_within(
+        &self,
+        request: Request,
+        patience_ms: u64,
+    ) -> Result<Admitted, RunError> {
+        self.admit_until(request, &self.0.pool.deadline_within(patience_ms))
+            .await
+    }
+
+    /// Whether the next job that has to wait is refused.
+    pub fn queue_is_full(&self) -> bool {
+        self.0.pool.queue_is_full()
     }
 
     /// As [`Factorial::admit`], with the deadline of a job that began before.

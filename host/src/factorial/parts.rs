@@ -181,7 +181,7 @@ impl Factorial {
                     match performed {
                         Ok(written) => {
                             digits::pour(accessor, written, outputs, cap_bytes, deadline).await
-                        },
+                        }
                         Err(error) => Ok(Err(error)),
                     }
                 })

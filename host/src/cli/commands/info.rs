@@ -1,8 +1,7 @@
 //! `cocoon info`: what can be said of a number without computing it.
 
 use clap::Args;
-use cocoon::factorial::{Count, KINDS, Kind};
-use serde::Serialize;
+use cocoon::factorial::{FactsRecord, KINDS, Kind};
 
 use super::lines;
 use crate::cli::failure::Failure;
@@ -20,37 +19,13 @@ pub(crate) struct Info {
     common: FactorialArgs,
 }
 
-#[derive(Serialize)]
-struct Record {
-    n: u64,
-    kind: String,
-    /// Exactly so many, where that is known.
-    digits: Option<u64>,
-    /// So many or fewer.
-    digits_at_most: Option<u64>,
-    trailing_zeros: Option<u64>,
-    leading_digits: Option<String>,
-    peak_bytes: Option<u64>,
-}
-
 impl Info {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let factorial = self.common.load().await?;
         let facts = factorial.info(self.kind, self.n).await?;
         let mut output = Output::stdout();
         if self.common.json {
-            let record = Record {
-                n: self.n,
-                kind: self.kind.to_string(),
-                digits: facts.digits.exact(),
-                digits_at_most: match facts.digits {
-                    Count::AtMost(most) => Some(most),
-                    Count::Exact(_) | Count::Beyond => None,
-                },
-                trailing_zeros: facts.trailing_zeros,
-                leading_digits: facts.leading_digits,
-                peak_bytes: facts.peak_bytes,
-            };
+            let record = FactsRecord::new(self.kind, self.n, facts);
             output.write(&lines::json_line(&record)?).await?;
         } else {
             let unknown = || "unknown without the product".to_owned();

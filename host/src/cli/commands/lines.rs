@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use cocoon::RunError;
 use cocoon::channel::{Receiver, channel};
-use cocoon::factorial::{Factorial, Grade, Request};
+use cocoon::factorial::{Factorial, Grade, Graded, Request};
 use futures::{Stream, StreamExt as _};
 use serde::Serialize;
 use tokio::task::JoinHandle;
@@ -25,45 +25,6 @@ pub(crate) struct Record<'a> {
     pub(crate) elapsed_us: u64,
     #[serde(flatten)]
     pub(crate) grade: Graded,
-}
-
-/// How it was made sure that a result is right.
-#[derive(Serialize)]
-pub(crate) struct Graded {
-    grade: String,
-    #[serde(flatten)]
-    checks: Option<Checks>,
-}
-
-/// Of a verified result.
-#[derive(Serialize)]
-struct Checks {
-    products_checked: u32,
-    products_repeated: u32,
-    /// As `2^-44`.
-    miss_probability: String,
-}
-
-impl From<&Grade> for Graded {
-    fn from(grade: &Grade) -> Self {
-        let checks = match grade {
-            Grade::Proved => None,
-            Grade::Verified(verification) => Some(Checks {
-                products_checked: verification.products,
-                products_repeated: verification.repeated,
-                miss_probability: miss_probability(verification.miss_exponent),
-            }),
-        };
-        Self {
-            grade: grade.to_string(),
-            checks,
-        }
-    }
-}
-
-/// 2 to the power of `-exponent`, as it is read.
-pub(super) fn miss_probability(exponent: u32) -> String {
-    format!("2^-{exponent}")
 }
 
 /// A coroutine at work on one line.

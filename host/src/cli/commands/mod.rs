@@ -10,6 +10,7 @@ pub(crate) mod inspect;
 pub(crate) mod kinds;
 pub(crate) mod man;
 pub(crate) mod run;
+pub(crate) mod serve;
 pub(crate) mod verify;
 
 mod lines;

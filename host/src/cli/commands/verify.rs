@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use bytes::{Bytes, BytesMut};
 use clap::Args;
 use cocoon::channel::{Sender, channel};
-use cocoon::factorial::{KINDS, Kind, Verdict, random_seed};
+use cocoon::factorial::{KINDS, Kind, Verdict, miss_probability, random_seed};
 use cocoon::limits::CHUNK_BYTES;
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
@@ -69,7 +69,7 @@ impl Verify {
             match &verdict {
                 Verdict::Right(exponent) => format!(
                     "right: {count} digits, a mistake would be missed with probability below {}\n",
-                    lines::miss_probability(*exponent)
+                    miss_probability(*exponent)
                 ),
                 Verdict::Wrong(text) => format!("wrong: {text}\n"),
             }
@@ -85,7 +85,7 @@ impl Verify {
 
     fn record<'a>(&self, digits: u64, verdict: &'a Verdict) -> Record<'a> {
         let (right, wrong) = match verdict {
-            Verdict::Right(exponent) => (Some(lines::miss_probability(*exponent)), None),
+            Verdict::Right(exponent) => (Some(miss_probability(*exponent)), None),
             Verdict::Wrong(text) => (None, Some(text.as_str())),
         };
         Record {

@@ -1,0 +1,85 @@
+//! `cocoon serve`: factorials over HTTP.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use bytesize::ByteSize;
+use clap::Args;
+use cocoon::factorial::Factorial;
+use cocoon::http::server::{End, serve};
+use cocoon::http::{Service, app};
+use cocoon::limits::Limit;
+use tokio::net::TcpListener;
+
+use crate::cli::failure::Failure;
+use crate::cli::limits::{self, LimitArgs};
+use crate::cli::output::Output;
+use crate::cli::{engine, interrupted, source};
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// The address and port to listen on; port 0 is any that is free
+    #[arg(
+        long,
+        default_value = "127.0.0.1:8080",
+        value_name = "ADDRESS",
+        env = "COCOON_LISTEN",
+        hide_env_values = true
+    )]
+    listen: SocketAddr,
+    /// A component of the factorial world instead of the one that is built in
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "COCOON_COMPONENT",
+        hide_env_values = true
+    )]
+    component: Option<PathBuf>,
+    #[command(flatten)]
+    limits: LimitArgs<limits::Service>,
+}
+
+impl Serve {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let engine = engine(&self.limits.limits)?;
+        let source = source(self.component.as_ref());
+        let factorial = Factorial::load(&engine, &source).await?;
+        let component = source.digest().await?;
+        let failed = |error| Failure::Io {
+            what: format!("cannot listen on {}", self.listen),
+            error,
+        };
+        let listener = TcpListener::bind(self.listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let limits = engine.limits();
+        let told = |limit: Limit| limit.format(limits.get(limit));
+        let started = format!(
+            "cocoon serves http://{address} with {} sandboxes ({} each, {} in all), {} queued jobs, deadline {}\n",
+            factorial.sandboxes(),
+            told(Limit::SandboxMemory),
+            ByteSize::b(engine.total_memory_bytes()).display().iec(),
+            told(Limit::Queue),
+            told(Limit::Deadline),
+        );
+        let mut output = Output::stdout();
+        output.write(started.as_bytes()).await?;
+        output.finish().await?;
+        if !address.ip().is_loopback() {
+            tracing::warn!("anybody who reaches {address} may ask; --token-file asks for a token");
+        }
+        let service = Service::new(factorial, component, false);
+        // A second signal does not wait.
+        let ended = tokio::select! {
+            ended = serve(listener, app(&service), &service, async { drop(interrupted().await) }) => ended,
+            failure = async { drop(interrupted().await); interrupted().await } => return Err(failure),
+        };
+        match ended {
+            End::Drained => Ok(()),
+            End::GivenUp(count) => Err(Failure::Programs(format!(
+                "{count} connections were given up after the drain timeout ({}); --{} raises it",
+                told(Limit::DrainTimeout),
+                Limit::DrainTimeout.spec().flag
+            ))),
+        }
+    }
+}

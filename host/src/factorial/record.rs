@@ -1,0 +1,87 @@
+//! What is said of numbers as JSON, the same on the command line and over HTTP.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::bindings::{Count, Facts, Grade, Kind};
+
+/// How it was made sure that a result is right.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Graded {
+    /// `proved` or `verified`.
+    #[schema(example = "proved")]
+    grade: String,
+    #[serde(flatten)]
+    checks: Option<Checks>,
+}
+
+/// Of a verified result.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+struct Checks {
+    /// Products that were checked modulo a random prime.
+    products_checked: u32,
+    /// Those of them that were found wrong, and computed again with proof.
+    products_repeated: u32,
+    /// As `2^-44`.
+    miss_probability: String,
+}
+
+impl From<&Grade> for Graded {
+    fn from(grade: &Grade) -> Self {
+        let checks = match grade {
+            Grade::Proved => None,
+            Grade::Verified(verification) => Some(Checks {
+                products_checked: verification.products,
+                products_repeated: verification.repeated,
+                miss_probability: miss_probability(verification.miss_exponent),
+            }),
+        };
+        Self {
+            grade: grade.to_string(),
+            checks,
+        }
+    }
+}
+
+/// 2 to the power of `-exponent`, as it is read.
+pub fn miss_probability(exponent: u32) -> String {
+    format!("2^-{exponent}")
+}
+
+/// What can be said of a number without computing it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct FactsRecord {
+    /// The number whose factorial is meant.
+    n: u64,
+    /// Which factorial.
+    #[schema(example = "factorial")]
+    kind: String,
+    /// Exactly so many digits, where that is known.
+    digits: Option<u64>,
+    /// So many digits or fewer.
+    digits_at_most: Option<u64>,
+    /// Zeros at the end.
+    trailing_zeros: Option<u64>,
+    /// The first digits, cut off and not rounded.
+    leading_digits: Option<String>,
+    /// Bytes of memory that its sandbox may take.
+    peak_bytes: Option<u64>,
+}
+
+impl FactsRecord {
+    /// `facts` of the `kind` of `n`.
+    pub fn new(kind: Kind, n: u64, facts: Facts) -> Self {
+        Self {
+            n,
+            kind: kind.to_string(),
+            digits: facts.digits.exact(),
+            digits_at_most: match facts.digits {
+                Count::AtMost(most) => Some(most),
+                Count::Exact(_) | Count::Beyond => None,
+            },
+            trailing_zeros: facts.trailing_zeros,
+            leading_digits: facts.leading_digits,
+            peak_bytes: facts.peak_bytes,
+        }
+    }
+}

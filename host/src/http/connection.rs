@@ -1,0 +1,225 @@
+//! What is known of one connection while HTTP runs over it: whether a request is
+//! being answered, whether one has begun to arrive, and when anything happened
+//! last.
+//!
+//! It is shared by the connection's socket, by its requests and by the task that
+//! drives it, and lives as long as the last of them. A socket that takes no byte
+//! for the stall limit is an error, which ends the connection.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use hyper::body::{Frame, SizeHint};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::time::{Instant, Sleep};
+
+/// What a connection is doing.
+#[derive(Debug)]
+pub(super) struct Activity {
+    opened: Instant,
+    /// Requests whose answers are not over.
+    answering: AtomicU64,
+    /// Bytes that were read.
+    read_bytes: AtomicU64,
+    /// Of these, what was read when the last answer was over.
+    read_bytes_idle: AtomicU64,
+    /// When the last answer was over, in milliseconds from the opening.
+    idle_since_ms: AtomicU64,
+    /// Whether requests are multiplexed: then ending it cuts none of them.
+    multiplexed: AtomicBool,
+    begun: Notify,
+}
+
+impl Activity {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            opened: Instant::now(),
+            answering: AtomicU64::new(0),
+            read_bytes: AtomicU64::new(0),
+            read_bytes_idle: AtomicU64::new(0),
+            idle_since_ms: AtomicU64::new(0),
+            multiplexed: AtomicBool::new(false),
+            begun: Notify::new(),
+        })
+    }
+
+    /// Begins a request, which is over when the guard is dropped.
+    pub(super) fn begin(self: &Arc<Self>, multiplexed: bool) -> Answering {
+        self.answering.fetch_add(1, Ordering::Relaxed);
+        if multiplexed {
+            self.multiplexed.store(true, Ordering::Relaxed);
+        }
+        self.begun.notify_one();
+        Answering(Arc::clone(self))
+    }
+
+    /// Whether a request has begun to arrive and is not complete. Ending the
+    /// connection now would lose it.
+    pub(super) fn is_receiving(&self) -> bool {
+        !self.multiplexed.load(Ordering::Relaxed)
+            && self.answering.load(Ordering::Relaxed) == 0
+            && self.read_bytes.load(Ordering::Relaxed)
+                > self.read_bytes_idle.load(Ordering::Relaxed)
+    }
+
+    /// Waits until a request is complete.
+    pub(super) async fn begun(&self) {
+        self.begun.notified().await;
+    }
+
+    /// For how long there was nothing to answer.
+    pub(super) fn idle(&self) -> Duration {
+        if self.answering.load(Ordering::Relaxed) > 0 {
+            return Duration::ZERO;
+        }
+        let since = Duration::from_millis(self.idle_since_ms.load(Ordering::Relaxed));
+        self.opened.elapsed().saturating_sub(since)
+    }
+}
+
+/// A request whose answer is not over.
+pub(super) struct Answering(Arc<Activity>);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        let activity = &self.0;
+        let now_ms = u64::try_from(activity.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        activity.idle_since_ms.store(now_ms, Ordering::Relaxed);
+        let read_bytes = activity.read_bytes.load(Ordering::Relaxed);
+        activity
+            .read_bytes_idle
+            .store(read_bytes, Ordering::Relaxed);
+        activity.answering.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// An answer's body, which keeps its request from being over.
+pub(super) struct Answered {
+    body: Body,
+    _answering: Answering,
+}
+
+impl Answered {
+    pub(super) fn new(body: Body, answering: Answering) -> Self {
+        Self {
+            body,
+            _answering: answering,
+        }
+    }
+}
+
+impl HttpBody for Answered {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A connection's socket.
+pub(super) struct Socket {
+    stream: TcpStream,
+    activity: Arc<Activity>,
+    stall: Duration,
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl Socket {
+    pub(super) fn new(stream: TcpStream, activity: Arc<Activity>, stall: Duration) -> Self {
+        Self {
+            stream,
+            activity,
+            stall,
+            stalled: None,
+        }
+    }
+
+    /// What became of a write, unless it has waited for too long.
+    fn held_to_stall<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let stall = self.stall;
+        let stalled = self
+            .stalled
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(stall)));
+        ready!(stalled.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let socket = self.get_mut();
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut socket.stream).poll_read(context, buffer);
+        let bytes = buffer.filled().len() - before;
+        let read_bytes = &socket.activity.read_bytes;
+        read_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        read
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let socket = self.get_mut();
+        let written = Pin::new(&mut socket.stream).poll_write(context, bytes);
+        socket.held_to_stall(context, written)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let socket = self.get_mut();
+        let written = Pin::new(&mut socket.stream).poll_write_vectored(context, bytes);
+        socket.held_to_stall(context, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let socket = self.get_mut();
+        let flushed = Pin::new(&mut socket.stream).poll_flush(context);
+        socket.held_to_stall(context, flushed)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,65 @@
+//! The description of the API, made from the routes (OpenAPI 3.1).
+
+use std::future::{Ready, ready};
+
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use serde::Serialize;
+use utoipa::openapi::OpenApi;
+use utoipa::{OpenApi as _, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+
+use super::Service;
+use crate::factorial::Graded;
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Cocoon",
+        description = "Exact factorials, each computed in a WebAssembly sandbox of its own."
+    ),
+    components(schemas(Number))
+)]
+struct Description;
+
+/// A number as a JSON object.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Number {
+    /// The number whose factorial it is.
+    #[schema(example = 20)]
+    n: u64,
+    /// Which factorial.
+    #[schema(example = "factorial")]
+    kind: String,
+    /// How it is written.
+    #[schema(example = "decimal")]
+    format: String,
+    /// Its digits.
+    #[schema(example = "2432902008176640000")]
+    value: String,
+    /// How many.
+    #[schema(example = 19)]
+    digits: u64,
+    /// In a listing, how long its sandbox computed, in microseconds.
+    elapsed_us: Option<u64>,
+    #[serde(flatten)]
+    grade: Graded,
+}
+
+/// A router that describes its routes.
+pub(super) fn router() -> OpenApiRouter<Service> {
+    OpenApiRouter::with_openapi(Description::openapi())
+}
+
+/// Serves the description.
+pub(super) fn document(description: &OpenApi) -> impl Fn() -> Ready<Response> + Clone + use<> {
+    let json = Bytes::from(description.to_json().unwrap_or_default());
+    move || {
+        let mut response = json.clone().into_response();
+        let media = HeaderValue::from_static("application/json");
+        response.headers_mut().insert(CONTENT_TYPE, media);
+        ready(response)
+    }
+}

@@ -1,0 +1,217 @@
+//! The connections of the service, from the first byte to the last.
+//!
+//! A server lives until it is told to end. Then it goes on for the drain delay,
+//! so that whoever spreads the load hears of it; closes its listener; lets what
+//! runs finish within the drain timeout; and gives up what is left. A request of
+//! which a byte was read is answered.
+
+use std::convert::Infallible;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Request, Response, Version};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
+
+use super::Service;
+use super::connection::{Activity, Answered, Socket};
+use crate::limits::{CONNECTION_STREAMS, Limit, Limits};
+
+/// What is waited for after the system refused a connection: descriptors may be
+/// used up, and come back.
+const REFUSED_PAUSE: Duration = Duration::from_millis(50);
+
+/// How a server ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Everything that had begun was answered.
+    Drained,
+    /// So many connections were given up after the drain timeout.
+    GivenUp(usize),
+}
+
+/// Serves `app` to whoever connects to `listener`, until `end` and what follows
+/// from it.
+pub async fn serve(
+    listener: TcpListener,
+    app: Router,
+    service: &Service,
+    end: impl Future<Output = ()>,
+) -> End {
+    let limits = service.limits().clone();
+    let server = Arc::new(Server {
+        http: http(&limits),
+        app,
+        service: service.clone(),
+        stall: time(&limits, Limit::Stall),
+        idle: time(&limits, Limit::Idle),
+    });
+    let places = usize::try_from(limits.get(Limit::Connections)).unwrap_or(usize::MAX);
+    let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
+    let connections = TaskTracker::new();
+    let ending = CancellationToken::new();
+    let draining = async {
+        end.await;
+        service.drain();
+        sleep(time(&limits, Limit::DrainDelay)).await;
+    };
+    let mut draining = pin!(draining);
+    loop {
+        let accepted = async {
+            // A place first: who finds none waits to be accepted.
+            let place = Arc::clone(&places).acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            biased;
+            () = &mut draining => break,
+            accepted = accepted => accepted,
+        };
+        if let Some((stream, place)) = take(place.ok(), accepted).await {
+            let connection = Arc::clone(&server).drive(stream, ending.clone(), place);
+            connections.spawn(connection);
+        }
+    }
+    // Who has connected before the listener closes is not sent away.
+    while let Some(Ok((stream, _))) = futures::FutureExt::now_or_never(listener.accept())
+        && let Ok(place) = Arc::clone(&places).try_acquire_owned()
+    {
+        connections.spawn(Arc::clone(&server).drive(stream, ending.clone(), place));
+    }
+    drop(listener);
+    ending.cancel();
+    connections.close();
+    match timeout(time(&limits, Limit::DrainTimeout), connections.wait()).await {
+        Ok(()) => End::Drained,
+        Err(_) => End::GivenUp(connections.len()),
+    }
+}
+
+/// A connection that was accepted, or nothing after a pause.
+async fn take(
+    place: Option<OwnedSemaphorePermit>,
+    accepted: io::Result<(TcpStream, std::net::SocketAddr)>,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    match accepted {
+        Ok((stream, _)) => Some((stream, place?)),
+        Err(error) => {
+            tracing::warn!(%error, "a connection was not accepted");
+            sleep(REFUSED_PAUSE).await;
+            None
+        }
+    }
+}
+
+fn time(limits: &Limits, limit: Limit) -> Duration {
+    Duration::from_millis(limits.get(limit))
+}
+
+/// What HTTP itself is held to.
+fn http(limits: &Limits) -> Builder<TokioExecutor> {
+    let idle = time(limits, Limit::Idle);
+    let headers_bytes = limits.get(Limit::Headers);
+    let mut http = Builder::new(TokioExecutor::new());
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(idle)
+        .max_buf_size(usize::try_from(headers_bytes).unwrap_or(usize::MAX));
+    http.http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(CONNECTION_STREAMS)
+        .max_header_list_size(u32::try_from(headers_bytes).unwrap_or(u32::MAX))
+        // A client that is gone without a word is found out.
+        .keep_alive_interval(idle)
+        .keep_alive_timeout(idle);
+    http
+}
+
+/// What all connections share.
+struct Server {
+    http: Builder<TokioExecutor>,
+    app: Router,
+    service: Service,
+    stall: Duration,
+    idle: Duration,
+}
+
+impl Server {
+    /// Drives one connection to its end.
+    async fn drive(
+        self: Arc<Self>,
+        stream: TcpStream,
+        ending: CancellationToken,
+        _place: OwnedSemaphorePermit,
+    ) {
+        // Answers are written whole: waiting for more would only delay them.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection is gone");
+            return;
+        }
+        let activity = Activity::new();
+        let socket = Socket::new(stream, Arc::clone(&activity), self.stall);
+        let (seen, server) = (Arc::clone(&activity), Arc::clone(&self));
+        let requests = service_fn(move |request: Request<hyper::body::Incoming>| {
+            let version = request.version();
+            let answering = seen.begin(version == Version::HTTP_2);
+            let answer = server.app.clone().oneshot(request.map(Body::new));
+            let service = server.service.clone();
+            async move {
+                let Ok(mut response) = answer.await;
+                // Clients that keep their connections go to somebody else.
+                if service.is_draining() && version < Version::HTTP_2 {
+                    let headers = response.headers_mut();
+                    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                let response: Response<_> = response.map(|body| Answered::new(body, answering));
+                Ok::<_, Infallible>(response)
+            }
+        });
+        let mut connection = pin!(self.http.serve_connection(TokioIo::new(socket), requests));
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.to_end(&activity, &ending) => {
+                connection.as_mut().graceful_shutdown();
+                connection.as_mut().await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(error, "a connection broke off");
+        }
+    }
+
+    /// Waits until the connection is to take no more requests: the server ends,
+    /// or there was nothing to answer for too long. A request that has begun to
+    /// arrive is waited for.
+    async fn to_end(&self, activity: &Activity, ending: &CancellationToken) {
+        let idle = async {
+            loop {
+                match self.idle.checked_sub(activity.idle()) {
+                    Some(left) if !left.is_zero() => sleep(left).await,
+                    _ => return,
+                }
+            }
+        };
+        tokio::select! {
+            () = idle => {}
+            () = ending.cancelled() => {
+                while activity.is_receiving() {
+                    if timeout(self.idle, activity.begun()).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}

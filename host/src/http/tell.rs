@@ -1,0 +1,148 @@
+//! `GET /kinds/{n}` and `GET /info/{n}`: what there is of a number, and what can
+//! be said of it without computing it.
+
+use axum::extract::{Path, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderValue, Uri};
+use axum::response::Response;
+use futures::StreamExt as _;
+use serde::Serialize;
+use tokio_util::task::AbortOnDropHandle;
+use utoipa::ToSchema;
+
+use super::answer::{self, Answer};
+use super::ask::{self, Asked};
+use super::negotiate::best;
+use super::{Problem, Service};
+use crate::error::RunError;
+use crate::factorial::{Factorial, FactsRecord, Kind, ONE_OF_EACH_KIND, Request};
+
+const JSON: &[(&str, ())] = &[("application/json", ())];
+
+fn json(record: &impl Serialize) -> Result<Response, Problem> {
+    let json = serde_json::to_vec(record).map_err(|error| RunError::Failed(error.to_string()))?;
+    let mut response = Response::new(json.into());
+    let media = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, media);
+    Ok(response)
+}
+
+/// One kind of factorial of a number.
+#[derive(Serialize, ToSchema)]
+pub(super) struct OneKind {
+    /// As `kind` is written elsewhere.
+    #[schema(example = "double")]
+    kind: String,
+    /// As it is written in mathematics.
+    #[schema(example = "10!!")]
+    notation: Option<String>,
+    /// Its digits, where they are few.
+    #[schema(example = "3840")]
+    value: Option<String>,
+    /// Why there is no value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<Problem>,
+}
+
+/// Every kind of factorial of n, each from a sandbox of its own.
+#[utoipa::path(
+    get,
+    path = "/kinds/{n}",
+    params(("n" = u64, Path, description = "The number whose factorials are meant", example = 10)),
+    responses(
+        (status = 200, description = "One of each kind", body = [OneKind]),
+        (status = "default", description = "A problem", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn kinds(
+    State(service): State<Service>,
+    Path(n): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let n = ask::number_from_uri(&n, &uri)?;
+    best(&headers, JSON)?;
+    let kinds = futures::stream::iter(ONE_OF_EACH_KIND)
+        .map(|kind| {
+            let factorial = service.factorial().clone();
+            let one = AbortOnDropHandle::new(tokio::spawn(one_kind(factorial, kind, n)));
+            async move { one.await.map_err(|_| RunError::WriterGone) }
+        })
+        .buffered(ONE_OF_EACH_KIND.len());
+    let kinds: Vec<_> = kinds.collect().await;
+    let kinds: Result<Vec<_>, RunError> = kinds.into_iter().collect();
+    json(&kinds?)
+}
+
+async fn one_kind(factorial: Factorial, kind: Kind, n: u64) -> OneKind {
+    let mut notation = None;
+    let value = value(&factorial, kind, n, &mut notation).await;
+    let (value, problem) = match value {
+        Ok(value) => (Some(value), None),
+        Err(error) => (None, Some(error.into())),
+    };
+    OneKind {
+        kind: kind.to_string(),
+        notation,
+        value,
+        problem,
+    }
+}
+
+async fn value(
+    factorial: &Factorial,
+    kind: Kind,
+    n: u64,
+    notation: &mut Option<String>,
+) -> Result<String, RunError> {
+    let request = Request::decimal(kind, n);
+    let patience_ms = u64::MAX;
+    let mut admitted = answer::admit(
+        factorial,
+        Asked {
+            request,
+            patience_ms,
+        },
+    )
+    .await?;
+    *notation = Some(admitted.notation().await?);
+    let digits = admitted.cost().digits;
+    let too_long = || {
+        RunError::OutOfReach(format!(
+            "it has {digits} digits, too many for a list; GET /factorial/{n}?kind={kind} has them"
+        ))
+    };
+    if !answer::is_short(&admitted) {
+        return Err(too_long());
+    }
+    match answer::start(admitted).await? {
+        Answer::Short(value) => Ok(value),
+        Answer::Long(_) => Err(too_long()),
+    }
+}
+
+/// Digits, trailing zeros, leading digits and memory, without the product, for
+/// any n.
+#[utoipa::path(
+    get,
+    path = "/info/{n}",
+    params(
+        ("n" = u64, Path, description = "The number whose factorial is meant", example = 1000),
+        ("kind" = Option<String>, Query, description = "Which factorial", example = "factorial"),
+    ),
+    responses(
+        (status = 200, description = "What is known", body = FactsRecord),
+        (status = "default", description = "A problem", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn info(
+    State(service): State<Service>,
+    Path(n): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let (kind, n) = ask::kind_from_uri(&n, &uri)?;
+    best(&headers, JSON)?;
+    let facts = service.factorial().info(kind, n).await?;
+    json(&FactsRecord::new(kind, n, facts))
+}
