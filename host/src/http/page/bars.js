@@ -1,0 +1,188 @@
+// Many sandboxes: a bar for each. Follows number.js.
+
+/** The narrowest that a bar may be, gap included, before bars go into rows. */
+const BAR_PX = 7;
+
+let listing = null;
+
+/** Server-sent events out of a stream, so that its errors are seen too. */
+async function* events(response, signal, told) {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const part of chunks(response, signal, told)) {
+    rest += decoder.decode(part, { stream: true });
+    const blocks = rest.split(/\r?\n\r?\n/);
+    rest = blocks.pop();
+    for (const block of blocks) {
+      let name = "message";
+      const data = [];
+      for (const line of block.split(/\r?\n/)) {
+        if (line.startsWith("event:")) name = line.slice(6).trim();
+        if (line.startsWith("data:")) data.push(line.slice(5));
+      }
+      if (data.length) yield [name, JSON.parse(data.join("\n"))];
+    }
+  }
+}
+
+async function startBars(last) {
+  listing?.stop.abort();
+  const mine = {
+    last, stop: new AbortController(), began: performance.now(), jobs: [], active: 0,
+    finished: false, counts: { queued: last, running: 0, done: 0, failed: 0, stopped: 0 },
+  };
+  listing = mine;
+  const box = $("bars");
+  // The logarithm of n! is all that a bar's height needs before its digits are there.
+  let log = 0;
+  const all = document.createDocumentFragment();
+  for (let n = 1; n <= last; n += 1) {
+    log += Math.log10(n);
+    const bar = document.createElement("div");
+    bar.className = "bar";
+    bar.id = `bar-${n}`;
+    bar.setAttribute("role", "option");
+    bar.setAttribute("aria-selected", "false");
+    mine.jobs[n] = { n, bar, state: "queued", size: Math.floor(log + 1e-9) + 1 };
+    all.append(bar);
+  }
+  for (const job of mine.jobs.slice(1)) {
+    job.bar.style.setProperty("--part", job.size / mine.jobs[last].size);
+    mark(mine, job, "queued", true);
+  }
+  box.replaceChildren(all);
+  box.removeAttribute("aria-activedescendant");
+  box.setAttribute("aria-label", `Sandboxes of 1! to ${last}!`);
+  layBars();
+  show($("bars-problem"), null);
+  read(null);
+  paintBars(mine);
+  say(`Started ${plural(last, "sandbox", "sandboxes")}`);
+  const { signal } = mine.stop;
+  const told = () => `${counted.format(mine.counts.done)} of ${counted.format(last)} had come.`;
+  const ticker = setInterval(() => paintBars(mine), PAINT_MS);
+  let left = "failed";
+  try {
+    const response = await ask(`factorials/${last}`, "text/event-stream", signal);
+    for await (const [name, data] of events(response, signal, told)) {
+      if (name === "state") mark(mine, mine.jobs[data.n], data.state);
+      if (name === "result") {
+        const job = mine.jobs[data.n];
+        if (job) Object.assign(job, { value: data.value, size: data.digits, us: data.elapsed_us });
+        mark(mine, job, "done", true);
+      }
+      if (name === "failed") throw new Problem(data.title, data.detail, data);
+      if (name === "done") mine.finished = data.count === last;
+    }
+    if (!mine.finished) throw new Problem("The answer broke off", told());
+  } catch (error) {
+    if (signal.aborted) left = "stopped";
+    else mine.problem = error;
+  }
+  for (const job of mine.jobs.slice(1)) if (job.state !== "done") mark(mine, job, left);
+  mine.ended = performance.now();
+  clearInterval(ticker);
+  if (listing !== mine) return;
+  paintBars(mine);
+  show($("bars-problem"), mine.problem);
+  if (!mine.problem) say($("bars-state").textContent);
+}
+
+function mark(mine, job, state, again = false) {
+  if (!job || (job.state === state && !again) || !(state in mine.counts)) return;
+  mine.counts[job.state] -= 1;
+  mine.counts[state] += 1;
+  job.state = state;
+  job.bar.dataset.state = state;
+  job.bar.setAttribute("aria-label", described(job).join(", "));
+  if (mine.active === job.n) read(job);
+}
+
+function described({ n, value, size, us, state }) {
+  const digits = plural(size, "digit");
+  const time = us == null ? [] : [`in ${duration(us / 1000)}`];
+  if (value == null) return [`${n}!`, state, digits];
+  return [`${n}! = ${value.length > 48 ? `${value.slice(0, 24)}…${value.slice(-12)}` : value}`, digits, [state, ...time].join(" ")];
+}
+
+/** Columns that rows can be read by: all of them, or a round number. */
+function layBars() {
+  const box = $("bars");
+  if (!listing) return;
+  const room = Math.floor(box.clientWidth / BAR_PX);
+  const round = [100, 50, 40, 25, 20, 10].find((columns) => columns <= room) ?? 10;
+  const columns = listing.last <= Math.max(round, room) ? listing.last : round;
+  listing.columns = columns;
+  const rows = Math.ceil(listing.last / columns);
+  box.style.setProperty("--columns", columns);
+  box.dataset.rows = rows === 1 ? "one" : rows <= 4 ? "few" : "many";
+  box.toggleAttribute("data-named", columns === listing.last && box.clientWidth / columns >= 26);
+  for (const { n, bar } of listing.jobs.slice(1)) {
+    bar.dataset.n = n;
+    bar.toggleAttribute("data-row", rows > 1 && (n - 1) % columns === 0);
+  }
+}
+
+function paintBars(mine) {
+  if (listing !== mine) return;
+  const { queued, running, done, failed, stopped } = mine.counts;
+  const busy = mine.ended == null;
+  const time = duration((mine.ended ?? performance.now()) - mine.began);
+  const state = busy ? "streaming" : mine.finished ? "done" : mine.problem ? "failed" : "stopped";
+  $("bars-state").dataset.state = state;
+  $("bars-state").textContent = `${counted.format(done)} of ${counted.format(mine.last)} done ${busy ? "after" : "in"} ${time}${state === "failed" || state === "stopped" ? `, then ${state}` : ""}`;
+  $("count-queued").textContent = counted.format(queued);
+  $("count-running").textContent = counted.format(running);
+  $("count-done").textContent = counted.format(done);
+  $("count-failed").textContent = counted.format(failed + stopped);
+  if (!busy && document.activeElement === $("stop-bars")) $("start-bars").focus();
+  $("stop-bars").disabled = !busy;
+}
+
+function read(job) {
+  const line = $("readout");
+  const [name = "", ...rest] = job ? described(job) : [];
+  const strong = document.createElement("b");
+  strong.textContent = name;
+  line.replaceChildren(strong, job ? ` ${rest.join(", ")}` : "");
+}
+
+function choose(n) {
+  if (!listing) return;
+  listing.jobs[listing.active]?.bar.setAttribute("aria-selected", "false");
+  listing.active = Math.min(Math.max(n, 1), listing.last);
+  const { bar } = listing.jobs[listing.active];
+  bar.setAttribute("aria-selected", "true");
+  $("bars").setAttribute("aria-activedescendant", bar.id);
+  read(listing.jobs[listing.active]);
+}
+
+function open(n) {
+  $("n").value = n;
+  $("kind").value = "factorial";
+  $("format").value = "decimal";
+  showFields();
+  $("number-form").requestSubmit();
+  $("number-title").scrollIntoView({ behavior: calm.matches ? "auto" : "smooth" });
+}
+
+$("bars-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  startBars($("last").valueAsNumber);
+});
+$("stop-bars").addEventListener("click", () => listing?.stop.abort());
+$("bars").addEventListener("focus", () => { if (listing && !listing.active) choose(1); });
+$("bars").addEventListener("keydown", (event) => {
+  if (!listing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const { active, columns, last } = listing;
+  const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns, PageDown: 10, PageUp: -10, Home: -last, End: last };
+  if (event.key === "Enter" && active) open(active);
+  else if (event.key in steps) choose(active + steps[event.key]);
+  else return;
+  event.preventDefault();
+});
+const barAt = ({ target }) => listing?.jobs[target.closest("#bars .bar")?.dataset.n];
+$("bars").addEventListener("pointerover", (event) => { if (barAt(event)) read(barAt(event)); });
+$("bars").addEventListener("pointerleave", () => read(listing?.jobs[listing.active]));
+$("bars").addEventListener("click", (event) => { if (barAt(event)) choose(barAt(event).n); });
+new ResizeObserver(layBars).observe($("bars"));

@@ -1,0 +1,253 @@
+// One number: its digits as they come, and what they cost. Follows page.js.
+
+// A number of up to twice this many digits is shown whole; of a longer one so
+// many of its first and last ones, so that the page stays as quick as it was.
+const SHOWN = 1500;
+const PAINT_MS = 100;
+
+let run = null;
+
+function asked() {
+  const kind = $("kind").value === "multi" ? `multi:${$("step").value}` : $("kind").value;
+  const format = $("format").value === "scientific" ? `scientific:${$("precision").value}` : "decimal";
+  return { n: $("n").value.replace(/[\s,_'’!]/g, ""), kind, format };
+}
+
+function notation({ n, kind }) {
+  const digits = /^\d+$/.test(n) ? n.replace(/\B(?=(\d{3})+$)/g, ",") : n;
+  const [name, step] = kind.split(":");
+  const forms = {
+    double: `${digits}!!`, subfactorial: `!${digits}`, primorial: `${digits}#`,
+    superfactorial: `sf(${digits})`, hyperfactorial: `H(${digits})`, alternating: `af(${digits})`,
+  };
+  if (name === "multi") return step <= 4 ? digits + "!".repeat(step) : `${digits}!(${step})`;
+  return forms[name] ?? `${digits}!`;
+}
+
+const hashOf = ({ n, kind, format }) =>
+  `#n=${encodeURIComponent(n)}${kind === "factorial" ? "" : `&kind=${kind}`}${format === "decimal" ? "" : `&format=${format}`}`;
+
+function fillIn(hash) {
+  const fields = new URLSearchParams(hash.slice(1));
+  if (!fields.get("n")) return false;
+  const [kind, step] = (fields.get("kind") ?? "factorial").split(":");
+  const [format, precision] = (fields.get("format") ?? "decimal").split(":");
+  $("n").value = fields.get("n");
+  $("kind").value = kind;
+  $("format").value = format;
+  if ($("kind").selectedIndex < 0) $("kind").value = "factorial";
+  if ($("format").selectedIndex < 0) $("format").value = "decimal";
+  if (step) $("step").value = step;
+  if (precision) $("precision").value = precision;
+  showFields();
+  return true;
+}
+
+function showFields() {
+  // What is hidden is disabled too, or it could refuse a submission unseen.
+  for (const [field, input, shown] of [
+    ["step-field", "step", $("kind").value === "multi"],
+    ["precision-field", "precision", $("format").value === "scientific"],
+  ]) {
+    $(field).hidden = !shown;
+    $(input).disabled = !shown;
+  }
+}
+
+async function compute(request) {
+  run?.stop.abort();
+  const mine = {
+    request, stop: new AbortController(), began: performance.now(), state: "waiting",
+    parts: [], received: 0, expected: null, head: "", info: null,
+  };
+  run = mine;
+  const { signal } = mine.stop;
+  const query = `${encodeURIComponent(request.n)}?kind=${encodeURIComponent(request.kind)}`;
+  show($("problem"), null);
+  paint(mine);
+  say(`Computing ${notation(request)}`);
+  // Costs are a help and not the answer: where they cannot be had, they are left out.
+  ask(`info/${query}`, "application/json", signal)
+    .then((response) => response.text())
+    // Counts past 2^53 would be rounded as numbers, so they are read as text.
+    .then((text) => { mine.info = JSON.parse(text.replace(/:\s*(\d{16,})(?=[,}\s])/g, ':"$1"')); })
+    .catch(() => {})
+    .then(() => paint(mine));
+  const ticker = setInterval(() => paint(mine), calm.matches ? 10 * PAINT_MS : PAINT_MS);
+  try {
+    const response = await ask(`factorial/${query}&format=${request.format}`, "text/plain", signal);
+    // A compressed answer's length is not that of its digits.
+    const length = response.headers.get("content-encoding") ? null : response.headers.get("content-length");
+    if (length != null) mine.expected = Number(length);
+    const decoder = new TextDecoder();
+    const told = () => `${plural(mine.received, "digit")} came, and they are not the whole number.`;
+    for await (const part of chunks(response, signal, told)) {
+      mine.parts.push(part);
+      mine.received += part.length;
+      if (mine.head.length < 2 * SHOWN) mine.head += decoder.decode(part.subarray(0, 2 * SHOWN));
+      if (mine.state === "waiting") {
+        mine.state = "streaming";
+        mine.first = performance.now();
+        paint(mine);
+      }
+    }
+    const whole = mine.expected ?? exactly(mine);
+    if (mine.received === 0 || (whole != null && mine.received !== whole)) {
+      throw new Problem("The answer broke off", whole == null ? told() : `${counted.format(mine.received)} of ${plural(whole, "digit")} came.`);
+    }
+    mine.state = "done";
+  } catch (error) {
+    mine.state = signal.aborted ? "stopped" : "failed";
+    mine.problem = signal.aborted ? null : error;
+  }
+  mine.ended = performance.now();
+  clearInterval(ticker);
+  if (run !== mine) return;
+  paint(mine);
+  // An alert is read out by itself; the status line tells the rest.
+  show($("problem"), mine.problem);
+  if (mine.state === "done") say(`${notation(request)}: ${plural(mine.received, "character")} in ${duration(mine.ended - mine.began)}`);
+  if (mine.state === "stopped") say("Stopped");
+}
+
+/** How many digits the answer must have, where /info knows. */
+function exactly({ info, request }) {
+  const count = Number(info?.digits?.exact ?? info?.digits);
+  return request.format === "decimal" && Number.isSafeInteger(count) ? count : null;
+}
+
+function tail({ parts }, length) {
+  const last = [];
+  let have = 0;
+  for (let i = parts.length - 1; i >= 0 && have < length; i -= 1) {
+    const part = parts[i].subarray(Math.max(0, parts[i].length - (length - have)));
+    last.unshift(new TextDecoder().decode(part));
+    have += part.length;
+  }
+  return last.join("");
+}
+
+/** Digits in groups that are set apart by style alone, so that a selection copies as digits. */
+function groups(text, size, lead = 0) {
+  const all = document.createDocumentFragment();
+  for (let at = 0; at < text.length;) {
+    const end = at === 0 && lead ? lead : at + size;
+    const group = document.createElement("span");
+    group.textContent = text.slice(at, end);
+    all.append(group);
+    at = end;
+  }
+  return all;
+}
+
+function paintDigits(mine) {
+  const box = $("digits");
+  const { received, head, request, state } = mine;
+  const total = Math.max(received, mine.expected ?? exactly(mine) ?? 0);
+  box.dataset.size = request.format !== "decimal" || total <= 60 ? "few" : total <= 400 ? "some" : "many";
+  box.setAttribute("aria-label", `Digits of ${notation(request)}`);
+  if (!received) {
+    box.replaceChildren();
+    return;
+  }
+  const power = head.match(/^(-?[\d.]+)e\+?(-?\d+)$/);
+  if (request.format !== "decimal" && power) {
+    const exponent = document.createElement("sup");
+    exponent.textContent = power[2];
+    box.replaceChildren(power[1], " × 10", exponent);
+  } else if (total <= 60 && state === "done") {
+    box.replaceChildren(groups(head, 3, head.length % 3));
+  } else if (received <= 2 * SHOWN) {
+    box.replaceChildren(groups(head, 10));
+  } else {
+    const gap = document.createElement("p");
+    const left = received - SHOWN - ((received - SHOWN) % 10);
+    gap.className = "gap";
+    gap.textContent = `… ${plural(left - SHOWN, "digit")} …`;
+    box.replaceChildren(groups(head.slice(0, SHOWN), 10), gap, groups(tail(mine, received - left), 10));
+  }
+}
+
+const STATES = {
+  waiting: "waiting for the first digit", streaming: "digits are coming", done: "done",
+  stopped: "stopped, not the whole number", failed: "failed",
+};
+
+function paint(mine) {
+  if (run !== mine) return;
+  const { state, received, info, request } = mine;
+  const busy = state === "waiting" || state === "streaming";
+  const total = mine.expected ?? exactly(mine);
+  $("result").dataset.state = state;
+  $("state").textContent = STATES[state];
+  $("notation").textContent = notation(request);
+  const progress = $("progress");
+  progress.max = total ?? 1;
+  if (total == null && busy) progress.removeAttribute("value");
+  else progress.value = total == null ? Number(state === "done") : received;
+  const exact = info?.digits?.exact ?? (typeof info?.digits === "object" ? null : info?.digits);
+  const most = info?.digits?.at_most ?? info?.digits_at_most;
+  const known = exact != null ? counted.format(exact) : most != null ? `at most ${counted.format(most)}` : null;
+  const got = counted.format(received);
+  $("fact-digits").textContent = request.format !== "decimal" ? known ?? "–"
+    : state === "done" ? got : received ? `${got} of ${known ?? "unknown"}` : known ?? "–";
+  $("fact-elapsed").textContent = duration((mine.ended ?? performance.now()) - mine.began);
+  $("fact-first").textContent = mine.first ? duration(mine.first - mine.began) : "–";
+  $("fact-memory").textContent = !info ? "–" : info.peak_bytes == null ? "more than can be had" : bytes(Number(info.peak_bytes));
+  $("fact-zeros").textContent = info?.trailing_zeros == null ? "–" : counted.format(info.trailing_zeros);
+  for (const id of ["copy", "download"]) $(id).disabled = state !== "done";
+  if (!busy && document.activeElement === $("stop")) $("compute").focus();
+  $("stop").disabled = !busy;
+  paintDigits(mine);
+}
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // The clipboard interface is there only over HTTPS and on this machine.
+    const area = document.createElement("textarea");
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    const copied = document.execCommand("copy");
+    area.remove();
+    return copied;
+  }
+  return true;
+}
+
+$("number-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const request = asked();
+  if (hashOf(request) !== location.hash) history.pushState(null, "", hashOf(request));
+  compute(request);
+});
+function fromHash() {
+  if (fillIn(location.hash)) compute(asked());
+}
+addEventListener("popstate", fromHash);
+document.addEventListener("click", (event) => {
+  // A link to what is shown already changes no hash, but asks once more.
+  const link = event.target.closest('a[href^="#n="]');
+  if (link?.hash === location.hash) fromHash();
+});
+$("stop").addEventListener("click", () => run?.stop.abort());
+$("kind").addEventListener("change", showFields);
+$("format").addEventListener("change", showFields);
+$("copy").addEventListener("click", async ({ target }) => {
+  const copied = await copy(await new Blob(run.parts).text());
+  target.focus();
+  target.textContent = copied ? "Copied" : "Not copied";
+  say(copied ? "Copied" : "The browser did not allow copying");
+  await sleep(1500);
+  target.textContent = "Copy";
+});
+$("download").addEventListener("click", () => {
+  const { n, kind } = run.request;
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob(run.parts, { type: "text/plain" }));
+  link.download = `${kind.replace(":", "-")}-${n}.txt`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+});

@@ -1,0 +1,92 @@
+// The page: one number, many sandboxes, and the service as it runs. Everything
+// is asked of the same HTTP API that anybody else can use. A result counts as
+// whole only when its end was seen: whatever breaks off is shown as failed.
+//
+// The files page.js, number.js, bars.js and charts.js are served as one script,
+// in this order. This one has what the others share.
+
+const $ = (id) => document.getElementById(id);
+const counted = new Intl.NumberFormat("en");
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
+/** What went wrong, in the words of the service where it had any (RFC 9457). */
+class Problem extends Error {
+  constructor(title, detail = "", more = {}) {
+    super(title);
+    Object.assign(this, { title, detail, more });
+  }
+
+  static async of(response) {
+    const more = await response.json().catch(() => ({}));
+    more.retry = response.headers.get("retry-after");
+    return new Problem(more.title ?? `The service answered ${response.status}`, more.detail, more);
+  }
+}
+
+async function ask(path, accept, signal) {
+  let response;
+  try {
+    response = await fetch(path, { signal, headers: { accept } });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Problem("The service did not answer", "Is it still running, and can this machine reach it?");
+  }
+  if (!response.ok) throw await Problem.of(response);
+  return response;
+}
+
+/** Every chunk of a body; a cut one ends in a problem that says what came. */
+async function* chunks(response, signal, told) {
+  const reader = response.body.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      yield value;
+    }
+  } catch (error) {
+    if (signal.aborted) throw error;
+    throw new Problem("The answer broke off", told());
+  } finally {
+    // After a whole body this does nothing; after anything else it hangs up.
+    reader.cancel().catch(() => {});
+  }
+}
+
+function show(box, problem) {
+  box.hidden = !problem;
+  box.replaceChildren();
+  if (!problem) return;
+  const line = (name, text) => {
+    const part = document.createElement(name);
+    part.textContent = text;
+    box.append(part);
+  };
+  const { limit, value, flag, retry } = problem.more ?? {};
+  line("strong", problem.title ?? String(problem));
+  if (problem.detail) line("p", problem.detail);
+  const small = [];
+  if (limit) small.push(`Limit: ${limit}${value == null ? "" : ` = ${value}`}${flag ? `, raised with ${flag}` : ""}.`);
+  if (retry) small.push(`Try again in ${retry} s.`);
+  if (small.length) line("small", small.join(" "));
+}
+
+const say = (text) => { $("say").textContent = text; };
+const plural = (n, one, many = `${one}s`) => `${counted.format(n)} ${n === 1 ? one : many}`;
+
+function duration(ms) {
+  if (ms == null) return "–";
+  if (ms < 1) return `${Math.round(ms * 1000)} µs`;
+  if (ms < 10) return `${ms.toFixed(1)} ms`;
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1000).toFixed(2)} s`;
+  return `${Math.floor(ms / 60_000)} min ${Math.floor(ms / 1000) % 60} s`;
+}
+
+function bytes(n) {
+  const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+  let unit = 0;
+  for (; n >= 1024 && unit < units.length - 1; unit += 1) n /= 1024;
+  return `${n >= 100 || unit === 0 ? Math.round(n) : n.toFixed(1)} ${units[unit]}`;
+}
