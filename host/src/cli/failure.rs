@@ -10,6 +10,8 @@ use cocoon::command::ProgramError;
 use cocoon::component::ComponentError;
 use cocoon::engine::EngineError;
 
+use super::config::ConfigError;
+
 /// The end of a command that is not done.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -19,6 +21,8 @@ pub(crate) enum Failure {
     Component(#[from] ComponentError),
     #[error(transparent)]
     Engine(#[from] EngineError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     #[error("{what}: {error}")]
     Io { what: String, error: io::Error },
     /// What failed is told already.
@@ -47,7 +51,7 @@ impl Failure {
     fn exit_code(&self) -> u8 {
         match self {
             Self::ReaderGone => 0,
-            Self::Run(RunError::Malformed(_)) => 2,
+            Self::Run(RunError::Malformed(_)) | Self::Config(_) => 2,
             Self::Interrupted => 130,
             Self::Run(_)
             | Self::Component(_)
@@ -89,14 +93,7 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
             _ => u8::try_from(error.exit_code()).unwrap_or(2).into(),
         };
     }
-    let text = error.render().to_string();
-    // The first paragraph says what is wrong; the rest is usage and hints.
-    let end = ["\n\nUsage:", "\n\nFor more", "\n\n  tip:"]
-        .into_iter()
-        .filter_map(|rest| text.find(rest))
-        .min();
-    let wrong = one_line(&text[..end.unwrap_or(text.len())]);
-    let wrong = wrong.strip_prefix("error: ").unwrap_or(&wrong);
+    let wrong = wrong(error);
     let right = [
         (ContextKind::SuggestedArg, "did you mean"),
         (ContextKind::SuggestedSubcommand, "did you mean"),
@@ -112,6 +109,18 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     .unwrap_or_default();
     eprintln!("cocoon: {wrong}{right} (`cocoon --help` tells more)");
     ExitCode::from(2)
+}
+
+/// What is wrong, without the usage and the hints that clap adds.
+pub(crate) fn wrong(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    // The first paragraph says it.
+    let end = ["\n\nUsage:", "\n\nFor more", "\n\n  tip:"]
+        .into_iter()
+        .filter_map(|rest| text.find(rest))
+        .min();
+    let wrong = one_line(&text[..end.unwrap_or(text.len())]);
+    wrong.strip_prefix("error: ").unwrap_or(&wrong).to_owned()
 }
 
 /// `text` without line breaks and other control characters, which may come from

@@ -4,6 +4,7 @@
 //! and unfinished file.
 
 mod commands;
+mod config;
 mod failure;
 mod limits;
 mod output;
@@ -13,13 +14,14 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use cocoon::component::Source;
 use cocoon::engine::Engine;
 use cocoon::factorial::{BUNDLED, Factorial};
 use cocoon::limits::Limits;
 use cocoon::machine::Machine;
 
+use config::Settings;
 use failure::Failure;
 use limits::{Commands, LimitArgs};
 use tokio::signal::unix::{SignalKind, signal};
@@ -30,6 +32,10 @@ use tokio::signal::unix::{SignalKind, signal};
 #[derive(Debug, Parser)]
 #[command(name = "cocoon", version, about, max_term_width = 100)]
 struct Cli {
+    /// Settings of the commands, in TOML: long flags are its keys, and flags and variables win
+    /// over it
+    #[arg(long, global = true, value_name = "FILE", env = config::VARIABLE, hide_env_values = true)]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -100,9 +106,24 @@ fn engine(limits: &Limits) -> Result<Engine, Failure> {
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let command = Cli::command();
+    let mut settings = match Settings::load(&command, &arguments) {
+        Ok(settings) => settings,
+        Err(error) => {
+            return match Cli::try_parse() {
+                // Help is there for those who wrote the file, too.
+                Err(help) if !help.use_stderr() => failure::usage(&help),
+                _ => failure::report(Err(error.into())),
+            };
+        }
+    };
+    let cli = settings
+        .parse(command, &arguments)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match cli {
         Ok(cli) => cli,
-        Err(error) => return failure::usage(&error),
+        Err(error) => return failure::usage(&error.format(&mut Cli::command())),
     };
     start_log();
     let ended = match cli.command {

@@ -1,0 +1,198 @@
+//! Configuration from a file.
+//!
+//! The keys of the file are the long flags. What it says becomes the default of
+//! the flag that it names, so that flags and environment variables win over it,
+//! and values are read, checked and refused like any other. It is read before
+//! the arguments are, and not at all if nothing names it.
+
+mod file;
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+
+use clap::builder::BoolishValueParser;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command, Error};
+
+pub(crate) use file::ConfigError;
+
+/// The variable that names the file where no flag does.
+pub(crate) const VARIABLE: &str = "COCOON_CONFIG";
+const FLAG: &str = "--config";
+
+/// Commands that have no settings: they run nothing.
+const WITHOUT: [&str; 4] = ["config", "completions", "man", "help"];
+
+/// What the file says of one flag of one command.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    command: String,
+    id: String,
+    /// The long flag.
+    pub(crate) key: String,
+    /// `true` or `false` for a flag without value. As long-lived as clap wants
+    /// defaults to be, which are texts of the program otherwise.
+    values: Vec<&'static str>,
+    /// From 1.
+    pub(crate) line: usize,
+}
+
+/// What the file says.
+#[derive(Debug, Default)]
+pub(crate) struct Settings {
+    file: PathBuf,
+    settings: Vec<Setting>,
+}
+
+impl Settings {
+    /// Reads the file that `arguments` or the environment name, if they do.
+    pub(crate) fn load(command: &Command, arguments: &[OsString]) -> Result<Self, ConfigError> {
+        let Some(file) = named(arguments) else {
+            return Ok(Self::default());
+        };
+        let settings = file::read(&file, command)?;
+        Ok(Self { file, settings })
+    }
+
+    /// The path of the file, as it was named.
+    pub(crate) fn file(&self) -> String {
+        self.file.display().to_string()
+    }
+
+    /// What the file says of an argument.
+    pub(crate) fn of(&self, command: &str, id: &str) -> Option<&Setting> {
+        self.settings
+            .iter()
+            .find(|setting| setting.command == command && setting.id == id)
+    }
+
+    /// Parses `arguments`, with what the file says as defaults.
+    pub(crate) fn parse(
+        &mut self,
+        command: Command,
+        arguments: &[OsString],
+    ) -> Result<ArgMatches, Error> {
+        if self.settings.is_empty() {
+            return command.try_get_matches_from(arguments);
+        }
+        let matches = self
+            .configure(command.clone())
+            .try_get_matches_from(arguments)?;
+        // Defaults exclude nothing, so that the file's would stand beside a flag
+        // or variable that excludes them. They weigh less, and go.
+        let Some((name, given)) = matches.subcommand() else {
+            return Ok(matches);
+        };
+        let Some(command_of_it) = command.find_subcommand(name) else {
+            return Ok(matches);
+        };
+        let before = self.settings.len();
+        self.settings.retain(|setting| {
+            setting.command != name
+                || typed(given, &setting.id)
+                || !command_of_it.get_arguments().any(|other| {
+                    typed(given, other.get_id().as_str())
+                        && exclude(command_of_it, &setting.id, other.get_id().as_str())
+                })
+        });
+        if self.settings.len() == before {
+            return Ok(matches);
+        }
+        self.configure(command).try_get_matches_from(arguments)
+    }
+
+    /// `command` with what the file says as defaults.
+    fn configure(&self, command: Command) -> Command {
+        command.mut_subcommands(|command| {
+            let name = command.get_name().to_owned();
+            command.mut_args(|arg| match self.of(&name, arg.get_id().as_str()) {
+                Some(setting) => setting.make_default(arg),
+                None => arg,
+            })
+        })
+    }
+}
+
+impl Setting {
+    fn make_default(&self, arg: Arg) -> Arg {
+        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        let values = self.values.join(", ");
+        let arg = arg
+            .help(format!("{help} [configured: {values}]"))
+            .hide_default_value(true)
+            .default_values(&self.values);
+        if matches!(arg.get_action(), ArgAction::SetTrue) {
+            // What the file turns on, `--flag=false` turns off.
+            arg.action(ArgAction::Set)
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("true")
+                .value_parser(BoolishValueParser::new())
+                .hide_possible_values(true)
+                .value_name("BOOL")
+        } else {
+            arg
+        }
+    }
+}
+
+/// The commands that have settings.
+pub(crate) fn configurable(command: &Command) -> impl Iterator<Item = &Command> {
+    command
+        .get_subcommands()
+        .filter(|command| !WITHOUT.contains(&command.get_name()))
+}
+
+/// The arguments of a command that a file can set: flags, by their long names.
+pub(crate) fn settable(command: &Command) -> impl Iterator<Item = (&str, &Arg)> {
+    command.get_arguments().filter_map(|arg| {
+        let known = matches!(
+            arg.get_action(),
+            ArgAction::Set | ArgAction::Append | ArgAction::SetTrue
+        );
+        arg.get_long().filter(|_| known).map(|long| (long, arg))
+    })
+}
+
+/// Whether a flag or a variable gave the argument its value.
+fn typed(matches: &ArgMatches, id: &str) -> bool {
+    matches!(
+        matches.value_source(id),
+        Some(ValueSource::CommandLine | ValueSource::EnvVariable)
+    )
+}
+
+/// Whether two arguments of a command exclude each other, whichever says so.
+fn exclude(command: &Command, one: &str, other: &str) -> bool {
+    let says = |one: &str, other: &str| {
+        command
+            .get_arguments()
+            .filter(|arg| arg.get_id() == one)
+            .flat_map(|arg| command.get_arg_conflicts_with(arg))
+            .any(|excluded| excluded.get_id() == other)
+    };
+    says(one, other) || says(other, one)
+}
+
+/// The file that `--config` names, or else the variable. Nothing is said here of
+/// a flag without its value: the parser of the arguments will.
+fn named(arguments: &[OsString]) -> Option<PathBuf> {
+    // What comes after `--` is somebody else's.
+    let mut ours = arguments.iter().take_while(|argument| *argument != "--");
+    while let Some(argument) = ours.next() {
+        let value = if argument == FLAG {
+            ours.next().map(OsString::as_os_str)
+        } else {
+            let text = argument.as_bytes().strip_prefix(FLAG.as_bytes());
+            match text.and_then(|text| text.strip_prefix(b"=")) {
+                Some(value) => Some(OsStr::from_bytes(value)),
+                None => continue,
+            }
+        };
+        return value.filter(|value| !value.is_empty()).map(PathBuf::from);
+    }
+    std::env::var_os(VARIABLE)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
+}
