@@ -23,6 +23,9 @@ pub(crate) enum Failure {
     Engine(#[from] EngineError),
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// What clap says of arguments that are read while a command runs.
+    #[error(transparent)]
+    Usage(#[from] clap::Error),
     #[error("{what}: {error}")]
     Io { what: String, error: io::Error },
     /// What failed is told already.
@@ -51,7 +54,7 @@ impl Failure {
     fn exit_code(&self) -> u8 {
         match self {
             Self::ReaderGone => 0,
-            Self::Run(RunError::Malformed(_)) | Self::Config(_) => 2,
+            Self::Run(RunError::Malformed(_)) | Self::Config(_) | Self::Usage(_) => 2,
             Self::Interrupted => 130,
             Self::Run(_)
             | Self::Component(_)
@@ -67,6 +70,7 @@ impl Failure {
 pub(crate) fn report(ended: Result<(), Failure>) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Usage(error)) => usage(&error),
         Err(failure) => {
             if !matches!(failure, Failure::ReaderGone | Failure::Wrong) {
                 eprintln!("cocoon: {}", one_line(&failure.to_string()));
@@ -125,7 +129,7 @@ pub(crate) fn wrong(error: &clap::Error) -> String {
 
 /// `text` without line breaks and other control characters, which may come from
 /// what was typed or from a component.
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let words: Vec<_> = text
         .split(|char: char| char.is_whitespace() || char.is_control())
         .collect();

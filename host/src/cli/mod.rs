@@ -58,6 +58,8 @@ enum Command {
     Exec(commands::exec::Exec),
     /// Tell what a component imports, exports and needs
     Inspect(commands::inspect::Inspect),
+    /// Print the settings that a command would have here, and where each comes from
+    Config(commands::config::Config),
     /// Print a completion script for a shell
     Completions(commands::completions::Completions),
     /// Print the manual page, in roff
@@ -135,6 +137,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Serve(command) => run_to_end(command.run()),
         Command::Exec(command) => run(command.run()),
         Command::Inspect(command) => run(command.run()),
+        Command::Config(command) => command.run(settings, Cli::command()),
         Command::Completions(command) => command.run(Cli::command()),
         Command::Man => commands::man::run(Cli::command()),
     };

@@ -2,6 +2,7 @@
 
 pub(crate) mod completions;
 pub(crate) mod compute;
+pub(crate) mod config;
 pub(crate) mod exec;
 mod exec_output;
 mod exec_summary;

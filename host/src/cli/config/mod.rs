@@ -15,7 +15,7 @@ use clap::builder::BoolishValueParser;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, Error};
 
-pub(crate) use file::ConfigError;
+pub(crate) use file::{ConfigError, check};
 
 /// The variable that names the file where no flag does.
 pub(crate) const VARIABLE: &str = "COCOON_CONFIG";

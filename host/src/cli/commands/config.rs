@@ -1,0 +1,251 @@
+//! `cocoon config`: the settings that a command would have here, and where each
+//! comes from.
+//!
+//! What is printed can be a configuration: it means the same where it is read
+//! back. So defaults are comments, since a default that is written down is a
+//! choice: it stays when the program's changes, and contradicts other choices.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, ValueHint};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::lines;
+use crate::cli::config::{self, Settings};
+use crate::cli::failure::{Failure, one_line};
+
+/// The command that is meant where none is named.
+const USUAL: &str = "serve";
+/// Flags that hold secrets, as `NAME=VALUE`.
+const SECRET: &[&str] = &["env"];
+
+/// Longer lines have their comment behind them, not below the others'.
+const COLUMN_MAX: usize = 60;
+
+#[derive(Debug, Args)]
+pub(crate) struct Config {
+    /// One JSON object a line instead of TOML
+    #[arg(long)]
+    json: bool,
+    /// The command, and flags of it that are to be taken into account [default: serve]
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "COMMAND"
+    )]
+    shown: Vec<OsString>,
+}
+
+/// A setting and where it comes from.
+#[derive(Serialize)]
+struct Row<'a> {
+    command: &'a str,
+    key: &'a str,
+    /// `null` where nothing is set, or what is set is no value.
+    value: Value,
+    /// In words, where there is no value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+    source: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variable: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+}
+
+impl Config {
+    pub(crate) fn run(mut self, mut settings: Settings, cli: Command) -> Result<(), Failure> {
+        // Of this command wherever it stands: nobody asks what it would set.
+        let before = self.shown.len();
+        self.shown.retain(|argument| argument != "--json");
+        self.json |= self.shown.len() < before;
+        if self.shown.first().is_none_or(|first| is_flag(first)) {
+            self.shown.insert(0, USUAL.into());
+        }
+        self.shown.insert(0, "cocoon".into());
+        // What a command works on is no setting, and not asked for.
+        let cli = cli.mut_subcommands(|command| {
+            command.mut_args(|arg| {
+                let positional = arg.get_long().is_none() && arg.get_short().is_none();
+                if positional { arg.required(false) } else { arg }
+            })
+        });
+        let matches = settings.parse(cli.clone(), &self.shown)?;
+        let Some((name, matches)) = matches.subcommand() else {
+            return Ok(());
+        };
+        let Some(command) = config::configurable(&cli).find(|command| command.get_name() == name)
+        else {
+            let names: Vec<_> = config::configurable(&cli).map(Command::get_name).collect();
+            return Err(Failure::Usage(cli.clone().error(
+                clap::error::ErrorKind::InvalidSubcommand,
+                format!("`{name}` has no settings; those have: {}", names.join(", ")),
+            )));
+        };
+        let rows: Vec<_> = config::settable(command)
+            .map(|(key, arg)| row(&settings, name, key, arg, matches))
+            .collect();
+        let text = if self.json {
+            let mut text = Vec::new();
+            for row in &rows {
+                text.extend(lines::json_line(row)?);
+            }
+            text
+        } else {
+            toml(name, &rows).into_bytes()
+        };
+        super::man::print(&text)
+    }
+}
+
+fn is_flag(argument: &OsStr) -> bool {
+    argument.as_encoded_bytes().starts_with(b"-")
+}
+
+/// One flag of the command, as `matches` has it.
+fn row<'a>(
+    settings: &Settings,
+    command: &'a str,
+    key: &'a str,
+    arg: &Arg,
+    matches: &ArgMatches,
+) -> Row<'a> {
+    let id = arg.get_id().as_str();
+    let mut row = Row {
+        command,
+        key,
+        value: Value::Null,
+        note: None,
+        source: "default",
+        variable: None,
+        file: None,
+        line: None,
+    };
+    match (matches.value_source(id), settings.of(command, id)) {
+        (Some(ValueSource::CommandLine), _) => row.source = "flag",
+        (Some(ValueSource::EnvVariable), _) => {
+            row.source = "variable";
+            row.variable = arg
+                .get_env()
+                .map(|name| name.to_string_lossy().into_owned());
+        }
+        (_, Some(setting)) => {
+            row.source = "file";
+            row.file = Some(settings.file());
+            row.line = Some(setting.line);
+        }
+        (_, None) => {}
+    }
+    let texts: Vec<_> = matches.get_raw(id).into_iter().flatten().collect();
+    if matches!(arg.get_action(), ArgAction::SetTrue) {
+        row.value = matches.get_flag(id).into();
+    } else if row.source == "default" && texts.is_empty() {
+        (row.value, row.note) = told_default(key, arg);
+    } else if SECRET.contains(&id) {
+        let names = texts.iter().map(|text| {
+            let text = text.to_string_lossy();
+            text.split_once('=').unwrap_or((&text, "")).0.to_owned()
+        });
+        let names: Vec<_> = names.collect();
+        row.note = Some(format!("{}, whose values are not shown", names.join(", ")));
+    } else if let Some(texts) = texts
+        .iter()
+        .map(|text| text.to_str())
+        .collect::<Option<Vec<_>>>()
+    {
+        row.value = value(arg, &texts);
+    } else {
+        row.note = Some("not UTF-8, as a configuration is".to_owned());
+    }
+    row
+}
+
+/// What the help says of a default that no parser gives: a value, or words.
+fn told_default(key: &str, arg: &Arg) -> (Value, Option<String>) {
+    let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    let told = help
+        .split_once("[default: ")
+        .and_then(|(_, rest)| rest.split_once(']'));
+    match told {
+        // Any words are a path.
+        Some((told, _))
+            if arg.get_value_hint() == ValueHint::Unknown
+                && config::check(key, arg, told).is_ok() =>
+        {
+            (value(arg, &[told]), None)
+        }
+        Some((told, _)) => (Value::Null, Some(told.to_owned())),
+        None => (Value::Null, Some("not set".to_owned())),
+    }
+}
+
+/// A value as it is written in a configuration.
+fn value(arg: &Arg, texts: &[&str]) -> Value {
+    match (arg.get_action(), texts) {
+        (ArgAction::Set, [text]) => scalar(text),
+        (_, texts) => texts.iter().map(|text| scalar(text)).collect(),
+    }
+}
+
+/// A number if that is what it would be read back as.
+fn scalar(text: &str) -> Value {
+    match text.parse::<i64>() {
+        Ok(number) if number.to_string() == text => number.into(),
+        _ => text.into(),
+    }
+}
+
+/// The rows as a table of a configuration.
+fn toml(command: &str, rows: &[Row<'_>]) -> String {
+    let said: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let key = row.key;
+            match (&row.note, row.source) {
+                (Some(note), _) => (format!("# {key}: {}", one_line(note)), row.from()),
+                (None, "default") => (format!("# {key} = {}", literal(&row.value)), row.from()),
+                (None, _) => (format!("{key} = {}", literal(&row.value)), row.from()),
+            }
+        })
+        .collect();
+    let width = said
+        .iter()
+        .map(|(what, _)| what.chars().count())
+        .filter(|width| *width <= COLUMN_MAX)
+        .max()
+        .unwrap_or_default();
+    // Writing to a string does not fail.
+    let mut text = format!("[{command}]\n");
+    for (what, from) in said {
+        let _ = writeln!(text, "{what:width$}  # {from}");
+    }
+    text
+}
+
+impl Row<'_> {
+    /// Where the value comes from, in words.
+    fn from(&self) -> String {
+        match (&self.variable, &self.file, self.line) {
+            (Some(variable), ..) => variable.clone(),
+            (None, Some(file), Some(line)) => one_line(&format!("{file}:{line}")),
+            _ => self.source.to_owned(),
+        }
+    }
+}
+
+/// A value in TOML. What JSON escapes in a text, TOML escapes in the same way,
+/// but for one character.
+fn literal(value: &Value) -> String {
+    match value {
+        Value::Array(values) => {
+            let values: Vec<_> = values.iter().map(literal).collect();
+            format!("[{}]", values.join(", "))
+        }
+        value => value.to_string().replace('\u{7f}', "\\u007F"),
+    }
+}
