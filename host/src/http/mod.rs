@@ -5,6 +5,7 @@
 //! only while that computes. Whoever hangs up frees it at the next tick, since
 //! that drops the request's future.
 
+pub mod access;
 mod answer;
 mod ask;
 mod batch;
