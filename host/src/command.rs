@@ -82,6 +82,9 @@ pub async fn run(
         // A program that writes no more would not notice.
         () = output.reader_gone() => Err(RunError::ReaderGone.into()),
     };
+    if let Err(ProgramError::Run(error)) = &ran {
+        pool.meter().ended_with(error);
+    }
     output.end_with(match &ran {
         Ok(_) => Ok(()),
         Err(ProgramError::Run(error)) => Err(error.clone()),

@@ -102,6 +102,25 @@ impl RunError {
 }
 
 impl RunError {
+    /// The limit that the job met. What broke its input off is the limit of
+    /// another job.
+    pub const fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::TooLarge { limit, .. }
+            | Self::Busy { limit, .. }
+            | Self::Stopped { limit, .. } => Some(*limit),
+            Self::OverPromise { .. } => Some(Limit::SandboxMemory),
+            Self::Malformed(_)
+            | Self::OutOfReach(_)
+            | Self::NotGranted { .. }
+            | Self::Trapped(_)
+            | Self::Failed(_)
+            | Self::Upstream(_)
+            | Self::ReaderGone
+            | Self::WriterGone => None,
+        }
+    }
+
     /// The error that this one followed from: what broke the input off, however
     /// many channels it came through.
     #[must_use]

@@ -26,6 +26,7 @@ use crate::channel::{Broadcast, Receiver, Sender, channel};
 use crate::error::RunError;
 use crate::factorial::{Admitted, Estimate, Factorial, Grade, Part, Plan, Request, random_seed};
 use crate::limits::{AUTO_PROCESSORS_MIN, FAN_OUT_MAX};
+use crate::meter::Meter;
 use crate::pool::Permit;
 
 /// How many sandboxes may be at work on one number.
@@ -126,6 +127,7 @@ impl FanOut {
         seed: Option<u64>,
     ) -> Result<Grade, RunError> {
         let digits = Arc::new(Broadcast::from(digits));
+        let meter = self.meter().clone();
         let sent = async {
             let seed = seed.map_or_else(random_seed, Ok)?;
             match self.work {
@@ -138,7 +140,14 @@ impl FanOut {
         }
         .await;
         digits.end(&sent.clone().map(|_| ()));
-        sent
+        sent.inspect_err(|error| meter.ended_with(error))
+    }
+
+    fn meter(&self) -> &Meter {
+        match &self.work {
+            Work::One(admitted) => admitted.meter(),
+            Work::Many(crew) => crew.factorial.meter(),
+        }
     }
 }
 
@@ -165,7 +174,10 @@ async fn admit(
                     plan.steps().len()
                 );
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                factorial.meter().ended_with(&error);
+                return Err(error);
+            }
         }
     }
     let admitted = factorial.admit_until(request, deadline).await?;

@@ -2,7 +2,7 @@
 //! its own, thousands of them in one process, talking through ordered channels.
 //!
 //! The layers, each leaning only on those before it:
-//! [`limits`] and [`machine`], [`RunError`], [`engine`], [`component`],
+//! [`limits`] and [`machine`], [`RunError`], [`meter`], [`engine`], [`component`],
 //! [`deadline`] and [`pool`], [`sandbox`], [`channel`], and then the two worlds that come with
 //! the library: [`command`] runs any `wasi:cli/run` component, [`factorial`] the
 //! bundled one. [`fanout`] has several sandboxes at work on one number.
@@ -34,6 +34,7 @@ pub mod fanout;
 pub mod http;
 pub mod limits;
 pub mod machine;
+pub mod meter;
 pub mod pool;
 pub mod sandbox;
 

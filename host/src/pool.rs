@@ -15,6 +15,7 @@ use crate::deadline::Deadline;
 use crate::engine::Engine;
 use crate::error::RunError;
 use crate::limits::{Limit, Limits, SMALL_JOB_BYTES};
+use crate::meter::{Held, Meter};
 
 /// The unit in which memory is admitted: one page of linear memory.
 const PAGE_BYTES: u64 = 64 << 10;
@@ -31,6 +32,7 @@ struct Lanes {
     sandboxes_max: u32,
     total_memory_bytes: u64,
     waiting: AtomicU64,
+    meter: Meter,
 }
 
 /// A sandbox's place in the pool: its memory cap and its deadline.
@@ -38,6 +40,7 @@ struct Lanes {
 pub struct Permit {
     cap_bytes: u64,
     deadline: Deadline,
+    held: Held,
     _sandbox: OwnedSemaphorePermit,
     _memory: Option<OwnedSemaphorePermit>,
 }
@@ -51,6 +54,10 @@ impl Permit {
     /// When the job must have produced its last byte.
     pub fn deadline(&self) -> &Deadline {
         &self.deadline
+    }
+
+    pub(crate) fn meter(&self) -> &Meter {
+        self.held.meter()
     }
 }
 
@@ -75,7 +82,12 @@ impl Pool {
             sandboxes_max: sandboxes,
             total_memory_bytes: engine.total_memory_bytes(),
             waiting: AtomicU64::new(0),
+            meter: engine.meter().clone(),
         }))
+    }
+
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.0.meter
     }
 
     /// The limits that jobs of this pool run under.
@@ -131,6 +143,7 @@ impl Pool {
         Ok(Permit {
             cap_bytes,
             deadline: deadline.clone(),
+            held: self.0.held(memory.as_ref()),
             _sandbox: sandbox,
             _memory: memory,
         })
@@ -180,14 +193,18 @@ impl Pool {
         Ok(caps_bytes
             .iter()
             .zip(pages)
-            .map(|(&cap_bytes, pages)| Permit {
-                cap_bytes,
-                deadline: deadline.clone(),
-                _sandbox: share(&mut sandboxes, 1),
-                _memory: match (&mut memory, pages) {
+            .map(|(&cap_bytes, pages)| {
+                let memory = match (&mut memory, pages) {
                     (_, 0) | (None, _) => None,
                     (Some(memory), pages) => Some(share(memory, pages)),
-                },
+                };
+                Permit {
+                    cap_bytes,
+                    deadline: deadline.clone(),
+                    held: self.0.held(memory.as_ref()),
+                    _sandbox: share(&mut sandboxes, 1),
+                    _memory: memory,
+                }
             })
             .collect())
     }
@@ -228,16 +245,27 @@ impl Pool {
     ) -> Result<OwnedSemaphorePermit, RunError> {
         // Free permits are handed to waiters first, so this overtakes nobody.
         match Arc::clone(lane).try_acquire_many_owned(count) {
-            Ok(permit) => return Ok(permit),
+            Ok(permit) => {
+                self.0.meter.did_not_wait();
+                return Ok(permit);
+            }
             Err(TryAcquireError::NoPermits) => {}
             Err(TryAcquireError::Closed) => unreachable!("the pool never closes its semaphores"),
         }
         let _place = Place::take(&self.0)?;
+        let _queued = self.0.meter.queued();
         let acquired = pin!(Arc::clone(lane).acquire_many_owned(count));
         match deadline.within(acquired).await? {
             Ok(permit) => Ok(permit),
             Err(_) => unreachable!("the pool never closes its semaphores"),
         }
+    }
+}
+
+impl Lanes {
+    fn held(&self, memory: Option<&OwnedSemaphorePermit>) -> Held {
+        let pages = memory.map_or(0, OwnedSemaphorePermit::num_permits) as u64;
+        self.meter.held(pages * PAGE_BYTES)
     }
 }
 

@@ -6,6 +6,7 @@
 //! no state to go on: drop the sandbox.
 
 use std::pin::pin;
+use std::time::Instant;
 
 use wasmtime::{Store, Trap, UpdateDeadline};
 use wasmtime_wasi::WasiCtx;
@@ -15,6 +16,7 @@ use crate::deadline::Deadline;
 use crate::engine::one_line;
 use crate::error::RunError;
 use crate::limits::{Limit, Limits};
+use crate::meter::{Meter, Runs};
 use crate::pool::Permit;
 
 /// A running instance of a component of world `W`.
@@ -23,6 +25,7 @@ pub struct Sandbox<W: World> {
     exports: W::Exports,
     store: Store<State>,
     limits: Limits,
+    _runs: Runs,
     permit: Permit,
 }
 
@@ -39,6 +42,7 @@ impl<W: World> Sandbox<W> {
         permit: Permit,
         wasi: Option<WasiCtx>,
     ) -> Result<Self, RunError> {
+        let began = Instant::now();
         let limits = component.engine().limits().clone();
         let state = State::new(permit.cap_bytes(), wasi);
         let mut store = Store::new(component.engine().wasmtime(), state);
@@ -55,6 +59,7 @@ impl<W: World> Sandbox<W> {
                 exports,
                 store,
                 limits,
+                _runs: permit.meter().runs(began),
                 permit,
             }),
             Err(error) => Err(explain(&error, &store, &limits, permit.deadline())),
@@ -102,6 +107,10 @@ impl<W: World> Sandbox<W> {
     /// When the job must have produced its last byte.
     pub fn deadline(&self) -> &Deadline {
         self.permit.deadline()
+    }
+
+    pub(crate) fn meter(&self) -> &Meter {
+        self.permit.meter()
     }
 
     /// The limits that the sandbox runs under.

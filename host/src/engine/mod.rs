@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::limits::{Limit, Limits};
 use crate::machine::Machine;
+use crate::meter::Meter;
 
 use config::Layout;
 pub(crate) use config::{MEMORIES_PER_COMPONENT, TABLES_PER_COMPONENT};
@@ -44,6 +45,7 @@ pub struct Engine {
     sandboxes: u32,
     total_memory_bytes: u64,
     descriptors: u64,
+    meter: Meter,
     _ticker: Arc<Ticker>,
 }
 
@@ -96,6 +98,7 @@ impl Engine {
             sandboxes,
             total_memory_bytes,
             descriptors: machine.descriptors,
+            meter: Meter::new(sandboxes, total_memory_bytes),
             _ticker: Arc::new(ticker),
         })
     }
@@ -118,6 +121,11 @@ impl Engine {
     /// File descriptors that all sandboxes may hold together.
     pub fn descriptors(&self) -> u64 {
         self.descriptors
+    }
+
+    /// Counts and times what the engine's jobs do.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     /// Whether code that the build precompiled can be loaded.

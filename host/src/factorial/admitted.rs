@@ -12,6 +12,7 @@ use super::{digits, held_to_proof, held_to_reply, random_seed};
 use crate::channel::{Broadcast, Sender};
 use crate::error::RunError;
 use crate::limits::{Limit, REPLY_BYTES};
+use crate::meter::Meter;
 use crate::sandbox::Sandbox;
 
 /// A request that has its sandbox.
@@ -44,12 +45,21 @@ impl Admitted {
         &self.cost
     }
 
+    pub(crate) fn meter(&self) -> &Meter {
+        self.sandbox.meter()
+    }
+
     /// How the number is written down in mathematics, as `10!`.
     ///
     /// # Errors
     ///
     /// What stopped the sandbox.
     pub async fn notation(&mut self) -> Result<String, RunError> {
+        let notation = self.ask_notation().await;
+        notation.inspect_err(|error| self.meter().ended_with(error))
+    }
+
+    async fn ask_notation(&mut self) -> Result<String, RunError> {
         let Request { kind, n, .. } = self.request;
         let notation = self
             .sandbox
@@ -69,7 +79,8 @@ impl Admitted {
     ///
     /// What stopped the sandbox, or [`RunError::OutOfReach`] for a longer one.
     pub async fn compute(mut self) -> Result<String, RunError> {
-        self.reply().await
+        let answer = self.reply().await;
+        answer.inspect_err(|error| self.meter().ended_with(error))
     }
 
     async fn reply(&mut self) -> Result<String, RunError> {
@@ -102,6 +113,7 @@ impl Admitted {
     pub async fn send_to(mut self, digits: Sender<Bytes>) -> Result<Grade, RunError> {
         let digits = Broadcast::from(digits);
         let sent = self.send(&digits).await;
+        let sent = sent.inspect_err(|error| self.meter().ended_with(error));
         // The place is back before anybody hears of the end.
         drop(self);
         digits.end(&sent.clone().map(|_| ()));

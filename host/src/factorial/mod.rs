@@ -26,6 +26,7 @@ use crate::deadline::Deadline;
 use crate::engine::Engine;
 use crate::error::RunError;
 use crate::limits::{COSTS_REMEMBERED, ERROR_CHARS, Limit, Limits, REPLY_BYTES, SMALL_JOB_BYTES};
+use crate::meter::Meter;
 use crate::pool::{Permit, Pool};
 use crate::sandbox::Sandbox;
 
@@ -77,6 +78,10 @@ impl Factorial {
         })))
     }
 
+    pub(crate) fn meter(&self) -> &Meter {
+        self.0.pool.meter()
+    }
+
     /// The limits that requests run under.
     pub fn limits(&self) -> &Limits {
         self.0.pool.limits()
@@ -125,6 +130,11 @@ impl Factorial {
         request: Request,
         deadline: &Deadline,
     ) -> Result<Admitted, RunError> {
+        let admitted = self.find_room(request, deadline).await;
+        admitted.inspect_err(|error| self.meter().ended_with(error))
+    }
+
+    async fn find_room(&self, request: Request, deadline: &Deadline) -> Result<Admitted, RunError> {
         if let Some(cost) = self.0.costs.get(&request) {
             let cap_bytes = self.check(&request, &cost)?;
             let sandbox = self.sandbox(cap_bytes, deadline).await?;
@@ -167,6 +177,11 @@ impl Factorial {
     ///
     /// Where the request makes no sense, or finds no room.
     pub async fn info(&self, kind: Kind, n: u64) -> Result<Facts, RunError> {
+        let facts = self.facts(kind, n).await;
+        facts.inspect_err(|error| self.meter().ended_with(error))
+    }
+
+    async fn facts(&self, kind: Kind, n: u64) -> Result<Facts, RunError> {
         let mut sandbox = self
             .sandbox(self.first_cap_bytes(), &self.0.pool.deadline())
             .await?;
@@ -195,7 +210,7 @@ impl Factorial {
     ) -> Result<(), RunError> {
         let served = self.serve_with(requests, &answers).await;
         answers.end_with(served.clone());
-        served
+        served.inspect_err(|error| self.meter().ended_with(error))
     }
 
     async fn serve_with(

@@ -76,6 +76,11 @@ impl Factorial {
     /// Where the request makes no sense or would exceed a limit, or where the
     /// component's plan is none.
     pub async fn plan(&self, request: Request, sandboxes: u32) -> Result<Plan, RunError> {
+        let plan = self.ask_plan(request, sandboxes).await;
+        plan.inspect_err(|error| self.meter().ended_with(error))
+    }
+
+    async fn ask_plan(&self, request: Request, sandboxes: u32) -> Result<Plan, RunError> {
         let deadline = self.0.pool.deadline();
         let mut sandbox = self.sandbox(self.first_cap_bytes(), &deadline).await?;
         let cost = match self.0.costs.get(&request) {
@@ -134,7 +139,7 @@ impl Factorial {
         }
         .await;
         outputs.end(&performed.clone().map(|_| ()));
-        performed
+        performed.inspect_err(|error| self.meter().ended_with(error))
     }
 
     async fn admit_step(&self, step: &Step, deadline: &Deadline) -> Result<Permit, RunError> {

@@ -29,6 +29,17 @@ impl Factorial {
         digits: Receiver<Bytes>,
         seed: u64,
     ) -> Result<Verdict, RunError> {
+        let verdict = self.compare(kind, n, digits, seed).await;
+        verdict.inspect_err(|error| self.meter().ended_with(error))
+    }
+
+    async fn compare(
+        &self,
+        kind: Kind,
+        n: u64,
+        digits: Receiver<Bytes>,
+        seed: u64,
+    ) -> Result<Verdict, RunError> {
         let cap_bytes = self.first_cap_bytes().max(VERIFY_BYTES);
         let mut sandbox = self.sandbox(cap_bytes, &self.0.pool.deadline()).await?;
         let verdict = sandbox
