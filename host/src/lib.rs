@@ -6,6 +6,7 @@
 //! [`deadline`] and [`pool`], [`sandbox`], [`channel`], and then the two worlds that come with
 //! the library: [`command`] runs any `wasi:cli/run` component, [`factorial`] the
 //! bundled one. [`fanout`] has several sandboxes at work on one number.
+//! [`telemetry`] tells what they do.
 //!
 //! ```
 //! use cocoon::engine::Engine;
@@ -37,5 +38,6 @@ pub mod machine;
 pub mod meter;
 pub mod pool;
 pub mod sandbox;
+pub mod telemetry;
 
 pub use error::RunError;

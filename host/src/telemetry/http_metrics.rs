@@ -1,0 +1,168 @@
+//! Requests by route and status, how long they took, and the connections that
+//! they came on.
+//!
+//! The routes are known when the service starts, so that a request finds its
+//! counters by one look into a table that nobody writes to. What is counted by
+//! status besides 200 is looked up in a shared table: failures may cost a little
+//! more.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+
+use crate::meter::time_buckets;
+
+/// The name of what no route matched.
+const OTHER: &str = "other";
+/// The status that nearly all requests have.
+const OK: u16 = 200;
+/// Stands for the status of requests that were dropped before they had one, as
+/// it does in the logs of other servers.
+const CLOSED_BY_CLIENT: u16 = 499;
+
+/// Counts and times requests. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct HttpMetrics(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// Where each route stands in `routes`.
+    places: HashMap<String, usize>,
+    /// The last one is for what no route matched.
+    routes: Vec<Route>,
+    requests: Family<RequestLabels, Counter>,
+    durations: Durations,
+    connections: Gauge,
+}
+
+pub(super) type Durations = Family<RouteLabel, Histogram, fn() -> Histogram>;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct RequestLabels {
+    route: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct RouteLabel {
+    route: String,
+}
+
+/// The counters of one route.
+#[derive(Debug)]
+struct Route {
+    name: String,
+    ok: Counter,
+    duration: Histogram,
+}
+
+impl HttpMetrics {
+    /// Metrics of a service with these `routes`, as the router writes them:
+    /// `/factorial/{n}`. Requests to others are counted together, as `other`.
+    pub fn new(routes: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let requests = Family::default();
+        let durations: Durations = Family::new_with_constructor(|| Histogram::new(time_buckets()));
+        let names = routes.into_iter().map(Into::into).chain([OTHER.to_owned()]);
+        let routes: Vec<_> = names
+            .map(|name| Route {
+                ok: count(&requests, &name, OK),
+                duration: durations.get_or_create_owned(&RouteLabel {
+                    route: name.clone(),
+                }),
+                name,
+            })
+            .collect();
+        let places = routes.iter().enumerate();
+        Self(Arc::new(Inner {
+            places: places
+                .map(|(place, route)| (route.name.clone(), place))
+                .collect(),
+            routes,
+            requests,
+            durations,
+            connections: Gauge::default(),
+        }))
+    }
+
+    /// A request to `route`, which is counted and timed when the value is
+    /// dropped.
+    pub fn observe(&self, route: Option<&str>) -> Observation {
+        let inner = &*self.0;
+        let place = route.and_then(|name| inner.places.get(name).copied());
+        Observation {
+            metrics: self.clone(),
+            place: place.unwrap_or(inner.routes.len() - 1),
+            status: CLOSED_BY_CLIENT,
+            since: Instant::now(),
+        }
+    }
+
+    /// A connection that is open for as long as the value lives.
+    pub fn connection(&self) -> Connection {
+        self.0.connections.inc();
+        Connection(self.clone())
+    }
+
+    pub(super) fn requests(&self) -> &Family<RequestLabels, Counter> {
+        &self.0.requests
+    }
+
+    pub(super) fn durations(&self) -> &Durations {
+        &self.0.durations
+    }
+
+    pub(super) fn connections(&self) -> &Gauge {
+        &self.0.connections
+    }
+}
+
+fn count(requests: &Family<RequestLabels, Counter>, route: &str, status: u16) -> Counter {
+    let route = route.to_owned();
+    requests.get_or_create_owned(&RequestLabels { route, status })
+}
+
+/// A request on its way. It is counted when the value is dropped: when the last
+/// byte of its answer was handed over, or nobody wanted it any more.
+#[derive(Debug)]
+pub struct Observation {
+    metrics: HttpMetrics,
+    place: usize,
+    status: u16,
+    since: Instant,
+}
+
+impl Observation {
+    /// Says what status the request was answered with.
+    pub fn answered(&mut self, status: u16) {
+        self.status = status;
+    }
+}
+
+impl Drop for Observation {
+    fn drop(&mut self) {
+        let inner = &*self.metrics.0;
+        if let Some(route) = inner.routes.get(self.place) {
+            match self.status {
+                OK => route.ok.inc(),
+                status => count(&inner.requests, &route.name, status).inc(),
+            };
+            route.duration.observe(self.since.elapsed().as_secs_f64());
+        }
+    }
+}
+
+/// A connection that is open.
+#[derive(Debug)]
+pub struct Connection(HttpMetrics);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.0.connections.dec();
+    }
+}

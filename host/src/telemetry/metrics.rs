@@ -1,0 +1,199 @@
+//! The metrics by name, as text for Prometheus.
+//!
+//! The names are a contract: the page, the benchmark and whoever watches the
+//! service read them.
+
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use super::http_metrics::HttpMetrics;
+use super::process::Process;
+use crate::meter::Meter;
+
+/// The media type of what [`Metrics::encode`] writes.
+pub const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// All metrics of the service, by name.
+#[derive(Debug)]
+pub struct Metrics(Registry);
+
+/// What it is that runs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Build {
+    /// The version of this program.
+    pub version: String,
+    /// What tells the component apart from others.
+    pub component: String,
+}
+
+impl Metrics {
+    /// The metrics of an engine's sandboxes and of the requests that use them.
+    pub fn new(meter: &Meter, http: &HttpMetrics, build: Build) -> Self {
+        let mut root = Registry::default();
+        let registry = root.sub_registry_with_prefix("cocoon");
+        registry.register("build", "What runs", Info::new(build));
+        // The encoder adds `_total` to the names of counters.
+        registry.register(
+            "http_requests",
+            "Requests that were answered, or given up by the client (499)",
+            http.requests().clone(),
+        );
+        registry.register(
+            "http_request_duration_seconds",
+            "From the headers of a request until the last byte of its answer was handed over",
+            http.durations().clone(),
+        );
+        registry.register(
+            "http_connections",
+            "Connections that are open",
+            http.connections().clone(),
+        );
+        let counts = meter.counts();
+        registry.register(
+            "queue_length",
+            "Jobs that wait for a sandbox or for memory",
+            counts.queue_length.clone(),
+        );
+        registry.register(
+            "queue_wait_seconds",
+            "Waits for a sandbox or for memory, 0 where there was room",
+            counts.queue_wait_seconds.clone(),
+        );
+        registry.register(
+            "sandboxes_live",
+            "Sandboxes that are there",
+            counts.sandboxes_live.clone(),
+        );
+        registry.register(
+            "sandboxes_max",
+            "Sandboxes that can be there at once",
+            counts.sandboxes_max.clone(),
+        );
+        registry.register(
+            "sandbox_memory_max_bytes",
+            "What the memory of all sandboxes may ever come to",
+            counts.memory_max_bytes.clone(),
+        );
+        registry.register(
+            "sandbox_instantiation_seconds",
+            "Making a sandbox",
+            counts.instantiation_seconds.clone(),
+        );
+        registry.register(
+            "sandbox_run_seconds",
+            "From when a sandbox is made until it is dropped",
+            counts.run_seconds.clone(),
+        );
+        registry.register(
+            "limits_hit",
+            "Jobs and requests that a limit refused or stopped",
+            counts.limits_hit.clone(),
+        );
+        registry.register_collector(Box::new(Memory(meter.clone())));
+        root.register_collector(Box::new(Process::started_now()));
+        Self(root)
+    }
+
+    /// All metrics as they are now, of the type [`METRICS_TYPE`].
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        // A `String` takes whatever is written to it, and no metric of ours
+        // fails to write itself.
+        match encode(&mut text, &self.0) {
+            Ok(()) => text,
+            Err(fmt::Error) => String::new(),
+        }
+    }
+}
+
+/// The one gauge that is the sum of two.
+#[derive(Debug)]
+struct Memory(Meter);
+
+impl Collector for Memory {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
+        let metric = encoder.encode_descriptor(
+            "sandbox_memory_bytes",
+            "What the memory of all sandboxes may come to now",
+            None,
+            MetricType::Gauge,
+        )?;
+        let bytes = i64::try_from(self.0.memory_bytes()).unwrap_or(i64::MAX);
+        ConstGauge::new(bytes).encode(metric)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limit;
+
+    fn metrics() -> (Meter, HttpMetrics, Metrics) {
+        let meter = Meter::new(4, 64 << 20);
+        let http = HttpMetrics::new(["/factorial/{n}"]);
+        let build = Build {
+            version: "1.2.3".to_owned(),
+            component: "0123".to_owned(),
+        };
+        let metrics = Metrics::new(&meter, &http, build);
+        (meter, http, metrics)
+    }
+
+    #[test]
+    fn what_happened_shows_under_its_name() {
+        let (meter, http, metrics) = metrics();
+        let _connection = http.connection();
+        http.observe(Some("/factorial/{n}")).answered(200);
+        http.observe(Some("/factorial/{n}")).answered(503);
+        http.observe(Some("/elsewhere")).answered(404);
+        drop(http.observe(Some("/factorial/{n}")));
+        meter.hit(Limit::Queue);
+        let _held = meter.held(2 << 20);
+        let text = metrics.encode();
+        for line in [
+            r#"cocoon_build_info{version="1.2.3",component="0123"} 1"#,
+            r#"cocoon_http_requests_total{route="/factorial/{n}",status="200"} 1"#,
+            r#"cocoon_http_requests_total{route="/factorial/{n}",status="503"} 1"#,
+            r#"cocoon_http_requests_total{route="/factorial/{n}",status="499"} 1"#,
+            r#"cocoon_http_requests_total{route="other",status="404"} 1"#,
+            r#"cocoon_http_request_duration_seconds_count{route="/factorial/{n}"} 3"#,
+            "cocoon_http_connections 1",
+            "cocoon_queue_length 0",
+            "cocoon_queue_wait_seconds_count 0",
+            "cocoon_sandboxes_live 1",
+            "cocoon_sandboxes_max 4",
+            "cocoon_sandbox_memory_bytes 3145728",
+            "cocoon_sandbox_memory_max_bytes 67108864",
+            r#"cocoon_limits_hit_total{limit="queue"} 1"#,
+            r#"cocoon_limits_hit_total{limit="deadline"} 0"#,
+            "# EOF",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+        for name in [
+            "process_resident_memory_bytes ",
+            "process_open_fds ",
+            "process_start_time_seconds ",
+        ] {
+            assert!(text.contains(&format!("\n{name}")), "{name}\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_request_that_is_on_its_way_is_not_counted_yet() {
+        let (_, http, metrics) = metrics();
+        let zero = r#"cocoon_http_requests_total{route="/factorial/{n}",status="200"} 0"#;
+        let mut observation = http.observe(Some("/factorial/{n}"));
+        observation.answered(200);
+        assert!(metrics.encode().contains(zero));
+        drop(observation);
+        assert!(!metrics.encode().contains(zero));
+    }
+}
