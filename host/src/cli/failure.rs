@@ -9,6 +9,7 @@ use cocoon::RunError;
 use cocoon::command::ProgramError;
 use cocoon::component::ComponentError;
 use cocoon::engine::EngineError;
+use cocoon::http::access::AccessError;
 
 use super::config::ConfigError;
 
@@ -21,6 +22,8 @@ pub(crate) enum Failure {
     Component(#[from] ComponentError),
     #[error(transparent)]
     Engine(#[from] EngineError),
+    #[error(transparent)]
+    Access(#[from] AccessError),
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// What clap says of arguments that are read while a command runs.
@@ -59,6 +62,7 @@ impl Failure {
             Self::Run(_)
             | Self::Component(_)
             | Self::Engine(_)
+            | Self::Access(_)
             | Self::Io { .. }
             | Self::Wrong
             | Self::Programs(_) => 1,

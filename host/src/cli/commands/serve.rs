@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use bytesize::ByteSize;
 use clap::Args;
 use cocoon::factorial::Factorial;
+use cocoon::http::access::Access;
 use cocoon::http::server::{End, serve};
 use cocoon::http::{Service, app};
 use cocoon::limits::Limit;
@@ -35,6 +36,14 @@ pub(crate) struct Serve {
         hide_env_values = true
     )]
     component: Option<PathBuf>,
+    /// Ask for the bearer token in the first line of FILE, which may change meanwhile, everywhere but at /healthz and /readyz
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "COCOON_TOKEN_FILE",
+        hide_env_values = true
+    )]
+    token_file: Option<PathBuf>,
     #[command(flatten)]
     limits: LimitArgs<limits::Service>,
 }
@@ -64,13 +73,18 @@ impl Serve {
         let mut output = Output::stdout();
         output.write(started.as_bytes()).await?;
         output.finish().await?;
-        if !address.ip().is_loopback() {
+        let access = match self.token_file {
+            Some(file) => Access::from_file(file)?,
+            None => Access::open(),
+        };
+        if access.is_open() && !address.ip().is_loopback() {
             tracing::warn!("anybody who reaches {address} may ask; --token-file asks for a token");
         }
-        let service = Service::new(factorial, component, false);
+        let service = Service::new(factorial, component, !access.is_open());
+        let app = access.guard(app(&service));
         // A second signal does not wait.
         let ended = tokio::select! {
-            ended = serve(listener, app(&service), &service, async { drop(interrupted().await) }) => ended,
+            ended = serve(listener, app, &service, async { drop(interrupted().await) }) => ended,
             failure = async { drop(interrupted().await); interrupted().await } => return Err(failure),
         };
         match ended {
