@@ -25,17 +25,17 @@ async function* events(response, signal, told) {
   }
 }
 
-async function startBars(last) {
+/** Bars for 1! to `last`!, before anything is asked. */
+function prepare(last) {
   listing?.stop.abort();
   const mine = {
-    last, stop: new AbortController(), began: performance.now(), jobs: [], active: 0,
-    finished: false, counts: { queued: last, running: 0, done: 0, failed: 0, stopped: 0 },
+    last, stop: new AbortController(), jobs: [], active: 0, finished: false,
+    counts: { idle: last, queued: 0, running: 0, done: 0, failed: 0, stopped: 0 },
   };
   listing = mine;
   const box = $("bars");
   // The logarithm of n! is all that a bar's height needs before its digits are there.
   let log = 0;
-  const all = document.createDocumentFragment();
   for (let n = 1; n <= last; n += 1) {
     log += Math.log10(n);
     const bar = document.createElement("div");
@@ -43,25 +43,30 @@ async function startBars(last) {
     bar.id = `bar-${n}`;
     bar.setAttribute("role", "option");
     bar.setAttribute("aria-selected", "false");
-    mine.jobs[n] = { n, bar, state: "queued", size: Math.floor(log + 1e-9) + 1 };
-    all.append(bar);
+    mine.jobs[n] = { n, bar, state: "idle", size: Math.floor(log + 1e-9) + 1 };
   }
   for (const job of mine.jobs.slice(1)) {
     job.bar.style.setProperty("--part", job.size / mine.jobs[last].size);
-    mark(mine, job, "queued", true);
+    mark(mine, job, "idle", true);
   }
-  box.replaceChildren(all);
+  box.replaceChildren(...mine.jobs.slice(1).map((job) => job.bar));
   box.removeAttribute("aria-activedescendant");
   box.setAttribute("aria-label", `Sandboxes of 1! to ${last}!`);
   layBars();
   show($("bars-problem"), null);
-  read(null);
+  paintBars(mine);
+  return mine;
+}
+
+async function startBars(last) {
+  const mine = prepare(last);
+  mine.began = performance.now();
+  for (const job of mine.jobs.slice(1)) mark(mine, job, "queued");
   paintBars(mine);
   say(`Started ${plural(last, "sandbox", "sandboxes")}`);
   const { signal } = mine.stop;
   const told = () => `${counted.format(mine.counts.done)} of ${counted.format(last)} had come.`;
   const ticker = setInterval(() => paintBars(mine), PAINT_MS);
-  let left = "failed";
   try {
     const response = await ask(`factorials/${last}`, "text/event-stream", signal);
     for await (const [name, data] of events(response, signal, told)) {
@@ -76,10 +81,12 @@ async function startBars(last) {
     }
     if (!mine.finished) throw new Problem("The answer broke off", told());
   } catch (error) {
-    if (signal.aborted) left = "stopped";
-    else mine.problem = error;
+    mine.problem = signal.aborted ? null : error;
   }
-  for (const job of mine.jobs.slice(1)) if (job.state !== "done") mark(mine, job, left);
+  // What ran had come to nothing, and what waited never began.
+  for (const job of mine.jobs.slice(1)) {
+    if (job.state !== "done") mark(mine, job, mine.problem && job.state === "running" ? "failed" : "stopped");
+  }
   mine.ended = performance.now();
   clearInterval(ticker);
   if (listing !== mine) return;
@@ -101,7 +108,8 @@ function mark(mine, job, state, again = false) {
 function described({ n, value, size, us, state }) {
   const digits = plural(size, "digit");
   const time = us == null ? [] : [`in ${duration(us / 1000)}`];
-  if (value == null) return [`${n}!`, state, digits];
+  const now = { idle: "not started", queued: "queued", failed: "failed", stopped: "not computed" }[state];
+  if (value == null) return [`${n}!`, now ?? state, digits];
   return [`${n}! = ${value.length > 48 ? `${value.slice(0, 24)}…${value.slice(-12)}` : value}`, digits, [state, ...time].join(" ")];
 }
 
@@ -126,11 +134,13 @@ function layBars() {
 function paintBars(mine) {
   if (listing !== mine) return;
   const { queued, running, done, failed, stopped } = mine.counts;
-  const busy = mine.ended == null;
+  const busy = mine.began != null && mine.ended == null;
   const time = duration((mine.ended ?? performance.now()) - mine.began);
-  const state = busy ? "streaming" : mine.finished ? "done" : mine.problem ? "failed" : "stopped";
+  const state = busy ? "streaming" : mine.finished ? "done" : mine.problem ? "failed" : mine.ended ? "stopped" : "idle";
   $("bars-state").dataset.state = state;
-  $("bars-state").textContent = `${counted.format(done)} of ${counted.format(mine.last)} done ${busy ? "after" : "in"} ${time}${state === "failed" || state === "stopped" ? `, then ${state}` : ""}`;
+  $("bars-state").textContent = state === "idle" ? "not started"
+    : `${counted.format(done)} of ${counted.format(mine.last)} done ${busy ? "after" : "in"} ${time}${state === "failed" || state === "stopped" ? `, then ${state}` : ""}`;
+  if (!mine.active) read(null);
   $("count-queued").textContent = counted.format(queued);
   $("count-running").textContent = counted.format(running);
   $("count-done").textContent = counted.format(done);
@@ -139,12 +149,19 @@ function paintBars(mine) {
   $("stop-bars").disabled = !busy;
 }
 
+/** What a bar stands for, or how all of them fared. */
 function read(job) {
-  const line = $("readout");
   const [name = "", ...rest] = job ? described(job) : [];
   const strong = document.createElement("b");
   strong.textContent = name;
-  line.replaceChildren(strong, job ? ` ${rest.join(", ")}` : "");
+  $("readout").replaceChildren(strong, job ? ` ${rest.join(", ")}` : overall());
+}
+
+function overall() {
+  const timed = (listing?.jobs ?? []).filter((job) => job?.us != null).sort((a, b) => a.us - b.us);
+  if (!listing?.ended || !timed.length) return "";
+  const [least, middle, most] = [timed[0], timed[timed.length >> 1], timed.at(-1)];
+  return `A sandbox took ${duration(middle.us / 1000)} in the middle, from ${duration(least.us / 1000)} for ${least.n}! to ${duration(most.us / 1000)} for ${most.n}!.`;
 }
 
 function choose(n) {
@@ -169,6 +186,10 @@ function open(n) {
 $("bars-form").addEventListener("submit", (event) => {
   event.preventDefault();
   startBars($("last").valueAsNumber);
+});
+$("last").addEventListener("input", ({ target }) => {
+  const busy = listing?.began != null && listing.ended == null;
+  if (!busy && target.value && target.validity.valid) prepare(target.valueAsNumber);
 });
 $("stop-bars").addEventListener("click", () => listing?.stop.abort());
 $("bars").addEventListener("focus", () => { if (listing && !listing.active) choose(1); });

@@ -11,9 +11,10 @@ const perSecond = (value) => (value == null ? "–" : value >= 100 ? counted.for
 const whole = (value) => (value == null ? "–" : counted.format(Math.round(value)));
 
 // Of two series in a chart, the first is drawn solid and the second dashed.
+// Latency has a logarithmic scale: its median would lie on the floor of another.
 const CHARTS = [
   { title: "Throughput", series: [["rate", "requests a second"]], write: perSecond, least: 1 },
-  { title: "Latency", series: [["p50", "median"], ["p99", "99th percentile"]], write: seconds, least: 0.0001 },
+  { title: "Latency", series: [["p50", "median"], ["p99", "99th percentile"]], write: seconds, least: 0.001, decades: true },
   { title: "Sandboxes", series: [["live", "live"], ["queue", "jobs queued"]], write: whole, least: 1 },
 ];
 
@@ -110,7 +111,8 @@ function build(chart) {
   const plot = element(figure, "div", "plot");
   chart.top = element(plot, "span", "top");
   chart.picture = svg(plot, "svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" });
-  svg(chart.picture, "path", { class: "grid", d: `M0 .5H${WIDTH}M0 ${HEIGHT / 2}H${WIDTH}M0 ${HEIGHT - 0.5}H${WIDTH}` });
+  chart.bottom = element(plot, "span", "bottom");
+  chart.grid = svg(chart.picture, "path", { class: "grid" });
   chart.area = svg(chart.picture, "path", { class: "area" });
   chart.lines = chart.series.map((_, i) => svg(chart.picture, "path", { class: `line line-${i}` }));
   const axis = element(figure, "p", "axis");
@@ -119,19 +121,34 @@ function build(chart) {
   element(axis, "span", "", "now");
 }
 
+/** Where a value stands, and the values that have a line of the grid. */
+function scale({ least, decades }, known) {
+  const height = (part) => (HEIGHT - 1 - (HEIGHT - 2) * Math.max(0, part)).toFixed(1);
+  if (!decades) {
+    const most = ceiling(Math.max(least, ...known));
+    return { y: (value) => height(value / most), most, floor: 0, steps: [0, most / 2, most] };
+  }
+  const high = Math.ceil(Math.log10(Math.max(least, ...known)) - 1e-9);
+  const low = Math.min(high - 2, Math.floor(Math.log10(Math.max(1e-6, Math.min(least, ...known))) + 1e-9));
+  const steps = Array.from({ length: high - low + 1 }, (_, i) => 10 ** (low + i));
+  return { y: (value) => height((Math.log10(value) - low) / (high - low)), most: 10 ** high, floor: 10 ** low, steps };
+}
+
 function draw(chart) {
   const known = chart.series.flatMap(([name]) => samples.map((one) => one[name])).filter((value) => value != null);
-  const most = ceiling(Math.max(chart.least, ...known));
+  const { y, most, floor, steps } = scale(chart, known);
   const end = samples.at(-1)?.at ?? 0;
   const x = (one) => (WIDTH * (1 - (end - one.at) / SPAN_MS)).toFixed(1);
   chart.top.textContent = known.length ? chart.write(most) : "";
+  chart.bottom.textContent = known.length && floor ? chart.write(floor) : "";
+  chart.grid.setAttribute("d", steps.map((step) => `M0 ${y(step)}H${WIDTH}`).join(""));
   chart.series.forEach(([name], i) => {
     let line = "";
     let area = "";
     let from = null;
     samples.forEach((one, at) => {
       if (one[name] == null) return;
-      const point = `${x(one)} ${(HEIGHT - 1 - (HEIGHT - 2) * (one[name] / most)).toFixed(1)}`;
+      const point = `${x(one)} ${y(one[name])}`;
       if (samples[at - 1]?.[name] == null) from = x(one);
       line += `${from === x(one) ? "M" : "L"}${point}`;
       area += `${from === x(one) ? `M${from} ${HEIGHT}L` : "L"}${point}`;
@@ -221,5 +238,6 @@ $("table-details").addEventListener("toggle", drawTable);
 CHARTS.forEach(build);
 CHARTS.forEach(draw);
 showFields();
+prepare($("last").valueAsNumber || 10);
 fromHash();
 watch();

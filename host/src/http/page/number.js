@@ -2,7 +2,7 @@
 
 // A number of up to twice this many digits is shown whole; of a longer one so
 // many of its first and last ones, so that the page stays as quick as it was.
-const SHOWN = 1500;
+const SHOWN = innerWidth < 640 ? 700 : 1500;
 const PAINT_MS = 100;
 
 let run = null;
@@ -116,15 +116,27 @@ function exactly({ info, request }) {
   return request.format === "decimal" && Number.isSafeInteger(count) ? count : null;
 }
 
-function tail({ parts }, length) {
-  const last = [];
-  let have = 0;
-  for (let i = parts.length - 1; i >= 0 && have < length; i -= 1) {
-    const part = parts[i].subarray(Math.max(0, parts[i].length - (length - have)));
-    last.unshift(new TextDecoder().decode(part));
-    have += part.length;
+/** The digits from one place to another, found from the end. */
+function slice({ parts, received }, from, to) {
+  const found = [];
+  let start = received;
+  for (let i = parts.length - 1; i >= 0 && start > from; i -= 1) {
+    start -= parts[i].length;
+    found.unshift(new TextDecoder().decode(parts[i].subarray(Math.max(0, from - start), Math.max(0, to - start))));
   }
-  return last.join("");
+  return found.join("");
+}
+
+/** The zeros at the end of what came. */
+function zeros({ parts }) {
+  let count = 0;
+  for (let i = parts.length - 1; i >= 0; i -= 1) {
+    for (let at = parts[i].length - 1; at >= 0; at -= 1) {
+      if (parts[i][at] !== 48) return count;
+      count += 1;
+    }
+  }
+  return count;
 }
 
 /** Digits in groups that are set apart by style alone, so that a selection copies as digits. */
@@ -144,7 +156,7 @@ function paintDigits(mine) {
   const box = $("digits");
   const { received, head, request, state } = mine;
   const total = Math.max(received, mine.expected ?? exactly(mine) ?? 0);
-  box.dataset.size = request.format !== "decimal" || total <= 60 ? "few" : total <= 400 ? "some" : "many";
+  box.dataset.size = Math.max(total, request.format === "decimal" ? 0 : head.length) <= 60 ? "few" : total <= 400 ? "some" : "many";
   box.setAttribute("aria-label", `Digits of ${notation(request)}`);
   if (!received) {
     box.replaceChildren();
@@ -153,18 +165,22 @@ function paintDigits(mine) {
   const power = head.match(/^(-?[\d.]+)e\+?(-?\d+)$/);
   if (request.format !== "decimal" && power) {
     const exponent = document.createElement("sup");
-    exponent.textContent = power[2];
+    exponent.textContent = power[2].replace(/\B(?=(\d{3})+$)/g, ",");
     box.replaceChildren(power[1], " × 10", exponent);
   } else if (total <= 60 && state === "done") {
     box.replaceChildren(groups(head, 3, head.length % 3));
   } else if (received <= 2 * SHOWN) {
     box.replaceChildren(groups(head, 10));
   } else {
-    const gap = document.createElement("p");
-    const left = received - SHOWN - ((received - SHOWN) % 10);
-    gap.className = "gap";
-    gap.textContent = `… ${plural(left - SHOWN, "digit")} …`;
-    box.replaceChildren(groups(head.slice(0, SHOWN), 10), gap, groups(tail(mine, received - left), 10));
+    // So many zeros at the end say no more than their number does.
+    const empty = state === "done" ? zeros(mine) : 0;
+    const end = empty > SHOWN ? received - empty : received;
+    const from = Math.max(SHOWN, Math.floor((end - SHOWN) / 10) * 10);
+    const gap = (text) => Object.assign(document.createElement("p"), { className: "gap", textContent: text });
+    box.replaceChildren(groups(head.slice(0, SHOWN), 10));
+    if (from > SHOWN) box.append(gap(`… ${plural(from - SHOWN, "digit")} …`));
+    box.append(groups(slice(mine, from, end), 10));
+    if (end < received) box.append(gap(`… and ${plural(empty, "zero", "zeros")}`));
   }
 }
 
@@ -183,7 +199,7 @@ function paint(mine) {
   $("notation").textContent = notation(request);
   const progress = $("progress");
   progress.max = total ?? 1;
-  if (total == null && busy) progress.removeAttribute("value");
+  if (busy && (total == null || !received)) progress.removeAttribute("value");
   else progress.value = total == null ? Number(state === "done") : received;
   const exact = info?.digits?.exact ?? (typeof info?.digits === "object" ? null : info?.digits);
   const most = info?.digits?.at_most ?? info?.digits_at_most;
