@@ -102,7 +102,7 @@ function mark(mine, job, state, again = false) {
   job.state = state;
   job.bar.dataset.state = state;
   job.bar.setAttribute("aria-label", described(job).join(", "));
-  if (mine.active === job.n) read(job);
+  if (current() === job) read(job);
 }
 
 function described({ n, value, size, us, state }) {
@@ -140,7 +140,7 @@ function paintBars(mine) {
   $("bars-state").dataset.state = state;
   $("bars-state").textContent = state === "idle" ? "not started"
     : `${counted.format(done)} of ${counted.format(mine.last)} done ${busy ? "after" : "in"} ${time}${state === "failed" || state === "stopped" ? `, then ${state}` : ""}`;
-  if (!mine.active) read(null);
+  if (!current()) read(null);
   $("count-queued").textContent = counted.format(queued);
   $("count-running").textContent = counted.format(running);
   $("count-done").textContent = counted.format(done);
@@ -148,6 +148,9 @@ function paintBars(mine) {
   if (!busy && document.activeElement === $("stop-bars")) $("start-bars").focus();
   $("stop-bars").disabled = !busy;
 }
+
+/** The job that is read: the one pointed at, or else the one chosen. */
+const current = () => listing?.pointed ?? listing?.jobs[listing.active];
 
 /** What a bar stands for, or how all of them fared. */
 function read(job) {
@@ -203,7 +206,12 @@ $("bars").addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 const barAt = ({ target }) => listing?.jobs[target.closest("#bars .bar")?.dataset.n];
-$("bars").addEventListener("pointerover", (event) => { if (barAt(event)) read(barAt(event)); });
-$("bars").addEventListener("pointerleave", () => read(listing?.jobs[listing.active]));
+for (const name of ["pointerover", "pointerleave"]) {
+  $("bars").addEventListener(name, (event) => {
+    if (!listing) return;
+    listing.pointed = name === "pointerleave" ? null : barAt(event) ?? listing.pointed;
+    read(current());
+  });
+}
 $("bars").addEventListener("click", (event) => { if (barAt(event)) choose(barAt(event).n); });
 new ResizeObserver(layBars).observe($("bars"));

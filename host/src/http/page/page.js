@@ -27,7 +27,8 @@ class Problem extends Error {
 async function ask(path, accept, signal) {
   let response;
   try {
-    response = await fetch(path, { signal, headers: { accept } });
+    // What a cache gave would be nobody's sandbox.
+    response = await fetch(path, { signal, headers: { accept }, cache: "no-store" });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new Problem("The service did not answer", "Is it still running, and can this machine reach it?");
