@@ -50,6 +50,11 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) async fn run(self) -> Result<(), Failure> {
+        // Whoever cannot be asked for a token is not told that all is well.
+        let access = match &self.token_file {
+            Some(file) => Access::from_file(file)?,
+            None => Access::open(),
+        };
         let engine = engine(&self.limits.limits)?;
         let source = source(self.component.as_ref());
         let factorial = Factorial::load(&engine, &source).await?;
@@ -73,10 +78,6 @@ impl Serve {
         let mut output = Output::stdout();
         output.write(started.as_bytes()).await?;
         output.finish().await?;
-        let access = match self.token_file {
-            Some(file) => Access::from_file(file)?,
-            None => Access::open(),
-        };
         if access.is_open() && !address.ip().is_loopback() {
             tracing::warn!("anybody who reaches {address} may ask; --token-file asks for a token");
         }
