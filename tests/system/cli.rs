@@ -2,9 +2,8 @@
 
 use cocoon::limits::{Limit, Limits};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
-use crate::harness::{cocoon, ended, printed, run};
+use crate::harness::{cocoon, ended, printed, run, sha256};
 
 /// 20,000! and a newline, from `math.factorial(20000)` of `CPython` 3.11.
 const SHA256_OF_20000: &str = "705e44978f9ab90a16420234844d40a9ee2292de099aa88fb1ab349731dadd08";
@@ -49,8 +48,7 @@ fn kinds_prints_one_of_each() {
 #[test]
 fn compute_prints_the_number_of_an_independent_program() {
     let digits = printed(["compute", "20000"]);
-    let hash = Sha256::digest(digits.as_bytes());
-    assert_eq!(format!("{hash:x}"), SHA256_OF_20000);
+    assert_eq!(sha256(&digits), SHA256_OF_20000);
 }
 
 #[test]
@@ -172,15 +170,16 @@ fn the_bundled_component_imports_nothing_but_wasi_02() {
 
 #[test]
 fn help_shows_every_limit_with_default_and_variable() {
-    for (command, limits) in [
-        ("run", Limits::COMMANDS),
-        ("compute", Limits::COMMANDS),
-        ("exec", Limits::EXEC),
+    for (command, limits, shown) in [
+        ("run", Limits::COMMANDS, Limit::OF_JOBS),
+        ("compute", Limits::COMMANDS, Limit::OF_JOBS),
+        ("exec", Limits::EXEC, Limit::OF_JOBS),
+        ("serve", Limits::SERVE, &Limit::ALL),
     ] {
         // Wide enough that nothing is broken into two lines within a word.
         let text = printed([command, "--help"]);
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        for limit in Limit::ALL {
+        for &limit in shown {
             let spec = limit.spec();
             let from = text
                 .find(&format!("--{} <", spec.flag))
@@ -188,6 +187,9 @@ fn help_shows_every_limit_with_default_and_variable() {
             let text = &text[from..];
             let default = match limit {
                 Limit::TotalMemory => "70%".to_owned(),
+                Limit::SandboxMemory if command == "serve" => {
+                    "what it promises to need, at most 256 MiB".to_owned()
+                }
                 Limit::SandboxMemory if command != "exec" => {
                     "what it promises to need, at most 4 GiB".to_owned()
                 }
@@ -215,8 +217,10 @@ fn help_version_completions_and_manual_are_there() {
         "kinds",
         "info",
         "verify",
+        "serve",
         "exec",
         "inspect",
+        "config",
         "completions",
         "man",
     ] {

@@ -9,12 +9,11 @@ use cocoon::fanout::{FanOut, Progress, Width};
 use cocoon::limits::{CHANNEL_ITEMS, CHUNK_BYTES, FAN_OUT_MAX, Limit, Limits, SMALL_JOB_BYTES};
 use cocoon_test_guests::hostile;
 use futures::future::join_all;
-use sha2::{Digest as _, Sha256};
 
 use crate::cli::json_lines;
 use crate::harness::{
     FEW, SOON_MS, answer, assert_fails, cocoon, drain, ended, factorial_of, hostile, printed, run,
-    soon,
+    sha256, soon,
 };
 
 const SHORT: Limits = FEW.with(Limit::Deadline, SOON_MS);
@@ -448,8 +447,9 @@ fn an_explicit_width_that_does_not_fit_is_an_error() {
 
 /// What the bundled component prints with so many sandboxes, as a hash.
 fn hash(arguments: &[&str], width: &str) -> String {
-    let text = printed([&["compute", "--fan-out", width], arguments].concat());
-    format!("{:x}", Sha256::digest(text.as_bytes()))
+    sha256(&printed(
+        [&["compute", "--fan-out", width], arguments].concat(),
+    ))
 }
 
 #[test]

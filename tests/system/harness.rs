@@ -15,6 +15,7 @@ use cocoon::factorial::{BUNDLED, Factorial, Kind, Request};
 use cocoon::limits::{Limit, Limits};
 use cocoon::machine::Machine;
 use rustix::process::{Pid, Signal, kill_process};
+use sha2::{Digest as _, Sha256};
 
 /// The deadline of jobs that are meant to meet it.
 pub(crate) const SOON_MS: u64 = 300;
@@ -162,6 +163,12 @@ pub(crate) fn printed<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -
     let Ended { out, err, code } = run(arguments);
     assert_eq!((code, err.as_str()), (Some(0), ""));
     out
+}
+
+/// The hash of a text, in hexadecimal digits.
+pub(crate) fn sha256(text: &str) -> String {
+    let hash = Sha256::digest(text.as_bytes());
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A failure as the user is to see it: nothing on standard output, one line on

@@ -96,7 +96,7 @@ async fn stream(
                     else {
                         panic!("{request:?} is refused");
                     };
-                    let (outlet, closed) = byte_outlet(&readers, u64::MAX);
+                    let (outlet, closed) = byte_outlet(&readers, u64::MAX, None);
                     let (resolved, resolution) = tokio::sync::oneshot::channel();
                     accessor.with(|mut store| {
                         written.pipe(&mut store, outlet)?;

@@ -66,7 +66,7 @@ async fn bytes_go_in_and_come_out_again() {
             .run(async |store, numbers| {
                 store
                     .run_concurrent(async |accessor| {
-                        let (outlet, closed) = byte_outlet(&readers, 1 << 20);
+                        let (outlet, closed) = byte_outlet(&readers, 1 << 20, None);
                         let bytes = accessor
                             .with(|store| StreamReader::new(store, Inlet::bytes(incoming)))?;
                         let echoed = numbers.call_echo(accessor, bytes).await?;
