@@ -4,11 +4,13 @@
 //! One binary, so that Wasmtime is linked once. Each test has its own engine,
 //! pool and folder: they share no port, no file and no order.
 
+mod access;
 mod admission;
 mod bad_components;
 mod bad_input;
 mod channels;
 mod cli;
+mod config;
 mod contract;
 mod digits;
 mod exec;

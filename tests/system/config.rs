@@ -1,0 +1,416 @@
+//! Settings from flags, variables and a file, and what `cocoon config` tells of
+//! them.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::cli::json_lines;
+use crate::harness::{Ended, assert_fails, cocoon, ended, printed};
+
+/// A folder with a configuration.
+struct Configured {
+    folder: TempDir,
+}
+
+impl Configured {
+    fn new(text: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("cocoon.toml"), text).expect("written");
+        Self { folder }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("cocoon.toml")
+    }
+
+    /// The binary in that folder, with the configuration's variable.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = cocoon(arguments);
+        command
+            .env("COCOON_CONFIG", "cocoon.toml")
+            .current_dir(self.folder.path());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ended {
+        ended(&mut self.command(arguments))
+    }
+
+    fn printed(&self, arguments: &[&str]) -> String {
+        let Ended { out, err, code } = self.run(arguments);
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{arguments:?}");
+        out
+    }
+}
+
+/// The row of `cocoon config --json` for a key.
+fn row(text: &str, key: &str) -> Value {
+    let rows = json_lines(text);
+    let row = rows.into_iter().find(|row| row["key"] == key);
+    row.unwrap_or_else(|| panic!("{key} in {text}"))
+}
+
+#[test]
+fn a_file_sets_flags_for_all_commands_or_for_one() {
+    let it = Configured::new(
+        "json = true\n\
+         kind = \"double\"\n\
+         [compute]\n\
+         kind = \"subfactorial\"\n\
+         json = false\n",
+    );
+    assert_eq!(it.printed(&["compute", "10"]), "1334961\n");
+    let facts = &json_lines(&it.printed(&["info", "10"]))[0];
+    assert_eq!(
+        (&facts["kind"], &facts["n"]),
+        (&json!("double"), &json!(10))
+    );
+    assert_eq!(json_lines(&it.printed(&["run", "2"]))[1]["value"], "2");
+    // The flag wins, either way.
+    assert_eq!(it.printed(&["compute", "4", "--kind=factorial"]), "24\n");
+    assert_eq!(
+        it.printed(&["run", "2", "--json=false"]),
+        "1! = 1\n2! = 2\n"
+    );
+    let twice = it.printed(&["compute", "10", "--json"]);
+    assert_eq!(json_lines(&twice)[0]["value"], "1334961");
+}
+
+#[test]
+fn flags_win_over_variables_and_variables_over_the_file() {
+    let it = Configured::new("output = \"2KiB\"\n");
+    let many = ["compute", "2000"];
+    assert_fails(&it.run(&many), 1, &["2 KiB", "--output"]);
+    let by_variable = ended(it.command(&many).env("COCOON_OUTPUT", "1KiB"));
+    assert_fails(&by_variable, 1, &["1 KiB"]);
+    let by_flag = ended(
+        it.command(&["compute", "2000", "--output=1MiB"])
+            .env("COCOON_OUTPUT", "1KiB"),
+    );
+    assert_eq!((by_flag.code, by_flag.out.len()), (Some(0), 5736 + 1));
+}
+
+#[test]
+fn the_flag_names_the_file_before_the_variable_does() {
+    let it = Configured::new("json = true");
+    let other = Configured::new("kind = \"primorial\"");
+    let file = other.file();
+    let file = file.to_str().expect("UTF-8");
+    for arguments in [
+        ["--config", file, "compute", "10"],
+        ["compute", "--config", file, "10"],
+        ["compute", "10", "--config", file],
+    ] {
+        assert_eq!(it.printed(&arguments), "210\n");
+    }
+    let joined = format!("--config={file}");
+    assert_eq!(it.printed(&["compute", "10", &joined]), "210\n");
+    // What is behind `--` is the program's.
+    let program = cocoon_test_guests::HOSTILE_PROGRAM;
+    let theirs = it.run(&["exec", program, "--", "arguments", "--config", "nowhere"]);
+    assert!(!theirs.err.contains("nowhere:"), "{}", theirs.err);
+    assert!(!theirs.err.contains("cannot read"), "{}", theirs.err);
+}
+
+#[test]
+fn what_a_flag_excludes_is_not_taken_from_the_file() {
+    let it = Configured::new("[exec]\noutput-dir = \"out\"\nclocks = true\n");
+    let rows = it.printed(&["config", "exec"]);
+    assert!(rows.contains("\noutput-dir = \"out\""), "{rows}");
+    let other = Configured::new("[exec]\nstdin = \"nowhere\"\n");
+    let rows = other.printed(&["config", "exec", "-i"]);
+    assert!(
+        rows.contains("\ninteractive = true") && rows.contains("\n# stdin: not set"),
+        "{rows}"
+    );
+    let both = Configured::new("[exec]\ninteractive = true\nstdin = \"nowhere\"\n");
+    assert_fails(
+        &both.run(&["run", "1"]),
+        2,
+        &["cocoon.toml:3:", "interactive", "stdin", "leave one out"],
+    );
+}
+
+#[test]
+fn a_wrong_file_is_told_with_line_and_what_would_be_right() {
+    for (text, words) in [
+        (
+            "\nsandbox_memory = \"1GiB\"",
+            &["cocoon.toml:2: ", "did you mean `sandbox-memory`"][..],
+        ),
+        (
+            "[compute]\nkinds = 3",
+            &["cocoon.toml:2: ", "`compute`", "did you mean `kind`"],
+        ),
+        (
+            "[run]\nkind = \"double\"",
+            &["cocoon.toml:2: ", "no flag of `run`"],
+        ),
+        ("[serf]\n", &["cocoon.toml:1: ", "`[serf]`", "compute"]),
+        (
+            "sandboxes = \"many\"",
+            &["cocoon.toml:1: ", "`sandboxes`", "write it as 1000"],
+        ),
+        (
+            "sandboxes = true",
+            &["cocoon.toml:1: ", "`sandboxes`", "write it as 1000"],
+        ),
+        (
+            "sandboxes = [1]",
+            &["cocoon.toml:1: ", "sandboxes = \"COUNT\""],
+        ),
+        (
+            "deadline = 30",
+            &["cocoon.toml:1: ", "`deadline`", "500ms, 30s or 1h"],
+        ),
+        ("queue = -1", &["cocoon.toml:1: ", "`queue`"]),
+        ("json = 1", &["cocoon.toml:1: ", "json = true"]),
+        (
+            "component = 1.5",
+            &["cocoon.toml:1: ", "component = \"1.5\""],
+        ),
+        (
+            "kind = \"tenfold\"",
+            &["cocoon.toml:1: ", "`kind`", "subfactorial"],
+        ),
+        ("n = 10", &["cocoon.toml:1: ", "`n` is no flag"]),
+        (
+            "config = \"other.toml\"",
+            &["cocoon.toml:1: ", "`config` is no flag"],
+        ),
+        ("queue = 1\nqueue = 2", &["cocoon.toml:2: ", "duplicate"]),
+        ("queue = ", &["cocoon.toml:1: "]),
+        ("queue = \"\u{1}\"", &["cocoon.toml:1: "]),
+        (
+            "sandbox-memory = \"2GiB\"\ntotal-memory = \"1GiB\"",
+            &["--sandbox-memory", "must be less"],
+        ),
+    ] {
+        // Whichever command runs, all of the file must be right.
+        let ended = Configured::new(text).run(&["compute", "5"]);
+        assert_fails(&ended, 2, words);
+    }
+}
+
+#[test]
+fn a_file_that_is_none_is_told() {
+    let it = Configured::new(&"#".repeat((64 << 10) + 1));
+    assert_fails(&it.run(&["run", "1"]), 2, &["cocoon.toml", "64 KiB"]);
+    let it = Configured::new(&"#".repeat(64 << 10));
+    assert_eq!(it.printed(&["run", "1"]), "1! = 1\n");
+    std::fs::write(it.file(), b"component = \"\xff\"").expect("written");
+    assert_fails(&it.run(&["run", "1"]), 2, &["cocoon.toml", "UTF-8"]);
+    for path in ["nowhere.toml", "/", "/dev/zero"] {
+        let ended = it.run(&["run", "1", "--config", path]);
+        assert_fails(&ended, 2, &[path]);
+    }
+    for arguments in [&["run", "--config"][..], &["run", "1", "--config="]] {
+        assert_fails(&it.run(arguments), 2, &["--config <FILE>"]);
+    }
+    // Who wrote it wrong needs the help.
+    assert!(it.printed(&["run", "--help"]).contains("--config <FILE>"));
+}
+
+#[test]
+fn help_shows_what_the_file_sets() {
+    let it = Configured::new("sandboxes = 7\n[compute]\nkind = \"double\"\n");
+    let help = it.printed(&["compute", "--help"]);
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in ["[configured: 7]", "[configured: double]"] {
+        assert!(help.contains(words), "{words} in {help}");
+    }
+    assert!(!printed(["compute", "--help"]).contains("configured"));
+}
+
+#[test]
+fn config_tells_where_each_value_comes_from() {
+    let it = Configured::new("# first\nqueue = 5\nstack = \"1MiB\"\noutput = \"1KiB\"\n");
+    let arguments = ["config", "compute", "--sandboxes", "3", "--stack=2MiB"];
+    let shown = |more: &[&str]| {
+        let arguments: Vec<_> = arguments.iter().chain(more).copied().collect();
+        let Ended { out, err, code } = ended(
+            it.command(&arguments)
+                .env("COCOON_OUTPUT", "4 KiB")
+                .env("COCOON_STACK", "3MiB"),
+        );
+        assert_eq!((code, err.as_str()), (Some(0), ""));
+        out
+    };
+    let text = shown(&[]);
+    let lines: Vec<_> = text
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    for line in [
+        "[compute]",
+        "sandboxes = 3 # flag",
+        "stack = \"2MiB\" # flag",
+        "output = \"4 KiB\" # COCOON_OUTPUT",
+        "queue = 5 # cocoon.toml:2",
+        "# deadline = \"1h\" # default",
+        "# total-memory = \"70%\" # default",
+        "# json = false # default",
+        "# seed: drawn at random # default",
+        "# component: not set # default",
+    ] {
+        assert!(lines.iter().any(|it| it == line), "{line:?} in {text}");
+    }
+
+    let text = shown(&["--json"]);
+    let source = |key: &str| row(&text, key);
+    assert_eq!(
+        source("sandboxes"),
+        json!({"command": "compute", "key": "sandboxes", "value": 3, "source": "flag"})
+    );
+    assert_eq!(
+        source("output"),
+        json!({"command": "compute", "key": "output", "value": "4 KiB", "source": "variable", "variable": "COCOON_OUTPUT"})
+    );
+    assert_eq!(
+        source("queue"),
+        json!({"command": "compute", "key": "queue", "value": 5, "source": "file", "file": "cocoon.toml", "line": 2})
+    );
+    assert_eq!(
+        source("deadline"),
+        json!({"command": "compute", "key": "deadline", "value": "1h", "source": "default"})
+    );
+    assert_eq!(source("component")["value"], Value::Null);
+}
+
+/// Key and value of all that is not a default.
+fn chosen(text: &str) -> Vec<(Value, Value)> {
+    json_lines(text)
+        .into_iter()
+        .filter(|row| row["source"] != "default")
+        .map(|row| (row["key"].clone(), row["value"].clone()))
+        .collect()
+}
+
+#[test]
+fn what_config_prints_means_the_same_when_it_is_read_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let odd = "a \"file\"\\ of\ttabs, # and \u{7f} ü";
+    let flags: [&[&str]; 5] = [
+        &["config", "compute"],
+        &[
+            "config",
+            "compute",
+            "--seed",
+            "18446744073709551615",
+            "--out",
+            odd,
+            "--format=scientific:5",
+            "--proved",
+            "--total-memory=50%",
+            "--sandbox-memory",
+            "64MiB",
+            "--fan-out",
+            "auto",
+        ],
+        &[
+            "config",
+            "exec",
+            "--total-memory",
+            "128MiB",
+            "--stdin",
+            "007",
+            "--dir",
+            "/tmp:/x",
+            "--dir=/:/y",
+            "--clocks",
+        ],
+        &[
+            "config",
+            "serve",
+            "--listen",
+            "[::1]:0",
+            "--token-file",
+            "5",
+            "--drain-delay=0s",
+        ],
+        &["config", "inspect", "--deadline", "1h 30m", "--queue=0"],
+    ];
+    for arguments in flags {
+        let file = folder.path().join("printed.toml");
+        std::fs::write(&file, printed(arguments)).expect("written");
+        let expected = printed(arguments.iter().copied().chain(["--json"]));
+        let got = ended(cocoon(["config", arguments[1], "--json"]).env("COCOON_CONFIG", &file));
+        assert_eq!((got.code, got.err.as_str()), (Some(0), ""), "{arguments:?}");
+        assert_eq!(chosen(&got.out), chosen(&expected), "{arguments:?}");
+        assert_eq!(chosen(&got.out).is_empty(), arguments.len() == 2);
+        let all = |text: &str| {
+            let rows = json_lines(text).into_iter();
+            rows.map(|row| {
+                (
+                    row["key"].clone(),
+                    row["value"].clone(),
+                    row["note"].clone(),
+                )
+            })
+            .collect::<Vec<_>>()
+        };
+        assert_eq!(all(&got.out), all(&expected), "{arguments:?}");
+    }
+}
+
+#[test]
+fn the_service_is_what_config_tells_of_unless_told_otherwise() {
+    let it = Configured::new("listen = \"0.0.0.0:8080\"\n[serve]\nstall = \"5s\"\n");
+    let text = it.printed(&["config"]);
+    assert_eq!(text, it.printed(&["config", "serve"]));
+    assert!(
+        text.starts_with("[serve]\nlisten = \"0.0.0.0:8080\" "),
+        "{text}"
+    );
+    let text = it.printed(&[
+        "config",
+        "--listen=[::]:1",
+        "--json",
+        "--token-file",
+        "/run/token",
+    ]);
+    assert_eq!(row(&text, "listen")["value"], "[::]:1");
+    assert_eq!(row(&text, "token-file")["value"], "/run/token");
+    assert_eq!(row(&text, "stall")["line"], 3);
+    assert_eq!(
+        row(&text, "sandbox-memory")["note"],
+        "what it promises to need, at most 256 MiB"
+    );
+}
+
+#[test]
+fn config_shows_no_secret() {
+    for more in [None, Some("--json")] {
+        let arguments = ["config", "exec", "--env", "PASSWORD=open sesame"];
+        let text = printed(arguments.into_iter().chain(more));
+        assert!(
+            text.contains("PASSWORD") && !text.contains("sesame"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn config_refuses_what_the_command_would() {
+    for (arguments, words) in [
+        (
+            &["config", "compute", "--sandboxs", "5"][..],
+            &["--sandboxes"][..],
+        ),
+        (
+            &["config", "compute", "--sandboxes", "many"],
+            &["write it as 1000"],
+        ),
+        (&["config", "man"], &["`man` has no settings", "compute"]),
+        (&["config", "frobnicate"], &["frobnicate"]),
+        (
+            &["config", "exec", "-i", "--stdin", "x"],
+            &["--interactive", "--stdin"],
+        ),
+    ] {
+        assert_fails(&ended(&mut cocoon(arguments)), 2, words);
+    }
+}
