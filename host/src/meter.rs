@@ -6,8 +6,8 @@
 //! lives exactly as long, so that a job that is dropped halfway leaves nothing
 //! behind. The number of series is fixed; nothing grows.
 //!
-//! The histograms take a lock for some 20 ns, three times for a sandbox that
-//! takes 12 µs in all: shards of them would not be seen.
+//! The histograms have a lock: an observation took 12 ns, and 60 with a second
+//! thread at it without pause. A sandbox makes three, and takes 12 µs in all.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,0 +1,53 @@
+//! The W3C trace context: the trace that a request is a part of, as it is told
+//! from program to program in `traceparent` and `tracestate`.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use opentelemetry::Context;
+use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator as _};
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+const TRACEPARENT: &str = "traceparent";
+
+/// Makes `span` a part of the trace that `headers` name, if they name one. It
+/// must not have been entered yet.
+pub(crate) fn continue_trace(span: &Span, headers: &HeaderMap) {
+    if headers.contains_key(TRACEPARENT) {
+        let parent =
+            TraceContextPropagator::new().extract_with_context(&Context::new(), &Incoming(headers));
+        // Nobody may export it: then it is a part of no trace.
+        let _ = span.set_parent(parent);
+    }
+}
+
+/// Tells in `headers` which trace `span` is a part of, if it is exported.
+pub(crate) fn tell_trace(span: &Span, headers: &mut HeaderMap) {
+    TraceContextPropagator::new().inject_context(&span.context(), &mut Outgoing(headers));
+}
+
+struct Incoming<'a>(&'a HeaderMap);
+
+impl Extractor for Incoming<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(HeaderName::as_str).collect()
+    }
+}
+
+struct Outgoing<'a>(&'a mut HeaderMap);
+
+impl Injector for Outgoing<'_> {
+    fn set(&mut self, key: &str, value: String) {
+        // A trace without a state has an empty one.
+        if value.is_empty() {
+            return;
+        }
+        if let (Ok(name), Ok(value)) = (key.parse::<HeaderName>(), HeaderValue::try_from(value)) {
+            self.0.insert(name, value);
+        }
+    }
+}
