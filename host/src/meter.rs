@@ -16,10 +16,10 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 
 use crate::error::RunError;
 use crate::limits::{Limit, SMALL_JOB_BYTES};
+use crate::tally::{Tally, Times};
 
 /// Counts and times what an engine's jobs do. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -29,14 +29,14 @@ pub struct Meter(Arc<Counts>);
 #[derive(Debug)]
 pub(crate) struct Counts {
     pub(crate) queue_length: Gauge,
-    pub(crate) queue_wait_seconds: Histogram,
-    pub(crate) sandboxes_live: Gauge,
+    pub(crate) queue_wait_seconds: Times,
+    pub(crate) sandboxes_live: Tally,
     pub(crate) sandboxes_max: Gauge,
     /// Memory of the large lane that jobs have.
     pub(crate) large_memory_bytes: Gauge,
     pub(crate) memory_max_bytes: Gauge,
-    pub(crate) instantiation_seconds: Histogram,
-    pub(crate) run_seconds: Histogram,
+    pub(crate) instantiation_seconds: Times,
+    pub(crate) run_seconds: Times,
     pub(crate) limits_hit: Family<LimitLabel, Counter>,
 }
 
@@ -53,23 +53,17 @@ impl From<Limit> for LimitLabel {
     }
 }
 
-/// From 4 µs, half of what a sandbox takes to start, to a minute, each bound
-/// twice the one before.
-pub(crate) fn time_buckets() -> impl Iterator<Item = f64> {
-    exponential_buckets(4e-6, 2.0, 25)
-}
-
 impl Meter {
     pub(crate) fn new(sandboxes_max: u32, memory_max_bytes: u64) -> Self {
         let counts = Counts {
             queue_length: Gauge::default(),
-            queue_wait_seconds: Histogram::new(time_buckets()),
-            sandboxes_live: Gauge::default(),
+            queue_wait_seconds: Times::default(),
+            sandboxes_live: Tally::default(),
             sandboxes_max: Gauge::default(),
             large_memory_bytes: Gauge::default(),
             memory_max_bytes: Gauge::default(),
-            instantiation_seconds: Histogram::new(time_buckets()),
-            run_seconds: Histogram::new(time_buckets()),
+            instantiation_seconds: Times::default(),
+            run_seconds: Times::default(),
             limits_hit: Family::default(),
         };
         counts.sandboxes_max.set(sandboxes_max.into());
@@ -122,7 +116,7 @@ impl Meter {
 
     /// Says that a job found room without waiting.
     pub(crate) fn did_not_wait(&self) {
-        self.0.queue_wait_seconds.observe(0.0);
+        self.0.queue_wait_seconds.observe(Duration::ZERO);
     }
 
     /// A job in the queue, for as long as the value lives.
@@ -137,7 +131,7 @@ impl Meter {
     /// A sandbox's place with its share of the large lane, for as long as the
     /// value lives.
     pub(crate) fn held(&self, large_bytes: u64) -> Held {
-        self.0.sandboxes_live.inc();
+        self.0.sandboxes_live.add(1);
         if large_bytes > 0 {
             self.0.large_memory_bytes.inc_by(signed(large_bytes));
         }
@@ -152,7 +146,7 @@ impl Meter {
     pub(crate) fn runs(&self, began: Instant) -> Runs {
         let since = Instant::now();
         let took = since.duration_since(began);
-        observe(&self.0.instantiation_seconds, took);
+        self.0.instantiation_seconds.observe(took);
         Runs {
             meter: self.clone(),
             since,
@@ -169,7 +163,7 @@ pub(crate) struct Queued<'a> {
 impl Drop for Queued<'_> {
     fn drop(&mut self) {
         self.counts.queue_length.dec();
-        observe(&self.counts.queue_wait_seconds, self.since.elapsed());
+        self.counts.queue_wait_seconds.observe(self.since.elapsed());
     }
 }
 
@@ -189,7 +183,7 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         let counts = &self.meter.0;
-        counts.sandboxes_live.dec();
+        counts.sandboxes_live.add(-1);
         if self.large_bytes > 0 {
             counts.large_memory_bytes.dec_by(signed(self.large_bytes));
         }
@@ -205,12 +199,8 @@ pub(crate) struct Runs {
 
 impl Drop for Runs {
     fn drop(&mut self) {
-        observe(&self.meter.0.run_seconds, self.since.elapsed());
+        self.meter.0.run_seconds.observe(self.since.elapsed());
     }
-}
-
-fn observe(histogram: &Histogram, time: Duration) {
-    histogram.observe(time.as_secs_f64());
 }
 
 /// Gauges are signed.

@@ -15,8 +15,11 @@ mod factorial;
 mod feed;
 mod health;
 mod listing;
+mod metrics;
 mod negotiate;
+mod observe;
 mod openapi;
+mod page;
 mod problem;
 pub mod server;
 mod tell;
@@ -27,10 +30,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 use axum::routing::get;
+use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::factorial::Factorial;
 use crate::limits::Limits;
+use crate::telemetry::{self, Build, HttpMetrics, Metrics};
 
 pub use problem::{PROBLEM_JSON, Problem};
 
@@ -40,6 +45,8 @@ pub struct Service(Arc<Inner>);
 
 struct Inner {
     factorial: Factorial,
+    http_metrics: HttpMetrics,
+    metrics: Metrics,
     component: String,
     cache_control: &'static str,
     draining: AtomicBool,
@@ -54,7 +61,20 @@ impl Service {
     /// from others by `component`. What was asked with a token is `private`: it
     /// is kept out of caches that several clients share.
     pub fn new(factorial: Factorial, component: String, private: bool) -> Self {
+        let (_, description) = described().split_for_parts();
+        let described = description.paths.paths.into_keys();
+        let others = page::PATHS
+            .iter()
+            .chain(&[OPENAPI])
+            .map(|&path| path.to_owned());
+        let http_metrics = HttpMetrics::new(described.chain(others));
+        let build = Build {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            component: component.clone(),
+        };
         Self(Arc::new(Inner {
+            metrics: Metrics::new(factorial.meter(), &http_metrics, build),
+            http_metrics,
             factorial,
             component,
             cache_control: if private { FOR_ONE } else { FOR_EVERYBODY },
@@ -81,14 +101,22 @@ impl Service {
         &self.0.factorial
     }
 
+    /// A connection that is open for as long as the value lives.
+    fn connection(&self) -> telemetry::Connection {
+        self.0.http_metrics.connection()
+    }
+
     fn component(&self) -> &str {
         &self.0.component
     }
 }
 
-/// The routes of the service.
-pub fn app(service: &Service) -> Router {
-    let (routes, description) = openapi::router()
+/// Where the description of the routes is.
+const OPENAPI: &str = "/openapi.json";
+
+/// The routes that are described.
+fn described() -> OpenApiRouter<Service> {
+    openapi::router()
         .routes(routes!(factorial::factorial))
         .routes(routes!(listing::factorials))
         .routes(routes!(tell::kinds))
@@ -96,15 +124,20 @@ pub fn app(service: &Service) -> Router {
         .routes(routes!(batch::batch))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
-        .split_for_parts();
+        .routes(routes!(metrics::metrics))
+}
+
+/// The routes of the service.
+pub fn app(service: &Service) -> Router {
+    let (routes, description) = described().split_for_parts();
     routes
-        .route("/openapi.json", get(openapi::document(&description)))
+        .merge(page::routes())
+        .route(OPENAPI, get(openapi::document(&description)))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
         .with_state(service.clone())
-        .layer(compress::layer())
-        .layer(axum::middleware::map_response(compress::tag))
-        .layer(axum::middleware::map_request(compress::not_for_old_clients))
+        .layer(compress::Compress)
+        .layer(observe::layer(service.0.http_metrics.clone()))
 }
 
 async fn not_found(uri: Uri) -> Problem {

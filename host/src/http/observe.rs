@@ -24,13 +24,13 @@ use crate::telemetry::{HttpMetrics, Observation, continue_trace, tell_trace};
 
 /// Observes all requests to the routes that it is laid around, and has to be the
 /// outermost layer to see all of their time.
-pub fn layer(metrics: HttpMetrics) -> Observe {
+pub(super) fn layer(metrics: HttpMetrics) -> Observe {
     Observe(metrics)
 }
 
 /// What [`layer`] makes.
 #[derive(Clone, Debug)]
-pub struct Observe(HttpMetrics);
+pub(super) struct Observe(HttpMetrics);
 
 impl<S> Layer<S> for Observe {
     type Service = Observed<S>;
@@ -45,7 +45,7 @@ impl<S> Layer<S> for Observe {
 
 /// A service whose requests are observed.
 #[derive(Clone, Debug)]
-pub struct Observed<S> {
+pub(super) struct Observed<S> {
     inner: S,
     metrics: HttpMetrics,
 }
@@ -119,7 +119,7 @@ fn agent(request: &Request) -> Option<&str> {
 
 /// A request that has no answer yet.
 #[derive(Debug)]
-pub struct Answering<F> {
+pub(super) struct Answering<F> {
     inner: F,
     observing: Option<(Observation, Span)>,
 }

@@ -159,6 +159,7 @@ impl Server {
             tracing::debug!(%error, "a connection is gone");
             return;
         }
+        let _counted = self.service.connection();
         let activity = Activity::new();
         let socket = Socket::new(stream, Arc::clone(&activity), self.stall);
         let (seen, server) = (Arc::clone(&activity), Arc::clone(&self));

@@ -14,9 +14,8 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 
-use crate::meter::time_buckets;
+use crate::tally::Times;
 
 /// The name of what no route matched.
 const OTHER: &str = "other";
@@ -41,7 +40,7 @@ struct Inner {
     connections: Gauge,
 }
 
-pub(super) type Durations = Family<RouteLabel, Histogram, fn() -> Histogram>;
+pub(super) type Durations = Family<RouteLabel, Times>;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct RequestLabels {
@@ -59,7 +58,7 @@ pub(super) struct RouteLabel {
 struct Route {
     name: String,
     ok: Counter,
-    duration: Histogram,
+    duration: Times,
 }
 
 impl HttpMetrics {
@@ -67,7 +66,7 @@ impl HttpMetrics {
     /// `/factorial/{n}`. Requests to others are counted together, as `other`.
     pub fn new(routes: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let requests = Family::default();
-        let durations: Durations = Family::new_with_constructor(|| Histogram::new(time_buckets()));
+        let durations: Durations = Family::default();
         let names = routes.into_iter().map(Into::into).chain([OTHER.to_owned()]);
         let routes: Vec<_> = names
             .map(|name| Route {
@@ -152,7 +151,7 @@ impl Drop for Observation {
                 OK => route.ok.inc(),
                 status => count(&inner.requests, &route.name, status).inc(),
             };
-            route.duration.observe(self.since.elapsed().as_secs_f64());
+            route.duration.observe(self.since.elapsed());
         }
     }
 }
