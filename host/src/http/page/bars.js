@@ -157,14 +157,14 @@ function read(job) {
   const [name = "", ...rest] = job ? described(job) : [];
   const strong = document.createElement("b");
   strong.textContent = name;
-  $("readout").replaceChildren(strong, job ? ` ${rest.join(", ")}` : overall());
+  $("readout").replaceChildren(strong, job ? ` · ${rest.join(" · ")}` : overall());
 }
 
 function overall() {
   const timed = (listing?.jobs ?? []).filter((job) => job?.us != null).sort((a, b) => a.us - b.us);
   if (!listing?.ended || !timed.length) return "";
   const [least, middle, most] = [timed[0], timed[timed.length >> 1], timed.at(-1)];
-  return `A sandbox took ${duration(middle.us / 1000)} in the middle, from ${duration(least.us / 1000)} for ${least.n}! to ${duration(most.us / 1000)} for ${most.n}!.`;
+  return `The median sandbox took ${duration(middle.us / 1000)}, from ${duration(least.us / 1000)} for ${least.n}! to ${duration(most.us / 1000)} for ${most.n}!.`;
 }
 
 function choose(n) {

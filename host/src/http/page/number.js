@@ -112,8 +112,7 @@ async function compute(request) {
 
 /** How many digits the answer must have, where /info knows. */
 function exactly({ info, request }) {
-  const count = Number(info?.digits?.exact ?? info?.digits);
-  return request.format === "decimal" && Number.isSafeInteger(count) ? count : null;
+  return request.format === "decimal" && Number.isSafeInteger(info?.digits) ? info.digits : null;
 }
 
 /** The digits from one place to another, found from the end. */
@@ -201,15 +200,14 @@ function paint(mine) {
   progress.max = total ?? 1;
   if (busy && (total == null || !received)) progress.removeAttribute("value");
   else progress.value = total == null ? Number(state === "done") : received;
-  const exact = info?.digits?.exact ?? (typeof info?.digits === "object" ? null : info?.digits);
-  const most = info?.digits?.at_most ?? info?.digits_at_most;
-  const known = exact != null ? counted.format(exact) : most != null ? `at most ${counted.format(most)}` : null;
+  const known = info?.digits != null ? counted.format(info.digits)
+    : info?.digits_at_most != null ? `at most ${counted.format(info.digits_at_most)}` : null;
   const got = counted.format(received);
   $("fact-digits").textContent = request.format !== "decimal" ? known ?? "–"
     : state === "done" ? got : received ? `${got} of ${known ?? "unknown"}` : known ?? "–";
   $("fact-elapsed").textContent = duration((mine.ended ?? performance.now()) - mine.began);
   $("fact-first").textContent = mine.first ? duration(mine.first - mine.began) : "–";
-  $("fact-memory").textContent = !info ? "–" : info.peak_bytes == null ? "more than can be had" : bytes(Number(info.peak_bytes));
+  $("fact-memory").textContent = !info ? "–" : info.peak_bytes == null ? "over 4 GiB" : bytes(Number(info.peak_bytes));
   $("fact-zeros").textContent = info?.trailing_zeros == null ? "–" : counted.format(info.trailing_zeros);
   for (const id of ["copy", "download"]) $(id).disabled = state !== "done";
   if (!busy && document.activeElement === $("stop")) $("compute").focus();
