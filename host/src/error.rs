@@ -102,6 +102,24 @@ impl RunError {
 }
 
 impl RunError {
+    /// What went wrong in a word, which is the same for all errors of a kind.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "malformed",
+            Self::TooLarge { .. } => "too_large",
+            Self::OutOfReach(_) => "out_of_reach",
+            Self::Busy { .. } => "busy",
+            Self::Stopped { .. } => "stopped",
+            Self::OverPromise { .. } => "over_promise",
+            Self::NotGranted { .. } => "not_granted",
+            Self::Trapped(_) => "trapped",
+            Self::Failed(_) => "failed",
+            Self::Upstream(_) => "upstream",
+            Self::ReaderGone => "reader_gone",
+            Self::WriterGone => "writer_gone",
+        }
+    }
+
     /// The limit that the job met. What broke its input off is the limit of
     /// another job.
     pub const fn limit(&self) -> Option<Limit> {

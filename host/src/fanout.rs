@@ -21,6 +21,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 use crate::channel::{Broadcast, Receiver, Sender, channel};
 use crate::error::RunError;
@@ -28,6 +30,7 @@ use crate::factorial::{Admitted, Estimate, Factorial, Grade, Part, Plan, Request
 use crate::limits::{AUTO_PROCESSORS_MIN, FAN_OUT_MAX};
 use crate::meter::Meter;
 use crate::pool::Permit;
+use crate::span::failed;
 
 /// How many sandboxes may be at work on one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +56,7 @@ pub struct Progress {
 pub struct FanOut {
     work: Work,
     progress: watch::Sender<Progress>,
+    span: Span,
 }
 
 enum Work {
@@ -79,19 +83,15 @@ impl FanOut {
         request: Request,
         width: Width,
     ) -> Result<Self, RunError> {
-        let sandboxes = match width {
-            Width::Auto => match processors() {
-                few if few < AUTO_PROCESSORS_MIN => 1,
-                many => many,
-            },
-            Width::UpTo(sandboxes) => sandboxes.clamp(1, FAN_OUT_MAX),
-        };
-        let work = if sandboxes == 1 {
-            Work::One(Box::new(factorial.admit(request).await?))
-        } else {
-            let plan = factorial.plan(request, sandboxes).await?;
-            admit(factorial, request, plan, width).await?
-        };
+        let span = tracing::debug_span!(
+            "fan_out",
+            cocoon.kind = %request.kind,
+            cocoon.n = %request.n,
+            error.type = Empty,
+            otel.status_description = Empty,
+        );
+        let work = find_room(factorial, request, width).instrument(span.clone());
+        let work = work.await.inspect_err(|error| failed(&span, error))?;
         let all = match &work {
             Work::One(_) => 1,
             Work::Many(crew) => crew.permits.len(),
@@ -99,6 +99,7 @@ impl FanOut {
         Ok(Self {
             work,
             progress: watch::Sender::new(Progress { done: 0, all }),
+            span,
         })
     }
 
@@ -128,6 +129,7 @@ impl FanOut {
     ) -> Result<Grade, RunError> {
         let digits = Arc::new(Broadcast::from(digits));
         let meter = self.meter().clone();
+        let span = self.span;
         let sent = async {
             let seed = seed.map_or_else(random_seed, Ok)?;
             match self.work {
@@ -138,9 +140,13 @@ impl FanOut {
                 Work::Many(crew) => crew.send(seed, &digits, &self.progress).await,
             }
         }
+        .instrument(span.clone())
         .await;
         digits.end(&sent.clone().map(|_| ()));
-        sent.inspect_err(|error| meter.ended_with(error))
+        sent.inspect_err(|error| {
+            meter.ended_with(error);
+            failed(&span, error);
+        })
     }
 
     fn meter(&self) -> &Meter {
@@ -148,6 +154,27 @@ impl FanOut {
             Work::One(admitted) => admitted.meter(),
             Work::Many(crew) => crew.factorial.meter(),
         }
+    }
+}
+
+async fn find_room(
+    factorial: &Factorial,
+    request: Request,
+    width: Width,
+) -> Result<Work, RunError> {
+    let sandboxes = match width {
+        Width::Auto => match processors() {
+            few if few < AUTO_PROCESSORS_MIN => 1,
+            many => many,
+        },
+        Width::UpTo(sandboxes) => sandboxes.clamp(1, FAN_OUT_MAX),
+    };
+    if sandboxes == 1 {
+        let admitted = factorial.admit(request).await?;
+        Ok(Work::One(Box::new(admitted)))
+    } else {
+        let plan = factorial.plan(request, sandboxes).await?;
+        admit(factorial, request, plan, width).await
     }
 }
 
@@ -203,15 +230,24 @@ impl Crew {
         for (index, (permit, wires)) in self.permits.into_iter().zip(wires).enumerate() {
             let factorial = self.factorial.clone();
             let part = self.plan.part(index, seed);
-            running.spawn(async move {
+            let span = tracing::debug_span!(
+                "step",
+                cocoon.step = i64::from(part.index),
+                error.type = Empty,
+                otel.status_description = Empty,
+            );
+            let running_in = span.clone();
+            let performed = async move {
                 let Wires { inputs, outputs } = wires;
                 let ended = step(&factorial, part, permit, inputs, &outputs).await;
+                let ended = ended.inspect_err(|error| failed(&span, error));
                 // The last step ends when the whole has.
                 if index != last {
                     outputs.end(&ended.clone().map(|_| ()));
                 }
                 (index, ended)
-            });
+            };
+            running.spawn(performed.instrument(running_in));
         }
         let ended = join(&mut running, last, progress).await;
         // The places are back, and nobody computes any more, before it is told.

@@ -10,12 +10,15 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+use tracing::Span;
+use tracing::field::Empty;
 
 use crate::deadline::Deadline;
 use crate::engine::Engine;
 use crate::error::RunError;
 use crate::limits::{Limit, Limits, SMALL_JOB_BYTES};
 use crate::meter::{Held, Meter};
+use crate::span::failed;
 
 /// The unit in which memory is admitted: one page of linear memory.
 const PAGE_BYTES: u64 = 64 << 10;
@@ -130,6 +133,12 @@ impl Pool {
     /// [`RunError::Busy`] where the queue is full, [`RunError::Stopped`] where
     /// the deadline passes in the queue.
     pub async fn admit(&self, cap_bytes: u64, deadline: &Deadline) -> Result<Permit, RunError> {
+        let span = queue_span(1, cap_bytes);
+        let admitted = self.admit_one(cap_bytes, deadline).await;
+        admitted.inspect_err(|error| failed(&span, error))
+    }
+
+    async fn admit_one(&self, cap_bytes: u64, deadline: &Deadline) -> Result<Permit, RunError> {
         // Memory first: who waits for it must not hold a sandbox's place.
         let memory = if cap_bytes > SMALL_JOB_BYTES {
             Some(
@@ -159,6 +168,16 @@ impl Pool {
     ///
     /// As [`Pool::admit`], of the whole as of each.
     pub async fn admit_all(
+        &self,
+        caps_bytes: &[u64],
+        deadline: &Deadline,
+    ) -> Result<Vec<Permit>, RunError> {
+        let span = queue_span(caps_bytes.len(), caps_bytes.iter().sum());
+        let admitted = self.admit_many(caps_bytes, deadline).await;
+        admitted.inspect_err(|error| failed(&span, error))
+    }
+
+    async fn admit_many(
         &self,
         caps_bytes: &[u64],
         deadline: &Deadline,
@@ -260,6 +279,17 @@ impl Pool {
             Err(_) => unreachable!("the pool never closes its semaphores"),
         }
     }
+}
+
+/// The span of a wait for `sandboxes` places and `memory_bytes` in all.
+fn queue_span(sandboxes: usize, memory_bytes: u64) -> Span {
+    tracing::debug_span!(
+        "queue",
+        cocoon.sandboxes = i64::try_from(sandboxes).unwrap_or(i64::MAX),
+        cocoon.memory_cap_bytes = memory_bytes.cast_signed(),
+        error.type = Empty,
+        otel.status_description = Empty,
+    )
 }
 
 impl Lanes {

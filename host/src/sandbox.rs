@@ -8,6 +8,8 @@
 use std::pin::pin;
 use std::time::Instant;
 
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 use wasmtime::{Store, Trap, UpdateDeadline};
 use wasmtime_wasi::WasiCtx;
 
@@ -18,6 +20,7 @@ use crate::error::RunError;
 use crate::limits::{Limit, Limits};
 use crate::meter::{Meter, Runs};
 use crate::pool::Permit;
+use crate::span::failed;
 
 /// A running instance of a component of world `W`.
 pub struct Sandbox<W: World> {
@@ -44,7 +47,14 @@ impl<W: World> Sandbox<W> {
     ) -> Result<Self, RunError> {
         let began = Instant::now();
         let limits = component.engine().limits().clone();
-        let state = State::new(permit.cap_bytes(), wasi);
+        let span = tracing::debug_span!(
+            "sandbox",
+            cocoon.memory_cap_bytes = permit.cap_bytes().cast_signed(),
+            cocoon.memory_used_bytes = Empty,
+            error.type = Empty,
+            otel.status_description = Empty,
+        );
+        let state = State::new(permit.cap_bytes(), wasi, span);
         let mut store = Store::new(component.engine().wasmtime(), state);
         store.limiter(|state| &mut state.memory);
         let deadline = permit.deadline().clone();
@@ -62,7 +72,11 @@ impl<W: World> Sandbox<W> {
                 _runs: permit.meter().runs(began),
                 permit,
             }),
-            Err(error) => Err(explain(&error, &store, &limits, permit.deadline())),
+            Err(error) => {
+                let error = explain(&error, &store, &limits, permit.deadline());
+                failed(store.data().span(), &error);
+                Err(error)
+            }
         }
     }
 
@@ -79,13 +93,19 @@ impl<W: World> Sandbox<W> {
         // Pinned here, since an argument would be held twice, and what is run is
         // most of what a suspended sandbox takes of the host's heap.
         let ran = {
-            let running = pin!(call(&mut self.store, &self.exports));
-            deadline.within(running).await?
+            let span = self.store.data().span().clone();
+            let running = pin!(call(&mut self.store, &self.exports).instrument(span));
+            deadline.within(running).await
         };
-        match ran {
-            Ok(result) => Ok(result),
-            Err(error) => Err(explain(&error, &self.store, &self.limits, deadline)),
-        }
+        let ran = ran.and_then(|ran| {
+            ran.map_err(|error| explain(&error, &self.store, &self.limits, deadline))
+        });
+        ran.inspect_err(|error| failed(self.span(), error))
+    }
+
+    /// The span of all that happens in the sandbox.
+    pub(crate) fn span(&self) -> &Span {
+        self.store.data().span()
     }
 
     /// Ends the sandbox and keeps its place, for a fresh one.

@@ -14,6 +14,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio_util::sync::PollSender;
+use tracing::Span;
+use tracing::field::Empty;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{
     Destination, FutureConsumer, Lift, Source, StreamConsumer, StreamProducer, StreamResult,
@@ -116,6 +118,7 @@ pub fn byte_outlet(
         cap_bytes,
         left_bytes: cap_bytes,
         deadline,
+        span: tracing::debug_span!("channel", cocoon.output_bytes = Empty),
         _open: open,
     };
     (outlet, Closed(closed))
@@ -128,6 +131,7 @@ struct ByteOutlet {
     cap_bytes: u64,
     left_bytes: u64,
     deadline: Option<Deadline>,
+    span: Span,
     _open: oneshot::Sender<()>,
 }
 
@@ -155,6 +159,16 @@ impl ByteOutlet {
             Poll::Pending
         } else {
             Poll::Ready(!self.values.is_empty())
+        }
+    }
+}
+
+impl Drop for ByteOutlet {
+    fn drop(&mut self) {
+        if !self.span.is_disabled() {
+            let sent_bytes = self.cap_bytes - self.left_bytes;
+            self.span
+                .record("cocoon.output_bytes", sent_bytes.cast_signed());
         }
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! It lives and dies with the store of one sandbox.
 
+use tracing::Span;
 use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -16,12 +17,14 @@ pub struct State {
     /// computes never does.
     wasi: Option<Box<WasiCtx>>,
     resources: ResourceTable,
+    span: Span,
 }
 
 impl State {
     /// State whose memory is capped at `cap_bytes`. Without `wasi` the sandbox
-    /// is handed nothing: no arguments, no environment, closed streams.
-    pub(crate) fn new(cap_bytes: u64, wasi: Option<WasiCtx>) -> Self {
+    /// is handed nothing: no arguments, no environment, closed streams. `span` is
+    /// the sandbox's, and lives as long as the state.
+    pub(crate) fn new(cap_bytes: u64, wasi: Option<WasiCtx>, span: Span) -> Self {
         let mut resources = ResourceTable::new();
         resources.set_max_capacity(HOST_OBJECTS);
         Self {
@@ -33,7 +36,12 @@ impl State {
             },
             wasi: wasi.map(Box::new),
             resources,
+            span,
         }
+    }
+
+    pub(crate) fn span(&self) -> &Span {
+        &self.span
     }
 }
 
@@ -108,12 +116,17 @@ impl ResourceLimiter for MemoryCap {
     }
 }
 
-impl Drop for MemoryCap {
+impl Drop for State {
     fn drop(&mut self) {
-        tracing::debug!(
-            used_bytes = self.used_bytes,
-            cap_bytes = self.cap_bytes,
-            "a sandbox's memory"
-        );
+        let MemoryCap {
+            used_bytes,
+            cap_bytes,
+            ..
+        } = self.memory;
+        tracing::debug!(used_bytes, cap_bytes, "a sandbox's memory");
+        if !self.span.is_disabled() {
+            self.span
+                .record("cocoon.memory_used_bytes", used_bytes.cast_signed());
+        }
     }
 }

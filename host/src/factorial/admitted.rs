@@ -8,12 +8,13 @@ use std::pin::pin;
 use bytes::Bytes;
 
 use super::bindings::{Estimate, FactorialWorld, Grade, Request};
-use super::{digits, held_to_proof, held_to_reply, random_seed};
+use super::{digits, held_to_proof, held_to_reply, random_seed, span};
 use crate::channel::{Broadcast, Sender};
 use crate::error::RunError;
 use crate::limits::{Limit, REPLY_BYTES};
 use crate::meter::Meter;
 use crate::sandbox::Sandbox;
+use crate::span::failed;
 
 /// A request that has its sandbox.
 pub struct Admitted {
@@ -84,6 +85,13 @@ impl Admitted {
     }
 
     async fn reply(&mut self) -> Result<String, RunError> {
+        let Request { kind, n, .. } = self.request;
+        let span = span!(self.sandbox, "compute", kind, n);
+        let answer = self.ask_reply().await;
+        answer.inspect_err(|error| failed(&span, error))
+    }
+
+    async fn ask_reply(&mut self) -> Result<String, RunError> {
         let request = self.request;
         let answer = self
             .sandbox
@@ -135,6 +143,7 @@ impl Admitted {
                     None => random_seed()?,
                 };
                 let request = self.request;
+                let span = span!(self.sandbox, "digits", request.kind, request.n);
                 let cap_bytes = self.sandbox.limits().get(Limit::Output);
                 let deadline = Some(self.sandbox.deadline().clone());
                 let streaming = self.sandbox.run(async |store, component| {
@@ -151,8 +160,10 @@ impl Admitted {
                         })
                         .await?
                 });
-                let grade = digits::while_read(pin!(streaming), digits).await?;
-                held_to_proof(request.proved, grade)
+                digits::while_read(pin!(streaming), digits)
+                    .await
+                    .and_then(|grade| held_to_proof(request.proved, grade))
+                    .inspect_err(|error| failed(&span, error))
             }
         }
     }

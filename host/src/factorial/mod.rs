@@ -29,6 +29,7 @@ use crate::limits::{COSTS_REMEMBERED, ERROR_CHARS, Limit, Limits, REPLY_BYTES, S
 use crate::meter::Meter;
 use crate::pool::{Permit, Pool};
 use crate::sandbox::Sandbox;
+use crate::span::failed;
 
 pub use admitted::Admitted;
 use bindings::Error;
@@ -50,6 +51,23 @@ pub const BUNDLED: Source = Source::Bundled {
 
 /// The processor that the bundled component's code was compiled for.
 pub const BUNDLED_FOR: &str = env!("COCOON_CODE_FOR");
+
+/// The span of what is asked of the component in `$sandbox`.
+macro_rules! span {
+    ($sandbox:expr, $name:literal, $kind:expr, $n:expr) => {
+        tracing::debug_span!(
+            target: "cocoon::factorial",
+            parent: $sandbox.span(),
+            $name,
+            cocoon.kind = %$kind,
+            // As text: the integers of OpenTelemetry end at half of ours.
+            cocoon.n = %$n,
+            error.type = tracing::field::Empty,
+            otel.status_description = tracing::field::Empty,
+        )
+    };
+}
+pub(crate) use span;
 
 /// Answers requests, each from a fresh sandbox. Cheap to clone.
 #[derive(Clone)]
@@ -159,6 +177,7 @@ impl Factorial {
         sandbox: &mut Sandbox<FactorialWorld>,
         request: Request,
     ) -> Result<Estimate, RunError> {
+        let span = span!(sandbox, "cost", request.kind, request.n);
         let cost = sandbox
             .run(async |store, component| {
                 component
@@ -166,7 +185,9 @@ impl Factorial {
                     .call_cost(store, request)
                     .await
             })
-            .await??;
+            .await
+            .and_then(|cost| Ok(cost?))
+            .inspect_err(|error| failed(&span, error))?;
         self.0.costs.insert(request, cost);
         Ok(cost)
     }
@@ -185,15 +206,17 @@ impl Factorial {
         let mut sandbox = self
             .sandbox(self.first_cap_bytes(), &self.0.pool.deadline())
             .await?;
-        let info = sandbox
+        let span = span!(sandbox, "info", kind, n);
+        sandbox
             .run(async |store, component| {
                 component
                     .cocoon_factorial_factorial()
                     .call_info(store, kind, n)
                     .await
             })
-            .await??;
-        Ok(info)
+            .await
+            .and_then(|info| Ok(info?))
+            .inspect_err(|error| failed(&span, error))
     }
 
     /// A coroutine: one sandbox that answers each of `requests` in order, each

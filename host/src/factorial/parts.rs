@@ -10,13 +10,14 @@ use bytes::Bytes;
 use wasmtime::component::StreamReader;
 
 use super::bindings::{Estimate, FactorialWorld, Grade, Request, Step};
-use super::{Factorial, digits, held_to_proof};
+use super::{Factorial, digits, held_to_proof, span};
 use crate::channel::{Broadcast, Inlet, Receiver, Sender};
 use crate::deadline::Deadline;
 use crate::error::RunError;
 use crate::limits::{Limit, PLAN_STEPS};
 use crate::pool::Permit;
 use crate::sandbox::Sandbox;
+use crate::span::failed;
 
 /// How several sandboxes compute one number, as the component planned it.
 #[derive(Clone, Debug)]
@@ -88,6 +89,7 @@ impl Factorial {
             None => self.cost_in(&mut sandbox, request).await?,
         };
         self.check_output(&cost)?;
+        let span = span!(sandbox, "plan", request.kind, request.n);
         let steps = sandbox
             .run(async |store, component| {
                 component
@@ -95,8 +97,10 @@ impl Factorial {
                     .call_plan(store, request, sandboxes)
                     .await
             })
-            .await??;
-        check(&steps)?;
+            .await
+            .and_then(|steps| Ok(steps?))
+            .and_then(|steps| check(&steps).map(|()| steps))
+            .inspect_err(|error| failed(&span, error))?;
         Ok(Plan {
             request,
             sandboxes,

@@ -9,10 +9,11 @@ use bytes::Bytes;
 use wasmtime::component::StreamReader;
 
 use super::bindings::{Kind, Verdict};
-use super::{Factorial, held_to_line};
+use super::{Factorial, held_to_line, span};
 use crate::channel::{Inlet, Receiver};
 use crate::error::RunError;
 use crate::limits::VERIFY_BYTES;
+use crate::span::failed;
 
 impl Factorial {
     /// Whether `digits` are those of the `kind` of `n`. It stops reading as soon
@@ -42,6 +43,7 @@ impl Factorial {
     ) -> Result<Verdict, RunError> {
         let cap_bytes = self.first_cap_bytes().max(VERIFY_BYTES);
         let mut sandbox = self.sandbox(cap_bytes, &self.0.pool.deadline()).await?;
+        let span = span!(sandbox, "verify", kind, n);
         let verdict = sandbox
             .run(async |store, component| {
                 store
@@ -55,7 +57,9 @@ impl Factorial {
                     })
                     .await?
             })
-            .await??;
+            .await
+            .and_then(|verdict| Ok(verdict?))
+            .inspect_err(|error| failed(&span, error))?;
         Ok(match verdict {
             Verdict::Wrong(text) => Verdict::Wrong(held_to_line(&text)),
             right @ Verdict::Right(_) => right,

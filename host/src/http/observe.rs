@@ -214,7 +214,9 @@ impl HttpBody for ObservedBody {
 
 impl Drop for ObservedBody {
     fn drop(&mut self) {
-        self.span.record("http.response.body.size", self.sent_bytes);
+        if !self.span.is_disabled() {
+            self.span.record("http.response.body.size", self.sent_bytes);
+        }
     }
 }
 
