@@ -1,14 +1,96 @@
-//! What the service tells of itself: metrics for whoever asks, and the traces
-//! that its requests are parts of.
+//! What the service tells of itself: metrics for whoever asks, traces over OTLP,
+//! and a log.
 //!
-//! Nothing here stands in a request's way: a request adds to counters, and who
-//! reads them pays for the reading.
+//! Nothing here stands in a request's way. A request adds to counters, and who
+//! reads them pays for the reading; its spans go into a bounded queue, and are
+//! dropped where that is full. What is logged goes to standard error.
 
 mod context;
+mod delivery;
 mod http_metrics;
+mod logs;
 mod metrics;
 mod process;
+mod traces;
+
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub(crate) use context::{continue_trace, tell_trace};
 pub use http_metrics::{Connection, HttpMetrics, Observation};
+pub use logs::{LOG_FILTER, LogFormat};
 pub use metrics::{Build, METRICS_TYPE, Metrics};
+use traces::{Export, Target};
+
+/// Why there is no telemetry.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TelemetryError {
+    /// The log is filtered by something that is no filter.
+    #[error(
+        "`{filter}` is no log filter ({reason}); write it as cocoon=debug, or as cocoon=warn,cocoon::http=debug"
+    )]
+    Filter {
+        /// The filter.
+        filter: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Spans are to go where none can be sent.
+    #[error(
+        "{name} is `{value}`, and spans are sent to http:// addresses only: no TLS is built in; have an OpenTelemetry Collector beside this program that sends them on"
+    )]
+    Endpoint {
+        /// The variable.
+        name: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// Spans are to be sent in a way that is not built in.
+    #[error("{name} is `{value}`, and must be grpc or http/protobuf")]
+    Protocol {
+        /// The variable.
+        name: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// Spans are to be exported in a way that is not built in.
+    #[error(
+        "OTEL_TRACES_EXPORTER is `{0}`, and must be otlp or none; an OpenTelemetry Collector sends spans on in other ways"
+    )]
+    Exporter(String),
+    /// The exporter does not start.
+    #[error("no spans can be exported: {0}")]
+    Start(String),
+    /// There is a log already.
+    #[error("telemetry was started before")]
+    Started,
+}
+
+/// Telemetry, for as long as it lives. The last spans are sent when it is
+/// dropped, which takes [`crate::limits::TELEMETRY_FLUSH_MS`] at most.
+#[derive(Debug)]
+#[must_use]
+pub struct Guard {
+    _export: Option<Export>,
+}
+
+/// Starts the log of this process, of what `filter` lets through, and the export
+/// of spans if the environment asks for it.
+///
+/// # Errors
+///
+/// Where the filter is none, where the environment asks for what cannot be had,
+/// or where telemetry was started before.
+pub fn start(format: LogFormat, filter: &str) -> Result<Guard, TelemetryError> {
+    let export = match Target::find(traces::environment)? {
+        Some(target) => Some(Export::start(&target)?),
+        None => None,
+    };
+    let log = logs::layer(format, filter)?;
+    tracing_subscriber::registry()
+        .with(export.as_ref().map(Export::layer))
+        .with(log)
+        .try_init()
+        .map_err(|_| TelemetryError::Started)?;
+    Ok(Guard { _export: export })
+}

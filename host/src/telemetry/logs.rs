@@ -1,0 +1,92 @@
+//! The log: one line for each event on standard error, as text for people or as
+//! JSON for programs.
+
+use std::fmt;
+use std::io;
+use std::str::FromStr;
+
+use tracing::Subscriber;
+use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{EnvFilter, Layer, fmt as lines};
+
+use super::TelemetryError;
+
+/// What is logged unless something else is asked for.
+pub const LOG_FILTER: &str = "cocoon=warn";
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people. The time is left to whoever collects the lines.
+    #[default]
+    Text,
+    /// One JSON object a line, with its time.
+    Json,
+}
+
+impl LogFormat {
+    /// Every format.
+    pub const ALL: [Self; 2] = [Self::Text, Self::Json];
+}
+
+impl fmt::Display for LogFormat {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        })
+    }
+}
+
+impl FromStr for LogFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|format| format.to_string() == text)
+            .ok_or_else(|| format!("`{text}` is no log format; it must be text or json"))
+    }
+}
+
+/// The layer that writes what `filter` lets through. A span that it lets through,
+/// which at `cocoon=debug` all do, is written when it ends.
+pub(super) fn layer<S>(
+    format: LogFormat,
+    filter: &str,
+) -> Result<Box<dyn Layer<S> + Send + Sync>, TelemetryError>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    let filter = EnvFilter::try_new(filter).map_err(|error| TelemetryError::Filter {
+        filter: filter.to_owned(),
+        reason: error.to_string(),
+    })?;
+    let layer = lines::layer()
+        .with_writer(io::stderr)
+        .with_span_events(FmtSpan::CLOSE);
+    Ok(match format {
+        LogFormat::Text => layer.without_time().with_filter(filter).boxed(),
+        LogFormat::Json => layer
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .with_filter(filter)
+            .boxed(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_format_can_be_written_and_read_back() {
+        for format in LogFormat::ALL {
+            assert_eq!(format.to_string().parse(), Ok(format));
+        }
+        let error = "xml".parse::<LogFormat>().expect_err("no format");
+        assert!(error.contains("text or json"), "{error}");
+    }
+}
