@@ -10,6 +10,7 @@ use cocoon::command::ProgramError;
 use cocoon::component::ComponentError;
 use cocoon::engine::EngineError;
 use cocoon::http::access::AccessError;
+use cocoon::telemetry::TelemetryError;
 
 use super::config::ConfigError;
 
@@ -22,6 +23,8 @@ pub(crate) enum Failure {
     Component(#[from] ComponentError),
     #[error(transparent)]
     Engine(#[from] EngineError),
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
     #[error(transparent)]
     Access(#[from] AccessError),
     #[error(transparent)]
@@ -62,6 +65,7 @@ impl Failure {
             Self::Run(_)
             | Self::Component(_)
             | Self::Engine(_)
+            | Self::Telemetry(_)
             | Self::Access(_)
             | Self::Io { .. }
             | Self::Wrong

@@ -20,6 +20,7 @@ use cocoon::engine::Engine;
 use cocoon::factorial::{BUNDLED, Factorial};
 use cocoon::limits::Limits;
 use cocoon::machine::Machine;
+use cocoon::telemetry::{self, LOG_FILTER, LogFormat};
 
 use config::Settings;
 use failure::Failure;
@@ -127,7 +128,11 @@ pub(crate) fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return failure::usage(&error.format(&mut Cli::command())),
     };
-    start_log();
+    let filter = std::env::var("COCOON_LOG").unwrap_or_else(|_| LOG_FILTER.to_owned());
+    let _telemetry = match telemetry::start(LogFormat::Text, &filter) {
+        Ok(telemetry) => telemetry,
+        Err(error) => return failure::report(Err(error.into())),
+    };
     let ended = match cli.command {
         Command::Run(command) => run(command.run()),
         Command::Compute(command) => run(command.run()),
@@ -142,16 +147,6 @@ pub(crate) fn main() -> ExitCode {
         Command::Man => commands::man::run(Cli::command()),
     };
     failure::report(ended)
-}
-
-/// Logs go to standard error, as `COCOON_LOG` asks for; warnings by default.
-fn start_log() {
-    let filter = std::env::var("COCOON_LOG").unwrap_or_else(|_| "cocoon=warn".to_owned());
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
-        .with_writer(std::io::stderr)
-        .without_time()
-        .init();
 }
 
 /// How long threads that wait for the system are waited for in the end.
