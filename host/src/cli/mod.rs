@@ -37,6 +37,9 @@ struct Cli {
     /// over it
     #[arg(long, global = true, value_name = "FILE", env = config::VARIABLE, hide_env_values = true)]
     config: Option<PathBuf>,
+    /// How the log is written to standard error: text or json
+    #[arg(long, global = true, default_value_t, value_name = "FORMAT", env = "COCOON_LOG_FORMAT", hide_env_values = true)]
+    log_format: LogFormat,
     #[command(subcommand)]
     command: Command,
 }
@@ -129,7 +132,7 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => return failure::usage(&error.format(&mut Cli::command())),
     };
     let filter = std::env::var("COCOON_LOG").unwrap_or_else(|_| LOG_FILTER.to_owned());
-    let _telemetry = match telemetry::start(LogFormat::Text, &filter) {
+    let _telemetry = match telemetry::start(cli.log_format, &filter) {
         Ok(telemetry) => telemetry,
         Err(error) => return failure::report(Err(error.into())),
     };
