@@ -38,7 +38,14 @@ struct Cli {
     #[arg(long, global = true, value_name = "FILE", env = config::VARIABLE, hide_env_values = true)]
     config: Option<PathBuf>,
     /// How the log is written to standard error: text or json
-    #[arg(long, global = true, default_value_t, value_name = "FORMAT", env = "COCOON_LOG_FORMAT", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        default_value_t,
+        value_name = "FORMAT",
+        env = "COCOON_LOG_FORMAT",
+        hide_env_values = true
+    )]
     log_format: LogFormat,
     #[command(subcommand)]
     command: Command,

@@ -34,6 +34,8 @@ pub(super) struct Activity {
     idle_since_ms: AtomicU64,
     /// Whether requests are multiplexed: then ending it cuts none of them.
     multiplexed: AtomicBool,
+    /// Whether there was a request.
+    asked: AtomicBool,
     begun: Notify,
 }
 
@@ -46,6 +48,7 @@ impl Activity {
             read_bytes_idle: AtomicU64::new(0),
             idle_since_ms: AtomicU64::new(0),
             multiplexed: AtomicBool::new(false),
+            asked: AtomicBool::new(false),
             begun: Notify::new(),
         })
     }
@@ -56,6 +59,7 @@ impl Activity {
         if multiplexed {
             self.multiplexed.store(true, Ordering::Relaxed);
         }
+        self.asked.store(true, Ordering::Relaxed);
         self.begun.notify_one();
         Answering(Arc::clone(self))
     }
@@ -67,6 +71,11 @@ impl Activity {
             && self.answering.load(Ordering::Relaxed) == 0
             && self.read_bytes.load(Ordering::Relaxed)
                 > self.read_bytes_idle.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing was asked yet.
+    pub(super) fn is_fresh(&self) -> bool {
+        !self.asked.load(Ordering::Relaxed)
     }
 
     /// Waits until a request is complete.

@@ -33,6 +33,10 @@ use crate::limits::{CONNECTION_STREAMS, Limit, Limits};
 /// used up, and come back.
 const REFUSED_PAUSE: Duration = Duration::from_millis(50);
 
+/// How long the first request of a connection may take to begin when the server
+/// ends. Who has just connected has a request in mind.
+const FRESH_PATIENCE: Duration = Duration::from_millis(500);
+
 /// How a server ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -84,19 +88,32 @@ pub async fn serve(
             connections.spawn(connection);
         }
     }
-    // Who has connected before the listener closes is not sent away.
-    while let Some(Ok((stream, _))) = futures::FutureExt::now_or_never(listener.accept())
-        && let Ok(place) = Arc::clone(&places).try_acquire_owned()
-    {
+    for stream in connected(listener) {
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            break;
+        };
         connections.spawn(Arc::clone(&server).drive(stream, ending.clone(), place));
     }
-    drop(listener);
     ending.cancel();
     connections.close();
     match timeout(time(&limits, Limit::DrainTimeout), connections.wait()).await {
         Ok(()) => End::Drained,
         Err(_) => End::GivenUp(connections.len()),
     }
+}
+
+/// Closes the listener. Who has connected before is not sent away.
+fn connected(listener: TcpListener) -> Vec<TcpStream> {
+    let Ok(listener) = listener.into_std() else {
+        return Vec::new();
+    };
+    let accepted = std::iter::from_fn(|| listener.accept().ok());
+    accepted
+        .filter_map(|(stream, _)| {
+            stream.set_nonblocking(true).ok()?;
+            TcpStream::from_std(stream).ok()
+        })
+        .collect()
 }
 
 /// A connection that was accepted, or nothing after a pause.
@@ -206,13 +223,20 @@ impl Server {
         };
         tokio::select! {
             () = idle => {}
-            () = ending.cancelled() => {
-                while activity.is_receiving() {
-                    if timeout(self.idle, activity.begun()).await.is_err() {
-                        return;
-                    }
+            // Looked at again each time, since a request that began before may be
+            // told only now.
+            () = ending.cancelled() => loop {
+                let patience = if activity.is_receiving() {
+                    self.idle
+                } else if activity.is_fresh() {
+                    FRESH_PATIENCE
+                } else {
+                    return;
+                };
+                if timeout(patience, activity.begun()).await.is_err() {
+                    return;
                 }
-            }
+            },
         }
     }
 }
