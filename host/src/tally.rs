@@ -104,7 +104,7 @@ fn bucket(time_ns: u64) -> usize {
 )]
 fn bound(bucket: usize) -> f64 {
     if bucket == BUCKETS - 1 {
-        f64::MAX
+        f64::INFINITY
     } else {
         (FIRST_NS << bucket) as f64 / 1e9
     }
