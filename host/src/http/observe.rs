@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 
 use axum::body::{Body, HttpBody};
 use axum::extract::{MatchedPath, Request};
-use axum::http::Method;
+use axum::http::{Method, Version};
 use axum::response::Response;
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
@@ -94,7 +94,7 @@ fn span(request: &Request, route: Option<&str>) -> Span {
         url.path = request.uri().path(),
         url.query = request.uri().query(),
         url.scheme = "http",
-        network.protocol.version = ?request.version(),
+        network.protocol.version = version(request.version()),
         user_agent.original = agent(request),
         error.type = Empty,
     )
@@ -109,6 +109,16 @@ fn name(method: &Method, route: Option<&str>) -> String {
     match route {
         Some(route) => format!("{method} {route}"),
         None => method.to_owned(),
+    }
+}
+
+/// The version of HTTP as OpenTelemetry writes it.
+fn version(version: Version) -> Option<&'static str> {
+    match version {
+        Version::HTTP_10 => Some("1.0"),
+        Version::HTTP_11 => Some("1.1"),
+        Version::HTTP_2 => Some("2"),
+        _ => None,
     }
 }
 
