@@ -113,7 +113,8 @@ pub(crate) fn cocoon<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) ->
 /// Takes the settings of whoever runs the tests away from a command.
 pub(crate) fn clean(command: &mut Command) -> &mut Command {
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("COCOON_") {
+        let text = name.to_string_lossy();
+        if text.starts_with("COCOON_") || text.starts_with("OTEL_") {
             command.env_remove(name);
         }
     }

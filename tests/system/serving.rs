@@ -1,0 +1,96 @@
+//! The real service, on a port of its own, and plain requests to it.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
+
+use rustix::process::Signal;
+
+use crate::harness::{NEVER, kill};
+
+/// A service, which ends with the test.
+pub(crate) struct Serving {
+    child: Child,
+    address: String,
+    told: Option<JoinHandle<String>>,
+}
+
+impl Serving {
+    /// Starts `cocoon serve`, on a port that is free unless its arguments name
+    /// another.
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .env("COCOON_LISTEN", "127.0.0.1:0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("a service that starts");
+        let mut stderr = child.stderr.take().expect("its standard error");
+        let told = std::thread::spawn(move || {
+            let mut told = String::new();
+            stderr.read_to_string(&mut told).expect("text");
+            told
+        });
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().expect("its standard output"))
+            .read_line(&mut line)
+            .expect("its start line");
+        let address = line
+            .split_once("http://")
+            .and_then(|(_, rest)| rest.split_whitespace().next());
+        let address = address.unwrap_or_else(|| panic!("an address in {line:?}"));
+        Self {
+            address: address.to_owned(),
+            child,
+            told: Some(told),
+        }
+    }
+
+    /// The answer to a request, from its status to its last byte.
+    pub(crate) fn ask(&self, path: &str, headers: &[(&str, &str)]) -> String {
+        let mut stream = TcpStream::connect(&self.address).expect("a connection");
+        stream.set_read_timeout(Some(NEVER)).expect("a timeout");
+        let headers: String = headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}\r\n"))
+            .collect();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{headers}\r\n"
+        )
+        .expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer
+    }
+
+    /// Ends it; what it told on standard error.
+    pub(crate) fn end(mut self) -> String {
+        kill(self.child.id(), Signal::TERM);
+        let ended = self.child.wait().expect("its end");
+        let told = self.told.take().expect("told once");
+        let told = told.join().expect("no panic");
+        assert_eq!(ended.code(), Some(0), "{told}");
+        told
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // Ended already, if all went well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The status of an answer.
+pub(crate) fn status_of(answer: &str) -> &str {
+    answer.split(' ').nth(1).expect("a status")
+}
+
+/// The head of an answer in lower case, and its body.
+pub(crate) fn parts_of(answer: &str) -> (String, &str) {
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a body");
+    (head.to_ascii_lowercase(), body)
+}
