@@ -21,10 +21,13 @@ mod hostile_factorial;
 mod hostile_program;
 mod large;
 mod neighbours;
+mod otlp;
 mod output;
 mod promises;
+mod serving;
 mod shell;
 mod stock;
+mod telemetry;
 mod verify;
 mod worlds;
 

@@ -1,0 +1,184 @@
+//! A receiver of spans, over gRPC or HTTP, as a collector has it.
+
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
+
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::service::TowerToHyperService;
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
+    TraceService, TraceServiceServer,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::trace::v1;
+use prost::Message as _;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::harness::NEVER;
+
+/// How spans are sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Protocol {
+    Grpc,
+    Http,
+}
+
+impl Protocol {
+    /// As OpenTelemetry's variables name it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpc",
+            Self::Http => "http/protobuf",
+        }
+    }
+}
+
+/// A receiver, which lives as long as the test.
+pub(crate) struct Receiver {
+    pub(crate) endpoint: String,
+    received: UnboundedReceiver<ExportTraceServiceRequest>,
+    spans: Vec<Span>,
+    _runtime: Runtime,
+}
+
+/// A span as it was received.
+#[derive(Clone, Debug)]
+pub(crate) struct Span {
+    pub(crate) span: v1::Span,
+    /// The name of the service that sent it.
+    pub(crate) service: String,
+}
+
+impl Receiver {
+    pub(crate) fn start(protocol: Protocol) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let bound = runtime.block_on(TcpListener::bind("127.0.0.1:0"));
+        let listener = bound.expect("a port");
+        let address = listener.local_addr().expect("its address");
+        let (sender, received) = unbounded_channel();
+        match protocol {
+            Protocol::Grpc => {
+                runtime.spawn(grpc(listener, TraceServiceServer::new(Grpc(sender))));
+            }
+            Protocol::Http => {
+                runtime.spawn(http(listener, sender));
+            }
+        }
+        Self {
+            endpoint: format!("http://{address}"),
+            received,
+            spans: Vec::new(),
+            _runtime: runtime,
+        }
+    }
+
+    /// Everything that was received, as soon as `enough` says so.
+    pub(crate) fn wait(&mut self, enough: impl Fn(&[Span]) -> bool) -> &[Span] {
+        let began = Instant::now();
+        while !enough(&self.spans) {
+            match self.received.try_recv() {
+                Ok(request) => self.take(request),
+                Err(_) if began.elapsed() < NEVER => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                Err(_) => panic!("no such spans among {:#?}", self.spans),
+            }
+        }
+        &self.spans
+    }
+
+    fn take(&mut self, request: ExportTraceServiceRequest) {
+        for resource in request.resource_spans {
+            let attributes = resource.resource.expect("a resource").attributes;
+            let service = text(&attributes, "service.name").expect("a service's name");
+            for scope in resource.scope_spans {
+                self.spans.extend(scope.spans.into_iter().map(|span| Span {
+                    span,
+                    service: service.clone(),
+                }));
+            }
+        }
+    }
+}
+
+impl Span {
+    /// An attribute that is a text.
+    pub(crate) fn text(&self, key: &str) -> Option<String> {
+        text(&self.span.attributes, key)
+    }
+
+    /// An attribute that is a whole number.
+    pub(crate) fn count(&self, key: &str) -> Option<i64> {
+        match value(&self.span.attributes, key) {
+            Some(Value::IntValue(count)) => Some(*count),
+            _ => None,
+        }
+    }
+}
+
+fn value<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a Value> {
+    let found = attributes.iter().find(|attribute| attribute.key == key)?;
+    found.value.as_ref()?.value.as_ref()
+}
+
+fn text(attributes: &[KeyValue], key: &str) -> Option<String> {
+    match value(attributes, key) {
+        Some(Value::StringValue(text)) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+struct Grpc(UnboundedSender<ExportTraceServiceRequest>);
+
+#[tonic::async_trait]
+impl TraceService for Grpc {
+    async fn export(
+        &self,
+        request: tonic::Request<ExportTraceServiceRequest>,
+    ) -> Result<tonic::Response<ExportTraceServiceResponse>, tonic::Status> {
+        // The test may be over.
+        let _ = self.0.send(request.into_inner());
+        Ok(tonic::Response::new(ExportTraceServiceResponse::default()))
+    }
+}
+
+async fn grpc(listener: TcpListener, service: TraceServiceServer<Grpc>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let service = TowerToHyperService::new(service.clone());
+        let http = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        tokio::spawn(http.serve_connection(TokioIo::new(stream), service));
+    }
+}
+
+/// Takes what is posted to `/v1/traces`.
+async fn http(listener: TcpListener, sender: UnboundedSender<ExportTraceServiceRequest>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let sender = sender.clone();
+        let take = service_fn(move |request: Request<Incoming>| {
+            let sender = sender.clone();
+            async move {
+                assert_eq!(request.uri().path(), "/v1/traces");
+                let body = request.into_body().collect().await.expect("a body");
+                let request = ExportTraceServiceRequest::decode(body.to_bytes());
+                let _ = sender.send(request.expect("spans"));
+                let answer = ExportTraceServiceResponse::default().encode_to_vec();
+                Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(answer))))
+            }
+        });
+        let http = hyper::server::conn::http1::Builder::new();
+        tokio::spawn(http.serve_connection(TokioIo::new(stream), take));
+    }
+}

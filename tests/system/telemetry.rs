@@ -1,0 +1,408 @@
+//! What the service tells of itself: spans to a real receiver, metrics that move,
+//! and nothing of it in a request's way.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+
+use crate::harness::{assert_fails, cocoon, ended, printed};
+use crate::otlp::{Protocol, Receiver, Span};
+use crate::serving::{Serving, parts_of, status_of};
+
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+const CALLER: &str = "b7ad6b7169203331";
+
+/// The service, exporting to `endpoint` as soon as there is something.
+fn exporting(endpoint: &str, protocol: Protocol) -> Command {
+    let mut command = cocoon(["serve"]);
+    command
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+        .env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.name())
+        .env("OTEL_BSP_SCHEDULE_DELAY", "20");
+    command
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The names of the spans below `parent`, each before those below it.
+fn tree(spans: &[Span], parent: &[u8], depth: usize) -> Vec<(usize, String)> {
+    let mut below: Vec<_> = spans
+        .iter()
+        .filter(|span| span.span.parent_span_id == parent)
+        .collect();
+    below.sort_by_key(|span| span.span.start_time_unix_nano);
+    below
+        .into_iter()
+        .flat_map(|span| {
+            let children = tree(spans, &span.span.span_id, depth + 1);
+            [(depth, span.span.name.clone())]
+                .into_iter()
+                .chain(children)
+        })
+        .collect()
+}
+
+fn named<'a>(spans: &'a [Span], name: &str) -> &'a Span {
+    let found = spans.iter().find(|span| span.span.name == name);
+    found.unwrap_or_else(|| panic!("no {name} among {spans:#?}"))
+}
+
+fn has(spans: &[Span], name: &str) -> bool {
+    spans.iter().any(|span| span.span.name == name)
+}
+
+const REQUEST: &str = "GET /factorial/{n}";
+
+fn spans_of_a_request_arrive(protocol: Protocol) {
+    let mut receiver = Receiver::start(protocol);
+    let serving = Serving::start(&mut exporting(&receiver.endpoint, protocol));
+    let traceparent = format!("00-{TRACE}-{CALLER}-01");
+    let headers = [
+        ("traceparent", traceparent.as_str()),
+        ("tracestate", "vendor=1"),
+    ];
+    let answer = serving.ask("/factorial/20?format=decimal", &headers);
+    let (head, body) = parts_of(&answer);
+    assert_eq!(body, "2432902008176640000", "{head}");
+    assert!(head.contains("\r\ntracestate: vendor=1"), "{head}");
+    let spans = receiver.wait(|spans| has(spans, REQUEST));
+    let request = named(spans, REQUEST);
+    let told = format!(
+        "\r\ntraceparent: 00-{TRACE}-{}-01",
+        hex(&request.span.span_id)
+    );
+    assert!(head.contains(&told), "{head}");
+    assert_eq!(hex(&request.span.parent_span_id), CALLER);
+    assert_eq!(request.span.kind, SpanKind::Server as i32);
+    assert_eq!(request.service, "cocoon");
+    for (key, value) in [
+        ("http.request.method", "GET"),
+        ("http.route", "/factorial/{n}"),
+        ("url.path", "/factorial/20"),
+        ("url.query", "format=decimal"),
+        ("url.scheme", "http"),
+        ("network.protocol.version", "1.1"),
+    ] {
+        assert_eq!(request.text(key).as_deref(), Some(value), "{key}");
+    }
+    assert_eq!(request.count("http.response.status_code"), Some(200));
+    assert_eq!(request.count("http.response.body.size"), Some(19));
+    for span in spans {
+        assert_eq!(hex(&span.span.trace_id), TRACE, "{span:?}");
+    }
+    let expected = [
+        (0, REQUEST),
+        (1, "queue"),
+        (1, "sandbox"),
+        (2, "cost"),
+        (2, "compute"),
+    ];
+    let found = tree(spans, &request.span.parent_span_id, 0);
+    let found: Vec<_> = found
+        .iter()
+        .map(|(depth, name)| (*depth, &**name))
+        .collect();
+    assert_eq!(found, expected);
+    let compute = named(spans, "compute");
+    assert_eq!(compute.text("cocoon.kind").as_deref(), Some("factorial"));
+    assert_eq!(compute.text("cocoon.n").as_deref(), Some("20"));
+    let sandbox = named(spans, "sandbox");
+    let used_bytes = sandbox.count("cocoon.memory_used_bytes").expect("its use");
+    let cap_bytes = sandbox.count("cocoon.memory_cap_bytes").expect("its cap");
+    assert!(0 < used_bytes && used_bytes <= cap_bytes, "{sandbox:?}");
+    assert_eq!(serving.end(), "");
+}
+
+#[test]
+fn spans_of_a_request_arrive_over_grpc() {
+    spans_of_a_request_arrive(Protocol::Grpc);
+}
+
+#[test]
+fn spans_of_a_request_arrive_over_http() {
+    spans_of_a_request_arrive(Protocol::Http);
+}
+
+#[test]
+fn a_long_answer_has_a_channel_and_a_stopped_one_its_error() {
+    let mut receiver = Receiver::start(Protocol::Grpc);
+    let serving = Serving::start(&mut exporting(&receiver.endpoint, Protocol::Grpc));
+    let answer = serving.ask("/factorial/30000", &[]);
+    let (_, body) = parts_of(&answer);
+    let spans = receiver.wait(|spans| has(spans, REQUEST));
+    let request = named(spans, REQUEST);
+    let channel = named(spans, "channel");
+    assert_eq!(
+        channel.count("cocoon.output_bytes"),
+        i64::try_from(body.len()).ok()
+    );
+    assert_eq!(channel.span.trace_id, request.span.trace_id);
+    let digits = named(spans, "digits");
+    assert_eq!(digits.span.parent_span_id, channel.span.parent_span_id);
+    let status = request.span.status.as_ref().map(|status| status.code);
+    assert_ne!(status, Some(StatusCode::Error as i32));
+    let answer = serving.ask("/factorial/1000000?timeout=20ms", &[]);
+    assert_eq!(status_of(&answer), "504", "{answer}");
+    let is_late = |span: &Span| span.count("http.response.status_code") == Some(504);
+    let spans = receiver.wait(|spans| spans.iter().any(is_late));
+    let request = spans.iter().find(|span| is_late(span)).expect("it came");
+    assert_eq!(request.text("error.type").as_deref(), Some("504"));
+    let failed: Vec<_> = spans
+        .iter()
+        .filter(|span| span.text("error.type").as_deref() == Some("stopped"))
+        .collect();
+    assert!(!failed.is_empty(), "{spans:#?}");
+    for span in failed {
+        assert_eq!(span.span.trace_id, request.span.trace_id);
+        let status = span.span.status.as_ref().expect("a status");
+        assert_eq!(status.code, StatusCode::Error as i32);
+        assert!(status.message.contains("--deadline"), "{status:?}");
+    }
+    assert_eq!(serving.end(), "");
+}
+
+#[test]
+fn a_fan_out_is_one_trace_that_is_whole_when_the_program_ends() {
+    let mut receiver = Receiver::start(Protocol::Http);
+    let mut command = cocoon(["compute", "100000", "--fan-out", "2"]);
+    // Only the end of the program sends them.
+    command
+        .env(
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+            format!("{}/v1/traces", receiver.endpoint),
+        )
+        .env("OTEL_BSP_SCHEDULE_DELAY", "3600000")
+        .env("OTEL_SERVICE_NAME", "another");
+    let ended = ended(&mut command);
+    assert_eq!((ended.code, &*ended.err), (Some(0), ""));
+    let spans = receiver.wait(|spans| has(spans, "fan_out"));
+    let whole = named(spans, "fan_out");
+    assert!(whole.span.parent_span_id.is_empty(), "{whole:?}");
+    assert_eq!(whole.service, "another");
+    for span in spans {
+        assert_eq!(span.span.trace_id, whole.span.trace_id, "{span:?}");
+    }
+    let plan = named(spans, "plan");
+    assert_eq!(plan.text("cocoon.n").as_deref(), Some("100000"));
+    let steps: Vec<_> = spans
+        .iter()
+        .filter(|span| span.span.name == "step")
+        .collect();
+    assert!(steps.len() > 1, "{spans:#?}");
+    for step in steps {
+        assert_eq!(step.span.parent_span_id, whole.span.span_id);
+        let below = tree(spans, &step.span.span_id, 0);
+        let below: Vec<_> = below
+            .iter()
+            .map(|(depth, name)| (*depth, &**name))
+            .collect();
+        assert_eq!(below, [(0, "sandbox"), (1, "channel")]);
+    }
+}
+
+#[test]
+fn nothing_is_exported_unless_somebody_asks() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.set_nonblocking(true).expect("a socket");
+    let endpoint = format!("http://{}", listener.local_addr().expect("its address"));
+    for (name, value) in [
+        ("OTEL_SDK_DISABLED", "true"),
+        ("OTEL_TRACES_EXPORTER", "none"),
+    ] {
+        let mut command = cocoon(["compute", "10"]);
+        let command = command
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint)
+            .env(name, value);
+        let ended = ended(command);
+        assert_eq!((&*ended.out, &*ended.err), ("3628800\n", ""));
+    }
+    let error = listener.accept().expect_err("nobody to connect");
+    assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+}
+
+#[test]
+fn what_cannot_be_exported_is_told_before_anything_is_done() {
+    for (name, value, hint) in [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://there:4317", "TLS"),
+        ("OTEL_TRACES_EXPORTER", "zipkin", "Collector"),
+        ("COCOON_LOG", "cocoon=loud", "cocoon=debug"),
+    ] {
+        let ended = ended(cocoon(["compute", "10"]).env(name, value));
+        assert_fails(&ended, 1, &[value, hint]);
+    }
+}
+
+/// Requests beside a receiver that is no good are answered as if there was none,
+/// and the end of the service is not held up.
+fn requests_do_not_wait_for(endpoint: &str, protocol: Protocol) {
+    let mut command = exporting(endpoint, protocol);
+    // A tiny queue, so that it is full at once.
+    command.env("OTEL_BSP_MAX_QUEUE_SIZE", "8");
+    let serving = Serving::start(&mut command);
+    for _ in 0..50 {
+        let began = Instant::now();
+        let answer = serving.ask("/factorial/20", &[]);
+        assert!(answer.ends_with("2432902008176640000"), "{answer}");
+        // The exporter waits for ten seconds before it gives up.
+        assert!(began.elapsed() < Duration::from_secs(5), "{began:?}");
+    }
+    let metrics = serving.ask("/metrics", &[]);
+    assert!(metrics.contains("\ncocoon_queue_length 0\n"), "{metrics}");
+    let began = Instant::now();
+    let told = serving.end();
+    assert!(began.elapsed() < Duration::from_secs(8), "{began:?}");
+    // What is wrong is told once or twice, not with every request.
+    let lines = told.lines().count();
+    assert!((1..=4).contains(&lines), "{told}");
+    assert!(told.contains("deliver"), "{told}");
+}
+
+#[test]
+fn requests_do_not_wait_for_a_receiver_that_is_not_there() {
+    for protocol in [Protocol::Grpc, Protocol::Http] {
+        // Nobody listens on a port that was given back.
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("its address");
+        drop(listener);
+        requests_do_not_wait_for(&format!("http://{address}"), protocol);
+    }
+}
+
+#[test]
+fn requests_do_not_wait_for_a_receiver_that_hangs() {
+    for protocol in [Protocol::Grpc, Protocol::Http] {
+        // The system accepts connections, and nobody ever answers.
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("its address");
+        requests_do_not_wait_for(&format!("http://{address}"), protocol);
+    }
+}
+
+/// Every sample of a text for Prometheus by its name and labels, which must be
+/// one.
+fn samples(text: &str) -> BTreeMap<String, f64> {
+    let mut types = BTreeMap::new();
+    let mut samples = BTreeMap::new();
+    let Some(lines) = text.strip_suffix("# EOF\n") else {
+        panic!("no end: {text}");
+    };
+    for line in lines.lines() {
+        if let Some(comment) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = comment.split_once(' ').expect("a name and a type");
+            assert_eq!(types.insert(name, kind), None, "{name} has two types");
+        } else if !line.starts_with("# HELP ") {
+            let (series, value) = line.rsplit_once(' ').expect("a series and a value");
+            let name = series.split('{').next().expect("a name");
+            let known = ["", "_total", "_info", "_bucket", "_sum", "_count"]
+                .iter()
+                .filter_map(|end| name.strip_suffix(end))
+                .any(|family| types.contains_key(family));
+            assert!(known, "{name} has no type");
+            let value = value.parse().expect(series);
+            assert_eq!(samples.insert(series.to_owned(), value), None, "{series}");
+        }
+    }
+    samples
+}
+
+fn metrics(serving: &Serving) -> BTreeMap<String, f64> {
+    let answer = serving.ask("/metrics", &[]);
+    let (head, body) = parts_of(&answer);
+    assert!(head.contains("\r\ncontent-type: application/openmetrics-text"));
+    samples(body)
+}
+
+#[test]
+fn metrics_move_with_what_happens() {
+    let serving = Serving::start(&mut cocoon(["serve"]));
+    let before = metrics(&serving);
+    for n in 0..5 {
+        assert_eq!(
+            status_of(&serving.ask(&format!("/factorial/{n}"), &[])),
+            "200"
+        );
+    }
+    assert_eq!(status_of(&serving.ask("/factorial/many", &[])), "400");
+    assert_eq!(status_of(&serving.ask("/nowhere", &[])), "404");
+    let late = serving.ask("/factorial/1000000?timeout=20ms", &[]);
+    assert_eq!(status_of(&late), "504", "{late}");
+    let after = metrics(&serving);
+    let moved = |series: &str| {
+        let value = |samples: &BTreeMap<_, f64>| samples.get(series).copied().unwrap_or(0.0);
+        value(&after) - value(&before)
+    };
+    for (series, steps) in [
+        (
+            r#"cocoon_http_requests_total{route="/factorial/{n}",status="200"}"#,
+            5.0,
+        ),
+        (
+            r#"cocoon_http_requests_total{route="/factorial/{n}",status="400"}"#,
+            1.0,
+        ),
+        (
+            r#"cocoon_http_requests_total{route="/factorial/{n}",status="504"}"#,
+            1.0,
+        ),
+        (
+            r#"cocoon_http_requests_total{route="other",status="404"}"#,
+            1.0,
+        ),
+        (
+            r#"cocoon_http_requests_total{route="/metrics",status="200"}"#,
+            1.0,
+        ),
+        (
+            r#"cocoon_http_request_duration_seconds_count{route="/factorial/{n}"}"#,
+            7.0,
+        ),
+        // A late one is stopped by its deadline once, whoever notices it.
+        (r#"cocoon_limits_hit_total{limit="deadline"}"#, 1.0),
+        (r#"cocoon_limits_hit_total{limit="queue"}"#, 0.0),
+        // The large one starts twice: the first sandbox told its cost.
+        ("cocoon_sandbox_instantiation_seconds_count", 7.0),
+        ("cocoon_sandbox_run_seconds_count", 7.0),
+    ] {
+        assert!(
+            (moved(series) - steps).abs() < 0.5,
+            "{series}: {}",
+            moved(series)
+        );
+    }
+    let now = |series: &str| *after.get(series).unwrap_or_else(|| panic!("no {series}"));
+    for series in [
+        "cocoon_queue_length",
+        "cocoon_sandboxes_live",
+        "cocoon_sandbox_memory_bytes",
+    ] {
+        assert!(now(series).abs() < 0.5, "{series}: {}", now(series));
+    }
+    for series in [
+        "cocoon_sandboxes_max",
+        "cocoon_sandbox_memory_max_bytes",
+        "cocoon_http_connections",
+        "cocoon_queue_wait_seconds_count",
+        "process_resident_memory_bytes",
+        "process_open_fds",
+        "process_start_time_seconds",
+    ] {
+        assert!(now(series) > 0.5, "{series}: {}", now(series));
+    }
+    let version = printed(["--version"]);
+    let version = version.trim().rsplit(' ').next().expect("a version");
+    let build = after
+        .keys()
+        .find(|series| series.starts_with("cocoon_build_info{"));
+    let build = build.expect("what runs");
+    assert!(build.contains(&format!("version=\"{version}\"")), "{build}");
+    // Each bucket has all that the one before it has.
+    let buckets = |le: &str| now(&format!("cocoon_sandbox_run_seconds_bucket{{le=\"{le}\"}}"));
+    assert!((buckets("+Inf") - now("cocoon_sandbox_run_seconds_count")).abs() < 0.5);
+    assert_eq!(serving.end(), "");
+}
