@@ -1,0 +1,321 @@
+//! The page in a real browser, with real clicks and keys, against the real binary.
+
+use fantoccini::key::Key;
+use serde_json::json;
+
+use crate::browser::{Browser, Running};
+
+async fn opened(service: &Running) -> Browser {
+    Browser::open(service.url()).await
+}
+
+/// The digits as they are shown, without what sets groups of them apart.
+async fn digits(browser: &Browser) -> String {
+    browser.text("#digits").await.split_whitespace().collect()
+}
+
+async fn is_enabled(browser: &Browser, button: &str) -> bool {
+    browser
+        .find(button)
+        .await
+        .is_enabled()
+        .await
+        .expect("a button")
+}
+
+#[tokio::test]
+async fn a_number_streams_to_its_end() {
+    let service = Running::service(&[]);
+    let browser = opened(&service).await;
+    browser.fill("#n", "20").await;
+    browser.click("#compute").await;
+    browser.number_is("done").await;
+    assert_eq!(digits(&browser).await, "2432902008176640000");
+    assert_eq!(browser.text("#fact-digits").await, "19");
+    assert_eq!(browser.text("#fact-zeros").await, "4");
+    assert!(is_enabled(&browser, "#copy").await);
+
+    browser.click("a[href='#n=1000000']").await;
+    browser
+        .until("document.querySelector('#fact-digits').innerText === '5,565,709'")
+        .await;
+    browser.number_is("done").await;
+    let shown = digits(&browser).await;
+    assert!(shown.starts_with("82639316883312400623"), "{shown}");
+    assert!(shown.ends_with("and249,998zeros"), "{shown}");
+    assert!(shown.len() < 10_000, "the page has {}", shown.len());
+    browser.close(false).await;
+}
+
+#[tokio::test]
+async fn a_view_is_shared_by_its_address() {
+    let service = Running::service(&[]);
+    let browser = opened(&service).await;
+    for (fields, shown, notation) in [
+        ("n=10&kind=multi:4", "120", "10!!!!"),
+        ("n=10&kind=subfactorial", "1334961", "!10"),
+        (
+            "n=10&kind=hyperfactorial",
+            "215779412229418562091680268288000000000000000",
+            "H(10)",
+        ),
+        (
+            "n=1000000000000&format=scientific:10",
+            "1.403661160×1011,565,705,518,103",
+            "1,000,000,000,000!",
+        ),
+    ] {
+        let url = format!("{}/#{fields}", service.url());
+        browser
+            .client
+            .goto("about:blank")
+            .await
+            .expect("another page");
+        browser.client.goto(&url).await.expect("the page");
+        browser.number_is("done").await;
+        assert_eq!(digits(&browser).await, shown, "{fields}");
+        assert_eq!(browser.text("#notation").await, notation);
+    }
+    browser.client.goto(service.url()).await.expect("the page");
+    browser
+        .find("#kind")
+        .await
+        .select_by_value("double")
+        .await
+        .expect("a kind");
+    browser.fill("#n", "1 0").await;
+    browser.click("#compute").await;
+    browser.number_is("done").await;
+    assert_eq!(digits(&browser).await, "3840");
+    let url = browser.client.current_url().await.expect("an address");
+    assert_eq!(url.fragment(), Some("n=10&kind=double"));
+    browser.close(false).await;
+}
+
+#[tokio::test]
+async fn a_problem_is_told_as_the_service_tells_it() {
+    let service = Running::service(&["--output", "1MiB"]);
+    let browser = opened(&service).await;
+    for (n, told) in [("twenty", "twenty"), ("1000000", "--output")] {
+        browser.fill("#n", n).await;
+        browser.click("#compute").await;
+        browser
+            .until("!document.querySelector('#problem').hidden")
+            .await;
+        browser.number_is("failed").await;
+        let problem = browser.text("#problem").await;
+        assert!(problem.contains(told), "{problem}");
+        assert_eq!(browser.text("#state").await, "failed");
+        assert!(!is_enabled(&browser, "#copy").await);
+    }
+    // What went well afterwards leaves nothing of it.
+    browser.fill("#n", "5").await;
+    browser.press(&Key::Enter).await;
+    browser.number_is("done").await;
+    assert_eq!(digits(&browser).await, "120");
+    browser
+        .until("document.querySelector('#problem').hidden")
+        .await;
+    browser.close(true).await;
+}
+
+#[tokio::test]
+async fn what_was_stopped_or_cut_never_looks_whole() {
+    let mut service = Running::service(&["--deadline", "2m"]);
+    let browser = opened(&service).await;
+    // Far less than comes, so that most of it is still on its way.
+    let slow = json!({ "offline": false, "latency": 0, "downloadThroughput": 500_000, "uploadThroughput": -1 });
+    browser.devtools("Network.enable", &json!({})).await;
+    browser
+        .devtools("Network.emulateNetworkConditions", &slow)
+        .await;
+    browser.fill("#n", "5000000").await;
+    browser.click("#compute").await;
+    browser.number_is("streaming").await;
+    browser.click("#stop").await;
+    browser.number_is("stopped").await;
+    assert!(
+        browser
+            .text("#state")
+            .await
+            .contains("not the whole number")
+    );
+    assert!(!is_enabled(&browser, "#copy").await);
+
+    browser.click("#compute").await;
+    browser.number_is("streaming").await;
+    service.cut();
+    browser.number_is("failed").await;
+    let problem = browser.text("#problem").await;
+    assert!(problem.contains("broke off"), "{problem}");
+    assert!(!is_enabled(&browser, "#download").await);
+
+    browser.fill("#n", "20").await;
+    browser.click("#compute").await;
+    browser
+        .until("document.querySelector('#problem').innerText.includes('did not answer')")
+        .await;
+    browser.number_is("failed").await;
+    assert_eq!(digits(&browser).await, "");
+    browser.close(true).await;
+}
+
+#[tokio::test]
+async fn each_sandbox_has_its_bar() {
+    let service = Running::service(&[]);
+    let browser = opened(&service).await;
+    let done =
+        |count| format!("document.querySelectorAll('#bars [data-state=done]').length === {count}");
+    browser.click("#start-bars").await;
+    browser.until(&done(10)).await;
+    browser
+        .until("document.querySelector('#bars-state').innerText.startsWith('10 of 10 done')")
+        .await;
+    let label = browser
+        .find("#bar-10")
+        .await
+        .attr("aria-label")
+        .await
+        .expect("a bar");
+    let label = label.expect("a label");
+    assert!(
+        label.starts_with("10! = 3628800, 7 digits, done in "),
+        "{label}"
+    );
+
+    // From the bar of 1! to that of 7!, and then to its digits.
+    browser.run("document.querySelector('#bars').focus()").await;
+    browser.press(&Key::Right.repeat(6)).await;
+    assert!(browser.text("#readout").await.starts_with("7! = 5040"));
+    let chosen = browser
+        .find("#bars")
+        .await
+        .attr("aria-activedescendant")
+        .await;
+    assert_eq!(chosen.expect("bars"), Some("bar-7".to_owned()));
+    browser.press(&Key::Enter).await;
+    browser.number_is("done").await;
+    assert_eq!(digits(&browser).await, "5040");
+
+    browser.fill("#last", "300").await;
+    browser.click("#start-bars").await;
+    browser.until(&done(300)).await;
+    assert_eq!(browser.text("#count-failed").await, "0");
+    browser.fill("#last", "1000").await;
+    browser.click("#start-bars").await;
+    browser.until(&done(1000)).await;
+    browser.close(false).await;
+}
+
+#[tokio::test]
+async fn charts_follow_the_service() {
+    let service = Running::service(&[]);
+    let browser = opened(&service).await;
+    for n in ["20", "21", "22"] {
+        browser.fill("#n", n).await;
+        browser.click("#compute").await;
+        browser.number_is("done").await;
+    }
+    browser
+        .until("[...document.querySelectorAll('#charts svg[role=img]')].every((svg) => /requests a second now \\d|median now \\d|live now \\d/.test(svg.ariaLabel) || /at most [\\d.]+ [µm]?s/.test(svg.ariaLabel))")
+        .await;
+    browser.click("summary").await;
+    browser
+        .until("document.querySelectorAll('#rows tr').length >= 2")
+        .await;
+    assert!(browser.text("#build").await.starts_with("Cocoon "));
+    assert!(browser.text("#house").await.contains("resident"));
+    browser.click("#pause").await;
+    assert_eq!(browser.text("#pause").await, "Resume");
+    browser.close(false).await;
+}
+
+/// Text whose contrast is below what WCAG asks for at level AA.
+const FAINT: &str = r"
+    const channels = (color) => color.match(/[\d.]+/g).map(Number);
+    const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
+        .map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+    const ground = (element) => {
+        const color = channels(getComputedStyle(element).backgroundColor);
+        return color.length === 4 && color[3] === 0 && element.parentElement ? ground(element.parentElement) : color;
+    };
+    return [...document.body.querySelectorAll('*')].filter((element) => {
+        const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+        if (!own || element.disabled || !element.checkVisibility() || element.closest('select')) return false;
+        const [a, b] = [channels(getComputedStyle(element).color), ground(element)].map(light);
+        return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) < 4.5;
+    }).map((element) => element.outerHTML)";
+
+#[tokio::test]
+async fn it_is_readable_in_light_and_dark_and_on_a_narrow_screen() {
+    let service = Running::service(&[]);
+    let browser = Browser::open(&format!("{}/#n=1000", service.url())).await;
+    browser.number_is("done").await;
+    let mut grounds = Vec::new();
+    for scheme in ["light", "dark"] {
+        let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        browser.devtools("Emulation.setEmulatedMedia", &media).await;
+        assert_eq!(browser.run(FAINT).await, json!([]), "{scheme}");
+        let body = browser.find("body").await;
+        grounds.push(body.css_value("background-color").await.expect("a color"));
+    }
+    assert_ne!(grounds[0], grounds[1]);
+    let narrow = json!({ "width": 360, "height": 800, "deviceScaleFactor": 1, "mobile": false });
+    browser
+        .devtools("Emulation.setDeviceMetricsOverride", &narrow)
+        .await;
+    browser.fill("#last", "300").await;
+    browser.click("#start-bars").await;
+    browser
+        .until("document.querySelector('#count-done').innerText === '300'")
+        .await;
+    let over = browser
+        .run("const { scrollWidth, clientWidth } = document.documentElement; return scrollWidth - clientWidth")
+        .await;
+    assert_eq!(over, 0, "pixels to scroll aside");
+    let bar = browser.find("#bar-300").await.rectangle().await;
+    let (_, _, width, _) = bar.expect("a bar");
+    assert!(width > 2.0, "{width}");
+    browser.close(false).await;
+}
+
+/// What has the focus, if one sees that it has, and a screen reader can name it.
+const FOCUSED: &str = "
+    const { activeElement: it } = document;
+    const style = getComputedStyle(it);
+    const name = it.ariaLabel ?? it.labels?.[0]?.innerText ?? it.innerText;
+    const seen = style.outlineStyle === 'solid' && parseFloat(style.outlineWidth) >= 2;
+    return seen && name ? it.id || it.getAttribute('href') || it.localName : `${it.outerHTML} shows no focus`";
+
+#[tokio::test]
+async fn keys_alone_reach_everything_in_order() {
+    let service = Running::service(&[]);
+    let browser = opened(&service).await;
+    let mut order = Vec::new();
+    for _ in 0..19 {
+        browser.press(&Key::Tab).await;
+        order.push(browser.run(FOCUSED).await);
+    }
+    let expected = [
+        "#main",
+        "#n=20",
+        "#n=1000",
+        "#n=100000",
+        "#n=1000000",
+        "#n=1000000000000&format=scientific:50",
+        "n",
+        "kind",
+        "format",
+        "compute",
+        "last",
+        "start-bars",
+        "bars",
+        "pause",
+        "summary",
+        "openapi.json",
+        "metrics",
+    ];
+    assert_eq!(order[..expected.len()], expected);
+    browser.close(false).await;
+}
