@@ -93,7 +93,11 @@ impl Browser {
     pub(crate) async fn open(url: &str) -> Self {
         let profile = tempfile::tempdir().expect("a folder");
         let mut command = Command::new("chromedriver");
-        let driver = Running::start(clean(&mut command).arg("--port=0"), "successfully on port ", MISSING);
+        let driver = Running::start(
+            clean(&mut command).arg("--port=0"),
+            "successfully on port ",
+            MISSING,
+        );
         let port = driver.line.rsplit(' ').next().expect("a port");
         let port = port.trim().trim_end_matches('.');
         let address = format!("http://127.0.0.1:{port}");
