@@ -2,7 +2,8 @@
 //!
 //! Each browser has its own driver, port and profile, which end with it.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use bytes::Bytes;
@@ -73,7 +74,6 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // The driver ends its browser when it is asked to end, and only then.
         if matches!(self.child.try_wait(), Ok(None)) {
             kill(self.child.id(), Signal::TERM);
             drop(self.child.wait());
@@ -83,6 +83,8 @@ impl Drop for Running {
 
 pub(crate) struct Browser {
     pub(crate) client: Client,
+    /// Where the driver listens, and what it calls the session.
+    address: String,
     session: String,
     // Fields are dropped in this order: the browser ends before its folder.
     _driver: Running,
@@ -100,7 +102,7 @@ impl Browser {
         );
         let port = driver.line.rsplit(' ').next().expect("a port");
         let port = port.trim().trim_end_matches('.');
-        let address = format!("http://127.0.0.1:{port}");
+        let address = format!("127.0.0.1:{port}");
         let mut arguments: Vec<_> = [
             // In a container it has no sandbox of its own, and needs none here.
             "--no-sandbox",
@@ -123,16 +125,17 @@ impl Browser {
         let wanted = wanted.as_object().expect("an object").clone();
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(wanted)
-            .connect(&address)
+            .connect(&format!("http://{address}"))
             .await
             .unwrap_or_else(|error| panic!("no browser ({error}); {MISSING}"));
         let id = client.session_id().await.expect("a session");
-        let session = format!("{address}/session/{}", id.expect("its name"));
+        let session = format!("/session/{}", id.expect("its name"));
         let patience = TimeoutConfiguration::new(Some(NEVER), Some(NEVER), None);
         client.update_timeouts(patience).await.expect("patience");
         client.goto(url).await.expect("the page");
         Self {
             client,
+            address,
             session,
             _driver: driver,
             _profile: profile,
@@ -201,10 +204,11 @@ impl Browser {
 
     async fn ask(&self, path: &str, body: &Value) -> Value {
         let client = hyper_util::client::legacy::Client::builder(TokioExecutor::new());
-        let request = hyper::Request::post(format!("{}/{path}", self.session))
-            .header("content-type", "application/json")
-            .body(Full::<Bytes>::from(body.to_string()))
-            .expect("a request");
+        let request =
+            hyper::Request::post(format!("http://{}{}/{path}", self.address, self.session))
+                .header("content-type", "application/json")
+                .body(Full::<Bytes>::from(body.to_string()))
+                .expect("a request");
         let answer = client
             .build_http()
             .request(request)
@@ -223,6 +227,23 @@ impl Browser {
         for line in log.as_array().expect("lines") {
             assert!(meant && line["source"] == "network", "{line}");
         }
-        self.client.close().await.expect("its end");
+    }
+}
+
+impl Drop for Browser {
+    /// A driver that ends leaves its browser behind, so the browser ends first,
+    /// also after a test that failed.
+    fn drop(&mut self) {
+        let end = || -> io::Result<()> {
+            let mut driver = TcpStream::connect(&self.address)?;
+            driver.set_read_timeout(Some(NEVER))?;
+            let (session, host) = (&self.session, &self.address);
+            write!(
+                driver,
+                "DELETE {session} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+            )?;
+            driver.read(&mut [0; 1]).map(drop)
+        };
+        drop(end());
     }
 }
