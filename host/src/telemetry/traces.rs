@@ -11,10 +11,11 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider as _;
-use opentelemetry::{Key, KeyValue};
 use opentelemetry_otlp::SpanExporter;
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::resource::{EnvResourceDetector, TelemetryResourceDetector};
 use opentelemetry_sdk::runtime::Tokio;
 use opentelemetry_sdk::trace::span_processor_with_async_runtime::BatchSpanProcessor;
 use opentelemetry_sdk::trace::{BatchConfigBuilder, SdkTracerProvider};
@@ -161,17 +162,15 @@ fn is_exported(metadata: &Metadata<'_>) -> bool {
 
 /// What every span says of the process. The variables have the last word.
 fn resource() -> Resource {
-    let resource = Resource::builder()
+    let resource = Resource::builder_empty()
+        .with_service_name("cocoon")
         .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
-        .build();
-    let name = resource.get(&Key::new("service.name"));
-    if name.is_none_or(|name| name.as_str().starts_with("unknown_service")) {
-        return Resource::builder()
-            .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
-            .with_service_name("cocoon")
-            .build();
+        .with_detector(Box::new(TelemetryResourceDetector))
+        .with_detector(Box::new(EnvResourceDetector::new()));
+    match environment("OTEL_SERVICE_NAME") {
+        Some(name) => resource.with_service_name(name).build(),
+        None => resource.build(),
     }
-    resource
 }
 
 impl Drop for Export {
