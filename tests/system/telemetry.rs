@@ -132,11 +132,14 @@ fn spans_of_a_request_arrive_over_http() {
 #[test]
 fn a_long_answer_has_a_channel_and_a_stopped_one_its_error() {
     let mut receiver = Receiver::start(Protocol::Grpc);
-    let serving = Serving::start(&mut exporting(&receiver.endpoint, Protocol::Grpc));
+    let mut command = exporting(&receiver.endpoint, Protocol::Grpc);
+    command.env("OTEL_RESOURCE_ATTRIBUTES", "service.name=third,x=y");
+    let serving = Serving::start(&mut command);
     let answer = serving.ask("/factorial/30000", &[]);
     let (_, body) = parts_of(&answer);
     let spans = receiver.wait(|spans| has(spans, REQUEST));
     let request = named(spans, REQUEST);
+    assert_eq!(request.service, "third");
     let channel = named(spans, "channel");
     assert_eq!(
         channel.count("cocoon.output_bytes"),
@@ -224,6 +227,31 @@ fn nothing_is_exported_unless_somebody_asks() {
     }
     let error = listener.accept().expect_err("nobody to connect");
     assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+}
+
+#[test]
+fn a_log_for_programs_has_one_object_for_each_line() {
+    let mut command = cocoon(["--log-format", "json", "compute", "10"]);
+    let ended = ended(command.env("COCOON_LOG", "cocoon=debug"));
+    assert_eq!((ended.code, &*ended.out), (Some(0), "3628800\n"));
+    let lines: Vec<serde_json::Value> = ended
+        .err
+        .lines()
+        .map(|line| serde_json::from_str(line).expect(line))
+        .collect();
+    for line in &lines {
+        for key in ["timestamp", "level", "target", "message"] {
+            assert!(line[key].is_string(), "{key}: {line}");
+        }
+    }
+    let closed = |name: &str| {
+        lines
+            .iter()
+            .any(|line| line["message"] == "close" && line["span"]["name"] == name)
+    };
+    for name in ["queue", "sandbox", "cost", "compute"] {
+        assert!(closed(name), "{name}: {}", ended.err);
+    }
 }
 
 #[test]
