@@ -26,6 +26,8 @@ mod otlp;
 mod output;
 mod page;
 mod promises;
+mod service;
+mod service_api;
 mod serving;
 mod shell;
 mod stock;

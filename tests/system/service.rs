@@ -1,0 +1,355 @@
+//! The service as the tests see it: the binary on a port of its own, and
+//! clients of it.
+//!
+//! A server lives as long as its [`Server`], which kills it in the end and then
+//! looks whether it has panicked. Nothing here waits without an end.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::SocketAddr;
+use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use axum::http::{HeaderMap, Request, Response};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use num_bigint::BigUint;
+use rustix::process::Signal;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::oneshot;
+
+use crate::harness::{Ended, cocoon, kill, soon};
+
+/// `cocoon serve` on a port that it chose.
+pub(crate) struct Server {
+    child: Child,
+    address: SocketAddr,
+    /// What it says on standard error.
+    said: Arc<Mutex<String>>,
+    listening: Option<JoinHandle<()>>,
+    over: Option<oneshot::Receiver<()>>,
+}
+
+impl Server {
+    /// A server with `flags`, of a size that many tests have room for.
+    pub(crate) fn start(flags: &[&str]) -> Self {
+        let mut command = cocoon(["serve", "--listen", "127.0.0.1:0"]);
+        command.args(flags);
+        // As variables, so that a test's flags win.
+        command.env("COCOON_SANDBOXES", "64");
+        command.env("COCOON_TOTAL_MEMORY", "1GiB");
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = child.spawn().expect("a program that starts");
+        let mut first = String::new();
+        let out = child.stdout.take().expect("it is piped");
+        BufReader::new(out).read_line(&mut first).expect("a line");
+        let mut err = child.stderr.take().expect("it is piped");
+        let (said, (tell, over)) = (Arc::new(Mutex::new(String::new())), oneshot::channel());
+        let heard = Arc::clone(&said);
+        let listening = std::thread::spawn(move || {
+            let mut piece = [0; 4096];
+            while let Ok(read @ 1..) = err.read(&mut piece) {
+                let text = String::from_utf8_lossy(&piece[..read]);
+                heard
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push_str(&text);
+            }
+            // Who does not wait does not hear it.
+            let _ = tell.send(());
+        });
+        let address = first
+            .split_once("http://")
+            .and_then(|(_, rest)| rest.split_once(' '))
+            .and_then(|(address, _)| address.parse().ok());
+        let mut server = Self {
+            child,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            said,
+            listening: Some(listening),
+            over: Some(over),
+        };
+        server.address = address.unwrap_or_else(|| panic!("{first:?}, and {}", server.said()));
+        server
+    }
+
+    /// The same with the hostile factorial behind it.
+    pub(crate) fn hostile(flags: &[&str]) -> Self {
+        let component = ["--component", cocoon_test_guests::HOSTILE_FACTORIAL];
+        Self::start(&[&component, flags].concat())
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The address of `path`.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// What it has said on standard error.
+    pub(crate) fn said(&self) -> String {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.clone()
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(self.id(), signal);
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(mut self) -> Ended {
+        let over = self.over.take().expect("it ends once");
+        soon("the end of the server", over)
+            .await
+            .expect("a listener");
+        let code = self.child.wait().expect("its end").code();
+        Ended {
+            out: String::new(),
+            err: self.said(),
+            code,
+        }
+    }
+
+    /// A connection without anything on it.
+    pub(crate) async fn connect(&self) -> TcpStream {
+        let connected = soon("a connection", TcpStream::connect(self.address)).await;
+        connected.expect("a connection")
+    }
+
+    /// A connection that holds few bytes which nobody has read.
+    pub(crate) async fn connect_narrow(&self) -> TcpStream {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4096).expect("a small buffer");
+        let connected = soon("a connection", socket.connect(self.address)).await;
+        connected.expect("a connection")
+    }
+
+    /// Everything that comes back for `bytes` until the server closes.
+    pub(crate) async fn raw(&self, bytes: impl AsRef<[u8]>) -> Vec<u8> {
+        let mut stream = self.connect().await;
+        // It may have heard enough before the end.
+        let _ = stream.write_all(bytes.as_ref()).await;
+        rest(&mut stream).await
+    }
+
+    /// A client of HTTP/1.1 on a connection of its own.
+    pub(crate) async fn client(&self) -> Client {
+        Client::over(self.connect().await).await
+    }
+
+    /// A client of HTTP/2 on a connection of its own, without any upgrade.
+    pub(crate) async fn client2(&self) -> http2::SendRequest<Full<Bytes>> {
+        let io = TokioIo::new(self.connect().await);
+        let shaken = http2::handshake(TokioExecutor::new(), io).await;
+        let (client, connection) = shaken.expect("HTTP/2");
+        tokio::spawn(connection);
+        client
+    }
+
+    /// The answer to `GET path`.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.ask(get(path)).await
+    }
+
+    /// The answer to `GET path` of who accepts `media`.
+    pub(crate) async fn get_as(&self, path: &str, media: &str) -> Answer {
+        self.ask(with(get(path), "accept", media)).await
+    }
+
+    /// The answer to `request`, which must be whole.
+    pub(crate) async fn ask(&self, request: Request<Full<Bytes>>) -> Answer {
+        self.client().await.ask(request).await.expect("an answer")
+    }
+
+    /// The answer to `request`, of which nothing but the head was read.
+    pub(crate) async fn open(&self, request: Request<Full<Bytes>>) -> Response<Incoming> {
+        let mut client = self.client().await;
+        let opened = soon("an answer", client.0.send_request(request)).await;
+        opened.expect("an answer")
+    }
+
+    /// Waits until every byte that clients have sent was read, and nobody waits
+    /// to be accepted: the kernel tells what is left of them.
+    pub(crate) async fn has_read_all(&self) {
+        let port = format!(":{:04X}", self.address.port());
+        soon("the reading of all bytes", async {
+            loop {
+                let sockets = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
+                let left = sockets.lines().any(|socket| {
+                    let mut fields = socket.split_whitespace().skip(1);
+                    let local = fields.next().unwrap_or_default();
+                    let unread = fields.nth(2).unwrap_or_default();
+                    local.ends_with(&port) && !unread.ends_with(":00000000")
+                });
+                if !left {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if let Some(listening) = self.listening.take() {
+            let _ = listening.join();
+        }
+        let said = self.said();
+        if !std::thread::panicking() {
+            assert!(!said.contains("panicked"), "{said}");
+        }
+    }
+}
+
+/// A client of HTTP/1.1, which keeps its connection.
+pub(crate) struct Client(pub(crate) http1::SendRequest<Full<Bytes>>);
+
+impl Client {
+    /// A client over a connection that there is.
+    pub(crate) async fn over(stream: TcpStream) -> Self {
+        let shaken = http1::handshake(TokioIo::new(stream)).await;
+        let (client, connection) = shaken.expect("HTTP/1.1");
+        tokio::spawn(connection);
+        Self(client)
+    }
+
+    /// The answer to `request`, or how it broke off.
+    pub(crate) async fn ask(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Answer, hyper::Error> {
+        soon("an answer", async {
+            self.0.ready().await?;
+            Answer::read(self.0.send_request(request).await?).await
+        })
+        .await
+    }
+}
+
+/// A whole answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    /// The rest of `response`, or how it broke off.
+    pub(crate) async fn read(response: Response<Incoming>) -> Result<Self, hyper::Error> {
+        let (head, body) = response.into_parts();
+        let body = soon("the end of an answer", body.collect()).await?;
+        Ok(Self {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body: body.to_bytes(),
+        })
+    }
+
+    /// A header, or nothing.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name).map(|value| value.to_str());
+        value.map_or("", |value| value.expect("text"))
+    }
+
+    /// Its body as text.
+    pub(crate) fn text(&self) -> &str {
+        str::from_utf8(&self.body).expect("text")
+    }
+
+    /// Its body as JSON.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        let json = serde_json::from_slice(&self.body);
+        json.unwrap_or_else(|error| panic!("{error} in {:?}", self.body))
+    }
+
+    /// Its body as lines of JSON.
+    pub(crate) fn lines(&self) -> Vec<serde_json::Value> {
+        let lines = self.text().lines();
+        lines
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line:?}")))
+            .collect()
+    }
+
+    /// Asserts that it is a problem with `status`, and tells which.
+    pub(crate) fn problem(&self, status: u16) -> serde_json::Value {
+        assert_eq!(self.status, status, "{self:?}");
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        assert_eq!(self.header("cache-control"), "no-store");
+        let busy = status == 503;
+        assert_eq!(self.headers.contains_key("retry-after"), busy, "{self:?}");
+        let problem = self.json();
+        assert_eq!(problem["status"], status, "{problem}");
+        for text in ["type", "title", "detail"] {
+            let text = problem[text].as_str().unwrap_or_default();
+            assert!(!text.is_empty() && !text.contains('\n'), "{problem}");
+        }
+        problem
+    }
+}
+
+/// `GET path`.
+pub(crate) fn get(path: &str) -> Request<Full<Bytes>> {
+    let request = Request::get(path).header("host", "localhost");
+    request.body(Full::default()).expect("a request")
+}
+
+/// `POST path` with lines of JSON.
+pub(crate) fn post(path: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
+    let request = Request::post(path)
+        .header("host", "localhost")
+        .header("content-type", "application/x-ndjson");
+    request.body(Full::new(body.into())).expect("a request")
+}
+
+/// `request` with one more header.
+pub(crate) fn with(
+    mut request: Request<Full<Bytes>>,
+    name: &'static str,
+    value: &str,
+) -> Request<Full<Bytes>> {
+    let value = value.parse().expect("a header");
+    request.headers_mut().append(name, value);
+    request
+}
+
+/// What comes on `stream` until it is closed, or broken off.
+pub(crate) async fn rest(stream: &mut TcpStream) -> Vec<u8> {
+    let mut all = Vec::new();
+    // What came before a reset is kept.
+    let _ = soon("the end of a connection", stream.read_to_end(&mut all)).await;
+    all
+}
+
+/// n! by another library, for as many digits as it is quick for.
+pub(crate) fn factorial(n: u64) -> String {
+    fn product(from: u64, to: u64) -> BigUint {
+        match to.checked_sub(from) {
+            None => 1_u32.into(),
+            Some(0..8) => (from..=to).map(BigUint::from).product(),
+            Some(_) => {
+                let middle = u64::midpoint(from, to);
+                product(from, middle) * product(middle + 1, to)
+            }
+        }
+    }
+    product(1, n).to_string()
+}
