@@ -151,12 +151,12 @@ impl Server {
     }
 
     /// A client of HTTP/2 on a connection of its own, without any upgrade.
-    pub(crate) async fn client2(&self) -> http2::SendRequest<Full<Bytes>> {
+    pub(crate) async fn client2(&self) -> Client2 {
         let io = TokioIo::new(self.connect().await);
         let shaken = http2::handshake(TokioExecutor::new(), io).await;
         let (client, connection) = shaken.expect("HTTP/2");
         tokio::spawn(connection);
-        client
+        Client2(client)
     }
 
     /// The answer to `GET path`.
@@ -182,25 +182,61 @@ impl Server {
     }
 
     /// Waits until every byte that clients have sent was read, and nobody waits
-    /// to be accepted: the kernel tells what is left of them.
+    /// to be accepted.
     pub(crate) async fn has_read_all(&self) {
+        // What is on its way could look like nothing.
+        self.waits_for(|socket| socket.to_us && socket.unacknowledged)
+            .await;
+        self.waits_for(|socket| socket.ours && socket.unread).await;
+    }
+
+    /// Waits until it accepts nobody any more.
+    pub(crate) async fn has_closed(&self) {
+        soon("the closing of the listener", async {
+            while TcpStream::connect(self.address).await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+
+    /// Waits until the kernel knows no socket that `holds`.
+    async fn waits_for(&self, holds: impl Fn(&Socket) -> bool) {
         let port = format!(":{:04X}", self.address.port());
         soon("the reading of all bytes", async {
             loop {
                 let sockets = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
-                let left = sockets.lines().any(|socket| {
-                    let mut fields = socket.split_whitespace().skip(1);
-                    let local = fields.next().unwrap_or_default();
-                    let unread = fields.nth(2).unwrap_or_default();
-                    local.ends_with(&port) && !unread.ends_with(":00000000")
-                });
-                if !left {
+                let mut sockets = sockets.lines().map(|line| Socket::read(line, &port));
+                if !sockets.any(|socket| holds(&socket)) {
                     return;
                 }
                 tokio::task::yield_now().await;
             }
         })
         .await;
+    }
+}
+
+/// What the kernel tells of a socket.
+struct Socket {
+    ours: bool,
+    to_us: bool,
+    unacknowledged: bool,
+    unread: bool,
+}
+
+impl Socket {
+    /// Reads a line: number, local and remote address, state, queues.
+    fn read(line: &str, port: &str) -> Self {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let field = |index: usize| fields.get(index).copied().unwrap_or_default();
+        let queues = field(4).split_once(':').unwrap_or_default();
+        Self {
+            ours: field(1).ends_with(port),
+            to_us: field(2).ends_with(port),
+            unacknowledged: queues.0 != "00000000",
+            unread: queues.1 != "00000000",
+        }
     }
 }
 
@@ -241,6 +277,35 @@ impl Client {
             Answer::read(self.0.send_request(request).await?).await
         })
         .await
+    }
+}
+
+/// A client of HTTP/2, whose clones share a connection.
+#[derive(Clone)]
+pub(crate) struct Client2(http2::SendRequest<Full<Bytes>>);
+
+impl Client2 {
+    /// The answer to `request`, of which nothing but the head was read.
+    pub(crate) async fn open(
+        &mut self,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, hyper::Error> {
+        let whole = format!("http://localhost{}", request.uri());
+        *request.uri_mut() = whole.parse().expect("an address");
+        request.headers_mut().remove("host");
+        soon("an answer", async {
+            self.0.ready().await?;
+            self.0.send_request(request).await
+        })
+        .await
+    }
+
+    /// The answer to `request`, or how it broke off.
+    pub(crate) async fn ask(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Answer, hyper::Error> {
+        Answer::read(self.open(request).await?).await
     }
 }
 

@@ -419,15 +419,11 @@ async fn old_and_new_versions_of_http_are_spoken() {
     let mut client = server.client2().await;
     for n in [20, 30_000] {
         let path = format!("/factorial/{n}");
-        let answer = client.send_request(get(&path)).await.expect("an answer");
-        let answer = Answer::read(answer).await.expect("all of it");
+        let answer = client.ask(get(&path)).await.expect("all of it");
         assert_eq!(answer.text(), factorial(n), "{n}");
-        assert_eq!(
-            answer.header("content-length"),
-            answer.body.len().to_string()
-        );
+        let length = answer.body.len().to_string();
+        assert_eq!(answer.header("content-length"), length);
     }
-    let batch = client.send_request(post("/batch", "{\"n\":3}")).await;
-    let batch = Answer::read(batch.expect("an answer")).await.expect("all");
-    assert_eq!(batch.json()["value"], "6");
+    let batch = client.ask(post("/batch", "{\"n\":3}")).await;
+    assert_eq!(batch.expect("all of it").json()["value"], "6");
 }

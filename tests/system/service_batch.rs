@@ -1,0 +1,145 @@
+//! The service's batches: a line in, a line out, in order, and never more read
+//! than is answered.
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::harness::soon;
+use crate::service::{Server, factorial, post, rest, with};
+
+#[tokio::test]
+async fn answers_are_in_the_order_of_the_lines() {
+    let server = Server::start(&[]);
+    let lines: Vec<u64> = (0..200).map(|i| i * 7919 % 1000).collect();
+    let body: String = lines.iter().map(|n| format!("{{\"n\":{n}}}\n")).collect();
+    let answer = server.ask(post("/batch", body)).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("content-type"), "application/x-ndjson");
+    let answers = answer.lines();
+    assert_eq!(answers.len(), lines.len());
+    for (answer, n) in answers.iter().zip(lines) {
+        assert_eq!(answer["n"], n);
+        assert_eq!(answer["value"], factorial(n), "{n}");
+    }
+}
+
+#[tokio::test]
+async fn a_bad_line_is_answered_in_its_place() {
+    let server = Server::start(&["--batch-line", "100B", "--output", "1MiB"]);
+    let long = format!("{{\"n\":4,{}\"kind\":\"double\"}}", " ".repeat(100_000));
+    let body = [
+        "{\"n\":3}",
+        "no JSON",
+        "",
+        "{\"n\":4,\"colour\":\"red\"}",
+        &long,
+        "   \r",
+        "{\"n\":30000}",
+        "{\"n\":1000000}",
+        "{\"n\":5,\"kind\":\"tripel\"}",
+        "{\"n\":10,\"kind\":\"double\",\"format\":\"scientific:2\"}\r",
+        // The last one has no end of its line.
+        "{\"n\":6}",
+    ];
+    let answer = server.ask(post("/batch", body.join("\n"))).await;
+    let answers = answer.lines();
+    let problem = |index: usize| &answers[index]["problem"]["status"];
+    assert_eq!(answers.len(), 9, "empty lines are none");
+    assert_eq!(answers[0]["value"], "6");
+    assert_eq!(problem(1), 400);
+    assert_eq!(problem(2), 400);
+    assert_eq!(problem(3), 413);
+    assert_eq!(answers[3]["problem"]["limit"], "batch-line");
+    assert_eq!(answers[4]["value"], factorial(30_000));
+    assert_eq!(problem(5), 422);
+    assert_eq!(problem(6), 400);
+    assert_eq!(answers[7]["value"], "3.8e+3");
+    assert_eq!(answers[8]["value"], "720");
+    for body in ["", "\n\n", "\n  \n"] {
+        let answer = server.ask(post("/batch", body)).await;
+        assert_eq!((answer.status, answer.text()), (200, ""));
+    }
+    // A line that never ends is not kept, and is answered once.
+    let endless = "7".repeat(3 << 20);
+    let answer = server.ask(post("/batch", endless)).await;
+    assert_eq!(answer.lines().len(), 1);
+    assert_eq!(answer.json()["problem"]["status"], 413);
+}
+
+#[tokio::test]
+async fn what_is_no_batch_is_refused() {
+    let server = Server::start(&[]);
+    let mut image = post("/batch", "{\"n\":3}");
+    image.headers_mut().remove("content-type");
+    let image = with(image, "content-type", "image/png");
+    server.ask(image).await.problem(415);
+    let refusing = with(post("/batch", "{\"n\":3}"), "accept", "text/html");
+    server.ask(refusing).await.problem(406);
+    let old = "POST /batch HTTP/1.0\r\nContent-Length: 7\r\n\r\n{\"n\":3}";
+    let old = server.raw(old).await;
+    assert!(old.starts_with(b"HTTP/1.0 426 "));
+}
+
+/// The head of a batch whose body's length is not known.
+const CHUNKED: &[u8] =
+    b"POST /batch HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+/// `bytes` as a chunk.
+fn chunk(bytes: &str) -> String {
+    format!("{:x}\r\n{bytes}\r\n", bytes.len())
+}
+
+#[tokio::test]
+async fn a_line_is_answered_before_the_next_is_sent() {
+    let server = Server::start(&[]);
+    let mut stream = server.connect().await;
+    stream.write_all(CHUNKED).await.expect("a reader");
+    for n in [5, 6, 7] {
+        let line = chunk(&format!("{{\"n\":{n}}}\n"));
+        stream.write_all(line.as_bytes()).await.expect("a reader");
+        let value = format!("\"value\":\"{}\"", factorial(n));
+        let mut seen = Vec::new();
+        while !String::from_utf8_lossy(&seen).contains(&value) {
+            let read = soon("an answer", stream.read_buf(&mut seen)).await;
+            assert_ne!(read.expect("a reader"), 0, "it broke off");
+        }
+    }
+    stream.write_all(b"0\r\n\r\n").await.expect("a reader");
+    let mut end = [0; 5];
+    soon("the end", stream.read_exact(&mut end))
+        .await
+        .expect("an end");
+    assert_eq!(&end, b"0\r\n\r\n");
+}
+
+#[tokio::test]
+async fn who_does_not_read_is_not_read_any_further() {
+    let server = Server::start(&["--stall", "2s"]);
+    let mut stream = server.connect_narrow().await;
+    stream.write_all(CHUNKED).await.expect("a reader");
+    // Each is answered with 56 KB, so that few of them fill every buffer. If the
+    // server read on, it would take all of them and be content with the client.
+    let line = chunk(&format!("{{\"n\":15000{}}}\n", " ".repeat(4000)));
+    let lines = line.repeat(64);
+    let mut written_bytes = 0;
+    let written = soon("the end of a client that does not read", async {
+        while written_bytes < 128 << 20 {
+            stream.write_all(lines.as_bytes()).await?;
+            written_bytes += lines.len();
+        }
+        Ok::<_, std::io::Error>(())
+    });
+    assert!(written.await.is_err(), "all of the lines were read");
+    assert_eq!(server.get("/factorial/5").await.text(), "120");
+}
+
+#[tokio::test]
+async fn who_sends_nothing_any_more_is_cut_off() {
+    let server = Server::start(&["--stall", "300ms"]);
+    let mut stream = server.connect().await;
+    stream.write_all(CHUNKED).await.expect("a reader");
+    let line = chunk("{\"n\":5}\n{\"n\"");
+    stream.write_all(line.as_bytes()).await.expect("a reader");
+    let answer = String::from_utf8(rest(&mut stream).await).expect("text");
+    assert!(answer.contains("\"value\":\"120\""), "{answer}");
+    assert!(!answer.ends_with("\r\n0\r\n\r\n"), "it looks whole");
+}

@@ -1,0 +1,120 @@
+//! The service's connections: what they may hold, for how long, and how many
+//! there may be.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::timeout;
+
+use crate::harness::soon;
+use crate::service::{Server, get, rest, with};
+
+const REQUEST: &[u8] = b"GET /factorial/5 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+#[tokio::test]
+async fn who_asks_nothing_is_sent_away() {
+    let server = Server::start(&["--idle", "500ms"]);
+    let mut silent = server.connect().await;
+    let mut half = server.connect().await;
+    half.write_all(b"GET /factorial/5 HTTP/1.1\r\nHo")
+        .await
+        .expect("a reader");
+    // The beginning of what could be HTTP/2.
+    let mut preface = server.connect().await;
+    preface.write_all(b"PRI * HT").await.expect("a reader");
+    let mut kept = server.connect().await;
+    kept.write_all(REQUEST).await.expect("a reader");
+    let (silent, half) = (rest(&mut silent).await, rest(&mut half).await);
+    assert_eq!(String::from_utf8_lossy(&silent), "");
+    assert!(!half.starts_with(b"HTTP/1.1 200"));
+    assert!(!rest(&mut preface).await.starts_with(b"HTTP/1.1 200"));
+    assert!(rest(&mut kept).await.ends_with(b"\r\n\r\n120"));
+    let mut client = server.client2().await;
+    let answer = client.ask(get("/factorial/5")).await.expect("an answer");
+    assert_eq!(answer.text(), "120");
+    soon("the end of an idle connection", async {
+        while client.ask(get("/healthz")).await.is_ok() {
+            // Longer than it may be idle.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_sends_a_head_byte_by_byte_is_sent_away() {
+    let server = Server::start(&["--idle", "1s"]);
+    let mut stream = server.connect().await;
+    let sending = async {
+        // Never idle for long, and never done.
+        stream.write_all(b"GET / HTTP/1.1\r\nX: ").await?;
+        loop {
+            stream.write_all(b"x").await?;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        #[expect(unreachable_code, reason = "it says what type this has")]
+        Ok::<(), std::io::Error>(())
+    };
+    assert!(soon("the end of a slow head", sending).await.is_err());
+}
+
+#[tokio::test]
+async fn a_head_has_a_size() {
+    let server = Server::start(&["--headers", "8KiB"]);
+    let fits = with(get("/factorial/5"), "x", &"x".repeat(7000));
+    assert_eq!(server.ask(fits.clone()).await.text(), "120");
+    let mut client = server.client2().await;
+    let answer = client.ask(fits).await.expect("an answer");
+    assert_eq!(answer.text(), "120");
+    let too_long = with(get("/factorial/5"), "x", &"x".repeat(20_000));
+    assert_eq!(server.ask(too_long.clone()).await.status, 431);
+    let answer = client.ask(too_long).await;
+    assert!(answer.is_err() || answer.is_ok_and(|answer| answer.status == 431));
+    let long = format!("/factorial/5?kind={}", "x".repeat(20_000));
+    let long = server.ask(get(&long)).await.status;
+    assert!(matches!(long, 414 | 431), "{long}");
+    let many = (0..1000).fold(String::from("GET / HTTP/1.1\r\n"), |head, i| {
+        head + &format!("x{i}: \r\n")
+    });
+    let many = server.raw(many + "\r\n").await;
+    assert!(many.starts_with(b"HTTP/1.1 431 "), "{many:?}");
+}
+
+#[tokio::test]
+async fn who_finds_no_place_waits_for_one() {
+    let server = Server::start(&["--connections", "2"]);
+    let mut first = server.client().await;
+    let mut second = server.client().await;
+    for client in [&mut first, &mut second] {
+        let answer = client.ask(get("/factorial/5")).await.expect("an answer");
+        assert_eq!(answer.text(), "120");
+    }
+    let mut third = server.connect().await;
+    third.write_all(REQUEST).await.expect("a backlog");
+    let mut seen = [0; 15];
+    let early = timeout(Duration::from_millis(300), third.read(&mut seen)).await;
+    assert!(early.is_err(), "there is no place, and it is answered");
+    drop(first);
+    let read = soon("its turn", third.read_exact(&mut seen)).await;
+    read.expect("an answer");
+    assert_eq!(&seen, b"HTTP/1.1 200 OK");
+}
+
+#[tokio::test]
+async fn requests_that_come_together_are_answered_in_order() {
+    let server = Server::start(&[]);
+    let mut stream = server.connect().await;
+    let requests: String = [5, 30_000, 6]
+        .map(|n| format!("GET /factorial/{n} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+        .concat();
+    let last = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let all = requests + last;
+    stream.write_all(all.as_bytes()).await.expect("a reader");
+    let answers = String::from_utf8(rest(&mut stream).await).expect("text");
+    let answers: Vec<_> = answers.split("HTTP/1.1 200 OK\r\n").skip(1).collect();
+    assert_eq!(answers.len(), 4);
+    assert!(answers[0].ends_with("\r\n\r\n120"), "{}", answers[0]);
+    assert!(answers[1].ends_with(&crate::service::factorial(30_000)));
+    assert!(answers[2].ends_with("\r\n\r\n720"), "{}", answers[2]);
+    assert!(answers[3].ends_with("\r\n\r\nok\n"), "{}", answers[3]);
+}

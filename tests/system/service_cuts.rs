@@ -1,0 +1,134 @@
+//! Answers that break off: every client must see that they did, over every
+//! version of HTTP, whoever was at fault.
+
+use std::io::Read as _;
+use std::process::{Command, Stdio};
+
+use cocoon_test_guests::hostile;
+use http_body_util::BodyExt as _;
+use rustix::process::Signal;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::harness::{clean, ended, soon};
+use crate::service::{Answer, Server, get, rest};
+
+/// Ways to ask that know the length, or the end, of an answer.
+const CURLS: [&[&str]; 3] = [
+    &["--http1.1"],
+    &["--http2-prior-knowledge"],
+    // It asks for a compressed answer, of which the end is missing as well.
+    &["--http1.1", "--compressed"],
+];
+
+fn curl(url: &str, flags: &[&str]) -> Command {
+    let mut curl = Command::new("curl");
+    clean(&mut curl).args(["--silent", "--no-buffer", "--noproxy", "*"]);
+    curl.args(flags).arg(url);
+    curl
+}
+
+#[tokio::test]
+async fn a_component_that_fails_midway_breaks_the_answer_off() {
+    let server = Server::hostile(&["--deadline", "1s", "--output", "1MiB"]);
+    for n in [
+        hostile::TRAP_MIDSTREAM,
+        hostile::FAIL_MIDSTREAM,
+        hostile::TAKE_MIDSTREAM,
+        hostile::SPIN_MIDSTREAM,
+        hostile::WAIT_MIDSTREAM,
+        hostile::END_SILENTLY,
+        hostile::FLOOD,
+        // What was announced is there, and more: that is wrong, too.
+        hostile::FLOOD_PROMISED,
+    ] {
+        let path = format!("/factorial/{n}");
+        for media in ["text/plain", "application/json"] {
+            let asked = || crate::service::with(get(&path), "accept", media);
+            let cut = Answer::read(server.open(asked()).await).await;
+            assert!(cut.is_err(), "{n} as {media} looks whole: {cut:?}");
+            let cut = server.client2().await.ask(asked()).await;
+            assert!(cut.is_err(), "{n} as {media} looks whole: {cut:?}");
+        }
+        for flags in CURLS {
+            let (url, flags) = (server.url(&path), flags.to_vec());
+            let ended = tokio::task::spawn_blocking(move || ended(&mut curl(&url, &flags)));
+            let code = ended.await.expect("no panic").code;
+            assert!(
+                matches!(code, Some(16 | 18 | 56 | 61 | 92)),
+                "{n}: {code:?}"
+            );
+        }
+    }
+    let old = format!(
+        "GET /factorial/{} HTTP/1.0\r\n\r\n",
+        hostile::FLOOD_PROMISED
+    );
+    assert_cut(&server.raw(old).await);
+    let url = server.url(&format!("/factorial/{}", hostile::FLOOD_PROMISED));
+    let ended = tokio::task::spawn_blocking(move || ended(&mut curl(&url, &["--http1.0"])));
+    let code = ended.await.expect("no panic").code;
+    assert!(matches!(code, Some(18 | 56)), "{code:?}");
+}
+
+/// An answer with less than its length says.
+fn assert_cut(answer: &[u8]) {
+    let text = String::from_utf8_lossy(answer);
+    let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+    let length = head
+        .lines()
+        .filter_map(|line| line.split_once(": "))
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        .and_then(|(_, length)| length.parse::<usize>().ok());
+    let length = length.expect("a length");
+    assert!(body.len() < length, "{head} and {} bytes", body.len());
+}
+
+#[tokio::test]
+async fn a_server_that_is_killed_breaks_the_answer_off() {
+    let path = format!("/factorial/{}", hostile::WAIT_MIDSTREAM);
+    let first = Server::hostile(&["--deadline", "1h"]);
+    let second = Server::hostile(&["--deadline", "1h"]);
+    let mut one = first.open(get(&path)).await.into_body();
+    let two = second.client2().await.open(get(&path)).await;
+    let mut two = two.expect("an answer").into_body();
+    for (server, body) in [(first, &mut one), (second, &mut two)] {
+        let piece = soon("a piece", body.frame()).await;
+        assert!(piece.is_some_and(|piece| piece.is_ok()));
+        server.signal(Signal::KILL);
+        let rest = soon("the end", body.collect()).await;
+        assert!(rest.is_err(), "it looks whole");
+    }
+}
+
+#[tokio::test]
+async fn curl_sees_that_a_server_was_killed() {
+    let path = format!("/factorial/{}", hostile::WAIT_MIDSTREAM);
+    for flags in CURLS.into_iter().take(2) {
+        let server = Server::hostile(&["--deadline", "1h"]);
+        let mut curl = curl(&server.url(&path), flags);
+        let mut child = curl.stdout(Stdio::piped()).spawn().expect("curl");
+        let mut out = child.stdout.take().expect("it is piped");
+        out.read_exact(&mut [0]).expect("a digit");
+        server.signal(Signal::KILL);
+        let reading = std::thread::spawn(move || out.read_to_end(&mut Vec::new()));
+        let code = child.wait().expect("its end").code();
+        reading.join().expect("no panic").expect("its output");
+        assert!(matches!(code, Some(16 | 18 | 56 | 92)), "{code:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_old_client_sees_that_a_server_was_killed() {
+    // More digits than all buffers between them hold.
+    let server = Server::start(&[]);
+    let mut stream = server.connect_narrow().await;
+    let request = b"GET /factorial/3000000 HTTP/1.0\r\n\r\n";
+    stream.write_all(request).await.expect("a reader");
+    let mut answer = vec![0; 5000];
+    let read = soon("the first digits", stream.read_exact(&mut answer)).await;
+    read.expect("digits");
+    server.signal(Signal::KILL);
+    answer.extend(rest(&mut stream).await);
+    assert!(answer.starts_with(b"HTTP/1.0 200 OK\r\n"));
+    assert_cut(&answer);
+}

@@ -1,0 +1,223 @@
+//! The end of the service: nothing that has begun is lost, and whoever waits for
+//! the end is told how it was.
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use cocoon_test_guests::hostile;
+use rustix::process::Signal;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::harness::{assert_one_line, soon};
+use crate::service::{Server, factorial, get, rest};
+
+/// Something that takes a while, is sent piece by piece, and is more than the
+/// buffers of a narrow connection hold.
+const LONG: u64 = 100_000;
+static LONG_VALUE: LazyLock<String> = LazyLock::new(|| factorial(LONG));
+
+async fn write(stream: &mut TcpStream, text: &str) {
+    let written = soon("a reader", stream.write_all(text.as_bytes())).await;
+    written.expect("a reader");
+}
+
+/// A whole answer with `body`, and nothing after it.
+fn assert_whole(answer: &[u8], body: &str, what: &str) {
+    let answer = String::from_utf8_lossy(answer);
+    let (head, seen) = answer.split_once("\r\n\r\n").unwrap_or_default();
+    assert!(head.starts_with("HTTP/1.1 200 OK"), "{what}: {answer:.200}");
+    assert!(
+        seen == body,
+        "{what}: {} bytes of {}",
+        seen.len(),
+        body.len()
+    );
+}
+
+/// Asks again and again until the service is gone. Before, there is no reason
+/// for anything to fail; afterwards, what is answered is answered whole.
+async fn keep_asking(server: &Server, ending: &AtomicBool) -> u32 {
+    let mut answered = 0;
+    let mut client = server.client().await;
+    loop {
+        let told = ending.load(Ordering::SeqCst);
+        match soon("an answer", client.0.send_request(get("/factorial/3000"))).await {
+            Ok(response) => {
+                let answer = crate::service::Answer::read(response).await;
+                assert_eq!(answer.expect("all of it").status, 200);
+                answered += 1;
+                if soon("the connection", client.0.ready()).await.is_err() {
+                    return answered;
+                }
+            }
+            Err(error) => {
+                assert!(told || ending.load(Ordering::SeqCst), "{error}");
+                return answered;
+            }
+        }
+    }
+}
+
+async fn end_under_load(signal: Signal) {
+    let server = Server::start(&[]);
+    let (ending, value) = (AtomicBool::new(false), LONG_VALUE.as_str());
+    let half = "GET /factorial/5 HTTP/1.1\r\nHost: loc";
+    let long = format!("GET /factorial/{LONG} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    // Half a head: the first on its connection, and the second.
+    let mut halves = Vec::new();
+    for kept in [false, true, false, true] {
+        let mut stream = server.connect().await;
+        if kept {
+            write(&mut stream, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").await;
+            let mut seen = Vec::new();
+            while !seen.ends_with(b"\r\n\r\nok\n") {
+                let read = soon("an answer", stream.read_buf(&mut seen)).await;
+                assert_ne!(read.expect("an answer"), 0);
+            }
+        }
+        halves.push(stream);
+    }
+    let mut whole = Vec::new();
+    for _ in 0..4 {
+        whole.push(server.connect_narrow().await);
+    }
+    // One that asks for something, and has begun to ask for more.
+    let mut eager = server.connect().await;
+    let mut client = server.client2().await;
+    // Their streams have begun when these are answered.
+    client.ask(get("/healthz")).await.expect("an answer");
+    for stream in &mut halves {
+        write(stream, half).await;
+    }
+    for stream in &mut whole {
+        write(stream, &long).await;
+    }
+    write(&mut eager, &long).await;
+    server.has_read_all().await;
+    write(&mut eager, half).await;
+    let streams = (0..4).map(|_| {
+        let mut client = client.clone();
+        tokio::spawn(async move { client.ask(get(&format!("/factorial/{LONG}"))).await })
+    });
+    let streams: Vec<_> = streams.collect();
+    tokio::task::yield_now().await;
+    server.has_read_all().await;
+    let ended = async {
+        server.signal(signal);
+        ending.store(true, Ordering::SeqCst);
+        server.has_closed().await;
+        for stream in &mut halves {
+            write(stream, "alhost\r\n\r\n").await;
+            let answer = rest(stream).await;
+            assert_whole(&answer, "120", "what was half sent");
+            let head = String::from_utf8_lossy(&answer).to_lowercase();
+            assert!(head.contains("connection: close"), "{head}");
+        }
+        for stream in &mut whole {
+            assert_whole(&rest(stream).await, value, "what was computed");
+        }
+        let answers = rest(&mut eager).await;
+        assert!(answers.starts_with(b"HTTP/1.1 200 OK"));
+        for stream in streams {
+            let answer = soon("an answer", stream).await.expect("no panic");
+            let answer = answer.expect("a stream that had begun");
+            assert!(answer.text() == value, "a stream is wrong");
+        }
+    };
+    // The load goes on meanwhile.
+    let load = (0..4).map(|_| keep_asking(&server, &ending));
+    let (answered, ()) = soon("the end", async {
+        tokio::join!(futures::future::join_all(load), ended)
+    })
+    .await;
+    let _ = answered;
+    let ended = server.ended().await;
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_that_has_begun_is_lost() {
+    for round in 0..10 {
+        let term = round % 2 == 0;
+        end_under_load(if term { Signal::TERM } else { Signal::INT }).await;
+    }
+}
+
+#[tokio::test]
+async fn a_second_signal_does_not_wait() {
+    let server = Server::hostile(&["--deadline", "1h", "--drain-timeout", "1h"]);
+    let mut stream = server.connect().await;
+    let spin = format!(
+        "GET /factorial/{} HTTP/1.1\r\nHost: a\r\n\r\n",
+        hostile::SPIN
+    );
+    write(&mut stream, &spin).await;
+    server.has_read_all().await;
+    server.signal(Signal::TERM);
+    server.has_closed().await;
+    server.signal(Signal::TERM);
+    assert_eq!(server.ended().await.code, Some(130));
+}
+
+#[tokio::test]
+async fn work_is_taken_until_the_delay_is_over() {
+    let server = Server::start(&["--drain-delay", "1h"]);
+    assert_eq!(server.get("/readyz").await.status, 200);
+    server.signal(Signal::TERM);
+    soon("the end of readiness", async {
+        while server.get("/readyz").await.status == 200 {}
+    })
+    .await;
+    server.get("/readyz").await.problem(503);
+    assert_eq!(server.get("/healthz").await.status, 200);
+    let answer = server.get("/factorial/5").await;
+    assert_eq!(answer.text(), "120");
+    // Who keeps its connection is to come again by another.
+    assert_eq!(answer.header("connection"), "close");
+    server.signal(Signal::TERM);
+    assert_eq!(server.ended().await.code, Some(130));
+    let server = Server::start(&["--drain-delay", "300ms"]);
+    server.signal(Signal::TERM);
+    let ended = server.ended().await;
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+}
+
+#[tokio::test]
+async fn what_does_not_end_is_given_up() {
+    let server = Server::hostile(&["--deadline", "1h", "--drain-timeout", "200ms"]);
+    let mut stream = server.connect().await;
+    let spin = format!(
+        "GET /factorial/{} HTTP/1.1\r\nHost: a\r\n\r\n",
+        hostile::SPIN
+    );
+    write(&mut stream, &spin).await;
+    server.has_read_all().await;
+    server.signal(Signal::TERM);
+    let ended = server.ended().await;
+    assert_eq!(ended.code, Some(1));
+    assert_one_line(&ended.err, &["1 connection", "200ms", "--drain-timeout"]);
+    assert_eq!(rest(&mut stream).await, b"");
+}
+
+#[tokio::test]
+async fn who_never_asks_does_not_hold_the_end_up() {
+    // Longer than any test waits.
+    let server = Server::start(&["--idle", "1h", "--drain-timeout", "1h"]);
+    let silent = server.connect().await;
+    let mut kept = server.client().await;
+    kept.ask(get("/healthz")).await.expect("an answer");
+    let mut kept2 = server.client2().await;
+    kept2.ask(get("/healthz")).await.expect("an answer");
+    server.has_read_all().await;
+    server.signal(Signal::TERM);
+    assert_eq!(server.ended().await.code, Some(0));
+    drop((silent, kept, kept2));
+    // Who has begun and does not go on is waited for, but not for ever.
+    let server = Server::start(&["--idle", "500ms", "--drain-timeout", "1h"]);
+    let mut half = server.connect().await;
+    write(&mut half, "GET /factorial/5 HT").await;
+    server.has_read_all().await;
+    server.signal(Signal::TERM);
+    assert_eq!(server.ended().await.code, Some(0));
+}

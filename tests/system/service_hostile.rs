@@ -1,0 +1,147 @@
+//! A component that means harm behind the service: every request gets its
+//! status, and honest ones beside it are all right.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use cocoon_test_guests::hostile;
+
+use crate::harness::soon;
+use crate::service::{Server, get, post, with};
+
+/// What the deadline ends.
+const SLOW: [u64; 4] = [
+    hostile::COST_SPINS,
+    hostile::SPIN,
+    hostile::WAIT_FIRST,
+    hostile::RESOLVE_EARLY,
+];
+
+/// What fails before its first digit, with the limit that it meets.
+const BROKEN: [(u64, Option<&str>); 11] = [
+    (hostile::COST_TAKES, Some("sandbox-memory")),
+    (hostile::COST_PANICS, None),
+    (hostile::TAKE_ALL, Some("sandbox-memory")),
+    (hostile::TAKE_MORE, Some("sandbox-memory")),
+    (hostile::TAKE_MUCH_MORE, Some("sandbox-memory")),
+    (hostile::RECURSE, Some("stack")),
+    (hostile::PANIC, None),
+    (hostile::OVERLONG_REPLY, None),
+    (hostile::LONG_REPLY, Some("output")),
+    (hostile::INVALID_REPLY, None),
+    (hostile::SAY_FAILED, None),
+];
+
+/// What breaks off after the head of its answer was sent.
+const MIDWAY: [u64; 5] = [
+    hostile::TRAP_MIDSTREAM,
+    hostile::FAIL_MIDSTREAM,
+    hostile::TAKE_MIDSTREAM,
+    hostile::FLOOD,
+    hostile::FLOOD_PROMISED,
+];
+
+#[tokio::test]
+async fn every_harm_has_its_status_and_its_neighbours_are_right() {
+    let flags = ["--sandbox-memory", "8MiB", "--output", "30KB"];
+    let server = Server::hostile(&[&flags[..], &["--deadline", "20s"]].concat());
+    let (over, honest_count) = (AtomicBool::new(false), AtomicU32::new(0));
+    let neighbours = (0..4_u64).map(async |client| {
+        let mut connection = server.client().await;
+        let mut n = hostile::HONEST + client;
+        while !over.load(Ordering::Relaxed) {
+            let answer = connection.ask(get(&format!("/factorial/{n}"))).await;
+            let answer = answer.expect("an answer");
+            assert_eq!((answer.status, answer.text()), (200, &*n.to_string()));
+            honest_count.fetch_add(1, Ordering::Relaxed);
+            n += 4;
+        }
+    });
+    let harm = async {
+        for _ in 0..3 {
+            for (n, limit) in BROKEN {
+                let problem = server.get(&format!("/factorial/{n}")).await.problem(502);
+                assert_eq!(problem["limit"].as_str(), limit, "{n}: {problem}");
+                let json = server.get_as(&format!("/factorial/{n}"), "application/json");
+                json.await.problem(502);
+            }
+            for n in SLOW {
+                let path = format!("/factorial/{n}?timeout=50ms");
+                let problem = server.get(&path).await.problem(504);
+                assert_eq!(problem["limit"], "deadline", "{n}: {problem}");
+                assert_eq!(problem["value"], 50, "{n}: {problem}");
+            }
+            let refused = server.get(&format!("/factorial/{}", hostile::REFUSE_DIGITS));
+            refused.await.problem(422);
+            let promised = server.get(&format!("/factorial/{}", hostile::FLOOD_PROMISED));
+            // It says that it puts out more than it may.
+            assert_eq!(promised.await.problem(422)["limit"], "output");
+            for n in &MIDWAY[..4] {
+                let response = server.open(get(&format!("/factorial/{n}"))).await;
+                // The limit of its output may come before its first piece.
+                assert!(matches!(response.status().as_u16(), 200 | 502), "{n}");
+            }
+        }
+        over.store(true, Ordering::Relaxed);
+    };
+    let all = async { tokio::join!(harm, futures::future::join_all(neighbours)) };
+    soon("the end of all harm", all).await;
+    assert!(honest_count.load(Ordering::Relaxed) > 100);
+}
+
+#[tokio::test]
+async fn other_routes_tell_of_harm_in_their_place() {
+    let server = Server::hostile(&["--deadline", "1s"]);
+    let problem = server.get(&format!("/info/{}", hostile::SPIN)).await;
+    problem.problem(504);
+    server.get("/info/1000").await.problem(502);
+    let kinds = server
+        .get(&format!("/kinds/{}", hostile::PANIC))
+        .await
+        .json();
+    for kind in kinds.as_array().expect("a list") {
+        assert_eq!(kind["problem"]["status"], 502, "{kind}");
+    }
+    // The first of the list spins.
+    let listing = server.get(&format!("/factorials/{}", hostile::PANIC)).await;
+    let lines = listing.lines();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(lines[0]["failed"]["status"], 504, "{lines:?}");
+    let path = format!("/factorials/{}", hostile::PANIC);
+    let events = server.ask(with(get(&path), "accept", "text/event-stream"));
+    let events = events.await;
+    let (_, last) = events
+        .text()
+        .trim_end()
+        .rsplit_once("\n\n")
+        .expect("events");
+    assert!(last.starts_with("event: failed\n"), "{last}");
+    let lines = [
+        1000,
+        hostile::PANIC,
+        1001,
+        hostile::SPIN,
+        hostile::REFUSE_DIGITS,
+        1002,
+    ]
+    .map(|n| format!("{{\"n\":{n}}}\n"));
+    let answers = server.ask(post("/batch", lines.concat())).await.lines();
+    assert_eq!(answers.len(), 6);
+    for (index, value) in [(0, "1000"), (2, "1001"), (5, "1002")] {
+        assert_eq!(answers[index]["value"], value, "{index}");
+    }
+    for (index, status) in [(1, 502), (3, 504), (4, 422)] {
+        assert_eq!(answers[index]["problem"]["status"], status, "{index}");
+    }
+}
+
+#[tokio::test]
+async fn a_batch_breaks_off_where_a_long_answer_does() {
+    let server = Server::hostile(&[]);
+    let lines = [1000, hostile::TRAP_MIDSTREAM, 1001].map(|n| format!("{{\"n\":{n}}}\n"));
+    let mut client = server.client().await;
+    let answer = client.ask(post("/batch", lines.concat())).await;
+    assert!(answer.is_err(), "it looks whole: {answer:?}");
+    let mut client = server.client2().await;
+    let answer = client.ask(post("/batch", lines.concat())).await;
+    assert!(answer.is_err(), "it looks whole: {answer:?}");
+}
