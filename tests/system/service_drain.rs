@@ -82,8 +82,6 @@ async fn end_under_load(signal: Signal) {
     for _ in 0..4 {
         whole.push(server.connect_narrow().await);
     }
-    // One that asks for something, and has begun to ask for more.
-    let mut eager = server.connect().await;
     let mut client = server.client2().await;
     // Their streams have begun when these are answered.
     client.ask(get("/healthz")).await.expect("an answer");
@@ -93,9 +91,6 @@ async fn end_under_load(signal: Signal) {
     for stream in &mut whole {
         write(stream, &long).await;
     }
-    write(&mut eager, &long).await;
-    server.has_read_all().await;
-    write(&mut eager, half).await;
     let streams = (0..4).map(|_| {
         let mut client = client.clone();
         tokio::spawn(async move { client.ask(get(&format!("/factorial/{LONG}"))).await })
@@ -117,8 +112,6 @@ async fn end_under_load(signal: Signal) {
         for stream in &mut whole {
             assert_whole(&rest(stream).await, value, "what was computed");
         }
-        let answers = rest(&mut eager).await;
-        assert!(answers.starts_with(b"HTTP/1.1 200 OK"));
         for stream in streams {
             let answer = soon("an answer", stream).await.expect("no panic");
             let answer = answer.expect("a stream that had begun");
@@ -127,11 +120,9 @@ async fn end_under_load(signal: Signal) {
     };
     // The load goes on meanwhile.
     let load = (0..4).map(|_| keep_asking(&server, &ending));
-    let (answered, ()) = soon("the end", async {
-        tokio::join!(futures::future::join_all(load), ended)
-    })
-    .await;
-    let _ = answered;
+    let all = async { tokio::join!(futures::future::join_all(load), ended) };
+    let (answered, ()) = soon("the end", all).await;
+    assert!(answered.iter().sum::<u32>() > 0, "there was no load");
     let ended = server.ended().await;
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
 }

@@ -27,6 +27,8 @@ pub(super) enum Answer {
 pub(super) struct Long {
     first: Option<Bytes>,
     rest: Receiver<Bytes>,
+    /// Whether nothing more comes.
+    over: bool,
     sending: AbortOnDropHandle<Result<Grade, RunError>>,
     /// Its bytes, where they are known before.
     bytes: Option<u64>,
@@ -61,6 +63,7 @@ pub(super) async fn start(admitted: Admitted) -> Result<Answer, RunError> {
     let mut long = Long {
         first: None,
         rest,
+        over: false,
         sending,
         bytes,
         sent_bytes: 0,
@@ -77,17 +80,30 @@ impl Long {
     }
 
     /// The next piece, or `None` after the last.
+    ///
+    /// A piece that completes the length which was announced is the end of the
+    /// answer to HTTP. So it waits until its component has said that all is well.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, RunError> {
-        if let Some(first) = self.first.take() {
-            return Ok(Some(first));
+        let piece = match self.first.take() {
+            Some(piece) => Some(piece),
+            None => self.receive().await?,
+        };
+        if piece.is_some() {
+            while self.bytes == Some(self.sent_bytes) && self.receive().await?.is_some() {}
+        } else if self.bytes.is_some_and(|bytes| bytes != self.sent_bytes) {
+            return Err(self.wrong_length());
         }
-        match self.rest.recv().await? {
-            Some(piece) => self.count(piece).map(Some),
-            None if self.bytes.is_some_and(|bytes| bytes != self.sent_bytes) => {
-                Err(self.wrong_length())
-            }
-            None => Ok(None),
+        Ok(piece)
+    }
+
+    /// What comes next from the component, or `None` after all that was well.
+    async fn receive(&mut self) -> Result<Option<Bytes>, RunError> {
+        if self.over {
+            return Ok(None);
         }
+        let piece = self.rest.recv().await?;
+        self.over = piece.is_none();
+        piece.map(|piece| self.count(piece)).transpose()
     }
 
     /// How it was made sure that it is right, after its last piece.
