@@ -108,7 +108,7 @@ pub const CONNECTION_STREAMS: u32 = 128;
 pub const PLAN_STEPS: usize = 256;
 /// Memory of a sandbox that checks digits, for which the contract has no promise.
 pub const VERIFY_BYTES: u64 = 8 << 20;
-/// Spans that wait to be exported, unless OTEL_BSP_MAX_QUEUE_SIZE says otherwise.
+/// Spans that wait to be exported, unless `OTEL_BSP_MAX_QUEUE_SIZE` says otherwise.
 pub const SPANS_QUEUED: usize = 2048;
 /// How long the end of the program waits for its last spans to be delivered.
 pub const TELEMETRY_FLUSH_MS: u64 = 2000;

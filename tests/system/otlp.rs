@@ -21,6 +21,7 @@ use opentelemetry_proto::tonic::trace::v1;
 use prost::Message as _;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::harness::NEVER;
@@ -91,10 +92,10 @@ impl Receiver {
         while !enough(&self.spans) {
             match self.received.try_recv() {
                 Ok(request) => self.take(request),
-                Err(_) if began.elapsed() < NEVER => {
+                Err(TryRecvError::Empty) if began.elapsed() < NEVER => {
                     std::thread::sleep(Duration::from_millis(5));
                 }
-                Err(_) => panic!("no such spans among {:#?}", self.spans),
+                Err(error) => panic!("{error}: no such spans among {:#?}", self.spans),
             }
         }
         &self.spans

@@ -27,7 +27,8 @@ fn exporting(endpoint: &str, protocol: Protocol) -> Command {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let byte = |byte: &u8| [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16));
+    bytes.iter().flat_map(byte).flatten().collect()
 }
 
 /// The names of the spans below `parent`, each before those below it.
