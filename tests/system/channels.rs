@@ -184,7 +184,7 @@ async fn a_slow_reader_holds_the_writer_back() {
 async fn digits_that_nobody_takes_stay_with_the_writer() {
     let output_bytes = 64 << 20;
     let factorial = hostile(
-        &FEW.with(Limit::Deadline, SOON_MS * 3)
+        &FEW.with(Limit::Stall, SOON_MS * 3)
             .with(Limit::Output, output_bytes),
     )
     .await;
@@ -194,12 +194,12 @@ async fn digits_that_nobody_takes_stay_with_the_writer() {
         .expect("a sandbox");
     let (sender, digits) = channel();
     // Time enough for gigabytes, were it not held back: it would meet the limit
-    // of output long before the deadline.
+    // of output long before.
     let told = flood.send_to(sender).await.map(|_| ());
     assert_eq!(
         told,
         Err(RunError::Stopped {
-            limit: Limit::Deadline,
+            limit: Limit::Stall,
             value: SOON_MS * 3
         })
     );

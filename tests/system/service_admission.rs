@@ -56,11 +56,19 @@ async fn what_is_too_much_is_refused_and_the_rest_is_right() {
     assert_eq!(server.get("/factorial/5").await.text(), "120");
 }
 
-/// The honest request, until there is no room for it.
+/// Waits until the one sandbox that there is runs, and asks only then: an honest
+/// request before it could take its place.
 async fn until_full(server: &Server) {
     soon("a full service", async {
         let path = format!("/factorial/{}", hostile::HONEST);
-        while server.get(&path).await.status != 503 {}
+        loop {
+            let metrics = server.get("/metrics").await;
+            if metrics.text().contains("\ncocoon_sandboxes_live 1\n")
+                && server.get(&path).await.status == 503
+            {
+                return;
+            }
+        }
     })
     .await;
     server.get("/readyz").await.problem(503);

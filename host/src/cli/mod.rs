@@ -25,7 +25,7 @@ use cocoon::telemetry::{self, LOG_FILTER, LogFormat};
 use config::Settings;
 use failure::Failure;
 use limits::{Commands, LimitArgs};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Runs WebAssembly components as coroutines, each in a sandbox of its own.
 ///
@@ -162,29 +162,54 @@ pub(crate) fn main() -> ExitCode {
 /// How long threads that wait for the system are waited for in the end.
 const SHUTDOWN: std::time::Duration = std::time::Duration::from_millis(100);
 
-/// Waits for Ctrl-C, for the terminal to close, or for SIGTERM, which is how containers are stopped: the
-/// first process of one is not ended by it unless it asks to be.
+/// Waits for Ctrl-C, for the terminal to close, or for SIGTERM.
 async fn interrupted() -> Failure {
-    let failed = |error| Failure::Io {
-        what: "cannot wait for Ctrl-C".to_owned(),
-        error,
-    };
-    // Past `ulimit -f` a write is to fail as on a full disk. Unless somebody
-    // waits for the signal, it ends the program and leaves the half file behind.
-    let too_large = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
-    let signals = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::hangup()),
-        signal(too_large),
-    );
-    let (mut terminated, mut hung_up, _too_large) = match signals {
-        (Ok(terminated), Ok(hung_up), Ok(too_large)) => (terminated, hung_up, too_large),
-        (Err(error), _, _) | (_, Err(error), _) | (_, _, Err(error)) => return failed(error),
-    };
-    tokio::select! {
-        pressed = tokio::signal::ctrl_c() => pressed.map_or_else(failed, |()| Failure::Interrupted),
-        _ = terminated.recv() => Failure::Interrupted,
-        _ = hung_up.recv() => Failure::Interrupted,
+    match Signals::listen() {
+        Ok(mut signals) => {
+            signals.next().await;
+            Failure::Interrupted
+        }
+        Err(failure) => failure,
+    }
+}
+
+/// The signals that end a program: Ctrl-C, that the terminal closed, and SIGTERM,
+/// which is how containers are stopped: the first process of one is not ended by
+/// it unless it asks to be. None is lost from when it listens.
+struct Signals {
+    ends: [Signal; 3],
+    _too_large: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| Failure::Io {
+                what: "cannot wait for Ctrl-C".to_owned(),
+                error,
+            })
+        };
+        // Past `ulimit -f` a write is to fail as on a full disk. Unless somebody
+        // waits for the signal, it ends the program and leaves the half file behind.
+        let too_large = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+        Ok(Self {
+            ends: [
+                listen(SignalKind::interrupt())?,
+                listen(SignalKind::terminate())?,
+                listen(SignalKind::hangup())?,
+            ],
+            _too_large: listen(too_large)?,
+        })
+    }
+
+    /// Waits for one of them.
+    async fn next(&mut self) {
+        let [pressed, terminated, hung_up] = &mut self.ends;
+        tokio::select! {
+            _ = pressed.recv() => {}
+            _ = terminated.recv() => {}
+            _ = hung_up.recv() => {}
+        }
     }
 }
 

@@ -11,11 +11,12 @@ use cocoon::http::server::{End, serve};
 use cocoon::http::{Service, app};
 use cocoon::limits::Limit;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::cli::failure::Failure;
 use crate::cli::limits::{self, LimitArgs};
 use crate::cli::output::Output;
-use crate::cli::{engine, interrupted, source};
+use crate::cli::{Signals, engine, source};
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
@@ -55,6 +56,8 @@ impl Serve {
             Some(file) => Access::from_file(file)?,
             None => Access::open(),
         };
+        // Before anybody is told that it serves.
+        let mut signals = Signals::listen()?;
         let engine = engine(&self.limits.limits)?;
         let source = source(self.component.as_ref());
         let factorial = Factorial::load(&engine, &source).await?;
@@ -83,10 +86,15 @@ impl Serve {
         }
         let service = Service::new(factorial, component, !access.is_open());
         let app = access.guard(app(&service));
-        // A second signal does not wait.
+        let ending = CancellationToken::new();
         let ended = tokio::select! {
-            ended = serve(listener, app, &service, async { drop(interrupted().await) }) => ended,
-            failure = async { drop(interrupted().await); interrupted().await } => return Err(failure),
+            ended = serve(listener, app, &service, ending.cancelled()) => ended,
+            // The second signal does not wait.
+            () = async {
+                signals.next().await;
+                ending.cancel();
+                signals.next().await;
+            } => return Err(Failure::Interrupted),
         };
         match ended {
             End::Drained => Ok(()),
