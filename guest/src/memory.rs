@@ -59,7 +59,7 @@ pub(crate) fn peak_bytes(digits: Count, request: Request) -> Option<u64> {
     let (tenths, primes) = match kind {
         Kind::Primorial => (95, powers::list_bytes(n)),
         Kind::Multifactorial(2..) => (80, 0),
-        Kind::Subfactorial | Kind::Alternating => (120, 0),
+        Kind::Subfactorial | Kind::Alternating => (105, 0),
         _ => (62, 0),
     };
     in_pages(digits, tenths, proved, primes)
