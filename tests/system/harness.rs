@@ -169,7 +169,8 @@ pub(crate) fn printed<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -
 /// The hash of a text, in hexadecimal digits.
 pub(crate) fn sha256(text: &str) -> String {
     let hash = Sha256::digest(text.as_bytes());
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    hash.iter()
+        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// A failure as the user is to see it: nothing on standard output, one line on

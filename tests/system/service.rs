@@ -83,11 +83,6 @@ impl Server {
         Self::start(&[&component, flags].concat())
     }
 
-    /// Where it listens.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     /// The address of `path`.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
@@ -218,6 +213,7 @@ impl Server {
 }
 
 /// What the kernel tells of a socket.
+#[expect(clippy::struct_excessive_bools, reason = "each is one flag of a line")]
 struct Socket {
     ours: bool,
     to_us: bool,

@@ -113,7 +113,8 @@ fn request(random: &mut fastrand::Rng) -> Vec<u8> {
         .unwrap_or(0)
         % 3
     {
-        path += &format!("{}{}={}", pick(&queries[1..]), pick(&NAMES), pick(&VALUES));
+        let query = format!("{}{}={}", pick(&queries[1..]), pick(&NAMES), pick(&VALUES));
+        path += &query;
     }
     let version = pick(&[
         "HTTP/1.1", "HTTP/1.1", "HTTP/1.1", "HTTP/1.0", "HTTP/2.0", "HTTP/9",
@@ -127,7 +128,8 @@ fn request(random: &mut fastrand::Rng) -> Vec<u8> {
         .map(|_| LINES[random.usize(..LINES.len())])
         .collect();
     if random.bool() {
-        text += &format!("Content-Length: {}\r\n", body.len());
+        let length = format!("Content-Length: {}\r\n", body.len());
+        text += &length;
     }
     text += "Connection: close\r\n\r\n";
     text += &body;

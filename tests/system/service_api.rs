@@ -385,9 +385,9 @@ fn assert_references(document: &serde_json::Value, part: &serde_json::Value) {
                 .for_each(|part| assert_references(document, part));
         }
         serde_json::Value::Array(parts) => {
-            parts
-                .iter()
-                .for_each(|part| assert_references(document, part));
+            for part in parts {
+                assert_references(document, part);
+            }
         }
         _ => {}
     }

@@ -10,7 +10,8 @@ use crate::service::{Server, factorial, post, rest, with};
 async fn answers_are_in_the_order_of_the_lines() {
     let server = Server::start(&[]);
     let lines: Vec<u64> = (0..200).map(|i| i * 7919 % 1000).collect();
-    let body: String = lines.iter().map(|n| format!("{{\"n\":{n}}}\n")).collect();
+    let body: Vec<_> = lines.iter().map(|n| format!("{{\"n\":{n}}}\n")).collect();
+    let body = body.concat();
     let answer = server.ask(post("/batch", body)).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("content-type"), "application/x-ndjson");

@@ -107,10 +107,10 @@ impl Source {
                 }
             })?),
         };
-        Ok(digest[..8]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect())
+        let start = digest
+            .first_chunk()
+            .map_or(0, |start| u64::from_be_bytes(*start));
+        Ok(format!("{start:016x}"))
     }
 }
 

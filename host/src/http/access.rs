@@ -435,7 +435,7 @@ mod tests {
         let access = Access::from_file(file.path()).expect("a token");
         let token = access.0.as_ref().expect("a token");
         std::fs::remove_file(file.path()).expect("removed");
-        token.refresh(Duration::from_secs(3600)).await;
+        token.refresh(Duration::from_hours(1)).await;
         assert!(!token.stale.load(Ordering::Relaxed));
         token.refresh(Duration::ZERO).await;
         assert!(token.stale.load(Ordering::Relaxed));

@@ -1,4 +1,4 @@
-//! The description of the API, made from the routes (OpenAPI 3.1).
+//! The description of the API, made from the routes (`OpenAPI` 3.1).
 
 use std::future::{Ready, ready};
 
