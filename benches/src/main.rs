@@ -1,4 +1,4 @@
-//! `cocoon-bench`: what sandboxes cost.
+//! `cocoon-bench`: what sandboxes cost, and what comes out of them.
 //!
 //! These machines are shared and noisy. Every figure is a median over rounds,
 //! and what is compared takes turns in one run.
@@ -14,6 +14,7 @@
 mod bare;
 mod calls;
 mod density;
+mod http;
 mod peers;
 mod sandboxes;
 
@@ -37,6 +38,12 @@ enum Bench {
     Peers(peers::Peers),
     /// Calls in a sandbox that is already there, beside GMP
     Calls(calls::Calls),
+    /// The service under load, beside a native handler and `wasmtime serve`; writes the
+    /// table and the plot
+    Http(http::Http),
+    /// The native handler that `http` compares with
+    #[command(hide = true)]
+    NativeHandler,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -45,6 +52,8 @@ fn main() -> anyhow::Result<()> {
         Bench::Density(bench) => bench.run(),
         Bench::Peers(bench) => bench.run(),
         Bench::Calls(bench) => bench.run(),
+        Bench::Http(bench) => bench.run(),
+        Bench::NativeHandler => http::native::run(),
     }
 }
 

@@ -2,11 +2,11 @@
 //! turn.
 
 mod figures;
-mod machine;
-mod plots;
+pub(crate) mod machine;
+pub(crate) mod plots;
 mod process;
 pub(crate) mod programs;
-mod report;
+pub(crate) mod report;
 
 use std::collections::HashMap;
 use std::fs;
@@ -223,7 +223,7 @@ fn expected_s(earlier: &[(u64, f64)], n: u64) -> f64 {
 }
 
 /// Writes a file of the results' folder.
-fn write_file(folder: &Path, name: &str, text: &str) -> anyhow::Result<()> {
+pub(crate) fn write_file(folder: &Path, name: &str, text: &str) -> anyhow::Result<()> {
     let path = folder.join(name);
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -16,9 +16,9 @@ use super::{Mode, write_file};
 
 const FONT: &str =
     "Inter, 'Segoe UI', 'Helvetica Neue', Helvetica, Arial, 'DejaVu Sans', sans-serif";
-const PAPER: &str = "#fcfcfd";
-const INK: &str = "#1c2330";
-const SOFT_INK: &str = "#5b6474";
+pub(crate) const PAPER: &str = "#fcfcfd";
+pub(crate) const INK: &str = "#1c2330";
+pub(crate) const SOFT_INK: &str = "#5b6474";
 const GRID: &str = "#e4e7ee";
 const EDGE: &str = "#d5d9e2";
 
@@ -67,7 +67,7 @@ pub(crate) fn write(folder: &Path, rows: &[Row], place: &str) -> anyhow::Result<
 
 // --- what both have -------------------------------------------------------------
 
-fn paper(width: f64, height: f64, title: &str, subtitle: &str) -> Document {
+pub(crate) fn paper(width: f64, height: f64, title: &str, subtitle: &str) -> Document {
     Document::new()
         .set("viewBox", (0.0, 0.0, width, height))
         .set("width", width)
@@ -89,7 +89,7 @@ fn paper(width: f64, height: f64, title: &str, subtitle: &str) -> Document {
         .add(text(28.0, 66.0, subtitle, SOFT_INK, 13.5))
 }
 
-fn text(x: f64, y: f64, words: &str, ink: &str, size: f64) -> Text {
+pub(crate) fn text(x: f64, y: f64, words: &str, ink: &str, size: f64) -> Text {
     Text::new(words)
         .set("x", round(x))
         .set("y", round(y))
@@ -98,14 +98,14 @@ fn text(x: f64, y: f64, words: &str, ink: &str, size: f64) -> Text {
 }
 
 /// Readable where a line runs behind it.
-fn on_lines(text: Text) -> Text {
+pub(crate) fn on_lines(text: Text) -> Text {
     text.set("stroke", PAPER)
         .set("stroke-width", 4)
         .set("stroke-linejoin", "round")
         .set("paint-order", "stroke")
 }
 
-fn line(from: (f64, f64), to: (f64, f64), colour: &str, width: f64) -> Line {
+pub(crate) fn line(from: (f64, f64), to: (f64, f64), colour: &str, width: f64) -> Line {
     Line::new()
         .set("x1", round(from.0))
         .set("y1", round(from.1))
@@ -116,7 +116,7 @@ fn line(from: (f64, f64), to: (f64, f64), colour: &str, width: f64) -> Line {
 }
 
 /// A tenth of a pixel is plenty, and keeps the files short.
-fn round(value: f64) -> f64 {
+pub(crate) fn round(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
 }
 

@@ -108,7 +108,7 @@ impl Programs {
 }
 
 /// The target folder that this program was built in.
-fn target() -> anyhow::Result<PathBuf> {
+pub(crate) fn target() -> anyhow::Result<PathBuf> {
     let program = env::current_exe()?;
     let target = program.parent().and_then(Path::parent);
     Ok(target
@@ -123,7 +123,7 @@ fn folder() -> anyhow::Result<PathBuf> {
 }
 
 /// A second cargo, without what was set for the first one's build.
-fn cargo(folder: &str) -> Command {
+pub(crate) fn cargo(folder: &str) -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(folder).arg("build").arg("--release");
     for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
@@ -144,7 +144,7 @@ fn build_rust(folder: &Path) -> anyhow::Result<PathBuf> {
     Ok(folder.join("release"))
 }
 
-fn build_cocoon() -> anyhow::Result<PathBuf> {
+pub(crate) fn build_cocoon() -> anyhow::Result<PathBuf> {
     let target = target()?;
     let built = cargo(ROOT)
         .args(["--locked", "--bin", "cocoon", "--target-dir"])

@@ -1,0 +1,78 @@
+//! A client on hyper: one connection, one request after the other.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context as _, ensure};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpSocket;
+
+/// A connection, which ends with this.
+pub(crate) struct Client {
+    sender: SendRequest<Empty<Bytes>>,
+    host: String,
+}
+
+impl Client {
+    pub(crate) async fn connect(address: SocketAddr) -> anyhow::Result<Self> {
+        Self::over(TcpSocket::new_v4()?, address, &Builder::new()).await
+    }
+
+    /// A client for which the kernel and hyper hold little that was not read.
+    pub(crate) async fn slow(address: SocketAddr) -> anyhow::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_recv_buffer_size(8 << 10)?;
+        let mut http = Builder::new();
+        http.max_buf_size(8 << 10);
+        Self::over(socket, address, &http).await
+    }
+
+    async fn over(socket: TcpSocket, address: SocketAddr, http: &Builder) -> anyhow::Result<Self> {
+        let stream = socket.connect(address).await.context("no connection")?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = http.handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        Ok(Self {
+            sender,
+            host: address.to_string(),
+        })
+    }
+
+    /// The head of an answer, which must be one of success.
+    pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<Response<Incoming>> {
+        self.sender
+            .ready()
+            .await
+            .context("the connection is gone")?;
+        let request = Request::get(path)
+            .header("host", &self.host)
+            .body(Empty::new())?;
+        let answer = self.sender.send_request(request).await?;
+        let status = answer.status();
+        ensure!(
+            status == StatusCode::OK,
+            "{path} was answered with {status}"
+        );
+        Ok(answer)
+    }
+
+    /// A short answer, whole.
+    pub(crate) async fn body(&mut self, path: &str) -> anyhow::Result<Bytes> {
+        let answer = self.get(path).await?;
+        Ok(answer.into_body().collect().await?.to_bytes())
+    }
+
+    /// How long an answer is that is thrown away.
+    pub(crate) async fn length(&mut self, path: &str) -> anyhow::Result<u64> {
+        let mut body = self.get(path).await?.into_body();
+        let mut length = 0;
+        while let Some(frame) = body.frame().await {
+            length += frame?.data_ref().map_or(0, Bytes::len) as u64;
+        }
+        Ok(length)
+    }
+}

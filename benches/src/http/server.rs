@@ -1,0 +1,150 @@
+//! The servers that are measured, as processes of their own.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::{env, fs};
+
+use anyhow::{Context as _, ensure};
+
+use crate::peers::programs::{build_cocoon, cargo, first_line, target};
+
+/// A server, which is killed when this is dropped.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl Server {
+    pub(crate) fn cocoon(program: &Path) -> anyhow::Result<Self> {
+        let mut command = Command::new(program);
+        command.args(["serve", "--listen", "127.0.0.1:0"]);
+        Self::start(command, false).context("cocoon serve")
+    }
+
+    pub(crate) fn native() -> anyhow::Result<Self> {
+        let mut command = Command::new(env::current_exe()?);
+        command.arg("native-handler");
+        Self::start(command, false).context("the native handler")
+    }
+
+    pub(crate) fn wasmtime(program: &Path, component: &Path) -> anyhow::Result<Self> {
+        let mut command = Command::new(program);
+        command
+            .args(["serve", "--addr", "127.0.0.1:0", "-Scli"])
+            .args(WASMTIME_TUNING)
+            .arg(component);
+        Self::start(command, true).context("wasmtime serve")
+    }
+
+    /// Starts a server, whose first line that has an address says where it is.
+    fn start(mut command: Command, by_stderr: bool) -> anyhow::Result<Self> {
+        for (name, _) in env::vars_os() {
+            if name.to_string_lossy().starts_with("COCOON_") {
+                command.env_remove(name);
+            }
+        }
+        command.stdin(Stdio::null());
+        if by_stderr {
+            command.stdout(Stdio::null()).stderr(Stdio::piped());
+        } else {
+            command.stdout(Stdio::piped());
+        }
+        let mut child = command.spawn()?;
+        let told: Option<Box<dyn Read + Send>> = if by_stderr {
+            child.stderr.take().map(|pipe| Box::new(pipe) as _)
+        } else {
+            child.stdout.take().map(|pipe| Box::new(pipe) as _)
+        };
+        let mut lines = BufReader::new(told.context("no pipe")?).lines();
+        let mut address = None;
+        let mut said = String::new();
+        while address.is_none() {
+            let Some(line) = lines.next().transpose()? else {
+                let _ = child.wait();
+                anyhow::bail!("it did not start: {said}");
+            };
+            address = line
+                .split_once("http://")
+                .and_then(|(_, rest)| rest.split([' ', '/']).next()?.parse().ok());
+            said.push_str(&line);
+        }
+        // What it says from now on is not to hold it up.
+        std::thread::spawn(move || lines.for_each(drop));
+        Ok(Self {
+            child,
+            address: address.context("no address")?,
+        })
+    }
+
+    /// What of it is resident now.
+    pub(crate) fn resident_bytes(&self) -> anyhow::Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let kib = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .and_then(|rest| rest.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        Ok(kib.context("no VmRSS in its status")? << 10)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Slots that stay resident, for memories, tables and stacks: the most that its
+/// options gave here.
+pub(crate) const WASMTIME_TUNING: [&str; 8] = [
+    "-O",
+    "pooling-allocator",
+    "-O",
+    "pooling-memory-keep-resident=2097152",
+    "-O",
+    "pooling-table-keep-resident=65536",
+    "-O",
+    "pooling-async-stack-keep-resident=65536",
+];
+
+/// The programs, built or found.
+pub(crate) struct Programs {
+    pub(crate) cocoon: PathBuf,
+    pub(crate) version: String,
+    /// Wasmtime, its version and the component, or why there is no comparison.
+    pub(crate) wasmtime: Result<(PathBuf, String, PathBuf), String>,
+}
+
+impl Programs {
+    pub(crate) fn prepare(
+        cocoon: Option<PathBuf>,
+        wasmtime: Option<PathBuf>,
+    ) -> anyhow::Result<Self> {
+        let cocoon = cocoon.map_or_else(build_cocoon, Ok)?;
+        let version = first_line(Command::new(&cocoon).arg("--version"))
+            .with_context(|| format!("{} is not cocoon", cocoon.display()))?;
+        Ok(Self {
+            cocoon,
+            version,
+            wasmtime: prepare_wasmtime(wasmtime).map_err(|error| format!("{error:#}")),
+        })
+    }
+}
+
+fn prepare_wasmtime(given: Option<PathBuf>) -> anyhow::Result<(PathBuf, String, PathBuf)> {
+    let program = given.unwrap_or_else(|| "wasmtime".into());
+    let version = first_line(Command::new(&program).arg("--version"))
+        .context("there is no wasmtime on PATH, and none was given")?;
+    let target = target()?.join("bench-proxy");
+    let built = cargo(concat!(env!("CARGO_MANIFEST_DIR"), "/proxy"))
+        .args(["--locked", "--target", "wasm32-wasip2", "--target-dir"])
+        .arg(&target)
+        .status()?;
+    ensure!(built.success(), "benches/proxy does not build");
+    let component = target.join("wasm32-wasip2/release/cocoon_bench_proxy.wasm");
+    // A stock one may lack `serve`.
+    drop(Server::wasmtime(&program, &component)?);
+    Ok((program, version, component))
+}

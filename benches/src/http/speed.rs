@@ -1,0 +1,102 @@
+//! Requests a second by wrk, of all servers in turn.
+
+use std::net::SocketAddr;
+use std::process::Command;
+
+use anyhow::{Context as _, bail, ensure};
+
+use super::client::Client;
+use super::server::{Programs, Server};
+use crate::{ANSWER, N, median};
+
+/// As the issue and these figures have it.
+pub(crate) const WRK: [&str; 2] = ["-t1", "-c32"];
+pub(crate) const COCOON: &str = "cocoon serve";
+pub(crate) const NATIVE: &str = "native axum handler";
+pub(crate) const WASMTIME: &str = "wasmtime serve";
+
+/// Requests a second of one server, and its ratio to cocoon's, by rounds.
+#[derive(Debug)]
+pub(crate) struct Speed {
+    pub(crate) server: &'static str,
+    pub(crate) per_second: f64,
+    /// The median of cocoon's rate over this one's, within each round.
+    pub(crate) cocoon_of_it: f64,
+}
+
+pub(crate) async fn measure(
+    programs: &Programs,
+    rounds: u64,
+    seconds: u64,
+) -> anyhow::Result<Vec<Speed>> {
+    let mut servers = vec![
+        (COCOON, Server::cocoon(&programs.cocoon)?),
+        (NATIVE, Server::native()?),
+    ];
+    if let Ok((wasmtime, _, component)) = &programs.wasmtime {
+        servers.push((WASMTIME, Server::wasmtime(wasmtime, component)?));
+    }
+    for (name, server) in &servers {
+        let mut client = Client::connect(server.address).await?;
+        let body = client.body(&path()).await.context(*name)?;
+        ensure!(body == ANSWER, "{name} says that {N}! is {body:?}");
+    }
+    let mut rates: Vec<Vec<f64>> = vec![Vec::new(); servers.len()];
+    let order: Vec<usize> = (0..servers.len()).collect();
+    // The first round warms, and is not counted. Each begins with another server.
+    for round in 0..=usize::try_from(rounds)? {
+        let mut order = order.clone();
+        order.rotate_left(round % servers.len());
+        for at in order {
+            let (name, server) = &servers[at];
+            let rate = wrk(server.address, seconds).with_context(|| (*name).to_owned())?;
+            println!("  {name:20} {rate:9.0} a second");
+            if round > 0 {
+                rates[at].push(rate);
+            }
+        }
+    }
+    let cocoons = rates[0].clone();
+    Ok(servers
+        .iter()
+        .zip(&mut rates)
+        .map(|((server, _), rates)| {
+            let mut ratios: Vec<f64> = cocoons
+                .iter()
+                .zip(rates.iter())
+                .map(|(cocoon, rate)| cocoon / rate)
+                .collect();
+            Speed {
+                server,
+                per_second: median(rates),
+                cocoon_of_it: median(&mut ratios),
+            }
+        })
+        .collect())
+}
+
+pub(crate) fn path() -> String {
+    format!("/factorial/{N}")
+}
+
+/// One run of wrk, in requests a second. An error or a refusal in it ends the
+/// measurement.
+fn wrk(address: SocketAddr, seconds: u64) -> anyhow::Result<f64> {
+    let output = Command::new("wrk")
+        .args(WRK)
+        .arg(format!("-d{seconds}s"))
+        .arg(format!("http://{address}{}", path()))
+        .output()
+        .context("there is no wrk; Debian's package wrk has it")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success(), "wrk failed: {text}");
+    for word in ["Socket errors", "Non-2xx"] {
+        if let Some(line) = text.lines().find(|line| line.contains(word)) {
+            bail!("{}", line.trim());
+        }
+    }
+    let rate = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Requests/sec:"));
+    Ok(rate.context("wrk told no rate")?.trim().parse()?)
+}
