@@ -41,7 +41,8 @@ pub(super) fn draw(speeds: &[Speed], tails: &[Tail], place: &str) -> String {
         if speed.server == COCOON {
             words.push_str(", a fresh sandbox each");
         } else {
-            words.push_str(&format!(" · cocoon makes {:.2} of it", speed.cocoon_of_it));
+            let share = format!(" · cocoon makes {:.2} of it", speed.cocoon_of_it);
+            words.push_str(&share);
         }
         page = bar(page, y, length, 24.0, colour(speed.server));
         page = name(page, y + 17.0, speed.server, speed.server == COCOON);
