@@ -64,16 +64,26 @@ impl Carry {
     }
 }
 
-/// The limbs of coefficients in a row, of which there is an even number, what is
-/// carried out of the last, and the largest coefficient.
-pub(crate) fn limbs_of_row(coefficients: &[f64], base: i64) -> (Vec<i32>, f64, f64) {
+/// Pairs of coefficients that are carried at once: in a sandbox what does not change
+/// in a loop is fetched anew each time around.
+pub(crate) const ROW_PAIRS: usize = 4;
+
+/// The limbs of coefficients in a row, what is carried out of the last, and the
+/// largest coefficient.
+pub(crate) fn limbs_of_row(
+    coefficients: impl ExactSizeIterator<Item = [Pair; ROW_PAIRS]>,
+    base: i64,
+) -> (Vec<i32>, f64, f64) {
     let mut carry = Carry::new(base);
-    let mut limbs = Vec::with_capacity(coefficients.len() + CARRY_LIMBS);
+    let mut limbs = Vec::with_capacity(2 * ROW_PAIRS * coefficients.len() + CARRY_LIMBS);
     let mut largest = Pair::both(0.0);
-    for &[first, second] in coefficients.as_chunks::<2>().0 {
-        let pair = Pair::new(first, second);
-        largest = largest.larger(pair.magnitude());
-        limbs.extend(carry.take(pair).to_integers());
+    for pairs in coefficients {
+        let mut row = [0; 2 * ROW_PAIRS];
+        for (limbs, pair) in row.as_chunks_mut::<2>().0.iter_mut().zip(pairs) {
+            largest = largest.larger(pair.magnitude());
+            *limbs = carry.take(pair).to_integers();
+        }
+        limbs.extend_from_slice(&row);
     }
     let largest = largest.first().max(largest.second());
     let mut rest = carry.rest();

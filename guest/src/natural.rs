@@ -94,6 +94,20 @@ impl Natural {
         Some(number)
     }
 
+    /// What limbs of nine digits stand for, each at least 0.
+    pub(crate) fn from_billions(billions: &[u64]) -> Self {
+        const { assert!(PLACES_MAX == 6, "two of nine digits are three of six") };
+        let mut limbs = Vec::with_capacity(3 * billions.len().div_ceil(2) + 1);
+        for pair in billions.chunks(2) {
+            let (low, high) = (pair[0], pair.get(1).copied().unwrap_or(0));
+            let middle = low / 1_000_000 + high % 1_000 * 1_000;
+            limbs.extend([low % 1_000_000, middle, high / 1_000].map(|limb| limb as i32));
+        }
+        let mut number = Self::from_limbs(PLACES_MAX, limbs);
+        number.balance();
+        number
+    }
+
     fn trim(&mut self) {
         let zeros = self.limbs.iter().rev().take_while(|&&limb| limb == 0);
         let length = self.limbs.len() - zeros.count();

@@ -6,17 +6,14 @@
 
 use alloc::vec::Vec;
 
-use crate::carry::Carry;
 use crate::multiply::Multiplier;
-use crate::natural::{Natural, PLACES_MAX, base};
-use crate::pair::Pair;
+use crate::natural::Natural;
 
-/// Limbs of a word.
-const WORD_LIMBS: usize = 3;
+/// The base in which words are multiplied.
+const BILLION: u64 = 1_000_000_000;
 
-/// A word is below this, which has [`WORD_LIMBS`] limbs.
-#[expect(clippy::cast_sign_loss, reason = "a base is positive")]
-const WORD_MAX: u64 = (base(PLACES_MAX) as u64).pow(3);
+/// A word is below this: it has two limbs of that base.
+const WORD_MAX: u64 = BILLION * BILLION;
 
 /// Words that are multiplied one after the other rather than split again.
 const LEAF_WORDS: usize = 16;
@@ -39,12 +36,14 @@ impl Factors {
 
     /// Adds one factor.
     pub fn push(&mut self, factor: u64) {
-        match self.last.checked_mul(factor) {
-            Some(word) if word < WORD_MAX => self.last = word,
-            _ => {
-                self.words.push(self.last);
-                self.last = factor;
-            }
+        // The product is below 2^64 then; it is 2^63 or more otherwise.
+        let fits = self.last.leading_zeros() + factor.leading_zeros() >= u64::BITS;
+        let word = self.last.wrapping_mul(factor);
+        if fits && word < WORD_MAX {
+            self.last = word;
+        } else {
+            self.words.push(self.last);
+            self.last = factor;
         }
     }
 
@@ -66,43 +65,30 @@ fn balanced(words: &[u64], multiplier: &mut Multiplier) -> Natural {
 }
 
 /// The product of a few words.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "limbs are below 2^31 and sums of their products below 2^53"
-)]
 fn leaf(words: &[u64]) -> Natural {
-    let base = base(PLACES_MAX);
-    let mut product: Vec<f64> = Vec::with_capacity(WORD_LIMBS * (words.len() + 1) + 2);
-    product.push(1.0);
+    // Limbs of nine digits, of which a word has two.
+    let mut product: Vec<u64> = Vec::with_capacity(2 * words.len() + 1);
+    product.push(1);
     for &word in words {
         if word >= WORD_MAX {
             return leaf_of_large(words);
         }
-        let limb = |index: u32| (word / (base as u64).pow(index) % base as u64) as f64;
-        let (low, middle, high) = (limb(0), limb(1), limb(2));
-        // Places above those of the product, for what is carried there.
-        product.resize(product.len() + WORD_LIMBS + 1, 0.0);
-        product.resize(product.len().next_multiple_of(2), 0.0);
-        let mut carry = Carry::new(base);
-        let (mut before, mut long_before) = (0.0, 0.0);
-        for limbs in product.as_chunks_mut::<2>().0 {
-            let [first, second] = *limbs;
-            let sums = Pair::new(
-                first * low + before * middle + long_before * high,
-                second * low + first * middle + before * high,
-            );
-            (before, long_before) = (second, first);
-            let taken = carry.take(sums);
-            *limbs = [taken.first(), taken.second()];
+        let (low, high) = (word % BILLION, word / BILLION);
+        let (mut before, mut carry) = (0, 0);
+        for limb in &mut product {
+            // Below 2 · 10^18 and what is carried, which is below 2^31 + 1.
+            let sum = *limb * low + before * high + carry;
+            before = *limb;
+            carry = sum / BILLION;
+            *limb = sum % BILLION;
         }
-        while product.last() == Some(&0.0) {
+        let last = before * high + carry;
+        product.extend([last % BILLION, last / BILLION]);
+        while product.last() == Some(&0) {
             product.pop();
         }
     }
-    let limbs = product.iter().map(|&limb| limb as i32).collect();
-    Natural::from_limbs(PLACES_MAX, limbs)
+    Natural::from_billions(&product)
 }
 
 /// As [`leaf`], for words that are longer than its words may be.

@@ -106,14 +106,14 @@ fn write<const PLACES: usize>(limbs: &[i32], text: &mut Vec<u8>) {
     let chunks = text[start..].as_chunks_mut::<PLACES>().0;
     for (digits, limb) in chunks.iter_mut().zip(limbs.iter().rev()) {
         let mut rest = limb.unsigned_abs();
-        for pair in digits.rchunks_mut(2) {
-            let [tens, ones] = PAIRS[(rest % 100) as usize];
+        let mut end = PLACES;
+        while end >= 2 {
+            [digits[end - 2], digits[end - 1]] = PAIRS[(rest % 100) as usize];
             rest /= 100;
-            match pair {
-                [first, second] => (*first, *second) = (tens, ones),
-                [first] => *first = ones,
-                _ => {}
-            }
+            end -= 2;
+        }
+        if end == 1 {
+            digits[0] = b'0' + (rest % 10) as u8;
         }
     }
 }

@@ -15,9 +15,10 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::carry;
+use crate::carry::{self, ROW_PAIRS};
 use crate::multiply::{Multiplier, Rounding, halves_of, norm_square, round_each};
 use crate::natural::base;
+use crate::pair::Pair;
 use crate::transform::Shape;
 
 /// Which of the two.
@@ -103,7 +104,12 @@ pub(crate) fn product(
                 &mut rounding,
             );
             multiplier.forget();
-            let (mut limbs, rest, largest) = carry::limbs_of_row(&coefficients, base);
+            // Lengths are multiples of 16.
+            let rows = coefficients.as_chunks::<{ 2 * ROW_PAIRS }>().0.iter();
+            let rows = rows.map(|row| {
+                core::array::from_fn(|pair| Pair::new(row[2 * pair], row[2 * pair + 1]))
+            });
+            let (mut limbs, rest, largest) = carry::limbs_of_row(rows, base);
             wrap(&mut limbs, length, rest, base, ring);
             (limbs, rounding.with_largest(largest))
         }
