@@ -65,22 +65,40 @@ const PRODUCT: f64 = 2.236_068;
 const SLACK: f64 = 1.000_1;
 
 /// The bound on the distance between any coefficient of the computed product and
-/// the true one, for operands of these Euclidean norms.
-pub(crate) fn distance(shape: Shape, one_norm: f64, two_norm: f64) -> f64 {
+/// the true one, for operands whose Euclidean norms have this product.
+pub(crate) fn distance(shape: Shape, norms: f64) -> f64 {
+    norms * units(splits(shape)) * UNIT * SLACK
+}
+
+/// The same for a product that is put together from two [`halves`](crate::halves)
+/// by transforms of this shape: before each there is a split in two, a root that is a
+/// product of two, and one product.
+pub(crate) fn distance_of_halves(part: Shape, norms: f64) -> f64 {
+    norms * units(TWO + RAMP + PRODUCT + splits(part)) * UNIT * SLACK
+}
+
+/// A split in two, in units.
+const TWO: f64 = 1.0 + PRODUCT + 1.0;
+
+/// A ramp's root: two rounded roots and their product.
+const RAMP: f64 = 2.0 * roots::ERROR + PRODUCT;
+
+/// All splits, in units.
+fn splits(shape: Shape) -> f64 {
     let (twos, fours) = shape.splits();
     let cube = 3.0 * roots::ERROR + 2.0 * PRODUCT;
     let four = cube + PRODUCT + 2.0;
-    let two = 1.0 + PRODUCT + 1.0;
-    // A ramp's root: two rounded roots and their product.
-    let ramp = 2.0 * roots::ERROR + PRODUCT;
-    let three = 1.733 * 5.0 + ramp + PRODUCT;
-    let five = 2.237 * 6.0 + ramp + PRODUCT;
-    let split = f64::from(fours) * four
-        + f64::from(twos) * two
+    let three = 1.733 * 5.0 + RAMP + PRODUCT;
+    let five = 2.237 * 6.0 + RAMP + PRODUCT;
+    f64::from(fours) * four
+        + f64::from(twos) * TWO
         + f64::from(shape.threes) * three
-        + f64::from(shape.fives) * five;
+        + f64::from(shape.fives) * five
+}
+
+/// All steps of a product, in units.
+fn units(splits: f64) -> f64 {
     let last = 2.0 * PRODUCT + roots::ERROR + 1.0;
     // Joining does the same steps as one splitting, on magnitudes.
-    let units = 3.0 * split + last + 2.0;
-    one_norm * two_norm * units * UNIT * SLACK
+    3.0 * splits + last + 2.0
 }

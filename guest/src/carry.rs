@@ -27,6 +27,7 @@ pub(crate) const COEFFICIENT_MAX: f64 = (1_u64 << 51) as f64;
 pub(crate) const CARRY_LIMBS: usize = 4;
 
 /// Carries from the places that were seen to those that follow.
+#[derive(Clone)]
 pub(crate) struct Carry {
     base: Pair,
     inverse: Pair,

@@ -144,7 +144,7 @@ async fn read_message(
     performance: &mut Performance,
     mut input: StreamReader<u8>,
 ) -> Result<(), Error> {
-    let mut incoming = performance.incoming();
+    let mut incoming = performance.incoming()?;
     let mut chunk = Vec::with_capacity(CHUNK_BYTES_MAX);
     loop {
         let (result, read) = input.read(chunk).await;

@@ -6,11 +6,11 @@
 //! of these are proportional to the digits, and memory never shrinks; the heap
 //! grows by a sixteenth at least. Proofs need shorter limbs, and more of them.
 //! Measured in WebAssembly over all kinds, from 30 digits to 66 million, two pages
-//! (64 KiB each) last for 9,000 digits. Then products of primes take 3.4 to 6.0
-//! bytes a digit, multifactorials 4.6 to 7.0, sums of factorials 7.6 to 9.2 and
+//! (64 KiB each) last for 9,000 digits. Then products of primes take 3.2 to 6.0
+//! bytes a digit, multifactorials 4.7 to 7.8, sums of factorials 7.6 to 9.2 and
 //! primorials 12.4, of which their primes are a part; with proofs up to 1.45 times
-//! as much. The model below is above all that was measured, and never above 2
-//! times of it, but for some proved numbers (2.5 times).
+//! as much, and multifactorials up to 14. The model below is above all that was
+//! measured, and never above 2 times of it, but for some proved numbers (2.5 times).
 //!
 //! A change of any algorithm or allocation in its way has to measure again; the
 //! host logs what each sandbox used (`COCOON_LOG=cocoon=debug`).
@@ -46,9 +46,7 @@ pub(crate) fn peak_bytes(digits: Count, request: Request) -> Option<u64> {
     let (Count::Exact(digits) | Count::AtMost(digits)) = digits else {
         return None;
     };
-    let Request {
-        kind, n, proved, ..
-    } = request;
+    let Request { kind, n, .. } = request;
     let tiny_digits_max = match kind {
         Kind::Primorial => TINY_DIGITS_MAX / 2,
         _ => TINY_DIGITS_MAX,
@@ -58,11 +56,11 @@ pub(crate) fn peak_bytes(digits: Count, request: Request) -> Option<u64> {
     }
     let (tenths, primes) = match kind {
         Kind::Primorial => (95, powers::list_bytes(n)),
-        Kind::Multifactorial(2..) => (80, 0),
+        Kind::Multifactorial(2..) => (88, 0),
         Kind::Subfactorial | Kind::Alternating => (105, 0),
         _ => (62, 0),
     };
-    in_pages(digits, tenths, proved, primes)
+    in_pages(digits, tenths, request, primes)
 }
 
 /// What one of the parts needs that have `digits` digits.
@@ -71,42 +69,39 @@ pub(crate) fn part_bytes(digits: u64, request: Request) -> Option<u64> {
     let primes = powers::list_bytes(request.n);
     let (tenths, primes) = match request.kind {
         Kind::Primorial => (95, primes),
-        Kind::Multifactorial(3..) => (80, 0),
-        Kind::Multifactorial(2) => (80, primes),
+        Kind::Multifactorial(3..) => (88, 0),
+        Kind::Multifactorial(2) => (88, primes),
         _ => (68, primes),
     };
-    in_pages(digits, tenths, request.proved, primes)
+    in_pages(digits, tenths, request, primes)
 }
 
 /// What a product of parts needs that has `digits` digits.
 pub(crate) fn product_bytes(digits: u64, request: Request) -> Option<u64> {
-    in_pages(digits, PRODUCT_TENTHS, request.proved, 0)
+    in_pages(digits, PRODUCT_TENTHS, request, 0)
 }
 
-/// What half of a product needs that has `digits` digits in all.
+/// What either half of a product needs that has `digits` digits in all, also where both
+/// are put together: one operand is given up before the limbs of the product are written.
 pub(crate) fn half_bytes(digits: u64, request: Request) -> Option<u64> {
-    in_pages(digits, HALF_TENTHS, request.proved, 0)
-}
-
-/// What both halves together need.
-pub(crate) fn join_bytes(digits: u64, request: Request) -> Option<u64> {
-    in_pages(digits, JOIN_TENTHS, request.proved, 0)
+    in_pages(digits, HALF_TENTHS, request, 0)
 }
 
 /// Tenths of a byte for each digit of a product of two parts.
 const PRODUCT_TENTHS: u64 = 66;
 
 /// Tenths of a byte for each digit of a product that is computed by halves.
-const HALF_TENTHS: u64 = 38;
-
-/// Tenths of a byte for each digit where both halves are put together.
-const JOIN_TENTHS: u64 = 26;
+const HALF_TENTHS: u64 = 34;
 
 /// Whole pages for so many digits, at so many tenths of a byte each.
-fn in_pages(digits: u64, tenths: u64, proved: bool, more_bytes: u64) -> Option<u64> {
+fn in_pages(digits: u64, tenths: u64, request: Request, more_bytes: u64) -> Option<u64> {
+    let proved_percent = match request.kind {
+        Kind::Multifactorial(2..) => PROVED_PERCENT_MULTIFACTORIAL,
+        _ => PROVED_PERCENT,
+    };
     // Short numbers are proved in the limbs that they have anyway.
-    let percent = if proved && digits > PROVED_DIGITS_MIN {
-        PROVED_PERCENT
+    let percent = if request.proved && digits > PROVED_DIGITS_MIN {
+        proved_percent
     } else {
         100
     };
@@ -120,8 +115,12 @@ fn in_pages(digits: u64, tenths: u64, proved: bool, more_bytes: u64) -> Option<u
 /// What proofs take of what checks do, in percent.
 const PROVED_PERCENT: u64 = 145;
 
+/// The same for multifactorials, whose last product is the longest: where the proof of
+/// it fails, it is begun anew in shorter limbs.
+const PROVED_PERCENT_MULTIFACTORIAL: u64 = 170;
+
 /// Up to so many digits they take no more.
-const PROVED_DIGITS_MIN: u64 = 200_000;
+const PROVED_DIGITS_MIN: u64 = 100_000;
 
 #[cfg(test)]
 mod tests {

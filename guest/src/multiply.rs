@@ -20,10 +20,10 @@ use alloc::vec::Vec;
 
 use crate::bound;
 use crate::carry::{self, CARRY_LIMBS, COEFFICIENT_MAX, Carry, ROW_PAIRS};
+use crate::checksum::Checksum;
 use crate::modular::{self, Modulus};
 use crate::natural::{Natural, PLACES_MAX, PLACES_MIN, base};
 use crate::pair::{Complex, Pair};
-use crate::ring;
 use crate::transform::{Other, Shape, Transform};
 use crate::wire::Checks;
 
@@ -32,6 +32,10 @@ use crate::wire::Checks;
 /// transforms whose roots were there, those of 200 limbs 7.9 and 6.7 µs; making the
 /// roots takes some 6 µs more.
 pub const DIRECT_LIMBS_MAX: usize = 192;
+
+/// The longer operand is at most so many limbs long there: its rows take six times as
+/// much memory as its limbs, which is little only while they are few.
+const DIRECT_LONG_LIMBS_MAX: usize = 1024;
 
 /// Limbs of the shorter operand that are multiplied at once, each by a row.
 const ROWS: usize = 2 * ROW_PAIRS;
@@ -86,8 +90,8 @@ pub struct Multiplier {
     /// What chooses the prime that products are checked by. `None` where all are
     /// to be proved.
     seed: Option<u64>,
-    /// That prime, once it was needed.
-    modulus: Option<Modulus>,
+    /// Residues modulo that prime, once they were needed.
+    checksum: Option<Checksum>,
     checks: Checks,
     /// A limb of every checked product is made wrong by one.
     #[cfg(test)]
@@ -95,51 +99,60 @@ pub struct Multiplier {
 }
 
 /// How rounding went.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Rounding {
     /// The largest distance from an integer.
     distance: f64,
     /// The largest coefficient.
     largest: f64,
-    /// What the distance is bounded by, where that was looked at.
-    pub(crate) bound: f64,
 }
 
 impl Rounding {
-    /// The same with a bound on the distance.
-    pub(crate) fn bounded(self, bound: f64) -> Self {
-        Self { bound, ..self }
-    }
-
-    /// The same with another coefficient, which may be larger.
-    pub(crate) fn with_largest(self, largest: f64) -> Self {
-        Self {
-            largest: self.largest.max(largest),
-            ..self
-        }
-    }
-
-    /// What says that nothing can be relied on.
-    pub(crate) fn bad() -> Self {
-        Self {
-            largest: f64::INFINITY,
-            bound: f64::INFINITY,
-            ..Self::default()
-        }
-    }
-
-    /// The worse of both in everything.
-    pub(crate) fn worse(self, other: Self) -> Self {
-        Self {
-            distance: self.distance.max(other.distance),
-            largest: self.largest.max(other.largest),
-            bound: self.bound.max(other.bound),
-        }
+    /// The largest coefficient.
+    pub(crate) fn largest(self) -> f64 {
+        self.largest
     }
 
     /// Whether nothing looks wrong.
     pub(crate) fn is_good(self) -> bool {
         self.distance < DISTANCE_MAX && self.largest < COEFFICIENT_MAX
+    }
+}
+
+/// Brings coefficients to their size and rounds them, and keeps in mind how that
+/// went.
+#[derive(Clone, Copy)]
+pub(crate) struct Scale {
+    factor: Pair,
+    distance: Pair,
+    largest: Pair,
+}
+
+impl Scale {
+    pub(crate) fn new(factor: f64) -> Self {
+        Self {
+            factor: Pair::both(factor),
+            distance: Pair::both(0.0),
+            largest: Pair::both(0.0),
+        }
+    }
+
+    /// Two coefficients as integers.
+    #[inline(always)]
+    pub(crate) fn integers(&mut self, coefficients: Pair) -> Pair {
+        let scaled = coefficients.times(self.factor);
+        let integers = scaled.nearest();
+        self.distance = self.distance.larger(scaled.minus(integers).magnitude());
+        self.largest = self.largest.larger(integers.magnitude());
+        integers
+    }
+
+    pub(crate) fn rounding(self) -> Rounding {
+        let largest_of = |pair: Pair| pair.first().max(pair.second());
+        Rounding {
+            distance: largest_of(self.distance),
+            largest: largest_of(self.largest),
+        }
     }
 }
 
@@ -207,7 +220,10 @@ impl Multiplier {
         if short_limbs == 0 {
             return Natural::zero();
         }
-        if short_limbs <= DIRECT_LIMBS_MAX && long.places() == short.places() {
+        if short_limbs <= DIRECT_LIMBS_MAX
+            && long.limbs().len() <= DIRECT_LONG_LIMBS_MAX
+            && long.places() == short.places()
+        {
             return direct(long, short);
         }
         self.checked(|multiplier| multiplier.by_parts(long, short), long, short)
@@ -238,10 +254,13 @@ impl Multiplier {
         };
         #[cfg(test)]
         self.add_fault(&mut product);
-        let modulus = self.modulus(seed);
         self.count(product.limbs().len() as u64 * u64::from(product.places()));
-        let residue = modulus.mul(one.residue(modulus), two.residue(modulus));
-        if good && product.residue(modulus) == residue {
+        let checksum = self
+            .checksum
+            .get_or_insert_with(|| Checksum::new(Modulus::random(seed, 0)));
+        let modulus = checksum.modulus();
+        let residue = modulus.mul(checksum.of(one), checksum.of(two));
+        if good && checksum.of(&product) == residue {
             product.set_residue(modulus, residue);
             return product;
         }
@@ -250,11 +269,6 @@ impl Multiplier {
         product = multiply(self).product;
         self.seed = Some(seed);
         product
-    }
-
-    /// The prime that `seed` chooses.
-    fn modulus(&mut self, seed: u64) -> Modulus {
-        *self.modulus.get_or_insert_with(|| Modulus::random(seed, 0))
     }
 
     /// The product by transforms, part by part of the longer operand.
@@ -357,84 +371,58 @@ impl Multiplier {
     fn try_proof(&self, shape: Shape, square: f64, places: u32) -> Option<bool> {
         // Limbs of two digits are always short enough: see the test of `bound`.
         let proved =
-            places == PLACES_MIN || bound::distance(shape, square_root_above(square), 1.0) < 0.5;
+            places == PLACES_MIN || bound::distance(shape, square_root_above(square)) < 0.5;
         (proved || (self.seed.is_some() && self.fits(shape, square))).then_some(proved)
     }
 
-    /// How a product of two numbers is split into two rings: digits of a limb,
-    /// and the shape of either ring. It depends on the numbers alone, so that
-    /// both halves are made alike.
-    pub(crate) fn halves(&self, one: &Natural, two: &Natural) -> (u32, Shape) {
+    /// Both numbers in the limbs in which the halves of their product are computed,
+    /// and the shape of either half. It depends on the numbers alone, so that both
+    /// halves are made alike.
+    pub(crate) fn halved(&self, one: Natural, two: Natural) -> (Natural, Natural, Shape) {
         let places = one.places().min(two.places());
-        let length = |places| [one.length_in(places), two.length_in(places)];
-        self.half_shape(places, length)
+        let (mut one, mut two) = (one.in_places(places), two.in_places(places));
+        loop {
+            let part = half_shape([&one, &two].map(|number| number.limbs().len() as u64));
+            let square = norm_square(one.limbs()) * norm_square(two.limbs());
+            let places = one.places();
+            if places == PLACES_MIN || self.fits_halves(part, square) {
+                return (one, two, part);
+            }
+            (one, two) = (one.regrouped(places - 1), two.regrouped(places - 1));
+        }
     }
 
     /// Digits of a limb that the halves of a product of about so many digits will
     /// have.
     pub(crate) fn half_places(&self, digits: u64) -> u32 {
-        let length = |places| [digits / u64::from(2_u32 * places) + 1; 2];
-        self.half_shape(PLACES_MAX, length).0
-    }
-
-    fn half_shape(&self, places: u32, length: impl Fn(u32) -> [u64; 2]) -> (u32, Shape) {
-        let mut places = places;
+        let mut places = PLACES_MAX;
         loop {
-            let [one, two] = length(places);
-            let quarter = (one + two).div_ceil(4);
-            let shape = Shape::of_at_least(usize::try_from(quarter).unwrap_or(0));
-            // Folded random operands have the same norms. A proof needs room for
-            // limbs that conspire.
-            let room = if self.seed.is_some() { 1.0 } else { 16.0 };
-            let square = random_square(one, two, places);
-            // Coefficients are largest in the shortest ring, where 6 standard
-            // deviations of theirs are to be carried exactly.
-            let largest_square = 36.0 * square / ring::DIRECT_LENGTH_MAX as f64;
-            let exact = largest_square < COEFFICIENT_MAX * COEFFICIENT_MAX;
-            if places == PLACES_MIN || exact && self.fits(shape, room * square) {
-                return (places, shape);
+            let length = digits / u64::from(2 * places) + 1;
+            let square = random_square(length, length, places);
+            if places == PLACES_MIN || self.fits_halves(half_shape([length; 2]), square) {
+                return places;
             }
             places -= 1;
         }
     }
 
-    /// one · two in the ring of `shape`, still to be rounded, and what rounding
-    /// errors are bounded by.
-    pub(crate) fn transformed_product(
-        &mut self,
-        one: Vec<i32>,
-        two: Vec<i32>,
-        shape: Shape,
-    ) -> (&[Complex], f64) {
-        let one_square = fill(&mut self.one, shape.points(), &one);
-        drop(one);
-        let square = one_square * fill(&mut self.two, shape.points(), &two);
-        drop(two);
-        let other = Other::Whole(&mut self.two);
-        self.transform.multiply(&mut self.one, other, shape);
-        let bound = bound::distance(shape, square_root_above(square), 1.0);
-        (&self.one, bound)
+    fn fits_halves(&self, part: Shape, square: f64) -> bool {
+        if self.seed.is_some() {
+            // Besides the steps of a half there are a split, and a turn by a root.
+            expected(2 * part.points(), part.steps() + 3, square) < EXPECTED_MAX * EXPECTED_MAX
+        } else {
+            bound::distance_of_halves(part, square_root_above(square)) < 0.5
+        }
     }
 
     /// Whether a product of operands whose norms' product has this square may be
     /// tried.
     fn fits(&self, shape: Shape, square: f64) -> bool {
         if self.seed.is_some() {
-            expected(shape, square) < EXPECTED_MAX * EXPECTED_MAX
+            expected(shape.points(), shape.steps(), square) < EXPECTED_MAX * EXPECTED_MAX
         } else {
-            let norm = square_root_above(square);
-            bound::distance(shape, norm, 1.0) < 0.5
+            bound::distance(shape, square_root_above(square)) < 0.5
         }
-    }
-
-    /// Gives up the room that was kept for the next product.
-    pub(crate) fn forget(&mut self) {
-        (self.one, self.two) = (Vec::new(), Vec::new());
-    }
-
-    /// Whether one · two may be tried in the ring of `shape`.
-    pub(crate) fn fits_limbs(&self, one: &[i32], two: &[i32], shape: Shape) -> bool {
-        self.fits(shape, norm_square(one) * norm_square(two))
     }
 
     #[cfg(test)]
@@ -488,6 +476,12 @@ fn shape_of(limbs: u64) -> Shape {
     Shape::of_at_least(usize::try_from(limbs.div_ceil(2)).unwrap_or(usize::MAX / 2))
 }
 
+/// The shape of the halves of a product of numbers of so many limbs.
+fn half_shape([one, two]: [u64; 2]) -> Shape {
+    let points = (one + two).div_ceil(4);
+    Shape::of_at_least(usize::try_from(points).unwrap_or(usize::MAX / 4))
+}
+
 /// A product by transforms.
 struct Unchecked {
     product: Natural,
@@ -505,11 +499,8 @@ fn regroup(number: &Natural, places: u32) -> Option<Natural> {
 /// The square of the largest rounding error that is to be expected of random
 /// operands whose norms' product has this square: errors are as independent as
 /// the limbs are.
-fn expected(shape: Shape, square: f64) -> f64 {
-    let points = shape.points() as f64;
-    let (twos, fours) = shape.splits();
-    let stages = f64::from(twos + 2 * fours + 2 * (shape.threes + shape.fives));
-    square / points * stages * EXPECTED
+fn expected(points: usize, steps: u32, square: f64) -> f64 {
+    square / points as f64 * f64::from(steps) * EXPECTED
 }
 
 /// The square of the product of the norms of two random numbers of so many
@@ -520,14 +511,14 @@ fn random_square(one: u64, two: u64, places: u32) -> f64 {
 }
 
 /// The sum of the squares of limbs.
-pub(crate) fn norm_square(limbs: &[i32]) -> f64 {
+fn norm_square(limbs: &[i32]) -> f64 {
     let squares = limbs.iter().map(|&limb| f64::from(limb) * f64::from(limb));
     squares.sum()
 }
 
 /// A root of `square`, or a little more. The sums of squares that went into it may
 /// be off by a few billionths, for which there is room in [`bound`].
-fn square_root_above(square: f64) -> f64 {
+pub(crate) fn square_root_above(square: f64) -> f64 {
     Pair::both(square).square_root().first() * (1.0 + 1e-9)
 }
 
@@ -574,58 +565,29 @@ fn fill(data: &mut Vec<Complex>, points: usize, limbs: &[i32]) -> f64 {
     sum.first() + sum.second()
 }
 
-/// Hands on the coefficients of a product, rounded to integers: those of both
-/// halves, two of each at a time.
-pub(crate) fn round_each(data: &[Complex], mut take: impl FnMut(Pair, Pair)) -> Rounding {
-    // Coefficients are M/2 times too large.
-    let scale = Pair::both(1.0 / data.len() as f64);
-    let mut distance = Pair::both(0.0);
-    let mut largest = Pair::both(0.0);
-    let mut integers = |coefficients: Pair| {
-        let scaled = coefficients.times(scale);
-        let integers = scaled.nearest();
-        distance = distance.larger(scaled.minus(integers).magnitude());
-        largest = largest.larger(integers.magnitude());
-        integers
-    };
-    for element in data {
-        take(integers(element.re), integers(element.im));
-    }
-    let largest_of = |pair: Pair| pair.first().max(pair.second());
-    Rounding {
-        distance: largest_of(distance),
-        largest: largest_of(largest),
-        bound: 0.0,
-    }
-}
-
 /// The limbs of a product, and how rounding went.
 fn limbs_of(data: &[Complex], places: u32) -> (Vec<i32>, Rounding) {
-    let (mut limbs, [low, high], rounding) = halves_of(data, places);
-    carry::add(&mut limbs, 2 * data.len(), low, base(places));
-    carry::add(&mut limbs, 4 * data.len(), high, base(places));
-    (limbs, rounding)
-}
-
-/// The same, with what is carried out of either half set apart.
-pub(crate) fn halves_of(data: &[Complex], places: u32) -> (Vec<i32>, [f64; 2], Rounding) {
     let points = 2 * data.len();
-    let (mut low, mut high) = (Carry::new(base(places)), Carry::new(base(places)));
+    let base = base(places);
+    let (mut low, mut high) = (Carry::new(base), Carry::new(base));
     let mut limbs = vec![0; 2 * points];
     let (low_limbs, high_limbs) = limbs.split_at_mut(points);
-    let mut low_limbs = low_limbs.as_chunks_mut::<2>().0.iter_mut();
-    let mut high_limbs = high_limbs.as_chunks_mut::<2>().0.iter_mut();
-    let rounding = round_each(data, |re, im| {
-        if let (Some(low_limbs), Some(high_limbs)) = (low_limbs.next(), high_limbs.next()) {
-            *low_limbs = low.take(re).to_integers();
-            *high_limbs = high.take(im).to_integers();
-        }
-    });
-    let (low, mut high) = (low.rest(), high.rest());
-    if rounding.largest > carry::short_max(base(places)) {
-        high += carry::shorten(&mut limbs, base(places));
+    let low_limbs = low_limbs.as_chunks_mut::<2>().0.iter_mut();
+    let high_limbs = high_limbs.as_chunks_mut::<2>().0.iter_mut();
+    // Coefficients are M/2 times too large.
+    let mut scale = Scale::new(1.0 / data.len() as f64);
+    for ((element, low_limbs), high_limbs) in data.iter().zip(low_limbs).zip(high_limbs) {
+        *low_limbs = low.take(scale.integers(element.re)).to_integers();
+        *high_limbs = high.take(scale.integers(element.im)).to_integers();
     }
-    (limbs, [low, high], rounding)
+    let rounding = scale.rounding();
+    let mut high = high.rest();
+    if rounding.largest > carry::short_max(base) {
+        high += carry::shorten(&mut limbs, base);
+    }
+    carry::add(&mut limbs, points, low.rest(), base);
+    carry::add(&mut limbs, 2 * points, high, base);
+    (limbs, rounding)
 }
 
 /// The product, limb by limb.

@@ -11,6 +11,8 @@
 )]
 
 use super::*;
+use crate::halves::{self, Half, Joiner};
+use crate::transform::root_of_i;
 use num_bigint::BigUint;
 
 /// Complex points of the longest transform that is compared: exact coefficients
@@ -74,6 +76,36 @@ fn operands(length: usize, most: i32, random: &mut Random) -> Vec<Vec<i32>> {
     ]
 }
 
+impl Multiplier {
+    /// one · two in the ring of `shape`, still to be rounded, and what rounding
+    /// errors are bounded by.
+    fn transformed_product(&mut self, one: &[i32], two: &[i32], shape: Shape) -> (&[Complex], f64) {
+        let one_square = fill(&mut self.one, shape.points(), one);
+        let square = one_square * fill(&mut self.two, shape.points(), two);
+        let other = Other::Whole(&mut self.two);
+        self.transform.multiply(&mut self.one, other, shape);
+        (&self.one, bound::distance(shape, square_root_above(square)))
+    }
+}
+
+/// The same from two halves, and the limbs of it.
+fn product_of_halves(one: &[i32], two: &[i32], part: Shape) -> (Vec<Complex>, Vec<i32>, f64) {
+    let [first, second] = [Half::First, Half::Second]
+        .map(|half| halves::product(one.to_vec(), two.to_vec(), part, half));
+    let turn = root_of_i();
+    let both = || first.points.iter().zip(&second.points);
+    let low = both().map(|(first, second)| first.plus(*second));
+    let high = both().map(|(first, second)| first.minus(*second).times_conjugate(turn));
+    let data = low.chain(high).collect();
+    let mut joiner = Joiner::new(second.points.clone(), PLACES_MIN);
+    // However they are cut.
+    for points in first.points.chunks(7) {
+        joiner.take(points.iter().copied());
+    }
+    let limbs = joiner.finish().expect("nothing looks wrong");
+    (data, limbs, first.bound)
+}
+
 fn exact(one: &[i32], two: &[i32], length: usize) -> Vec<i64> {
     let mut sums = vec![0_i64; length];
     for (place, &factor) in one.iter().enumerate() {
@@ -131,16 +163,32 @@ fn errors_are_within_their_bounds() {
                     let two = &twos[(index + random.word() as usize % 2) % twos.len()];
                     let exact = exact(one, two, 2 * shape.points());
                     let mut multiplier = Multiplier::proved();
-                    let (data, bound) =
-                        multiplier.transformed_product(one.clone(), two.clone(), shape);
-                    let error = error(data, &exact);
-                    let rounding = round_each(data, |_, _| {});
+                    let (data, bound) = multiplier.transformed_product(one, two, shape);
+                    let whole = error(data, &exact);
+                    let mut scale = Scale::new(1.0 / data.len() as f64);
+                    for element in data {
+                        scale.integers(element.re);
+                        scale.integers(element.im);
+                    }
                     assert!(
-                        error <= bound,
-                        "{shape:?} {most} {index}: {error} above {bound}"
+                        whole <= bound,
+                        "{shape:?} {most} {index}: {whole} above {bound}"
                     );
-                    assert!(rounding.distance <= bound, "{shape:?} {most} {index}");
-                    closest = closest.max(error / bound);
+                    let distance = scale.rounding().distance;
+                    assert!(distance <= bound, "{shape:?} {most} {index}");
+                    closest = closest.max(whole / bound);
+                    if shape.twos > 3 {
+                        let part = Shape {
+                            twos: shape.twos - 1,
+                            ..shape
+                        };
+                        let (data, _, bound) = product_of_halves(one, two, part);
+                        let halves = error(&data, &exact);
+                        assert!(
+                            halves <= bound,
+                            "{part:?} {most} {index}: {halves} above {bound}"
+                        );
+                    }
                     if index == 0 {
                         let square: f64 = [one, two]
                             .map(|limbs| {
@@ -151,7 +199,8 @@ fn errors_are_within_their_bounds() {
                             })
                             .iter()
                             .product();
-                        unexpected = unexpected.max(error / expected(shape, square).sqrt());
+                        let expected = expected(shape.points(), shape.steps(), square);
+                        unexpected = unexpected.max(whole / expected.sqrt());
                     }
                 }
             }
@@ -166,9 +215,23 @@ fn errors_are_within_their_bounds() {
 /// alike, or with alternating signs.
 #[test]
 fn errors_of_long_products_are_within_their_bounds() {
-    for points in [1 << 15, 1 << 16, 9 << 13, 5 << 14, 3 << 15, 15 << 13] {
-        let shape = Shape::of_at_least(points);
-        assert_eq!(shape.points(), points);
+    for (twos, threes, fives) in [
+        (15, 0, 0),
+        (16, 0, 0),
+        (13, 2, 0),
+        (14, 0, 1),
+        (11, 2, 1),
+        (15, 1, 0),
+        (11, 0, 2),
+        (11, 3, 0),
+        (13, 1, 1),
+    ] {
+        let shape = Shape {
+            twos,
+            threes,
+            fives,
+        };
+        let points = shape.points();
         for (most, alternating) in [(1000, false), (31_623, true), (500, true), (7, false)] {
             let sign = |index: usize| if alternating && index % 2 == 1 { -1 } else { 1 };
             let limbs: Vec<i32> = (0..points).map(|index| sign(index) * most).collect();
@@ -179,7 +242,7 @@ fn errors_of_long_products_are_within_their_bounds() {
                 })
                 .collect();
             let mut multiplier = Multiplier::proved();
-            let (data, bound) = multiplier.transformed_product(limbs.clone(), limbs.clone(), shape);
+            let (data, bound) = multiplier.transformed_product(&limbs, &limbs, shape);
             let error = error(data, &exact);
             assert!(error <= bound, "{shape:?} {most}: {error} above {bound}");
         }
@@ -204,8 +267,71 @@ fn two_digits_are_short_enough_for_any_memory() {
         most / 3,
     ] {
         let shape = Shape::of_at_least(points);
-        let bound = bound::distance(shape, norm, norm);
+        let bound = bound::distance(shape, norm * norm);
         assert!(bound < 0.5, "{shape:?}: {bound}");
+        let part = Shape {
+            twos: shape.twos - 1,
+            ..shape
+        };
+        let bound = bound::distance_of_halves(part, norm * norm);
+        assert!(bound < 0.5, "halves of {shape:?}: {bound}");
+    }
+}
+
+/// Both halves make the product, whatever the lengths of its operands.
+#[test]
+fn halves_make_the_product() {
+    let mut random = Random(7);
+    for (one_digits, two_digits) in [
+        (30, 20),
+        (300, 300),
+        (1000, 900),
+        (5000, 9000),
+        (20_000, 1000),
+        (40_000, 41_234),
+        (200_000, 190_000),
+    ] {
+        let (one, two) = (noise(&mut random, one_digits), noise(&mut random, two_digits));
+        let exact = one.to_big() * two.to_big();
+        for multiplier in [Multiplier::proved(), Multiplier::verified(5)] {
+            let (one, two, part) = multiplier.halved(one.clone(), two.clone());
+            let places = one.places();
+            let operands = || (one.limbs().to_vec(), two.limbs().to_vec());
+            let [first, second] = [Half::First, Half::Second].map(|half| {
+                let (one, two) = operands();
+                halves::product(one, two, part, half)
+            });
+            let mut joiner = Joiner::new(second.points, places);
+            joiner.take(first.points.into_iter());
+            let limbs = joiner.finish().expect("nothing looks wrong");
+            let joined = Natural::from_limbs(places, limbs);
+            assert_eq!(joined.to_big(), exact, "{one_digits} by {two_digits}");
+        }
+    }
+}
+
+/// A half with a point that is no number, or without its last point, makes nothing.
+#[test]
+fn broken_halves_make_nothing() {
+    let number = noise(&mut Random(9), 5000);
+    let multiplier = Multiplier::verified(5);
+    let (one, two, part) = multiplier.halved(number.clone(), number);
+    let half = |half| halves::product(one.limbs().to_vec(), two.limbs().to_vec(), part, half);
+    let (first, second) = (half(Half::First).points, half(Half::Second).points);
+    for (place, broken) in [
+        (0, Some(f64::NAN)),
+        (first.len() / 2, Some(f64::INFINITY)),
+        (first.len() - 1, Some(1e300)),
+        (first.len() - 1, None),
+    ] {
+        let mut first = first.clone();
+        match broken {
+            Some(value) => first[place].im = Pair::new(1.0, value),
+            None => first.truncate(place),
+        }
+        let mut joiner = Joiner::new(second.clone(), one.places());
+        joiner.take(first.into_iter());
+        assert!(joiner.finish().is_none(), "{broken:?}");
     }
 }
 

@@ -269,15 +269,13 @@ impl Natural {
         self.limbs.iter().all(|&limb| limb == 0)
     }
 
-    /// What is left when it is divided by the modulus.
-    pub(crate) fn residue(&self, modulus: Modulus) -> u64 {
-        match self.residue {
-            Some((known, residue)) if known == modulus => residue,
-            _ => residue(&self.limbs, self.places, modulus),
-        }
+    /// What is left when it is divided by the modulus, where that is known.
+    pub(crate) fn known_residue(&self, modulus: Modulus) -> Option<u64> {
+        let known = self.residue.filter(|&(known, _)| known == modulus);
+        known.map(|(_, residue)| residue)
     }
 
-    /// Keeps what [`Self::residue`] says, for whoever asks next.
+    /// Keeps what is left when it is divided by the modulus, for whoever asks next.
     pub(crate) fn set_residue(&mut self, modulus: Modulus, residue: u64) {
         self.residue = Some((modulus, residue));
     }
@@ -292,50 +290,6 @@ impl Natural {
             sum = sum * base(self.places) + limb;
         }
         sum.try_into().expect("a natural number")
-    }
-}
-
-/// Limbs whose residues are taken at once.
-const BLOCK: usize = 256;
-
-/// What is left of the number of these limbs.
-pub(crate) fn residue(limbs: &[i32], places: u32, modulus: Modulus) -> u64 {
-    // The powers of the base in two halves of 31 bits: a limb is below 2^30, so
-    // that sums of 2^8 products of either half stay below 2^(31+30+8) — but limbs
-    // that large do not occur in rows: those of a product are below 2^21.
-    const HALF_BITS: u32 = 31;
-    let base_residue = modulus.reduce(base(places) as u64);
-    let mut powers = Vec::with_capacity(BLOCK);
-    let mut power = 1_u64;
-    for _ in 0..BLOCK.min(limbs.len()) {
-        let low = (power & ((1 << HALF_BITS) - 1)) as i64;
-        powers.push((low, (power >> HALF_BITS) as i64));
-        power = modulus.mul(power, base_residue);
-    }
-    let shift = modulus.reduce(1 << HALF_BITS);
-    let mut result = 0;
-    for block in limbs.chunks(BLOCK).rev() {
-        let (mut low, mut high) = (0_i64, 0_i64);
-        for (&limb, &(power_low, power_high)) in block.iter().zip(&powers) {
-            low += i64::from(limb) * power_low;
-            high += i64::from(limb) * power_high;
-        }
-        let sum = modulus.add(
-            signed(low, modulus),
-            modulus.mul(signed(high, modulus), shift),
-        );
-        result = modulus.add(modulus.mul(result, power), sum);
-    }
-    result
-}
-
-/// The residue of an integer that may be negative.
-fn signed(value: i64, modulus: Modulus) -> u64 {
-    let magnitude = modulus.reduce(value.unsigned_abs());
-    if value < 0 {
-        modulus.sub(0, magnitude)
-    } else {
-        magnitude
     }
 }
 

@@ -258,6 +258,35 @@ impl Pair {
     }
 }
 
+/// The sum of limbs times factors; it must fit into 64 bits.
+#[cfg(target_family = "wasm")]
+pub(crate) fn sum_of_products(limbs: &[i32], factors: &[i32]) -> i64 {
+    let (limbs, last_limbs) = limbs.as_chunks::<4>();
+    let (factors, last_factors) = factors.as_chunks::<4>();
+    let mut sums = simd::i64x2(0, 0);
+    for (&[a, b, c, d], &[e, f, g, h]) in limbs.iter().zip(factors) {
+        let (limbs, factors) = (simd::i32x4(a, b, c, d), simd::i32x4(e, f, g, h));
+        sums = simd::i64x2_add(sums, simd::i64x2_extmul_low_i32x4(limbs, factors));
+        sums = simd::i64x2_add(sums, simd::i64x2_extmul_high_i32x4(limbs, factors));
+    }
+    let sum = simd::i64x2_extract_lane::<0>(sums) + simd::i64x2_extract_lane::<1>(sums);
+    let last_factors = factors.get(limbs.len()).map_or(last_factors, |next| next);
+    sum + sum_one_by_one(last_limbs, last_factors)
+}
+
+/// The sum of limbs times factors; it must fit into 64 bits.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn sum_of_products(limbs: &[i32], factors: &[i32]) -> i64 {
+    sum_one_by_one(limbs, factors)
+}
+
+fn sum_one_by_one(limbs: &[i32], factors: &[i32]) -> i64 {
+    let products = limbs.iter().zip(factors);
+    products
+        .map(|(&limb, &factor)| i64::from(limb) * i64::from(factor))
+        .sum()
+}
+
 /// Two complex numbers.
 #[derive(Clone, Copy)]
 pub(crate) struct Complex {

@@ -18,19 +18,20 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::answer::{self, Pieces};
+use crate::checksum::Checksum;
 use crate::cost::Count;
 use crate::error::Error;
+use crate::halves::{self, Half, HalfProduct, Joiner};
 use crate::memory;
 use crate::modular::Modulus;
 use crate::multiply::{Grade, Multiplier};
-use crate::natural::{self, Natural, PLACES_MIN};
+use crate::natural::{Natural, PLACES_MIN};
 use crate::number::Long;
 use crate::powers::PrimePowers;
 use crate::product::{progression, progression_count};
 use crate::radix::Digits;
 use crate::request::{Format, Kind, Request};
-use crate::ring::{self, Ring};
-use crate::wire::{Carried, Checks, Incoming, Message, Outgoing, broken};
+use crate::wire::{Arrived, Checks, Head, Incoming, Message, Outgoing, broken};
 
 /// Numbers of fewer digits are not worth a second sandbox; see `benches`.
 const DIGITS_MIN: u64 = 200_000;
@@ -56,9 +57,9 @@ enum Work {
     Part(usize),
     /// The product of two numbers.
     Product,
-    /// That product in one of the rings.
-    Half(Ring),
-    /// The digits from both.
+    /// The first half of that product.
+    Half,
+    /// The second half, and the digits from both.
     Join,
 }
 
@@ -112,8 +113,9 @@ impl Plan {
                 })
                 .collect();
         }
-        let halves = [Ring::Plus, Ring::Minus].map(|ring| push(Work::Half(ring), numbers.clone()));
-        push(Work::Join, halves.into());
+        let half = push(Work::Half, numbers.clone());
+        numbers.push(half);
+        push(Work::Join, numbers);
         let dealt_out = Self {
             parts,
             digits,
@@ -135,7 +137,6 @@ impl Plan {
                 .iter()
                 .map(|&input| self.digits_of(input as usize))
                 .sum(),
-            Some((Work::Half(_), _)) => self.digits / 2,
             _ => self.digits,
         }
     }
@@ -146,8 +147,7 @@ impl Plan {
         match self.steps.get(index).map(|(work, _)| work) {
             Some(Work::Part(_)) => memory::part_bytes(digits, request),
             Some(Work::Product) => memory::product_bytes(digits, request),
-            Some(Work::Half(_)) => memory::half_bytes(self.digits, request),
-            Some(Work::Join) => memory::join_bytes(self.digits, request),
+            Some(Work::Half | Work::Join) => memory::half_bytes(self.digits, request),
             Some(Work::Whole) | None => memory::peak_bytes(Count::Exact(self.digits), request),
         }
     }
@@ -176,11 +176,16 @@ pub struct Performance {
     request: Request,
     plan: Plan,
     index: usize,
-    modulus: Modulus,
+    checksum: Checksum,
     multiplier: Multiplier,
+    /// The numbers that came in.
     messages: Vec<Message>,
     /// What was checked on the way to them.
     inherited: Checks,
+    /// The residue of their product.
+    residue: u64,
+    /// Both halves of it, where they are put together here.
+    joiner: Option<Joiner>,
 }
 
 impl Performance {
@@ -198,10 +203,12 @@ impl Performance {
         Ok(Self {
             plan,
             index,
-            modulus: Modulus::random(seed, 0),
+            checksum: Checksum::new(Modulus::random(seed, 0)),
             multiplier: Multiplier::new(request.proved, seed),
             messages: Vec::new(),
             inherited: Checks::default(),
+            residue: 1,
+            joiner: None,
             request,
         })
     }
@@ -216,14 +223,32 @@ impl Performance {
         self.step().1.len()
     }
 
-    /// What takes in the next input.
-    pub fn incoming(&self) -> Incoming {
-        let step = self.step().1.get(self.messages.len());
+    /// What takes in the next input. Before it takes a half, the other one is computed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Failed`] where that half cannot be had.
+    pub fn incoming(&mut self) -> Result<Incoming, Error> {
+        let (work, inputs) = self.step();
+        let step = inputs.get(self.messages.len());
         let digits = step.map_or(0, |&step| self.plan.digits_of(step as usize));
-        // Parts are about equally long, and halves as long as their transforms, which
-        // may be a quarter longer than they need to be.
+        if work == Work::Join
+            && let Some([one, two]) = self.both()
+        {
+            let (half, places) = self.half(one, two, Half::Second);
+            let joiner = Joiner::new(half.points, places);
+            return Ok(Incoming::half(joiner, self.residue));
+        }
+        // Parts are about equally long.
         let limbs = (digits + digits / 3) / u64::from(PLACES_MIN) + 4096;
-        Incoming::new(usize::try_from(limbs).unwrap_or(usize::MAX))
+        Ok(Incoming::number(usize::try_from(limbs).unwrap_or(usize::MAX)))
+    }
+
+    /// Both numbers, once they came.
+    fn both(&mut self) -> Option<[Message; 2]> {
+        <[Message; 2]>::try_from(core::mem::take(&mut self.messages))
+            .map_err(|messages| self.messages = messages)
+            .ok()
     }
 
     /// Takes an input that is complete.
@@ -232,23 +257,24 @@ impl Performance {
     ///
     /// [`Error::Failed`] where it is not what was sent.
     pub fn take(&mut self, incoming: Incoming) -> Result<(), Error> {
-        let message = incoming.finish()?;
-        let expected = match (self.step().0, self.messages.len()) {
-            (Work::Join, 0) => Carried::Plus,
-            (Work::Join, _) => Carried::Minus,
-            _ => Carried::Number,
+        let checks = match incoming.finish()? {
+            Arrived::Number(message) => {
+                let checks = message.checks;
+                let modulus = self.checksum.modulus();
+                if message.residue >= modulus.value() {
+                    return Err(broken("was changed on its way"));
+                }
+                self.residue = modulus.mul(self.residue, message.residue);
+                self.messages.push(message);
+                checks
+            }
+            Arrived::Joined(joiner, checks) => {
+                self.joiner = Some(joiner);
+                checks
+            }
         };
-        if message.carried != expected {
-            return Err(broken("is not the one that was waited for"));
-        }
-        if message.carried == Carried::Number
-            && natural::residue(&message.limbs, message.places, self.modulus) != message.residue
-        {
-            return Err(broken("was changed on its way"));
-        }
-        self.multiplier.take_over(message.checks);
-        self.inherited.add(message.checks);
-        self.messages.push(message);
+        self.multiplier.take_over(checks);
+        self.inherited.add(checks);
         Ok(())
     }
 
@@ -258,29 +284,41 @@ impl Performance {
     ///
     /// [`Error::Failed`] where something turned out to be wrong.
     pub fn perform(&mut self) -> Result<Pieces, Error> {
-        let messages = core::mem::take(&mut self.messages);
-        match (self.step().0, <[Message; 2]>::try_from(messages)) {
-            (Work::Whole, _) => Pieces::new(answer::admit(self.request)?, &mut self.multiplier),
-            (Work::Part(index), _) => {
-                let number = self.part(index);
-                // Limbs as the halves will need them: each part does that for itself.
-                let places = self.multiplier.half_places(self.plan.digits);
-                let places = places.min(number.places());
-                Ok(self.sent(number.in_places(places)))
-            }
-            (Work::Product, Ok([one, two])) => {
-                let residue = self.modulus.mul(one.residue, two.residue);
-                let (one, two) = (number(one, self.modulus), number(two, self.modulus));
-                let product = self.multiplier.product(&one, &two);
-                if product.residue(self.modulus) != residue {
-                    return Err(wrong_product());
-                }
-                Ok(self.sent(product))
-            }
-            (Work::Half(ring), Ok([one, two])) => self.half(one, two, ring),
-            (Work::Join, Ok([plus, minus])) => self.join(plus, minus),
-            _ => Err(Error::Invalid(String::from("the step needs two inputs"))),
+        let work = self.step().0;
+        if let Work::Whole = work {
+            return Pieces::new(answer::admit(self.request)?, &mut self.multiplier);
         }
+        if let Work::Part(index) = work {
+            let number = self.part(index);
+            // Limbs as the halves will need them: each part does that for itself.
+            let places = self.multiplier.half_places(self.plan.digits);
+            let places = places.min(number.places());
+            return Ok(self.sent(number.in_places(places)));
+        }
+        let inputs = || Error::Invalid(String::from("the step needs all of its inputs"));
+        if let Work::Join = work {
+            let joiner = self.joiner.take().ok_or_else(inputs)?;
+            return self.join(joiner);
+        }
+        let [one, two] = self.both().ok_or_else(inputs)?;
+        if let Work::Half = work {
+            let (half, places) = self.half(one, two, Half::First);
+            let head = Head {
+                places,
+                residue: self.residue,
+                // The step that joins has read the same numbers, and knows of their
+                // checks.
+                checks: self.multiplier.checks().without(self.inherited),
+            };
+            return Ok(Pieces::Message(Outgoing::half(head, half.points)));
+        }
+        let modulus = self.checksum.modulus();
+        let (one, two) = (number(one, modulus), number(two, modulus));
+        let product = self.multiplier.product(&one, &two);
+        if self.checksum.of(&product) != self.residue {
+            return Err(wrong_product());
+        }
+        Ok(self.sent(product))
     }
 
     /// How sure the number is, as far as it is computed.
@@ -306,48 +344,27 @@ impl Performance {
         progression(n - from * step, step, to - from, &mut self.multiplier)
     }
 
-    fn half(&mut self, one: Message, two: Message, ring: Ring) -> Result<Pieces, Error> {
-        let residue = self.modulus.mul(one.residue, two.residue);
-        let (one, two) = (number(one, self.modulus), number(two, self.modulus));
-        let (places, shape) = self.multiplier.halves(&one, &two);
-        let (one, two) = (one.in_places(places), two.in_places(places));
-        let operands = [one.into_limbs(), two.into_limbs()];
-        let (limbs, rounding) = ring::product(&mut self.multiplier, operands, places, shape, ring);
-        let proved = rounding.bound < 0.5;
-        if !rounding.is_good() || (self.request.proved && !proved) {
-            return Err(Error::Failed(String::from(
-                "half of a product cannot be rounded surely; --fan-out 1 can do without",
-            )));
-        }
+    /// Half of the product, and the digits of its limbs.
+    fn half(&mut self, one: Message, two: Message, half: Half) -> (HalfProduct, u32) {
+        let modulus = self.checksum.modulus();
+        let (one, two) = (number(one, modulus), number(two, modulus));
+        let (one, two, part) = self.multiplier.halved(one, two);
+        let places = one.places();
+        let product = halves::product(one.into_limbs(), two.into_limbs(), part, half);
+        // Limbs of two digits are always short enough.
+        let proved = places == PLACES_MIN || product.bound < 0.5;
         if !proved {
             self.multiplier
-                .count(limbs.len() as u64 * u64::from(places));
+                .count(2 * part.points() as u64 * u64::from(places));
         }
-        Ok(Pieces::Message(Outgoing::new(Message {
-            carried: match ring {
-                Ring::Plus => Carried::Plus,
-                Ring::Minus => Carried::Minus,
-            },
-            places,
-            limbs,
-            residue,
-            // Both halves read the same numbers; one of them speaks of their checks.
-            checks: match ring {
-                Ring::Plus => self.multiplier.checks(),
-                Ring::Minus => self.multiplier.checks().without(self.inherited),
-            },
-        })))
+        (product, places)
     }
 
-    fn join(&mut self, plus: Message, minus: Message) -> Result<Pieces, Error> {
-        let (places, residue) = (plus.places, plus.residue);
-        if places != minus.places || residue != minus.residue {
-            return Err(broken("does not belong to the other one"));
-        }
-        let limbs = ring::join(plus.limbs, minus.limbs, places)
-            .ok_or_else(|| broken("is not the other half of a product"))?;
+    fn join(&mut self, joiner: Joiner) -> Result<Pieces, Error> {
+        let places = joiner.places();
+        let limbs = joiner.finish().ok_or_else(wrong_product)?;
         let product = Natural::from_limbs(places, limbs);
-        if product.residue(self.modulus) != residue {
+        if self.checksum.of(&product) != self.residue {
             return Err(wrong_product());
         }
         let Request { kind, n, .. } = self.request;
@@ -357,11 +374,10 @@ impl Performance {
         })))
     }
 
-    fn sent(&self, number: Natural) -> Pieces {
-        Pieces::Message(Outgoing::new(Message {
-            carried: Carried::Number,
+    fn sent(&mut self, number: Natural) -> Pieces {
+        Pieces::Message(Outgoing::number(Message {
             places: number.places(),
-            residue: number.residue(self.modulus),
+            residue: self.checksum.of(&number),
             limbs: number.into_limbs(),
             checks: self.multiplier.checks(),
         }))

@@ -7,6 +7,12 @@
 //! by the primes whose exponent has the bit (A. Schönhage 1994; P. Borwein, "On
 //! the complexity of calculating factorials", 1985). The last squaring dominates,
 //! and the powers of two among the rest cost nothing of their own.
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "how long a power is need not be known exactly, only alike everywhere"
+)]
 
 use alloc::vec::Vec;
 
@@ -66,17 +72,23 @@ impl PrimePowers {
     /// each power goes to the shortest part, but for those that would be much of
     /// it, which go there in pieces. The tens are nobody's.
     pub(crate) fn part(mut self, index: usize, parts: usize) -> Self {
-        let length = |prime, exponent: u64| exponent.saturating_mul(log(prime));
-        let whole = self.powers.iter().fold(0_u64, |sum, &(prime, exponent)| {
-            sum.saturating_add(length(prime, exponent))
-        });
-        let piece_max = whole / (PIECES_PER_PART * parts as u64) + 1;
-        let mut lengths = alloc::vec![0_u64; parts];
+        let length = |exponent: u64, log: f64| exponent as f64 * log;
+        let lengths = self.powers.iter();
+        let whole: f64 = lengths
+            .map(|&(prime, exponent)| length(exponent, log(prime)))
+            .sum();
+        let piece_max = whole / (PIECES_PER_PART * parts as u64) as f64;
+        let mut lengths = alloc::vec![0.0; parts];
         self.powers.retain_mut(|(prime, exponent)| {
+            let log = log(*prime);
             let (mut left, mut ours) = (*exponent, 0);
-            let pieces = length(*prime, left).div_ceil(piece_max).max(1);
+            let pieces = (length(left, log) / piece_max) as u64 + 1;
             for pieces_left in (1..=pieces).rev() {
-                let piece = left / pieces_left;
+                let piece = if pieces_left == 1 {
+                    left
+                } else {
+                    left / pieces_left
+                };
                 left -= piece;
                 let mut shortest = 0;
                 for (part, &length) in lengths.iter().enumerate() {
@@ -84,7 +96,7 @@ impl PrimePowers {
                         shortest = part;
                     }
                 }
-                lengths[shortest] = lengths[shortest].saturating_add(length(*prime, piece));
+                lengths[shortest] += length(piece, log);
                 if shortest == index {
                     ours += piece;
                 }
@@ -171,14 +183,11 @@ fn exponent(kind: Kind, n: u64, prime: u64) -> Option<u64> {
     })
 }
 
-/// log2 of a number in units of 2^−20, to a hundredth: log2(1 + f) is about
-/// f + 0.347 f (1 − f).
-fn log(number: u64) -> u64 {
-    const ONE: u64 = 1 << 20;
+/// log2 of a number, to a hundredth: log2(1 + f) is about f + 0.347 f (1 − f).
+fn log(number: u64) -> f64 {
     let bits = number.checked_ilog2().unwrap_or(0);
-    let fraction = (number << (63 - bits) << 1) >> 44;
-    let bulge = (((fraction * (ONE - fraction)) >> 20) * 355) >> 10;
-    u64::from(bits) << 20 | (fraction + bulge).min(ONE - 1)
+    let fraction = number as f64 / (1_u64 << bits) as f64 - 1.0;
+    f64::from(bits) + fraction + 0.347 * fraction * (1.0 - fraction)
 }
 
 /// At least as many as there are primes up to `bound`.

@@ -156,6 +156,16 @@ impl WideRoot {
         }
     }
 
+    pub(crate) fn conjugate(self) -> Self {
+        Self {
+            re: self.re,
+            im: Wide {
+                high: -self.im.high,
+                low: -self.im.low,
+            },
+        }
+    }
+
     pub(crate) fn rounded(self) -> Root {
         // A double-double is kept so that its first part is the rounded whole.
         Root {

@@ -38,8 +38,21 @@ pub(crate) struct Shape {
     pub(crate) fives: u32,
 }
 
-/// The odd parts of lengths: 1, 9/8, 5/4, 3/2 and 15/8 times a power of two.
-const ODD: [(u32, u32); 5] = [(0, 0), (2, 0), (0, 1), (1, 0), (1, 1)];
+/// The odd parts of lengths, as powers of 3 and 5: 1, 9/8, 5/4, 45/32, 3/2, 25/16, 27/16
+/// and 15/8 times a power of two.
+const ODD: [(u32, u32); 8] = [
+    (0, 0),
+    (2, 0),
+    (0, 1),
+    (2, 1),
+    (1, 0),
+    (0, 2),
+    (3, 0),
+    (1, 1),
+];
+
+/// How much of a transform a split by 3 or 5 adds to it: one part in so many.
+const ODD_STEP_COST: u32 = 8;
 
 impl Shape {
     /// The shortest transform of at least `points` complex points.
@@ -55,11 +68,16 @@ impl Shape {
         });
         let mut best = shapes[0];
         for shape in shapes {
-            if shape.points() < best.points() {
+            if shape.cost() < best.cost() {
                 best = shape;
             }
         }
         best
+    }
+
+    /// What a transform takes, about.
+    fn cost(self) -> u64 {
+        self.points() as u64 * u64::from(ODD_STEP_COST + self.threes + self.fives)
     }
 
     /// Complex points.
@@ -71,6 +89,13 @@ impl Shape {
     pub(crate) fn splits(self) -> (u32, u32) {
         let levels = self.twos - 1;
         (levels % 2, levels / 2)
+    }
+
+    /// Steps that an element goes through; a split by an odd factor counts twice, for
+    /// the root that follows it.
+    pub(crate) fn steps(self) -> u32 {
+        let (twos, fours) = self.splits();
+        twos + 2 * fours + 2 * (self.threes + self.fives)
     }
 
     /// What is left after a split by an odd factor.
@@ -395,7 +420,7 @@ fn join_four(data: &mut [Complex], root: Root) {
 }
 
 /// The square root of i.
-fn root_of_i() -> Complex {
+pub(crate) fn root_of_i() -> Complex {
     let part = core::f64::consts::FRAC_1_SQRT_2;
     Complex::both(part, part)
 }
@@ -422,15 +447,14 @@ fn join_two(data: &mut [Complex]) {
 const FINE_PAIRS_BITS: u32 = 6;
 
 /// The powers of a root.
-struct Ramp {
+pub(crate) struct Ramp {
     fine: Vec<Complex>,
     coarse: Vec<Root>,
 }
 
 impl Ramp {
-    /// Powers 0 to `points` − 1 of e^(2πi / `order`).
-    fn new(order: u64, points: usize) -> Self {
-        let root = WideRoot::of_order(order);
+    /// Powers 0 to `points` − 1 of `root`.
+    pub(crate) fn new(root: WideRoot, points: usize) -> Self {
         // A power of two that divides the length, so that the tables fit together.
         let pairs = 1_usize << (points / 2).trailing_zeros().min(FINE_PAIRS_BITS);
         let mut powers = root.powers(2 * pairs + 1);
@@ -453,6 +477,21 @@ impl Ramp {
             coarse: coarse.into_iter().map(WideRoot::rounded).collect(),
         }
     }
+
+    /// Calls `change` with each element and the powers at its place.
+    #[inline(always)]
+    pub(crate) fn for_each_mut(
+        &self,
+        data: &mut [Complex],
+        mut change: impl FnMut(Complex, Complex) -> Complex,
+    ) {
+        for (block, coarse) in data.chunks_exact_mut(self.fine.len()).zip(&self.coarse) {
+            let coarse = Complex::both(coarse.re, coarse.im);
+            for (element, fine) in block.iter_mut().zip(&self.fine) {
+                *element = change(*element, fine.times(coarse));
+            }
+        }
+    }
 }
 
 /// A split by 3 or 5, and the turning of the parts that follows it.
@@ -472,7 +511,7 @@ impl Twist {
         };
         Self {
             factor,
-            ramps: orders.map(|order| Ramp::new(order, points)),
+            ramps: orders.map(|order| Ramp::new(WideRoot::of_order(order), points)),
         }
     }
 
@@ -538,15 +577,24 @@ impl Twist {
         let part = data.len() / PARTS;
         let [ones, twos] = &self.ramps;
         let mut place = 0;
+        let mut change_next = |one, two| {
+            let elements = core::array::from_fn(|index| data[place + index * part]);
+            let elements = change(elements, one, two);
+            for (index, element) in elements.into_iter().enumerate() {
+                data[place + index * part] = element;
+            }
+            place += 1;
+        };
+        if ones.coarse.len() == 1 {
+            for (&one, &two) in ones.fine.iter().zip(&twos.fine) {
+                change_next(one, two);
+            }
+            return;
+        }
         for (one, two) in ones.coarse.iter().zip(&twos.coarse) {
             let (one, two) = (Complex::both(one.re, one.im), Complex::both(two.re, two.im));
             for (fine_one, fine_two) in ones.fine.iter().zip(&twos.fine) {
-                let elements = core::array::from_fn(|index| data[place + index * part]);
-                let elements = change(elements, fine_one.times(one), fine_two.times(two));
-                for (index, element) in elements.into_iter().enumerate() {
-                    data[place + index * part] = element;
-                }
-                place += 1;
+                change_next(fine_one.times(one), fine_two.times(two));
             }
         }
     }

@@ -1,43 +1,36 @@
-//! How numbers travel between sandboxes: a head of eight words, then the limbs,
-//! all little-endian.
+//! How numbers, and halves of products, travel between sandboxes: a head of eight
+//! words, then limbs or points, all little-endian.
 //!
-//! A number comes with its residue modulo the prime that all steps of one
-//! computation share, so that whoever takes it in can tell that it is what was
-//! sent. The heap never holds more than the head announces, nor that more than
-//! the receiver expects.
+//! Both come with a residue modulo the prime that all steps of one computation
+//! share: it goes from step to step, and the last one compares it with the product,
+//! so that whatever was changed on its way is found out. The heap never holds more
+//! than the head announces, nor that more than the receiver expects.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::error::Error;
+use crate::halves::Joiner;
 use crate::natural::{PLACES_MAX, PLACES_MIN, base};
+use crate::pair::{Complex, Pair};
 
 /// What a message starts with.
-const MAGIC: u64 = u64::from_le_bytes(*b"cocoon\0\x01");
+const MAGIC: u64 = u64::from_le_bytes(*b"cocoon\0\x02");
 
-/// Words of the head: magic, what it is, places, limbs, residue, products
+/// Words of the head: magic, what it is, places, items, residue, products
 /// checked, products repeated, digits checked.
 const HEAD_WORDS: usize = 8;
 
 const HEAD_BYTES: usize = HEAD_WORDS * 8;
 
-/// Limbs that are written at once.
-const PIECE_LIMBS: usize = 128;
+/// Bytes of a limb.
+const LIMB_BYTES: usize = 4;
 
-/// What a message carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Carried {
-    /// A number, with its residue.
-    Number,
-    /// A product modulo B^N + 1, with the residue of the whole product.
-    Plus,
-    /// A product modulo B^N − 1, with the residue of the whole product.
-    Minus,
-}
+/// Bytes of two points: both real parts, then both imaginary ones.
+const POINTS_BYTES: usize = 32;
 
-impl Carried {
-    const ALL: [Self; 3] = [Self::Number, Self::Plus, Self::Minus];
-}
+/// Bytes that are written at once, a multiple of either.
+const PIECE_BYTES: usize = 512;
 
 /// Products that were checked on the way to a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,54 +60,110 @@ impl Checks {
     }
 }
 
-/// Limbs on their way from one sandbox to another.
+/// A number on its way from one sandbox to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Message {
-    pub(crate) carried: Carried,
     pub(crate) places: u32,
     pub(crate) limbs: Vec<i32>,
     pub(crate) residue: u64,
     pub(crate) checks: Checks,
 }
 
+/// What comes before limbs and points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    /// Digits of a limb.
+    pub(crate) places: u32,
+    /// That of the number, or of the whole product.
+    pub(crate) residue: u64,
+    pub(crate) checks: Checks,
+}
+
+/// What follows the head.
+enum Body {
+    Limbs(Vec<i32>),
+    Points(Vec<Complex>),
+}
+
+impl Body {
+    fn items(&self) -> usize {
+        match self {
+            Self::Limbs(limbs) => limbs.len(),
+            Self::Points(points) => points.len(),
+        }
+    }
+
+    const fn item_bytes(&self) -> usize {
+        match self {
+            Self::Limbs(_) => LIMB_BYTES,
+            Self::Points(_) => POINTS_BYTES,
+        }
+    }
+}
+
 /// A message that is being sent.
 pub struct Outgoing {
-    message: Message,
-    /// Limbs that were sent; the head is sent with the first.
+    head: Head,
+    body: Body,
+    /// Items that were sent; the head is sent with the first.
     sent: Option<usize>,
 }
 
 impl Outgoing {
-    pub(crate) fn new(message: Message) -> Self {
+    /// A number.
+    pub(crate) fn number(message: Message) -> Self {
+        let Message {
+            places,
+            limbs,
+            residue,
+            checks,
+        } = message;
         Self {
-            message,
+            head: Head {
+                places,
+                residue,
+                checks,
+            },
+            body: Body::Limbs(limbs),
+            sent: None,
+        }
+    }
+
+    /// The points of the first half of a product.
+    pub(crate) fn half(head: Head, points: Vec<Complex>) -> Self {
+        Self {
+            head,
+            body: Body::Points(points),
             sent: None,
         }
     }
 
     /// Bytes that one call of [`Self::append_to`] adds at most.
     pub(crate) fn piece_max() -> usize {
-        HEAD_BYTES + PIECE_LIMBS * 4
+        HEAD_BYTES + PIECE_BYTES
     }
 
     /// Bytes that are to come.
     pub(crate) fn bytes_to_come(&self) -> u64 {
         let head = if self.sent.is_none() { HEAD_BYTES } else { 0 };
-        let limbs = self.message.limbs.len() - self.sent.unwrap_or(0);
-        head as u64 + 4 * limbs as u64
+        let items = self.body.items() - self.sent.unwrap_or(0);
+        head as u64 + self.body.item_bytes() as u64 * items as u64
     }
 
     /// Appends the next few bytes. False when there are none left.
     pub(crate) fn append_to(&mut self, bytes: &mut Vec<u8>) -> bool {
-        let message = &self.message;
         let sent = self.sent.unwrap_or_else(|| {
-            let checks = message.checks;
+            let Head {
+                places,
+                residue,
+                checks,
+            } = self.head;
             let head: [u64; HEAD_WORDS] = [
                 MAGIC,
-                message.carried as u64,
-                message.places.into(),
-                message.limbs.len() as u64,
-                message.residue,
+                self.body.item_bytes() as u64,
+                places.into(),
+                self.body.items() as u64,
+                residue,
                 checks.products,
                 checks.repeated,
                 checks.digits,
@@ -122,13 +171,28 @@ impl Outgoing {
             bytes.extend(head.into_iter().flat_map(u64::to_le_bytes));
             0
         });
-        let end = message.limbs.len().min(sent + PIECE_LIMBS);
-        let limbs = &message.limbs[sent..end];
+        let item_bytes = self.body.item_bytes();
+        let end = self.body.items().min(sent + PIECE_BYTES / item_bytes);
         let start = bytes.len();
-        bytes.resize(start + 4 * limbs.len(), 0);
-        let places = bytes[start..].as_chunks_mut::<4>().0;
-        for (place, limb) in places.iter_mut().zip(limbs) {
-            *place = limb.to_le_bytes();
+        bytes.resize(start + item_bytes * (end - sent), 0);
+        let places = &mut bytes[start..];
+        match &self.body {
+            Body::Limbs(limbs) => {
+                let places = places.as_chunks_mut::<LIMB_BYTES>().0;
+                for (place, limb) in places.iter_mut().zip(&limbs[sent..end]) {
+                    *place = limb.to_le_bytes();
+                }
+            }
+            Body::Points(points) => {
+                let places = places.as_chunks_mut::<POINTS_BYTES>().0;
+                for (place, points) in places.iter_mut().zip(&points[sent..end]) {
+                    let words = place.as_chunks_mut::<8>().0;
+                    for (pair, words) in [points.re, points.im].iter().zip(words.chunks_mut(2)) {
+                        words[0] = pair.first().to_le_bytes();
+                        words[1] = pair.second().to_le_bytes();
+                    }
+                }
+            }
         }
         let any = self.sent.is_none() || end > sent;
         self.sent = Some(end);
@@ -138,24 +202,57 @@ impl Outgoing {
 
 /// A message that is being received.
 pub struct Incoming {
-    limbs_max: usize,
-    /// The head, as far as it came.
-    head: Vec<u8>,
-    message: Option<Message>,
-    expected: usize,
-    /// The first bytes of a limb whose others are still to come.
+    /// The first bytes of the head, or of an item, whose others are still to come.
     partial: Vec<u8>,
+    head: Option<Head>,
+    /// Items that are to come after the head.
+    waiting: usize,
+    awaited: Awaited,
+}
+
+/// What is to come.
+enum Awaited {
+    /// A number of at most so many limbs.
+    Number { limbs_max: usize, limbs: Vec<i32> },
+    /// The first half of a product with this residue.
+    Half { joiner: Joiner, residue: u64 },
+}
+
+impl Awaited {
+    const fn item_bytes(&self) -> usize {
+        match self {
+            Self::Number { .. } => LIMB_BYTES,
+            Self::Half { .. } => POINTS_BYTES,
+        }
+    }
+}
+
+/// What came.
+pub(crate) enum Arrived {
+    /// A number.
+    Number(Message),
+    /// The other half, which was joined as it came.
+    Joined(Joiner, Checks),
 }
 
 impl Incoming {
-    /// A message of at most `limbs_max` limbs.
-    pub(crate) fn new(limbs_max: usize) -> Self {
+    /// A number of at most `limbs_max` limbs.
+    pub(crate) fn number(limbs_max: usize) -> Self {
+        let limbs = Vec::new();
+        Self::new(Awaited::Number { limbs_max, limbs })
+    }
+
+    /// The first half of a product with this residue.
+    pub(crate) fn half(joiner: Joiner, residue: u64) -> Self {
+        Self::new(Awaited::Half { joiner, residue })
+    }
+
+    fn new(awaited: Awaited) -> Self {
         Self {
-            limbs_max,
-            head: Vec::with_capacity(HEAD_BYTES),
-            message: None,
-            expected: 0,
-            partial: Vec::with_capacity(4),
+            partial: Vec::with_capacity(HEAD_BYTES),
+            head: None,
+            waiting: 0,
+            awaited,
         }
     }
 
@@ -166,99 +263,134 @@ impl Incoming {
     /// [`Error::Failed`] where they are no message, or too long a one.
     pub fn take(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let mut bytes = bytes;
-        if self.message.is_none() {
-            let (head, rest) = bytes.split_at(bytes.len().min(HEAD_BYTES - self.head.len()));
-            self.head.extend_from_slice(head);
-            bytes = rest;
-            if self.head.len() < HEAD_BYTES {
+        if self.head.is_none() {
+            let Some(whole) = self.complete(&mut bytes, HEAD_BYTES) else {
                 return Ok(());
-            }
+            };
+            self.begin(&whole)?;
         }
-        let message = match &mut self.message {
-            Some(message) => message,
-            none => {
-                let (message, expected) = read_head(&self.head, self.limbs_max)?;
-                self.expected = expected;
-                none.insert(message)
-            }
-        };
-        while !self.partial.is_empty() && !bytes.is_empty() {
-            let (first, rest) = bytes.split_at(1);
-            self.partial.extend_from_slice(first);
-            bytes = rest;
-            if let Ok(limb) = <[u8; 4]>::try_from(self.partial.as_slice()) {
-                message.limbs.push(i32::from_le_bytes(limb));
-                self.partial.clear();
-            }
+        let item_bytes = self.awaited.item_bytes();
+        if !self.partial.is_empty() {
+            let Some(whole) = self.complete(&mut bytes, item_bytes) else {
+                return Ok(());
+            };
+            self.take_items(&whole)?;
         }
-        let (limbs, rest) = bytes.as_chunks::<4>();
-        if message.limbs.len() + limbs.len() > self.expected {
-            return Err(broken("has more limbs than it announced"));
-        }
-        message
-            .limbs
-            .extend(limbs.iter().map(|&limb| i32::from_le_bytes(limb)));
+        let (whole, rest) = bytes.split_at(bytes.len() - bytes.len() % item_bytes);
         self.partial.extend_from_slice(rest);
+        self.take_items(whole)
+    }
+
+    /// Takes as many bytes as `length` lacks, and gives all of them once they are
+    /// there.
+    fn complete(&mut self, bytes: &mut &[u8], length: usize) -> Option<Vec<u8>> {
+        let lacking = length - self.partial.len();
+        let (first, rest) = bytes.split_at(bytes.len().min(lacking));
+        self.partial.extend_from_slice(first);
+        *bytes = rest;
+        (self.partial.len() == length).then(|| core::mem::take(&mut self.partial))
+    }
+
+    fn begin(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let (head, items) = read_head(bytes, self.awaited.item_bytes())?;
+        match &mut self.awaited {
+            Awaited::Number { limbs_max, limbs } => {
+                if items > *limbs_max {
+                    return Err(broken("is longer than it can be"));
+                }
+                limbs.reserve_exact(items);
+            }
+            Awaited::Half { joiner, residue } => {
+                let own = (joiner.places(), joiner.pairs(), *residue);
+                if (head.places, items, head.residue) != own {
+                    return Err(broken("does not belong to the other half"));
+                }
+            }
+        }
+        (self.head, self.waiting) = (Some(head), items);
         Ok(())
     }
 
-    /// The message, once all of it came.
+    fn take_items(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let Some(Head { places, .. }) = self.head else {
+            return Ok(());
+        };
+        let items = bytes.len() / self.awaited.item_bytes();
+        let waiting = self.waiting.checked_sub(items);
+        self.waiting = waiting.ok_or_else(|| broken("goes on after its end"))?;
+        match &mut self.awaited {
+            Awaited::Number { limbs, .. } => {
+                let most = base(places).unsigned_abs();
+                let items = bytes.as_chunks().0.iter().copied().map(i32::from_le_bytes);
+                let largest = items.clone().map(i32::unsigned_abs).max().unwrap_or(0);
+                if u64::from(largest) > most {
+                    return Err(broken("has a limb that is larger than its base"));
+                }
+                limbs.extend(items);
+            }
+            Awaited::Half { joiner, .. } => {
+                let items = bytes.as_chunks::<POINTS_BYTES>().0.iter();
+                joiner.take(items.map(|item| {
+                    let words = item.as_chunks::<8>().0;
+                    let word = |index: usize| f64::from_le_bytes(words[index]);
+                    Complex {
+                        re: Pair::new(word(0), word(1)),
+                        im: Pair::new(word(2), word(3)),
+                    }
+                }));
+            }
+        }
+        Ok(())
+    }
+
+    /// What came, once all of it did.
     ///
     /// # Errors
     ///
-    /// [`Error::Failed`] where some of it is missing, or no limb can be that large.
-    pub(crate) fn finish(self) -> Result<Message, Error> {
-        let message = self
-            .message
-            .filter(|message| message.limbs.len() == self.expected && self.partial.is_empty())
+    /// [`Error::Failed`] where some of it is missing.
+    pub(crate) fn finish(self) -> Result<Arrived, Error> {
+        let head = self
+            .head
+            .filter(|_| self.waiting == 0 && self.partial.is_empty())
             .ok_or_else(|| broken("is shorter than it announced"))?;
-        let base = base(message.places);
-        if message
-            .limbs
-            .iter()
-            .any(|&limb| i64::from(limb).abs() > base)
-        {
-            return Err(broken("has a limb that is larger than its base"));
-        }
-        Ok(message)
+        Ok(match self.awaited {
+            Awaited::Number { limbs, .. } => Arrived::Number(Message {
+                places: head.places,
+                limbs,
+                residue: head.residue,
+                checks: head.checks,
+            }),
+            Awaited::Half { joiner, .. } => Arrived::Joined(joiner, head.checks),
+        })
     }
 }
 
-fn read_head(head: &[u8], limbs_max: usize) -> Result<(Message, usize), Error> {
-    let mut words = head
-        .as_chunks::<8>()
-        .0
-        .iter()
-        .map(|&word| u64::from_le_bytes(word));
+/// The head, and how many items of `item_bytes` follow it.
+fn read_head(bytes: &[u8], item_bytes: usize) -> Result<(Head, usize), Error> {
+    let words = bytes.as_chunks::<8>().0.iter().copied();
+    let mut words = words.map(u64::from_le_bytes);
     let mut word = || words.next().unwrap_or(0);
     if word() != MAGIC {
         return Err(broken("does not start like one"));
     }
-    let carried = usize::try_from(word()).ok();
-    let carried = carried.and_then(|index| Carried::ALL.get(index).copied());
-    let carried = carried.ok_or_else(|| broken("is of no known kind"))?;
+    if word() != item_bytes as u64 {
+        return Err(broken("is not the one that was waited for"));
+    }
     let places = u32::try_from(word()).unwrap_or(0);
     if !(PLACES_MIN..=PLACES_MAX).contains(&places) {
         return Err(broken("has limbs of no known length"));
     }
-    let expected = usize::try_from(word()).unwrap_or(usize::MAX);
-    if expected > limbs_max {
-        return Err(broken("is longer than it can be"));
-    }
-    let residue = word();
-    let checks = Checks {
-        products: word(),
-        repeated: word(),
-        digits: word(),
-    };
-    let message = Message {
-        carried,
+    let items = usize::try_from(word()).unwrap_or(usize::MAX);
+    let head = Head {
         places,
-        limbs: Vec::with_capacity(expected),
-        residue,
-        checks,
+        residue: word(),
+        checks: Checks {
+            products: word(),
+            repeated: word(),
+            digits: word(),
+        },
     };
-    Ok((message, expected))
+    Ok((head, items))
 }
 
 /// Why a message cannot be what was sent.
@@ -274,7 +406,6 @@ mod tests {
 
     fn message() -> Message {
         Message {
-            carried: Carried::Plus,
             places: 5,
             limbs: (0..1000).map(|limb| limb * 97 % 50_000 - 25_000).collect(),
             residue: 1 << 59,
@@ -287,7 +418,7 @@ mod tests {
     }
 
     fn bytes() -> Vec<u8> {
-        let mut outgoing = Outgoing::new(message());
+        let mut outgoing = Outgoing::number(message());
         let mut bytes = Vec::new();
         let length = outgoing.bytes_to_come();
         while outgoing.append_to(&mut bytes) {
@@ -297,11 +428,14 @@ mod tests {
     }
 
     fn received(bytes: &[u8], step: usize, limbs_max: usize) -> Result<Message, Error> {
-        let mut incoming = Incoming::new(limbs_max);
+        let mut incoming = Incoming::number(limbs_max);
         for chunk in bytes.chunks(step) {
             incoming.take(chunk)?;
         }
-        incoming.finish()
+        match incoming.finish()? {
+            Arrived::Number(message) => Ok(message),
+            Arrived::Joined(..) => panic!("a number"),
+        }
     }
 
     #[test]
@@ -311,7 +445,7 @@ mod tests {
         }
         let mut empty = message();
         empty.limbs.clear();
-        let mut outgoing = Outgoing::new(empty.clone());
+        let mut outgoing = Outgoing::number(empty.clone());
         let mut bytes = Vec::new();
         while outgoing.append_to(&mut bytes) {}
         assert_eq!(received(&bytes, 10, 0), Ok(empty));

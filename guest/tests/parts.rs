@@ -50,7 +50,7 @@ impl Crew {
         let mut step = Performance::new(self.request, self.sandboxes, place, SEED)?;
         assert_eq!(step.inputs(), inputs.len());
         for input in inputs {
-            let mut incoming = step.incoming();
+            let mut incoming = step.incoming()?;
             for piece in input.chunks(piece) {
                 incoming.take(piece)?;
             }
@@ -132,7 +132,7 @@ fn parts_make_the_number() {
     }
 }
 
-/// Long enough that the halves of the last product are folded many times.
+/// As long as they are meant to be.
 #[test]
 fn long_numbers_come_in_parts() {
     for n in [300_000, 1_000_000, 7_000_000] {
@@ -202,7 +202,9 @@ fn a_bit_that_is_changed_on_its_way_is_found() {
                     Ok(()) => {
                         let what = format!("byte {place}, bit {bit} of message {message}");
                         assert!(outputs[last] == honest[last], "{what} changes the digits");
-                        assert!(CHECKS.contains(&place), "{what} is not found");
+                        // The last message has points, whose last bits are rounded away.
+                        let harmless = CHECKS.contains(&place) || message == last - 1;
+                        assert!(harmless, "{what} is not found");
                     }
                 }
             }
@@ -235,20 +237,27 @@ fn what_is_no_message_is_refused() {
         let longer = [one, more].concat();
         assert!(crew.perform(half, &[&longer, two], 1000).is_err());
     }
-    // Halves in the wrong order, twice the same, and numbers instead of halves.
-    let [plus, minus] = [2, 3].map(|index| honest[index].as_slice());
+    // A number instead of a half, a half instead of a number, and numbers that are not
+    // those of the half.
+    let join = 3;
+    let first = honest[half].as_slice();
     for inputs in [
-        [minus, plus],
-        [plus, plus],
-        [minus, minus],
-        [one, two],
-        [plus, two],
+        [one, two, two],
+        [first, two, first],
+        [one, first, first],
+        [one, one, first],
+        [two, two, first],
     ] {
-        assert!(crew.perform(4, &inputs, 1000).is_err());
+        assert!(crew.perform(join, &inputs, 1000).is_err());
     }
+    assert!(crew.perform(join, &[one, two, first], 1000).is_ok());
+    assert!(crew.perform(half, &[one, first], 1000).is_err());
     // All messages of another seed.
-    let mut other = Performance::new(crew.request, 2, 2, SEED + 1).expect("a step");
-    let mut incoming = other.incoming();
-    incoming.take(one).expect("a message");
-    assert!(other.take(incoming).is_err());
+    let mut other = Performance::new(crew.request, 2, 3, SEED + 1).expect("a step");
+    let refused = [one, two, first].into_iter().try_for_each(|message| {
+        let mut incoming = other.incoming()?;
+        incoming.take(message)?;
+        other.take(incoming)
+    });
+    assert!(refused.and_then(|()| other.perform()).is_err());
 }
