@@ -291,7 +291,10 @@ fn halves_make_the_product() {
         (40_000, 41_234),
         (200_000, 190_000),
     ] {
-        let (one, two) = (noise(&mut random, one_digits), noise(&mut random, two_digits));
+        let (one, two) = (
+            noise(&mut random, one_digits),
+            noise(&mut random, two_digits),
+        );
         let exact = one.to_big() * two.to_big();
         for multiplier in [Multiplier::proved(), Multiplier::verified(5)] {
             let (one, two, part) = multiplier.halved(one.clone(), two.clone());

@@ -241,7 +241,9 @@ impl Performance {
         }
         // Parts are about equally long.
         let limbs = (digits + digits / 3) / u64::from(PLACES_MIN) + 4096;
-        Ok(Incoming::number(usize::try_from(limbs).unwrap_or(usize::MAX)))
+        Ok(Incoming::number(
+            usize::try_from(limbs).unwrap_or(usize::MAX),
+        ))
     }
 
     /// Both numbers, once they came.
