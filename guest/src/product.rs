@@ -16,7 +16,7 @@ const BILLION: u64 = 1_000_000_000;
 const WORD_MAX: u64 = BILLION * BILLION;
 
 /// Words that are multiplied one after the other rather than split again.
-const LEAF_WORDS: usize = 32;
+const LEAF_WORDS: usize = 16;
 
 /// Small factors, packed into as few words as they fit.
 #[derive(Debug)]
