@@ -45,9 +45,15 @@ pub use seed::random_seed;
 
 /// The component that comes with this program.
 pub const BUNDLED: Source = Source::Bundled {
-    wasm: include_bytes!(concat!(env!("OUT_DIR"), "/factorial.wasm")),
-    code: include_bytes!(concat!(env!("OUT_DIR"), "/factorial.code")),
+    wasm: &WASM,
+    code: &CODE,
 };
+
+// Statics are in the program once; what a constant includes, wherever it is used.
+static WASM: [u8; include_bytes!(concat!(env!("OUT_DIR"), "/factorial.wasm")).len()] =
+    *include_bytes!(concat!(env!("OUT_DIR"), "/factorial.wasm"));
+static CODE: [u8; include_bytes!(concat!(env!("OUT_DIR"), "/factorial.code")).len()] =
+    *include_bytes!(concat!(env!("OUT_DIR"), "/factorial.code"));
 
 /// The processor that the bundled component's code was compiled for.
 pub const BUNDLED_FOR: &str = env!("COCOON_CODE_FOR");
