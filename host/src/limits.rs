@@ -31,6 +31,8 @@ pub enum Limit {
     ComponentSize,
     /// Compiling a component.
     CompileTime,
+    /// Pulling a component from a registry.
+    PullTime,
     /// Time in which a reader takes no byte, or a client sends none.
     Stall,
     /// Connections that are open at once.
@@ -89,7 +91,7 @@ pub const CHUNK_BYTES: usize = 64 << 10;
 pub const CHANNEL_ITEMS: usize = 8;
 /// Objects of the host that one sandbox may hold: open files, sockets, streams.
 pub const HOST_OBJECTS: usize = 1024;
-/// The most that is repeated of what a component says of an error.
+/// The most that is repeated of what a component, or another program, says of an error.
 pub const ERROR_CHARS: usize = 1000;
 /// Costs of requests that are remembered.
 pub const COSTS_REMEMBERED: usize = 1024;
@@ -108,6 +110,11 @@ pub const CONNECTION_STREAMS: u32 = 128;
 pub const PLAN_STEPS: usize = 256;
 /// Memory of a sandbox that checks digits, for which the contract has no promise.
 pub const VERIFY_BYTES: u64 = 8 << 20;
+/// The most that is read of an answer of a registry that is no component: what the
+/// specification of OCI's registries has them take as a manifest.
+pub const REGISTRY_ANSWER_BYTES: u64 = 4 << 20;
+/// How often a registry may say that something is elsewhere.
+pub const REGISTRY_REDIRECTS: usize = 5;
 /// Spans that wait to be exported, unless `OTEL_BSP_MAX_QUEUE_SIZE` says otherwise.
 pub const SPANS_QUEUED: usize = 2048;
 /// How long the end of the program waits for its last spans to be delivered.
@@ -123,7 +130,7 @@ const TIME_MS_MAX: u64 = 1 << 42;
 
 impl Limit {
     /// Every limit, in the order of `--help`.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::SandboxMemory,
         Self::TotalMemory,
         Self::Deadline,
@@ -134,6 +141,7 @@ impl Limit {
         Self::Queue,
         Self::ComponentSize,
         Self::CompileTime,
+        Self::PullTime,
         Self::Stall,
         Self::Connections,
         Self::Idle,
@@ -145,7 +153,7 @@ impl Limit {
     ];
 
     /// Those of every command.
-    pub const OF_JOBS: &'static [Self] = Self::ALL.split_at(10).0;
+    pub const OF_JOBS: &'static [Self] = Self::ALL.split_at(11).0;
 
     /// This limit's row of the table.
     #[expect(clippy::too_many_lines, reason = "it is a table")]
@@ -220,6 +228,13 @@ impl Limit {
                 env: "COCOON_COMPILE_TIME",
                 unit: Unit::Milliseconds,
                 help: "Time to compile a component",
+            },
+            Self::PullTime => &Spec {
+                name: "pull",
+                flag: "pull-time",
+                env: "COCOON_PULL_TIME",
+                unit: Unit::Milliseconds,
+                help: "Time to pull a component from a registry",
             },
             Self::Stall => &Spec {
                 name: "stall",
@@ -327,9 +342,12 @@ impl Limit {
         match self {
             Self::SandboxMemory => (64 * KIB, LINEAR_MEMORY_BYTES),
             Self::TotalMemory => (MIB, 1 << 47),
-            Self::Deadline | Self::CompileTime | Self::Stall | Self::Idle | Self::DrainTimeout => {
-                (1, TIME_MS_MAX)
-            }
+            Self::Deadline
+            | Self::CompileTime
+            | Self::PullTime
+            | Self::Stall
+            | Self::Idle
+            | Self::DrainTimeout => (1, TIME_MS_MAX),
             Self::DrainDelay => (0, TIME_MS_MAX),
             Self::Headers => (KIB * 8, MIB),
             Self::BatchLine => (64, MIB),
@@ -365,6 +383,7 @@ impl Limits {
         1000,
         10_000,
         64 * MIB,
+        60 * 1000,
         60 * 1000,
         TIME_MS_MAX,
         16_384,

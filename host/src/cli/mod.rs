@@ -14,8 +14,9 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use cocoon::component::Source;
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueHint};
+use cocoon::component::{Location, Registries, Source};
 use cocoon::engine::Engine;
 use cocoon::factorial::{BUNDLED, Factorial};
 use cocoon::limits::Limits;
@@ -80,20 +81,62 @@ enum Command {
 /// What the commands that compute factorials have in common.
 #[derive(Debug, Args)]
 struct FactorialArgs {
-    /// A component of the factorial world instead of the one that is built in
-    #[arg(long, value_name = "FILE", env = "COCOON_COMPONENT")]
-    component: Option<PathBuf>,
+    /// A component of the factorial world, in a file or at oci://REFERENCE, instead of the one that is built in
+    #[arg(long, value_name = "FILE", env = "COCOON_COMPONENT", value_parser = location(), value_hint = ValueHint::FilePath)]
+    component: Option<Location>,
     /// One JSON object a line instead of text
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    registries: RegistryArgs,
+    #[command(flatten)]
     limits: LimitArgs<Commands>,
+}
+
+/// How components are had from registries.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Registries")]
+struct RegistryArgs {
+    /// Keep components from registries in DIR [default: cocoon in $XDG_CACHE_HOME or in ~/.cache]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "COCOON_COMPONENT_CACHE",
+        hide_env_values = true
+    )]
+    component_cache: Option<PathBuf>,
+    /// Reach the registry without TLS, as one on this machine always is
+    #[arg(long)]
+    plain_http: bool,
+}
+
+impl RegistryArgs {
+    /// The component there, or the one that is built in.
+    async fn source(
+        &self,
+        component: Option<&Location>,
+        limits: &Limits,
+    ) -> Result<Source, Failure> {
+        let registries = Registries {
+            plain_http: self.plain_http,
+            cache: self.component_cache.clone(),
+        };
+        match component {
+            Some(component) => Ok(component.source(limits, &registries).await?),
+            None => Ok(BUNDLED),
+        }
+    }
 }
 
 impl FactorialArgs {
     async fn load(&self) -> Result<Factorial, Failure> {
         let engine = engine(&self.limits.limits)?;
-        Ok(Factorial::load(&engine, &source(self.component.as_ref())).await?)
+        let component = self.component.as_ref();
+        let source = self
+            .registries
+            .source(component, &self.limits.limits)
+            .await?;
+        Ok(Factorial::load(&engine, &source).await?)
     }
 }
 
@@ -109,8 +152,9 @@ fn seed(text: &str) -> Result<u64, String> {
         .map_err(|_| format!("a seed is a whole number from 0 to {}", u64::MAX))
 }
 
-fn source(file: Option<&PathBuf>) -> Source {
-    file.map_or(BUNDLED, |file| Source::File(file.clone()))
+/// A component as it is typed.
+fn location() -> impl TypedValueParser<Value = Location> {
+    OsStringValueParser::new().try_map(Location::parse)
 }
 
 fn engine(limits: &Limits) -> Result<Engine, Failure> {

@@ -57,7 +57,7 @@ pub enum Precompiled {
 pub async fn inspect(engine: &Engine, source: &Source) -> Result<Inspection, ComponentError> {
     let compiled = compile(engine, source).await?;
     let precompiled = match source {
-        Source::File(_) => Precompiled::None,
+        Source::File(_) | Source::Bytes(_) => Precompiled::None,
         Source::Bundled { code, .. } => match load_precompiled(engine, code) {
             Ok(_) => Precompiled::Usable,
             Err(reason) => Precompiled::Unusable(reason),

@@ -3,22 +3,32 @@
 //! It lives as long as somebody wants sandboxes of it; each sandbox maps its
 //! memory image copy-on-write.
 
+mod digest;
 mod grants;
 mod inspect;
+mod location;
+mod reference;
+#[cfg(feature = "registry")]
+mod registry;
 mod state;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
+use bytes::Bytes;
 use wasmtime::Store;
 use wasmtime::component::{Component as Compiled, InstancePre};
 
 use crate::engine::{Engine, MEMORIES_PER_COMPONENT, TABLES_PER_COMPONENT, one_line};
 use crate::limits::Limit;
 
+pub use digest::Digest;
 pub use grants::{Dir, Grants};
 pub use inspect::{Inspection, Interface, Precompiled, inspect};
+pub use location::{Location, Registries};
+pub use reference::{Reference, ReferenceError};
+#[cfg(feature = "registry")]
+pub use registry::RegistryError;
 pub use state::State;
 
 /// What a component is expected to export, and how to reach it: the bindings
@@ -80,6 +90,8 @@ macro_rules! world {
 pub enum Source {
     /// A file: binary, not text.
     File(PathBuf),
+    /// Bytes that somebody else has read, or pulled from a registry.
+    Bytes(Bytes),
     /// Bytes that are part of this program, and the code that the build made of
     /// them.
     Bundled {
@@ -99,18 +111,16 @@ impl Source {
     /// Where the file cannot be read.
     pub async fn digest(&self) -> Result<String, ComponentError> {
         let digest = match self {
-            Self::Bundled { wasm, .. } => Sha256::digest(wasm),
-            Self::File(path) => Sha256::digest(tokio::fs::read(path).await.map_err(|error| {
+            Self::Bundled { wasm, .. } => Digest::of(wasm),
+            Self::Bytes(wasm) => Digest::of(wasm),
+            Self::File(path) => Digest::of(&tokio::fs::read(path).await.map_err(|error| {
                 ComponentError::Unreadable {
                     path: path.clone(),
                     reason: error.to_string(),
                 }
             })?),
         };
-        let start = digest
-            .first_chunk()
-            .map_or(0, |start| u64::from_be_bytes(*start));
-        Ok(format!("{start:016x}"))
+        Ok(digest.hex().chars().take(16).collect())
     }
 }
 
@@ -134,6 +144,16 @@ pub enum ComponentError {
         /// The limit in bytes.
         value: u64,
     },
+    /// The registry does not hand it out.
+    #[cfg(feature = "registry")]
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// It is in a registry.
+    #[cfg(not(feature = "registry"))]
+    #[error(
+        "this program was built without registries; pull the component with another and name its file"
+    )]
+    NoRegistries,
     /// The bytes are something else.
     #[error("this is not a component but {0}")]
     NotAComponent(&'static str),
@@ -245,6 +265,10 @@ async fn compile(engine: &Engine, source: &Source) -> Result<Compiled, Component
         let invalid = |error: wasmtime::Error| ComponentError::Invalid(one_line(&error));
         match source {
             Source::Bundled { wasm, .. } => Compiled::from_binary(engine.wasmtime(), wasm),
+            Source::Bytes(wasm) => {
+                recognise(&wasm).map_err(ComponentError::NotAComponent)?;
+                Compiled::from_binary(engine.wasmtime(), &wasm)
+            }
             Source::File(path) => {
                 let wasm = read_file(&path, engine.limits().get(Limit::ComponentSize))?;
                 Compiled::from_binary(engine.wasmtime(), &wasm)
@@ -259,7 +283,7 @@ async fn compile(engine: &Engine, source: &Source) -> Result<Compiled, Component
     }
 }
 
-/// Reads a component's file, and tells what it is if it is none.
+/// Reads a component's file.
 fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, ComponentError> {
     use std::io::Read as _;
     let unreadable = |error: std::io::Error| ComponentError::Unreadable {
@@ -277,20 +301,22 @@ fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, ComponentError> {
             value: most,
         });
     }
+    recognise(&bytes).map_err(ComponentError::NotAComponent)?;
+    Ok(bytes)
+}
+
+/// Tells what bytes are that are no component.
+fn recognise(bytes: &[u8]) -> Result<(), &'static str> {
     // A magic number, then a version and a layer: 1 and 0 for a core module, 13
     // and 1 for a component.
-    match bytes.as_slice() {
-        [b'\0', b'a', b's', b'm', _, _, 1, 0, ..] => Ok(bytes),
-        [b'\0', b'a', b's', b'm', ..] => Err(ComponentError::NotAComponent(
+    match bytes {
+        [b'\0', b'a', b's', b'm', _, _, 1, 0, ..] => Ok(()),
+        [b'\0', b'a', b's', b'm', ..] => Err(
             "a core module; `wasm-tools component new`, or the target wasm32-wasip2, makes a component",
-        )),
-        [] => Err(ComponentError::NotAComponent("an empty file")),
-        _ if bytes.starts_with(b"\x7fELF") => Err(ComponentError::NotAComponent(
-            "native code; build it for wasm32-wasip2",
-        )),
-        _ => Err(ComponentError::NotAComponent(
-            "some other file; a component starts with `\\0asm`",
-        )),
+        ),
+        [] => Err("an empty file"),
+        _ if bytes.starts_with(b"\x7fELF") => Err("native code; build it for wasm32-wasip2"),
+        _ => Err("some other file; a component starts with `\\0asm`"),
     }
 }
 

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use clap::Args;
+use clap::{Args, ValueHint};
 use cocoon::RunError;
 use cocoon::channel::channel;
 use cocoon::command::{self, Exit, Program, ProgramError, Start};
-use cocoon::component::{Component, Dir, Grants, Source};
+use cocoon::component::{Component, Dir, Grants, Location};
 use cocoon::limits::Limit;
 use cocoon::pool::Pool;
 use futures::{StreamExt as _, stream};
@@ -17,16 +17,16 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::exec_output::{Printer, Style};
 use super::exec_summary::Summary;
-use crate::cli::engine;
 use crate::cli::failure::Failure;
 use crate::cli::limits::{LimitArgs, Promiseless};
+use crate::cli::{RegistryArgs, engine, location};
 
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct Exec {
-    /// The component, of any world with `wasi:cli/run`
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    /// The component, of any world with `wasi:cli/run`, in a file or at oci://REFERENCE
+    #[arg(value_name = "FILE", value_parser = location(), value_hint = ValueHint::FilePath)]
+    component: Location,
     /// How often it is run, each time in a sandbox of its own
     #[arg(short = 'n', long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     instances: u64,
@@ -61,6 +61,8 @@ pub(crate) struct Exec {
     #[arg(long, value_name = "DIR")]
     output_dir: Option<PathBuf>,
     #[command(flatten)]
+    registries: RegistryArgs,
+    #[command(flatten)]
     limits: LimitArgs<Promiseless>,
     /// Arguments of the program; {i} is the number of the instance, from 1
     #[arg(last = true, value_name = "ARGS")]
@@ -87,14 +89,13 @@ impl Exec {
             clocks: self.clocks,
             randomness: self.randomness,
         };
-        let component = Component::load(&engine, &Source::File(self.file.clone()), &grants).await?;
+        let name = self.component.name();
+        let source = self
+            .registries
+            .source(Some(&self.component), &self.limits.limits)
+            .await?;
+        let component = Component::load(&engine, &source, &grants).await?;
         let pool = Pool::new(&engine, component.sandboxes());
-        let name = self
-            .file
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
         let input = read_input(
             self.interactive,
             self.stdin,

@@ -1,22 +1,23 @@
 //! `cocoon inspect`: what a component imports, exports and needs.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
-use clap::Args;
-use cocoon::component::{Inspection, Interface, Precompiled, inspect};
+use clap::{Args, ValueHint};
+use cocoon::component::{Inspection, Interface, Location, Precompiled, inspect};
 use cocoon::factorial::BUNDLED_FOR;
 
 use crate::cli::failure::Failure;
 use crate::cli::limits::{LimitArgs, Promiseless};
 use crate::cli::output::Output;
-use crate::cli::{engine, source};
+use crate::cli::{RegistryArgs, engine, location};
 
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
-    /// The component; the one that is built in if none is given
-    #[arg(value_name = "FILE")]
-    file: Option<PathBuf>,
+    /// The component, in a file or at oci://REFERENCE; the one that is built in if none is given
+    #[arg(value_name = "FILE", value_parser = location(), value_hint = ValueHint::FilePath)]
+    component: Option<Location>,
+    #[command(flatten)]
+    registries: RegistryArgs,
     #[command(flatten)]
     limits: LimitArgs<Promiseless>,
 }
@@ -24,7 +25,12 @@ pub(crate) struct Inspect {
 impl Inspect {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let engine = engine(&self.limits.limits)?;
-        let inspection = inspect(&engine, &source(self.file.as_ref())).await?;
+        let component = self.component.as_ref();
+        let source = self
+            .registries
+            .source(component, &self.limits.limits)
+            .await?;
+        let inspection = inspect(&engine, &source).await?;
         let mut output = Output::stdout();
         output.write(text(&inspection).as_bytes()).await?;
         output.finish().await

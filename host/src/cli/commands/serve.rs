@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use bytesize::ByteSize;
-use clap::Args;
+use clap::{Args, ValueHint};
+use cocoon::component::Location;
 use cocoon::factorial::Factorial;
 use cocoon::http::access::Access;
 use cocoon::http::server::{End, serve};
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::failure::Failure;
 use crate::cli::limits::{self, LimitArgs};
 use crate::cli::output::Output;
-use crate::cli::{Signals, engine, source};
+use crate::cli::{RegistryArgs, Signals, engine, location};
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
@@ -29,14 +30,16 @@ pub(crate) struct Serve {
         hide_env_values = true
     )]
     listen: SocketAddr,
-    /// A component of the factorial world instead of the one that is built in
+    /// A component of the factorial world, in a file or at oci://REFERENCE, instead of the one that is built in
     #[arg(
         long,
         value_name = "FILE",
         env = "COCOON_COMPONENT",
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = location(),
+        value_hint = ValueHint::FilePath
     )]
-    component: Option<PathBuf>,
+    component: Option<Location>,
     /// Ask for the bearer token in the first line of FILE, which may change meanwhile, everywhere but at /healthz and /readyz
     #[arg(
         long,
@@ -45,6 +48,8 @@ pub(crate) struct Serve {
         hide_env_values = true
     )]
     token_file: Option<PathBuf>,
+    #[command(flatten)]
+    registries: RegistryArgs,
     #[command(flatten)]
     limits: LimitArgs<limits::Service>,
 }
@@ -59,7 +64,11 @@ impl Serve {
         // Before anybody is told that it serves.
         let mut signals = Signals::listen()?;
         let engine = engine(&self.limits.limits)?;
-        let source = source(self.component.as_ref());
+        let component = self.component.as_ref();
+        let source = self
+            .registries
+            .source(component, &self.limits.limits)
+            .await?;
         let factorial = Factorial::load(&engine, &source).await?;
         let component = source.digest().await?;
         let failed = |error| Failure::Io {

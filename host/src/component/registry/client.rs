@@ -1,0 +1,452 @@
+//! One registry, asked for one component, by OCI's distribution protocol.
+//!
+//! It is asked first without credentials; where it wants some, it says where they
+//! are exchanged for a token. What is read of an answer is bounded, and plain HTTP
+//! is spoken with nobody but a registry on this machine or one that the user named
+//! for it, redirects and tokens included.
+
+use bytes::Bytes;
+use docker_credential::DockerCredential;
+use http_auth::parse_challenges;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, WWW_AUTHENTICATE};
+use reqwest::redirect::{Attempt, Policy};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response, StatusCode, Url};
+use serde::Deserialize;
+
+use super::error::RegistryError;
+use super::{credentials, manifest};
+use crate::component::digest::Digest;
+use crate::component::reference::{Reference, is_loopback};
+use crate::limits::{REGISTRY_ANSWER_BYTES, REGISTRY_REDIRECTS};
+
+/// Docker's own registry, which is named by one host, is reached by another, and
+/// has its credentials under a third name.
+pub(super) const DOCKER_HUB: &str = "docker.io";
+pub(super) const DOCKER_HUB_CREDENTIALS: &str = "https://index.docker.io/v1/";
+const DOCKER_HUB_HOST: &str = "registry-1.docker.io";
+
+const USER_AGENT: &str = concat!("cocoon/", env!("CARGO_PKG_VERSION"));
+const DIGEST_HEADER: &str = "docker-content-digest";
+
+/// A registry, connected to when it is first asked.
+pub(super) struct Registry<'a> {
+    reference: &'a Reference,
+    plain: Plain,
+    http: Option<Client>,
+    authorization: Option<Authorization>,
+    /// Whether somebody's credentials stand behind the authorization.
+    known: bool,
+}
+
+/// With whom plain HTTP is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Plain {
+    Nobody,
+    ThisMachine,
+    Anybody,
+}
+
+impl Plain {
+    fn may_ask(self, url: &Url) -> bool {
+        match (url.scheme(), self) {
+            ("https", _) | ("http", Self::Anybody) => true,
+            ("http", Self::ThisMachine) => url.host_str().is_some_and(is_loopback),
+            _ => false,
+        }
+    }
+}
+
+enum Authorization {
+    Password(String, String),
+    Token(String),
+}
+
+/// What a registry wants to be told.
+enum Challenge {
+    Password,
+    Token { realm: Url, service: Option<String> },
+}
+
+#[derive(Deserialize)]
+struct TokenAnswer {
+    token: Option<String>,
+    access_token: Option<String>,
+}
+
+impl<'a> Registry<'a> {
+    pub(super) fn new(reference: &'a Reference, plain_http: bool) -> Self {
+        let plain = match (plain_http, reference.is_local()) {
+            (true, _) => Plain::Anybody,
+            (false, true) => Plain::ThisMachine,
+            (false, false) => Plain::Nobody,
+        };
+        Self {
+            reference,
+            plain,
+            http: None,
+            authorization: None,
+            known: false,
+        }
+    }
+
+    /// The manifest of what the reference names.
+    pub(super) async fn manifest(&mut self) -> Result<Bytes, RegistryError> {
+        let what = self.reference.to_string();
+        let path = format!("manifests/{}", self.reference.version());
+        let answer = self.ask(&path, manifest::KINDS, &what).await?;
+        let told = answer.headers().get(DIGEST_HEADER);
+        let told = told.and_then(|told| told.to_str().ok()?.parse().ok());
+        let manifest = self.read(answer, REGISTRY_ANSWER_BYTES, &what).await?;
+        if let Some(expected) = self.reference.digest().or(told) {
+            check(&manifest, expected, &what)?;
+        }
+        Ok(manifest)
+    }
+
+    /// What has this digest and size.
+    pub(super) async fn blob(
+        &mut self,
+        digest: Digest,
+        bytes: u64,
+    ) -> Result<Bytes, RegistryError> {
+        let what = format!("the layer {digest}");
+        let answer = self.ask(&format!("blobs/{digest}"), "*/*", &what).await?;
+        let wrong = self.useless(
+            &what,
+            format!("the manifest says {bytes} bytes, and it is of another length"),
+        );
+        let blob = match self.read(answer, bytes, &what).await {
+            Err(RegistryError::LongAnswer { .. }) => return Err(wrong),
+            read => read?,
+        };
+        if blob.len() as u64 != bytes {
+            return Err(wrong);
+        }
+        check(&blob, digest, &what)?;
+        Ok(blob)
+    }
+
+    /// Asks for something of the component's repository, with credentials if the
+    /// registry wants some.
+    async fn ask(
+        &mut self,
+        path: &str,
+        accept: &str,
+        what: &str,
+    ) -> Result<Response, RegistryError> {
+        let url = self.url(path, what)?;
+        let mut answer = self.send(&url, accept, what).await?;
+        if answer.status() == StatusCode::UNAUTHORIZED && self.authorization.is_none() {
+            let authorization = self.authorize(answer.headers(), what).await?;
+            self.authorization = Some(authorization);
+            answer = self.send(&url, accept, what).await?;
+        }
+        match answer.status() {
+            StatusCode::OK => Ok(answer),
+            StatusCode::UNAUTHORIZED => Err(self.refused()),
+            StatusCode::FORBIDDEN => Err(RegistryError::Denied {
+                reference: self.reference.clone(),
+            }),
+            StatusCode::NOT_FOUND => Err(RegistryError::Unknown {
+                what: what.to_owned(),
+            }),
+            status => {
+                Err(self.useless(what, format!("it is {status}, where 200 OK would be right")))
+            }
+        }
+    }
+
+    async fn send(
+        &mut self,
+        url: &Url,
+        accept: &str,
+        what: &str,
+    ) -> Result<Response, RegistryError> {
+        let request = self.http()?.get(url.clone()).header(ACCEPT, accept);
+        let request = match &self.authorization {
+            Some(Authorization::Password(user, password)) => {
+                request.basic_auth(user, Some(password))
+            }
+            Some(Authorization::Token(token)) => request.bearer_auth(token),
+            None => request,
+        };
+        self.answer(request, what).await
+    }
+
+    /// What is to be told with every request from now on.
+    async fn authorize(
+        &mut self,
+        headers: &HeaderMap,
+        what: &str,
+    ) -> Result<Authorization, RegistryError> {
+        let challenge = self.challenge(headers, what)?;
+        let registry = self.reference.registry().to_owned();
+        let wrong = |reason| RegistryError::Credentials {
+            registry: self.reference.registry().to_owned(),
+            reason,
+        };
+        // It reads files, and may run a program.
+        let found = tokio::task::spawn_blocking(move || credentials::find(&registry)).await;
+        let found = found
+            .map_err(|error| wrong(error.to_string()))?
+            .map_err(wrong)?;
+        match (challenge, found) {
+            (Challenge::Password, Some(DockerCredential::UsernamePassword(user, password))) => {
+                self.known = true;
+                Ok(Authorization::Password(user, password))
+            }
+            (Challenge::Password, Some(DockerCredential::IdentityToken(_))) => Err(wrong(
+                "Docker's configuration has a token for it, and it wants a password".to_owned(),
+            )),
+            (Challenge::Password, None) => Err(self.refused()),
+            (Challenge::Token { realm, service }, found) => {
+                self.known = found.is_some();
+                self.token(realm, service, found, what).await
+            }
+        }
+    }
+
+    fn challenge(&self, headers: &HeaderMap, what: &str) -> Result<Challenge, RegistryError> {
+        let mut challenge = None;
+        for header in headers.get_all(WWW_AUTHENTICATE) {
+            let Some(parsed) = header
+                .to_str()
+                .ok()
+                .and_then(|text| parse_challenges(text).ok())
+            else {
+                continue;
+            };
+            for it in parsed {
+                let value = |name: &str| {
+                    let found = it
+                        .params
+                        .iter()
+                        .find(|(key, _)| key.eq_ignore_ascii_case(name));
+                    found.map(|(_, value)| value.to_unescaped())
+                };
+                if it.scheme.eq_ignore_ascii_case("basic") {
+                    challenge = Some(Challenge::Password);
+                } else if it.scheme.eq_ignore_ascii_case("bearer") {
+                    let realm = value("realm").unwrap_or_default();
+                    let url = Url::parse(&realm)
+                        .ok()
+                        .filter(|url| self.plain.may_ask(url));
+                    let Some(realm) = url else {
+                        return Err(self.useless(
+                            what,
+                            format!(
+                                "it has tokens at `{realm}`, which is no address that may be asked"
+                            ),
+                        ));
+                    };
+                    return Ok(Challenge::Token {
+                        realm,
+                        service: value("service"),
+                    });
+                }
+            }
+        }
+        challenge.ok_or_else(|| {
+            self.useless(
+                what,
+                "it is 401 Unauthorized, and asks for neither a password nor a token".to_owned(),
+            )
+        })
+    }
+
+    /// Gets a token, with credentials or as nobody in particular.
+    async fn token(
+        &mut self,
+        mut realm: Url,
+        service: Option<String>,
+        found: Option<DockerCredential>,
+        what: &str,
+    ) -> Result<Authorization, RegistryError> {
+        let scope = format!("repository:{}:pull", self.reference.name());
+        let mut asked = vec![("scope", scope)];
+        asked.extend(service.map(|service| ("service", service)));
+        let http = self.http()?;
+        let request = match found {
+            Some(DockerCredential::IdentityToken(token)) => {
+                asked.extend([
+                    ("grant_type", "refresh_token".to_owned()),
+                    ("client_id", "cocoon".to_owned()),
+                    ("refresh_token", token),
+                ]);
+                // A form is written as a query is.
+                let mut form = realm.clone();
+                form.query_pairs_mut().clear().extend_pairs(asked);
+                http.post(realm)
+                    .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                    .body(form.query().unwrap_or_default().to_owned())
+            }
+            Some(DockerCredential::UsernamePassword(user, password)) => {
+                realm.query_pairs_mut().extend_pairs(asked);
+                http.get(realm).basic_auth(user, Some(password))
+            }
+            None => {
+                realm.query_pairs_mut().extend_pairs(asked);
+                http.get(realm)
+            }
+        };
+        let answer = self.answer(request, what).await?;
+        match answer.status() {
+            StatusCode::OK => {}
+            StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                return Err(self.refused());
+            }
+            status => {
+                return Err(self.useless(what, format!("its tokens are not to be had ({status})")));
+            }
+        }
+        let answer = self.read(answer, REGISTRY_ANSWER_BYTES, what).await?;
+        let token = serde_json::from_slice(&answer).ok().and_then(
+            |TokenAnswer {
+                 token,
+                 access_token,
+             }| token.or(access_token),
+        );
+        match token {
+            Some(token) => Ok(Authorization::Token(token)),
+            None => Err(self.useless(what, "what it gives as a token has none".to_owned())),
+        }
+    }
+
+    /// Sends a request; whatever comes back is an answer.
+    async fn answer(&self, request: RequestBuilder, what: &str) -> Result<Response, RegistryError> {
+        request.send().await.map_err(|error| {
+            if error.is_connect() {
+                self.unreachable(&error)
+            } else {
+                self.useless(what, root(&error))
+            }
+        })
+    }
+
+    /// All of an answer, which is to be no longer than `most` bytes.
+    async fn read(
+        &self,
+        mut answer: Response,
+        most: u64,
+        what: &str,
+    ) -> Result<Bytes, RegistryError> {
+        let long = || RegistryError::LongAnswer {
+            registry: self.reference.registry().to_owned(),
+            what: what.to_owned(),
+        };
+        if answer.content_length().is_some_and(|length| length > most) {
+            return Err(long());
+        }
+        let mut all = Vec::new();
+        let failed = |error| self.useless(what, root(&error));
+        while let Some(piece) = answer.chunk().await.map_err(failed)? {
+            if (all.len() + piece.len()) as u64 > most {
+                return Err(long());
+            }
+            all.extend_from_slice(&piece);
+        }
+        Ok(all.into())
+    }
+
+    /// The address of something of the component's repository.
+    fn url(&self, path: &str, what: &str) -> Result<Url, RegistryError> {
+        let scheme = match self.plain {
+            Plain::Nobody => "https",
+            Plain::ThisMachine | Plain::Anybody => "http",
+        };
+        let host = match self.reference.registry() {
+            DOCKER_HUB => DOCKER_HUB_HOST,
+            host => host,
+        };
+        Url::parse(&format!(
+            "{scheme}://{host}/v2/{}/{path}",
+            self.reference.name()
+        ))
+        .map_err(|error| self.useless(what, error.to_string()))
+    }
+
+    fn http(&mut self) -> Result<Client, RegistryError> {
+        if let Some(http) = &self.http {
+            return Ok(http.clone());
+        }
+        let http = match self.builder().build() {
+            // Without TLS nobody needs to be trusted.
+            Err(_) if self.plain != Plain::Nobody => self.builder().tls_certs_only([]).build(),
+            built => built,
+        };
+        let http = http.map_err(|error| RegistryError::Unreachable {
+            registry: self.reference.registry().to_owned(),
+            reason: format!("{}; SSL_CERT_FILE can name a file of them", root(&error)),
+        })?;
+        Ok(self.http.insert(http).clone())
+    }
+
+    fn builder(&self) -> ClientBuilder {
+        // Nothing else here has TLS. That it is there already is no harm.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let plain = self.plain;
+        let builder = Client::builder()
+            .user_agent(USER_AGENT)
+            .referer(false)
+            .redirect(Policy::custom(move |attempt: Attempt<'_>| {
+                if attempt.previous().len() > REGISTRY_REDIRECTS {
+                    attempt.error(format!("more than {REGISTRY_REDIRECTS} redirects"))
+                } else if plain.may_ask(attempt.url()) {
+                    attempt.follow()
+                } else {
+                    let reason = format!("it leads to {}, which is not encrypted", attempt.url());
+                    attempt.error(reason)
+                }
+            }));
+        if self.reference.is_local() {
+            builder.no_proxy()
+        } else {
+            builder
+        }
+    }
+
+    fn refused(&self) -> RegistryError {
+        let registry = self.reference.registry().to_owned();
+        if self.known {
+            RegistryError::WrongCredentials { registry }
+        } else {
+            RegistryError::NoCredentials { registry }
+        }
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> RegistryError {
+        RegistryError::Unreachable {
+            registry: self.reference.registry().to_owned(),
+            reason: root(error),
+        }
+    }
+
+    fn useless(&self, what: &str, reason: String) -> RegistryError {
+        RegistryError::Answer {
+            registry: self.reference.registry().to_owned(),
+            what: what.to_owned(),
+            reason,
+        }
+    }
+}
+
+fn check(content: &[u8], expected: Digest, what: &str) -> Result<(), RegistryError> {
+    let found = Digest::of(content);
+    if found == expected {
+        return Ok(());
+    }
+    Err(RegistryError::Digest {
+        what: what.to_owned(),
+        expected,
+        found,
+    })
+}
+
+/// What is at the bottom of an error: the others only say where it was met.
+fn root(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}

@@ -1,0 +1,143 @@
+//! What a manifest says of the component that it is for.
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use crate::component::digest::Digest;
+
+/// The config of a Wasm artifact, which has what can be read off the component too.
+const CONFIG: &str = "application/vnd.wasm.config.v0+json";
+/// The layer that is the component.
+const LAYER: &str = "application/wasm";
+/// The most that is repeated of a type that somebody made up.
+const TYPE_CHARS: usize = 100;
+
+/// What can stand under a name: ours, and what is told apart from it. A registry
+/// answers with 404 where it has another kind than the ones that are listed.
+pub(super) const KINDS: &str = "application/vnd.oci.image.manifest.v1+json, \
+    application/vnd.oci.image.index.v1+json, \
+    application/vnd.docker.distribution.manifest.v2+json, \
+    application/vnd.docker.distribution.manifest.list.v2+json";
+
+/// The component of an artifact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Layer {
+    pub(super) digest: Digest,
+    pub(super) size_bytes: u64,
+}
+
+#[derive(Deserialize)]
+struct Manifest {
+    config: Option<Descriptor>,
+    #[serde(default)]
+    layers: Vec<Descriptor>,
+    manifests: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Descriptor {
+    media_type: String,
+    digest: String,
+    size: u64,
+}
+
+/// The one layer of a manifest, or what the manifest is for instead.
+pub(super) fn layer(manifest: &[u8]) -> Result<Layer, String> {
+    let manifest: Manifest = serde_json::from_slice(manifest)
+        .map_err(|error| format!("something without a manifest of OCI's ({error})"))?;
+    if manifest.manifests.is_some() {
+        return Err("an index of several images; name one of them by its digest".to_owned());
+    }
+    let config = manifest.config.map(|config| config.media_type);
+    if config.as_deref() != Some(CONFIG) {
+        let found = shown(config.as_deref().unwrap_or("missing"));
+        return Err(format!(
+            "an ordinary image or another artifact: its config is {found}, and a component's is {CONFIG}"
+        ));
+    }
+    let [layer] = manifest.layers.as_slice() else {
+        return Err(format!(
+            "an artifact of {} layers, and a component has one",
+            manifest.layers.len()
+        ));
+    };
+    if layer.media_type != LAYER {
+        let found = shown(&layer.media_type);
+        return Err(format!(
+            "an artifact whose layer is {found}, and a component's is {LAYER}"
+        ));
+    }
+    let digest = layer.digest.parse().map_err(|_| {
+        format!(
+            "an artifact whose layer has the digest {}, and only sha256 is known",
+            shown(&layer.digest)
+        )
+    })?;
+    Ok(Layer {
+        digest,
+        size_bytes: layer.size,
+    })
+}
+
+fn shown(text: &str) -> String {
+    text.chars().take(TYPE_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    fn manifest(config: &str, layers: &[(&str, &str)]) -> String {
+        let layers: Vec<_> = layers
+            .iter()
+            .map(|(kind, digest)| {
+                format!(r#"{{"mediaType":"{kind}","digest":"{digest}","size":7}}"#)
+            })
+            .collect();
+        format!(
+            r#"{{"schemaVersion":2,"config":{{"mediaType":"{config}","digest":"{DIGEST}","size":2}},"layers":[{}]}}"#,
+            layers.join(",")
+        )
+    }
+
+    #[test]
+    fn a_component_has_its_layer() {
+        let wasm = manifest(CONFIG, &[(LAYER, DIGEST)]);
+        let expected = Layer {
+            digest: Digest::of(b""),
+            size_bytes: 7,
+        };
+        assert_eq!(layer(wasm.as_bytes()), Ok(expected));
+    }
+
+    #[test]
+    fn everything_else_is_named() {
+        let long = "x".repeat(1_000_000);
+        for (text, word) in [
+            (String::new(), "manifest"),
+            ("[]".to_owned(), "manifest"),
+            (r#"{"layers":[{"size":-1}]}"#.to_owned(), "manifest"),
+            ("{}".to_owned(), "config is missing"),
+            (r#"{"manifests":[]}"#.to_owned(), "index"),
+            (
+                manifest("application/vnd.oci.image.config.v1+json", &[]),
+                "ordinary image",
+            ),
+            (manifest(CONFIG, &[]), "0 layers"),
+            (manifest(CONFIG, &[(LAYER, DIGEST); 2]), "2 layers"),
+            (
+                manifest(CONFIG, &[("application/x-tar", DIGEST)]),
+                "application/x-tar",
+            ),
+            (manifest(CONFIG, &[(LAYER, "sha512:00")]), "sha512:00"),
+            (manifest(&long, &[]), "xxx"),
+        ] {
+            let what = layer(text.as_bytes()).expect_err(&text);
+            assert!(what.contains(word), "{what}");
+            assert!(what.len() < 300, "{what}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Components from OCI registries, laid out as the CNCF's Wasm artifacts are: a
+//! manifest whose config says that it is Wasm, and one layer, the component.
+//!
+//! A pull has one deadline from its first look into the cache to its last byte.
+//! Nothing is used whose digest is not the one that was asked for, wherever it
+//! comes from, and nothing is kept before all of it has been found right. Who pins
+//! a digest needs no network when the cache has it; a tag is asked for every time,
+//! since it may have moved.
+
+mod cache;
+mod client;
+mod credentials;
+mod error;
+mod manifest;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::location::Registries;
+use super::recognise;
+use super::reference::Reference;
+use crate::limits::{Limit, Limits, REGISTRY_ANSWER_BYTES};
+
+use cache::Cache;
+use client::Registry;
+pub use error::RegistryError;
+use manifest::Layer;
+
+/// The component that `reference` names, from the cache or from its registry.
+pub(super) async fn pull(
+    reference: &Reference,
+    limits: &Limits,
+    registries: &Registries,
+) -> Result<Bytes, RegistryError> {
+    let value = limits.get(Limit::PullTime);
+    let pulling = fetch(reference, limits.get(Limit::ComponentSize), registries);
+    match tokio::time::timeout(Duration::from_millis(value), pulling).await {
+        Ok(pulled) => pulled,
+        Err(_) => Err(RegistryError::TooSlow {
+            reference: reference.clone(),
+            value,
+        }),
+    }
+}
+
+async fn fetch(
+    reference: &Reference,
+    most: u64,
+    registries: &Registries,
+) -> Result<Bytes, RegistryError> {
+    let cache = Cache::new(registries.cache.as_deref());
+    let mut registry = Registry::new(reference, registries.plain_http);
+    let cached = match reference.digest() {
+        Some(digest) => cache.read(digest, REGISTRY_ANSWER_BYTES).await,
+        None => None,
+    };
+    let manifest = match &cached {
+        Some(manifest) => manifest.clone(),
+        None => registry.manifest().await?,
+    };
+    let Layer { digest, size_bytes } =
+        manifest::layer(&manifest).map_err(|what| RegistryError::NotAComponent {
+            reference: reference.clone(),
+            what,
+        })?;
+    if size_bytes > most {
+        return Err(RegistryError::TooLarge {
+            reference: reference.clone(),
+            size_bytes,
+            value: most,
+        });
+    }
+    let kept = cache.read(digest, size_bytes).await;
+    let component = match &kept {
+        Some(component) => component.clone(),
+        None => registry.blob(digest, size_bytes).await?,
+    };
+    recognise(&component).map_err(|what| RegistryError::NotAComponent {
+        reference: reference.clone(),
+        what: what.to_owned(),
+    })?;
+    // The manifest comes last: where it is, the component is too.
+    if kept.is_none() {
+        cache.keep(component.clone()).await;
+    }
+    if cached.is_none() {
+        cache.keep(manifest).await;
+    }
+    Ok(component)
+}
