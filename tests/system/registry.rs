@@ -1,0 +1,497 @@
+//! Components from a real registry: by tag and by digest, with credentials and over
+//! TLS, kept in a cache that is never trusted and never needed.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use cocoon::component::Digest;
+
+use crate::harness::{Ended, assert_fails, assert_one_line, ended};
+use crate::registries::{CONFIG, Home, LAYER, Registry};
+use crate::serving::Serving;
+
+/// Stands for `open sesame` in an htpasswd file, which takes bcrypt alone.
+const OPEN_SESAME: &str = "ali:$2b$04$VZnVaaRD3s.6HPBk0vGZU.6zk6E9xHOZ8qFmsWAD3sd590qjbuyL6";
+/// `ali:open sesame` and `ali:open barley`, as Docker's configuration has them.
+const RIGHT: &str = "YWxpOm9wZW4gc2VzYW1l";
+const WRONG: &str = "YWxpOm9wZW4gYmFybGV5";
+
+fn factor() -> Vec<u8> {
+    fs::read(cocoon_test_guests::FOREIGN_FACTOR).expect("a component")
+}
+
+fn factorial() -> Vec<u8> {
+    fs::read(cocoon_test_guests::BUNDLED).expect("a component")
+}
+
+/// Starts a registry that has both components. The digests of their manifests.
+fn stocked(home: &Home) -> (Registry, Digest, Digest) {
+    let registry = Registry::start(home.folder.path(), "", "");
+    let factor = registry.push_component("tools/factor", "1", &factor());
+    let factorial = registry.push_component("factorial", "latest", &factorial());
+    (registry, factor, factorial)
+}
+
+/// That the cache has these and nothing else, each whole and under its own name.
+fn assert_kept(home: &Home, mut digests: Vec<Digest>) {
+    let kept = home.kept();
+    let found: Vec<_> = kept
+        .iter()
+        .map(|file| Digest::of(&fs::read(file).expect("a file")))
+        .collect();
+    for (file, digest) in kept.iter().zip(&found) {
+        assert!(
+            file.ends_with(format!("cocoon/blobs/sha256/{}", digest.hex())),
+            "{file:?}"
+        );
+    }
+    digests.sort_by_key(Digest::hex);
+    assert_eq!(found, digests);
+}
+
+#[test]
+fn a_component_is_had_by_tag_and_by_digest() {
+    let home = Home::new();
+    let (registry, program, world) = stocked(&home);
+    for name in [
+        "tools/factor:1".to_owned(),
+        format!("tools/factor@{program}"),
+        // The digest counts: there is no such tag.
+        format!("tools/factor:old@{program}"),
+    ] {
+        let printed = home.printed(&["exec", &registry.at(&name), "--", "12"]);
+        assert_eq!(printed, "12: 2 2 3\n", "{name}");
+    }
+    assert_kept(&home, vec![program, Digest::of(&factor())]);
+
+    let reference = registry.at("factorial");
+    for arguments in [
+        &["run", "2"][..],
+        &["compute", "5"],
+        &["kinds", "3"],
+        &["info", "9"],
+    ] {
+        let pulled = home.printed(&[arguments, &["--component", &reference]].concat());
+        assert_eq!(pulled, home.printed(arguments));
+    }
+    let inspected = home.printed(&["inspect", &reference]);
+    assert_eq!(
+        inspected,
+        home.printed(&["inspect", cocoon_test_guests::BUNDLED])
+    );
+    let everything = vec![
+        program,
+        Digest::of(&factor()),
+        world,
+        Digest::of(&factorial()),
+    ];
+    assert_kept(&home, everything);
+}
+
+#[test]
+fn the_service_takes_its_component_from_a_registry() {
+    let home = Home::new();
+    let (registry, _, _) = stocked(&home);
+    let reference = registry.at("factorial");
+    let mut command = home.cocoon(&["serve"]);
+    let serving = Serving::start(command.env("COCOON_COMPONENT", reference));
+    let answer = serving.ask("/factorial/20", &[]);
+    assert!(answer.ends_with("2432902008176640000"), "{answer}");
+    serving.end();
+}
+
+#[test]
+fn a_digest_that_is_kept_needs_no_registry() {
+    let home = Home::new();
+    let (registry, program, _) = stocked(&home);
+    let tag = registry.at("tools/factor:1");
+    let pinned = registry.at(&format!("tools/factor@{program}"));
+    home.printed(&["exec", &tag, "--", "12"]);
+    drop(registry);
+
+    assert_eq!(home.printed(&["exec", &pinned, "--", "12"]), "12: 2 2 3\n");
+    // A tag may have moved, and nobody is there to tell.
+    assert_fails(&home.run(&["exec", &tag]), 1, &["cannot reach", "refused"]);
+    let size = ["exec", &pinned, "--component-size", "1KiB"];
+    assert_fails(&home.run(&size), 1, &["1 KiB", "--component-size"]);
+
+    // What is not what its name says, is not there.
+    let kept = home.kept();
+    for file in &kept {
+        let content = fs::read(file).expect("a file");
+        let mut damaged = content.clone();
+        *damaged.last_mut().expect("a byte") ^= 1;
+        for bad in [
+            damaged,
+            content[..content.len() / 2].to_vec(),
+            Vec::new(),
+            [&content[..], b"\n"].concat(),
+        ] {
+            fs::write(file, bad).expect("a file");
+            assert_fails(&home.run(&["exec", &pinned]), 1, &["cannot reach"]);
+        }
+        fs::write(file, content).expect("a file");
+    }
+    assert_eq!(home.printed(&["exec", &pinned, "--", "12"]), "12: 2 2 3\n");
+}
+
+#[test]
+fn what_is_damaged_is_pulled_again_and_a_tag_may_move() {
+    let home = Home::new();
+    let (registry, program, _) = stocked(&home);
+    let reference = registry.at("tools/factor:1");
+    home.printed(&["exec", &reference, "--", "12"]);
+    for file in home.kept() {
+        fs::write(file, "damaged").expect("a file");
+    }
+    assert_eq!(
+        home.printed(&["exec", &reference, "--", "12"]),
+        "12: 2 2 3\n"
+    );
+    assert_kept(&home, vec![program, Digest::of(&factor())]);
+
+    registry.push_component("tools/factor", "1", &factorial());
+    let printed = home.printed(&["exec", &reference, "--", "compute", "5"]);
+    assert!(printed.contains("120"), "{printed}");
+}
+
+#[test]
+fn the_cache_is_where_it_is_wanted_and_never_needed() {
+    let home = Home::new();
+    let (registry, program, _) = stocked(&home);
+    let reference = registry.at("tools/factor:1");
+    let exec = ["exec", &reference, "--", "12"];
+    let works = |command: &mut Command, err: &[&str]| {
+        let told = ended(command);
+        assert_eq!(
+            (told.code, told.out.as_str()),
+            (Some(0), "12: 2 2 3\n"),
+            "{}",
+            told.err
+        );
+        match err {
+            [] => assert_eq!(told.err, ""),
+            words => words
+                .iter()
+                .for_each(|word| assert!(told.err.contains(word), "{}", told.err)),
+        }
+    };
+    // Nobody can make a folder there, root included.
+    works(home.cocoon(&exec).env("HOME", "/proc/nowhere"), &[]);
+    works(
+        home.cocoon(&exec).env("XDG_CACHE_HOME", "/proc/nowhere"),
+        &[],
+    );
+    works(home.cocoon(&exec).env_remove("HOME"), &[]);
+    works(
+        home.cocoon(&exec)
+            .env_remove("HOME")
+            .env("XDG_CACHE_HOME", "relative"),
+        &[],
+    );
+    // Who named it is told.
+    let named = [
+        &exec[..2],
+        &["--component-cache", "/proc/nowhere"],
+        &exec[2..],
+    ]
+    .concat();
+    works(
+        &mut home.cocoon(&named),
+        &["cannot keep /proc/nowhere/blobs/sha256/"],
+    );
+    assert_kept(&home, vec![]);
+
+    let folder = home.folder.path().join(".cache/cocoon");
+    works(
+        home.cocoon(&exec).env("COCOON_COMPONENT_CACHE", &folder),
+        &[],
+    );
+    assert_kept(&home, vec![program, Digest::of(&factor())]);
+}
+
+#[test]
+fn what_is_no_component_is_refused_and_not_kept() {
+    let home = Home::new();
+    let registry = Registry::start(home.folder.path(), "", "");
+    let image = "application/vnd.oci.image.config.v1+json";
+    let tar = "application/vnd.oci.image.layer.v1.tar";
+    registry.push("things", "image", image, tar, b"some files");
+    registry.push("things", "tar", CONFIG, tar, b"some files");
+    registry.push("things", "text", CONFIG, LAYER, b"fn main() {}");
+    registry.push("things", "native", CONFIG, LAYER, b"\x7fELF\x02\x01\x01");
+    registry.push(
+        "things",
+        "core",
+        CONFIG,
+        LAYER,
+        &wat::parse_str("(module)").expect("a module"),
+    );
+    for (tag, words) in [
+        ("image", &["ordinary image", image][..]),
+        ("tar", &[tar, LAYER]),
+        ("text", &["not a component", "some other file"]),
+        ("native", &["native code"]),
+        ("core", &["core module", "wasm32-wasip2"]),
+        ("none", &["does not have", "things:none", "404"]),
+    ] {
+        let reference = registry.at(&format!("things:{tag}"));
+        for command in [
+            &["exec", &reference][..],
+            &["inspect", &reference],
+            &["run", "--component", &reference],
+        ] {
+            assert_fails(&home.run(command), 1, words);
+        }
+    }
+    assert_fails(
+        &home.run(&["exec", &registry.at("nothing")]),
+        1,
+        &["does not have", "404"],
+    );
+
+    let large = registry.at("large");
+    registry.push_component("large", "latest", &factor());
+    let limited = home.run(&["exec", &large, "--component-size", "1KiB"]);
+    assert_fails(&limited, 1, &["large", "1 KiB", "--component-size"]);
+    assert_kept(&home, vec![]);
+}
+
+#[test]
+fn nobody_there_is_told() {
+    let home = Home::new();
+    let closed = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
+    let address = closed.expect("an address");
+    let there = home.run(&["exec", &format!("oci://{address}/tool")]);
+    assert_fails(
+        &there,
+        1,
+        &["cannot reach", &address.to_string(), "refused"],
+    );
+    // The top-level domain of what does not exist.
+    let nowhere = home.run(&["exec", "oci://registry.invalid/tool"]);
+    assert_fails(&nowhere, 1, &["cannot reach", "registry.invalid"]);
+}
+
+#[test]
+fn what_is_typed_wrong_is_told_as_such() {
+    for reference in [
+        "oci://",
+        "oci://localhost",
+        "oci://localhost/Name",
+        "oci://localhost/name:",
+        "oci://localhost/name@sha256:12",
+        "oci://user:password@localhost/name",
+    ] {
+        for command in [
+            &["exec", reference][..],
+            &["inspect", reference],
+            &["serve", "--component", reference],
+        ] {
+            assert_fails(
+                &Home::new().run(command),
+                2,
+                &[reference.get(..6).unwrap_or_default()],
+            );
+        }
+    }
+}
+
+#[test]
+fn credentials_come_from_dockers_configuration() {
+    let home = Home::new();
+    let folder = home.folder.path();
+    let passwords = folder.join("htpasswd");
+    fs::write(&passwords, OPEN_SESAME).expect("a file");
+    let open = Registry::start(folder, "", "");
+    let program = open.push_component("tool", "1", &factor());
+    let auth = format!(
+        "auth:\n  htpasswd:\n    realm: test\n    path: {}",
+        passwords.display()
+    );
+    let registry = Registry::start(folder, "", &auth);
+    let address = &registry.address;
+    let reference = registry.at("tool:1");
+    let exec = ["exec", &reference, "--", "12"];
+    let login = format!("docker login {address}");
+
+    let auths = |auth: &str| format!(r#"{{"auths":{{"{address}":{{"auth":"{auth}"}}}}}}"#);
+    let refused = |config: Option<&str>, words: &[&str]| {
+        if let Some(config) = config {
+            home.configure(config);
+        }
+        assert_fails(&home.run(&exec), 1, words);
+    };
+    refused(None, &["wants credentials", &login]);
+    refused(Some("{}"), &["wants credentials", &login]);
+    refused(
+        Some(r#"{"auths":{"example.com":{"auth":"YTpi"}}}"#),
+        &["wants credentials"],
+    );
+    refused(Some(&auths(WRONG)), &["refuses the credentials", &login]);
+    refused(
+        Some(&auths("!")),
+        &["cannot use the credentials", "config.json"],
+    );
+    refused(Some("auths"), &["config.json", "JSON"]);
+    let helper = format!(r#"{{"credHelpers":{{"{address}":"of-the-test"}}}}"#);
+    refused(Some(&helper), &["cannot use the credentials", "helper"]);
+    assert_kept(&home, vec![]);
+
+    home.configure(&auths(RIGHT));
+    assert_eq!(home.printed(&exec), "12: 2 2 3\n");
+    assert_kept(&home, vec![program, Digest::of(&factor())]);
+
+    // The same in another place, and from a helper.
+    let elsewhere = folder.join("elsewhere");
+    fs::create_dir(&elsewhere).expect("a folder");
+    fs::rename(
+        folder.join(".docker/config.json"),
+        elsewhere.join("config.json"),
+    )
+    .expect("moved");
+    let told = ended(home.cocoon(&exec).env("DOCKER_CONFIG", &elsewhere));
+    assert_eq!((told.code, told.err.as_str()), (Some(0), ""));
+
+    home.configure(&helper);
+    let helped = |script: &str| {
+        let program = folder.join("docker-credential-of-the-test");
+        fs::write(&program, format!("#!/bin/sh\nread -r server\n{script}\n")).expect("a file");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let mut paths = vec![folder.to_owned()];
+        paths.extend(std::env::split_paths(&path));
+        let path = std::env::join_paths(paths).expect("a path");
+        ended(home.cocoon(&exec).env("PATH", path))
+    };
+    let Ended { out, err, code } = helped(&format!(
+        r#"[ "$server" = "{address}" ] && echo '{{"ServerURL":"x","Username":"ali","Secret":"open sesame"}}'"#
+    ));
+    assert_eq!(
+        (code, err.as_str(), out.as_str()),
+        (Some(0), "", "12: 2 2 3\n")
+    );
+    let unknown = helped("echo 'credentials not found in native keychain'; exit 1");
+    assert_fails(&unknown, 1, &["wants credentials"]);
+    let broken = helped("echo 'the vault is locked'; exit 1");
+    assert_fails(
+        &broken,
+        1,
+        &["docker-credential-of-the-test", "the vault is locked"],
+    );
+    // A token that nobody exchanges for anything here.
+    let token = helped(r#"echo '{"ServerURL":"x","Username":"<token>","Secret":"t"}'"#);
+    assert_fails(&token, 1, &["cannot use the credentials", "password"]);
+}
+
+/// Makes an authority and a certificate of it for 0.0.0.0, which reaches this machine
+/// and is not told apart from any other.
+fn certify(folder: &Path) {
+    let openssl = |arguments: &[&str]| {
+        let made = Command::new("openssl")
+            .current_dir(folder)
+            .args(arguments)
+            .output();
+        let made = made.unwrap_or_else(|error| {
+            panic!("openssl does not start ({error}); `apt-get install openssl` brings it")
+        });
+        assert!(
+            made.status.success(),
+            "{}",
+            String::from_utf8_lossy(&made.stderr)
+        );
+    };
+    let key = [
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+    ];
+    let authority = [
+        "req",
+        "-x509",
+        "-subj",
+        "/CN=authority",
+        "-keyout",
+        "authority.key",
+        "-out",
+        "authority.pem",
+    ];
+    openssl(&[&authority[..], &key].concat());
+    let registry = [
+        "req",
+        "-x509",
+        "-subj",
+        "/CN=registry",
+        "-addext",
+        "subjectAltName=IP:0.0.0.0",
+        "-addext",
+        "basicConstraints=critical,CA:FALSE",
+        "-CA",
+        "authority.pem",
+        "-CAkey",
+        "authority.key",
+        "-keyout",
+        "registry.key",
+        "-out",
+        "registry.pem",
+    ];
+    openssl(&[&registry[..], &key].concat());
+}
+
+#[test]
+fn other_machines_are_reached_by_tls_unless_it_is_said_otherwise() {
+    let home = Home::new();
+    let folder = home.folder.path();
+    certify(folder);
+    let open = Registry::start(folder, "", "");
+    let program = open.push_component("tool", "1", &factor());
+    let tls = format!(
+        "  tls:\n    certificate: {0}/registry.pem\n    key: {0}/registry.key",
+        folder.display()
+    );
+    let registry = Registry::start(folder, &tls, "");
+
+    let elsewhere = |registry: &Registry| registry.at("tool:1").replace("127.0.0.1", "0.0.0.0");
+    let exec = ["exec", &elsewhere(&registry), "--", "12"];
+    let trusting = |authority: &str| {
+        ended(
+            home.cocoon(&exec)
+                .env("SSL_CERT_FILE", folder.join(authority)),
+        )
+    };
+    assert_fails(&home.run(&exec), 1, &["cannot reach", "certificate"]);
+    assert_fails(
+        &trusting("none.pem"),
+        1,
+        &["CA certificates", "SSL_CERT_FILE"],
+    );
+    assert_kept(&home, vec![]);
+    let Ended { out, err, code } = trusting("authority.pem");
+    assert_eq!(
+        (code, err.as_str(), out.as_str()),
+        (Some(0), "", "12: 2 2 3\n")
+    );
+    assert_kept(&home, vec![program, Digest::of(&factor())]);
+
+    // One without TLS.
+    let home = Home::new();
+    let plain = elsewhere(&open);
+    assert_fails(
+        &home.run(&["exec", &plain]),
+        1,
+        &["cannot reach", &open.address[9..]],
+    );
+    assert_kept(&home, vec![]);
+    let allowed = ["exec", &plain, "--plain-http", "--", "12"];
+    assert_eq!(home.printed(&allowed), "12: 2 2 3\n");
+    // Who asks a port for TLS in plain text is told what came back.
+    let asked = home.run(&["exec", &elsewhere(&registry), "--plain-http"]);
+    assert_one_line(&asked.err, &["400 Bad Request"]);
+}

@@ -1,0 +1,377 @@
+//! Registries that lie, dawdle or go on without end: one line names what is wrong,
+//! and the cache has nothing of it.
+
+use std::fs;
+use std::io::Write as _;
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use cocoon::component::Digest;
+
+use crate::harness::assert_fails;
+use crate::registries::{CONFIG, Home, LAYER, liar, manifest, reply};
+
+fn factor() -> Vec<u8> {
+    fs::read(cocoon_test_guests::FOREIGN_FACTOR).expect("a component")
+}
+
+fn honest_manifest() -> String {
+    let factor = factor();
+    manifest(CONFIG, LAYER, Digest::of(&factor), factor.len())
+}
+
+/// A registry with `manifest`, and with `layer` for whatever layer it has.
+fn serving(manifest: &str, layer: &[u8]) -> String {
+    let (manifest, layer) = (
+        reply("200 OK", "", manifest.as_bytes()),
+        reply("200 OK", "", layer),
+    );
+    liar(move |head, stream| {
+        send(
+            stream,
+            if head.contains("/manifests/") {
+                &manifest
+            } else {
+                &layer
+            },
+        )
+    })
+}
+
+/// A registry that answers everything with `answer`.
+fn saying(answer: Vec<u8>) -> String {
+    liar(move |_, stream| send(stream, &answer))
+}
+
+/// Sends what is taken: who has heard enough goes away.
+fn send(mut stream: TcpStream, answer: &[u8]) {
+    let _ = stream.write_all(answer);
+}
+
+/// That a pull fails, with these words, and leaves nothing behind.
+fn refused(name: &str, more: &[&str], words: &[&str]) {
+    let home = Home::new();
+    let reference = format!("oci://{name}");
+    let told = home.run(&[&["exec", &reference], more].concat());
+    assert_fails(&told, 1, words);
+    assert_eq!(home.kept(), Vec::<std::path::PathBuf>::new(), "{name}");
+}
+
+#[test]
+fn the_same_told_honestly_is_taken() {
+    let address = serving(&honest_manifest(), &factor());
+    let printed = Home::new().printed(&["exec", &format!("oci://{address}/tool"), "--", "12"]);
+    assert_eq!(printed, "12: 2 2 3\n");
+}
+
+#[test]
+fn another_digest_than_the_one_that_was_asked_for_is_refused() {
+    let manifest = honest_manifest();
+    let (found, pinned) = (
+        Digest::of(manifest.as_bytes()).to_string(),
+        Digest::of(b"other").to_string(),
+    );
+    let address = serving(&manifest, &factor());
+    refused(
+        &format!("{address}/tool@{pinned}"),
+        &[],
+        &[&found, &pinned, "digest"],
+    );
+    refused(
+        &format!("{address}/tool:1@{pinned}"),
+        &[],
+        &[&found, &pinned, "digest"],
+    );
+
+    // What it says itself counts where nobody else says anything.
+    let header = format!("Docker-Content-Digest: {pinned}\r\n");
+    let address = saying(reply("200 OK", &header, manifest.as_bytes()));
+    refused(
+        &format!("{address}/tool"),
+        &[],
+        &[&found, &pinned, "digest"],
+    );
+
+    let mut other = factor();
+    *other.last_mut().expect("a byte") ^= 1;
+    let (found, wanted) = (
+        Digest::of(&other).to_string(),
+        Digest::of(&factor()).to_string(),
+    );
+    let address = serving(&manifest, &other);
+    refused(
+        &format!("{address}/tool"),
+        &[],
+        &[&found, &wanted, "digest"],
+    );
+}
+
+#[test]
+fn another_length_is_refused() {
+    let (manifest, factor) = (honest_manifest(), factor());
+    for layer in [&factor[1..], &[&factor[..], b"\0"].concat(), &[]] {
+        let address = serving(&manifest, layer);
+        refused(
+            &format!("{address}/tool"),
+            &[],
+            &["length", &factor.len().to_string()],
+        );
+    }
+    // One that breaks off.
+    let mut half = reply("200 OK", "", &factor);
+    half.truncate(half.len() / 2);
+    let manifest = reply("200 OK", "", manifest.as_bytes());
+    let address = liar(move |head, stream| {
+        send(
+            stream,
+            if head.contains("/manifests/") {
+                &manifest
+            } else {
+                &half
+            },
+        )
+    });
+    refused(
+        &format!("{address}/tool"),
+        &[],
+        &[&address, "the layer sha256:"],
+    );
+}
+
+#[test]
+fn an_answer_without_end_is_not_read_to_its_end() {
+    let endless = |kind: &'static str| {
+        let manifest = reply("200 OK", "", honest_manifest().as_bytes());
+        liar(move |head, mut stream| {
+            if !head.contains(kind) {
+                return send(stream, &manifest);
+            }
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+            let piece = [&b"10000\r\n"[..], &[b' '; 0x10000], b"\r\n"].concat();
+            while stream.write_all(&piece).is_ok() {}
+        })
+    };
+    refused(
+        &format!("{}/tool", endless("/manifests/")),
+        &[],
+        &["longer than 4 MiB"],
+    );
+    refused(
+        &format!("{}/tool", endless("/blobs/")),
+        &[],
+        &["another length"],
+    );
+    // What says at once how long it is, is not read at all.
+    let manifest = manifest(CONFIG, LAYER, Digest::of(b""), 1 << 40);
+    refused(
+        &format!("{}/tool", serving(&manifest, b"")),
+        &[],
+        &["--component-size", "64 MiB", "1024 GiB"],
+    );
+    let long = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n".to_vec();
+    refused(
+        &format!("{}/tool", saying(long)),
+        &[],
+        &["longer than 4 MiB"],
+    );
+}
+
+#[test]
+fn what_takes_too_long_is_given_up() {
+    // One that takes no connection, but has room for some to wait.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = silent.local_addr().expect("its address");
+    let limit = ["--pull-time", "300ms"];
+    refused(
+        &format!("{address}/tool"),
+        &limit,
+        &["300ms", "--pull-time", "tool"],
+    );
+
+    // One that is almost there, for ever.
+    let manifest = reply("200 OK", "", honest_manifest().as_bytes());
+    let factor = reply("200 OK", "", &factor());
+    let held = Mutex::new(Vec::new());
+    let address = liar(move |head, mut stream| {
+        if head.contains("/manifests/") {
+            return send(stream, &manifest);
+        }
+        let _ = stream.write_all(&factor[..factor.len() - 1]);
+        held.lock().expect("no panic").push(stream);
+    });
+    refused(
+        &format!("{address}/tool"),
+        &limit,
+        &["300ms", "--pull-time", "tool"],
+    );
+}
+
+#[test]
+fn what_a_registry_answers_instead_is_told() {
+    for (status, words) in [
+        ("403 Forbidden", &["refuses", "403"][..]),
+        ("404 Not Found", &["does not have", "404"]),
+        ("429 Too Many Requests", &["429 Too Many Requests"]),
+        ("500 Internal Server Error", &["500 Internal Server Error"]),
+        ("204 No Content", &["204 No Content"]),
+        (
+            "401 Unauthorized",
+            &["401", "neither a password nor a token"],
+        ),
+    ] {
+        let address = saying(reply(status, "", b"\x1b[31mred\x1b[0m\n"));
+        refused(&format!("{address}/tool"), &[], words);
+    }
+    for (answer, words) in [
+        (&b""[..], &["the answer is of no use"][..]),
+        (b"SSH-2.0-OpenSSH_9.2p1\r\n", &["the answer is of no use"]),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+            &["ordinary image", "config"],
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n<!doctype",
+            &["not a component", "manifest"],
+        ),
+    ] {
+        refused(&format!("{}/tool", saying(answer.to_vec())), &[], words);
+    }
+}
+
+#[test]
+fn nothing_leads_away_from_encryption_or_round_in_circles() {
+    let address = saying(reply(
+        "307 Temporary Redirect",
+        "Location: http://0.0.0.0:9/\r\n",
+        b"",
+    ));
+    refused(
+        &format!("{address}/tool"),
+        &[],
+        &["http://0.0.0.0:9/", "not encrypted"],
+    );
+    let address = saying(reply("307 Temporary Redirect", "Location: /again\r\n", b""));
+    refused(&format!("{address}/tool"), &[], &["more than 5 redirects"]);
+    let token = "WWW-Authenticate: Bearer realm=\"http://0.0.0.0:9/token\"\r\n";
+    let address = saying(reply("401 Unauthorized", token, b""));
+    refused(
+        &format!("{address}/tool"),
+        &[],
+        &["http://0.0.0.0:9/token", "tokens"],
+    );
+    // Elsewhere on this machine is as good as here.
+    let layers = saying(reply("200 OK", "", &factor()));
+    let location = format!("Location: http://{layers}/layer\r\n");
+    let (manifest, elsewhere) = (
+        reply("200 OK", "", honest_manifest().as_bytes()),
+        reply("302 Found", &location, b""),
+    );
+    let address = liar(move |head, stream| {
+        send(
+            stream,
+            if head.contains("/manifests/") {
+                &manifest
+            } else {
+                &elsewhere
+            },
+        )
+    });
+    let printed = Home::new().printed(&["exec", &format!("oci://{address}/tool"), "--", "12"]);
+    assert_eq!(printed, "12: 2 2 3\n");
+}
+
+/// A registry that wants a token for everything, which it gives for `wanted` in the
+/// request for one, as `token`.
+fn with_tokens(wanted: &'static str, token: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
+    let heads = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&heads);
+    let (manifest, layer) = (
+        reply("200 OK", "", honest_manifest().as_bytes()),
+        reply("200 OK", "", &factor()),
+    );
+    let address = liar(move |head, stream| {
+        heard.lock().expect("no panic").push(head.to_owned());
+        let host = head
+            .lines()
+            .find_map(|line| line.strip_prefix("host: "))
+            .expect("a host");
+        if head.contains(" /token") {
+            if head.contains(wanted) {
+                return send(stream, &reply("200 OK", "", token.as_bytes()));
+            }
+            return send(stream, &reply("401 Unauthorized", "", b""));
+        }
+        if !head.contains("authorization: Bearer abc\r\n") {
+            let challenge = format!(
+                "WWW-Authenticate: Bearer realm=\"http://{host}/token?x=1\",service=\"the, shop\",scope=\"any\"\r\n"
+            );
+            return send(stream, &reply("401 Unauthorized", &challenge, b""));
+        }
+        send(
+            stream,
+            if head.contains("/manifests/") {
+                &manifest
+            } else {
+                &layer
+            },
+        );
+    });
+    (address, heads)
+}
+
+#[test]
+fn a_token_is_got_for_credentials_or_for_nobody() {
+    let right = r#"{"token":"abc"}"#;
+    let old = r#"{"access_token":"abc","expires_in":1}"#;
+    let password = "authorization: Basic YWxpOm9wZW4gc2VzYW1l\r\n";
+    let identity = "grant_type=refresh_token&client_id=cocoon&refresh_token=long%2Flived";
+    for (wanted, config, token) in [
+        (
+            "scope=repository%3Atool%3Apull&service=the%2C+shop",
+            "{}",
+            right,
+        ),
+        (
+            password,
+            r#"{"auths":{"HOST":{"auth":"YWxpOm9wZW4gc2VzYW1l"}}}"#,
+            old,
+        ),
+        (
+            identity,
+            r#"{"auths":{"HOST":{"identitytoken":"long/lived"}}}"#,
+            right,
+        ),
+    ] {
+        let (address, heads) = with_tokens(wanted, token);
+        let home = Home::new();
+        home.configure(&config.replace("HOST", &address));
+        let printed = home.printed(&["exec", &format!("oci://{address}/tool"), "--", "12"]);
+        assert_eq!(printed, "12: 2 2 3\n");
+        // Asked in vain, a token, the manifest, the layer.
+        assert_eq!(heads.lock().expect("no panic").len(), 4);
+    }
+}
+
+#[test]
+fn a_token_that_is_none_is_refused() {
+    let (address, _) = with_tokens("nobody has this", "");
+    refused(
+        &format!("{address}/tool"),
+        &[],
+        &["wants credentials", "docker login"],
+    );
+    for (token, word) in [
+        (r#"{"token":"other"}"#, "wants credentials"),
+        ("{}", "as a token"),
+        ("<html>", "as a token"),
+        // What would end a header.
+        (
+            r#"{"token":"abc\r\nHost: elsewhere"}"#,
+            "the answer is of no use",
+        ),
+        (r#"{"token":"\u0000"}"#, "the answer is of no use"),
+    ] {
+        let (address, _) = with_tokens("/token", token);
+        refused(&format!("{address}/tool"), &[], &[word]);
+    }
+}
