@@ -51,6 +51,8 @@ LABEL org.opencontainers.image.title="cocoon" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0" \
       org.opencontainers.image.version="0.1.0"
 COPY --from=build /image/ /
+# Whom to trust when components are pulled over TLS.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 USER 65532:65532
 ENTRYPOINT ["/cocoon"]
 CMD ["run", "10"]
