@@ -119,6 +119,9 @@ pub const REGISTRY_REDIRECTS: usize = 5;
 pub const SPANS_QUEUED: usize = 2048;
 /// How long the end of the program waits for its last spans to be delivered.
 pub const TELEMETRY_FLUSH_MS: u64 = 2000;
+/// How long `cocoon health` waits for an answer unless it is told otherwise: less
+/// than the timeout of the image's health check.
+pub const HEALTH_TIMEOUT: &str = "3s";
 /// The share of the machine's memory that all sandboxes may have, in percent.
 pub const TOTAL_MEMORY_PERCENT: u64 = 70;
 

@@ -218,6 +218,7 @@ fn help_version_completions_and_manual_are_there() {
         "info",
         "verify",
         "serve",
+        "health",
         "exec",
         "inspect",
         "config",

@@ -22,6 +22,7 @@ mod exec;
 mod fan_out;
 mod grants;
 mod harness;
+mod health;
 mod hostile_factorial;
 mod hostile_program;
 mod kustomize;

@@ -66,6 +66,8 @@ enum Command {
     Verify(commands::verify::Verify),
     /// Answer requests for factorials over HTTP, each in a fresh sandbox
     Serve(commands::serve::Serve),
+    /// Tell whether a service is well: it answers, or exit code 1
+    Health(commands::health::Health),
     /// Run any `wasi:cli/run` component, as often at once as asked for
     Exec(commands::exec::Exec),
     /// Tell what a component imports, exports and needs
@@ -194,6 +196,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Info(command) => run(command.run()),
         Command::Verify(command) => run(command.run()),
         Command::Serve(command) => run_to_end(command.run()),
+        Command::Health(command) => run(command.run()),
         Command::Exec(command) => run(command.run()),
         Command::Inspect(command) => run(command.run()),
         Command::Config(command) => command.run(settings, Cli::command()),

@@ -6,6 +6,7 @@ pub(crate) mod config;
 pub(crate) mod exec;
 mod exec_output;
 mod exec_summary;
+pub(crate) mod health;
 pub(crate) mod info;
 pub(crate) mod inspect;
 pub(crate) mod kinds;

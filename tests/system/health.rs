@@ -1,0 +1,84 @@
+//! `cocoon health`, as an engine or a person asks.
+
+use std::io::Write as _;
+use std::net::TcpListener;
+
+use crate::harness::{assert_fails, cocoon, ended, printed, run};
+use crate::service::Server;
+
+#[tokio::test]
+async fn a_service_that_answers_is_well() {
+    let server = Server::start(&[]);
+    for path in ["/healthz", "/readyz", "/factorial/5?format=scientific:2"] {
+        let url = server.url(path);
+        let told = printed(["health", &url]);
+        assert_eq!(told, format!("{url} is well: it answers 200 OK\n"));
+    }
+    // Where the service was told to listen, it is asked.
+    let address = server.url("").replace("http://", "");
+    assert!(printed(["health", "--listen", &address]).starts_with(&server.url("/healthz")));
+    let everywhere = address.replace("127.0.0.1", "0.0.0.0");
+    let ended = ended(cocoon(["health"]).env("COCOON_LISTEN", everywhere));
+    assert_eq!((ended.code, &*ended.err), (Some(0), ""));
+    assert!(
+        ended.out.starts_with(&server.url("/healthz")),
+        "{}",
+        ended.out
+    );
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_success_is_not() {
+    let server = Server::start(&[]);
+    let url = server.url("/nothing");
+    assert_fails(&run(["health", &url]), 1, &[&url, "404 Not Found"]);
+}
+
+#[test]
+fn nobody_there_is_not() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    // Nobody accepts, and nobody answers.
+    let waited = run(["health", "--listen", &address, "--timeout", "200ms"]);
+    assert_fails(
+        &waited,
+        1,
+        &[&address, "no answer within 200ms", "--timeout"],
+    );
+    drop(listener);
+    assert_fails(&run(["health", "--listen", &address]), 1, &["refused"]);
+    let unknown = run(["health", "http://nowhere.invalid/healthz"]);
+    assert_fails(&unknown, 1, &["nowhere.invalid"]);
+}
+
+#[test]
+fn something_that_speaks_otherwise_is_not() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let speaking = std::thread::spawn(move || {
+        for says in ["SSH-2.0-OpenSSH_9.9\r\n", ""] {
+            let (mut stream, _) = listener.accept().expect("a client");
+            stream.write_all(says.as_bytes()).expect("said");
+        }
+    });
+    for _ in 0..2 {
+        let ended = run(["health", "--listen", &address]);
+        assert_fails(&ended, 1, &[&address, "is not well"]);
+    }
+    speaking.join().expect("no panic");
+}
+
+#[test]
+fn what_is_typed_wrong_is_told() {
+    for url in [
+        "localhost:8080",
+        "https://localhost/healthz",
+        "http://",
+        "http://a@b/",
+    ] {
+        assert_fails(&run(["health", url]), 2, &["http://127.0.0.1:8080/readyz"]);
+    }
+    for time in ["soon", "0s"] {
+        assert_fails(&run(["health", "--timeout", time]), 2, &["3s"]);
+    }
+}
