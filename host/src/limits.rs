@@ -122,6 +122,9 @@ pub const TELEMETRY_FLUSH_MS: u64 = 2000;
 /// How long `cocoon health` waits for an answer unless it is told otherwise: less
 /// than the timeout of the image's health check.
 pub const HEALTH_TIMEOUT: &str = "3s";
+/// Memory that is kept for the program itself, unless its user says how much sandboxes
+/// may have: without it, a service in a cgroup of 20 MiB was killed under load.
+pub const PROGRAM_BYTES: u64 = 24 << 20;
 /// The share of the machine's memory that all sandboxes may have, in percent.
 pub const TOTAL_MEMORY_PERCENT: u64 = 70;
 

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-use crate::limits::{LINEAR_MEMORY_BYTES, Limit, Limits, SMALL_JOB_BYTES, TOTAL_MEMORY_PERCENT};
+use crate::limits::{
+    LINEAR_MEMORY_BYTES, Limit, Limits, PROGRAM_BYTES, SMALL_JOB_BYTES, TOTAL_MEMORY_PERCENT,
+};
 
 /// Mappings that a suspended sandbox holds. Four were counted: its linear memory
 /// before, in and after the memory image, and its stack. A fifth is kept back
@@ -55,10 +57,12 @@ impl Machine {
     }
 
     /// Bytes that all sandboxes may have together, by `limits` or else by the
-    /// default share of the machine's memory.
+    /// default share of the machine's memory, of which [`PROGRAM_BYTES`] are kept.
     pub fn total_memory_bytes(&self, limits: &Limits) -> u64 {
         match limits.get(Limit::TotalMemory) {
-            0 => self.share_bytes(TOTAL_MEMORY_PERCENT),
+            0 => self
+                .share_bytes(TOTAL_MEMORY_PERCENT)
+                .min(self.memory_bytes.saturating_sub(PROGRAM_BYTES)),
             bytes => bytes,
         }
     }
@@ -176,6 +180,20 @@ mod tests {
             .sandboxes(&many),
             0
         );
+    }
+
+    #[test]
+    fn the_program_keeps_memory_for_itself() {
+        let total = |memory_bytes| {
+            let machine = Machine {
+                memory_bytes,
+                ..MACHINE
+            };
+            machine.total_memory_bytes(&Limits::COMMANDS)
+        };
+        assert_eq!(total(100_000_000_000), 70_000_000_000);
+        assert_eq!(total(64 << 20), 40 << 20);
+        assert_eq!(total(6 << 20), 0);
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod ticker;
 
 use std::sync::Arc;
 
-use crate::limits::{Limit, Limits};
+use crate::limits::{Limit, Limits, PROGRAM_BYTES};
 use crate::machine::Machine;
 use crate::meter::Meter;
 
@@ -23,11 +23,14 @@ pub enum EngineError {
     /// Not even one sandbox fits.
     #[error(
         "there is no room for a single sandbox: {memory} of memory for all sandboxes and {mappings} free \
-         mappings; at least 2 MiB and 2053 mappings are needed (--total-memory sets the memory)"
+         mappings; at least 2 MiB, beside {program} for the program, and 2053 mappings are needed \
+         (--total-memory sets the memory)"
     )]
     NoRoom {
         /// Memory of all sandboxes, as a person writes it.
         memory: String,
+        /// Memory that the program keeps for itself, likewise.
+        program: String,
         /// Mappings that the kernel still allows.
         mappings: u64,
     },
@@ -61,6 +64,7 @@ impl Engine {
         if sandboxes == 0 {
             return Err(EngineError::NoRoom {
                 memory: Limit::TotalMemory.format(total_memory_bytes),
+                program: Limit::TotalMemory.format(PROGRAM_BYTES),
                 mappings: machine.mappings_free,
             });
         }
