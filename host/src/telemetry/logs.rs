@@ -6,9 +6,10 @@ use std::io;
 use std::str::FromStr;
 
 use tracing::Subscriber;
+use tracing_subscriber::filter::{ParseError, Targets};
 use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::registry::LookupSpan;
-use tracing_subscriber::{EnvFilter, Layer, fmt as lines};
+use tracing_subscriber::{Layer, fmt as lines};
 
 use super::TelemetryError;
 
@@ -59,10 +60,12 @@ pub(super) fn layer<S>(
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
-    let filter = EnvFilter::try_new(filter).map_err(|error| TelemetryError::Filter {
-        filter: filter.to_owned(),
-        reason: error.to_string(),
-    })?;
+    let filter: Targets = filter
+        .parse()
+        .map_err(|error: ParseError| TelemetryError::Filter {
+            filter: filter.to_owned(),
+            reason: error.to_string(),
+        })?;
     let layer = lines::layer()
         .with_writer(io::stderr)
         .with_span_events(FmtSpan::CLOSE);
