@@ -4,12 +4,16 @@
 //! Cargo runs this again only when the guest, the contract or what they are
 //! built with changed. The code is compiled by the very Wasmtime that the host
 //! links, with the settings of `engine/config.rs`.
+//!
+//! A build without the feature `compiler` is handed both: `COCOON_BUNDLED` names the
+//! folder in which a build with it has left them, its `OUT_DIR`.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::{env, fs};
 
+#[cfg(feature = "compiler")]
 #[allow(dead_code, reason = "the host uses the rest of the file")]
 #[path = "src/engine/config.rs"]
 mod config;
@@ -20,20 +24,8 @@ const PROFILE: &str = "component";
 /// Where cargo puts the component, below the target folder.
 const COMPONENT: &str = "guest/wasm32-wasip2/component/factorial.wasm";
 
-/// What x86-64-v3 has beyond the baseline: processors since about 2015.
-const X86_64_V3: [&str; 11] = [
-    "has_sse3",
-    "has_ssse3",
-    "has_sse41",
-    "has_sse42",
-    "has_popcnt",
-    "has_avx",
-    "has_avx2",
-    "has_bmi1",
-    "has_bmi2",
-    "has_fma",
-    "has_lzcnt",
-];
+/// The folder with the component and its code, where they are there already.
+const BUNDLED: &str = "COCOON_BUNDLED";
 
 fn main() -> ExitCode {
     match build() {
@@ -62,6 +54,21 @@ fn build() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=src/engine/config.rs");
     println!("cargo::rerun-if-changed=src/limits.rs");
+    println!("cargo::rerun-if-env-changed={BUNDLED}");
+    let level = match env::var("CARGO_CFG_TARGET_ARCH")?.as_str() {
+        "x86_64" => "x86_64-v3".to_owned(),
+        baseline => baseline.to_owned(),
+    };
+    println!("cargo::rustc-env=COCOON_CODE_FOR={level}");
+    if let Some(folder) = env::var_os(BUNDLED) {
+        for name in ["factorial.wasm", "factorial.code"] {
+            let file = Path::new(&folder).join(name);
+            println!("cargo::rerun-if-changed={}", file.display());
+            fs::copy(&file, out.join(name))
+                .map_err(|error| format!("{}: {error}", file.display()))?;
+        }
+        return Ok(());
+    }
 
     // OUT_DIR is <target>/<profile>/build/<package>/out, with a folder for the
     // target triple in it when one is given.
@@ -76,7 +83,7 @@ fn build() -> Result<(), Box<dyn Error>> {
     };
     build_guest(&root, &target.join("guest"))?;
     let wasm = fs::read(target.join(COMPONENT))?;
-    fs::write(out.join("factorial.code"), precompile(&wasm)?)?;
+    fs::write(out.join("factorial.code"), compiler::precompile(&wasm)?)?;
     fs::write(out.join("factorial.wasm"), wasm)?;
     Ok(())
 }
@@ -149,30 +156,59 @@ fn cargo(root: &Path, target: &Path) -> Result<Result<(), String>, Box<dyn Error
     })
 }
 
-/// Compiles the component for the processors that [`target`] names.
-fn precompile(wasm: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
-    // The stack's limit is checked at run time and is no part of the code.
-    let mut config = config::config(config::Layout::OnDemand, 512 << 10);
-    let triple = env::var("TARGET")?;
-    config.target(&triple)?;
-    let mut level = env::var("CARGO_CFG_TARGET_ARCH")?;
-    if level == "x86_64" {
-        level.push_str("-v3");
-        for feature in X86_64_V3 {
-            enable(&mut config, feature);
+#[cfg(feature = "compiler")]
+mod compiler {
+    use std::env;
+    use std::error::Error;
+
+    use super::config;
+
+    /// What x86-64-v3 has beyond the baseline: processors since about 2015.
+    const X86_64_V3: [&str; 11] = [
+        "has_sse3",
+        "has_ssse3",
+        "has_sse41",
+        "has_sse42",
+        "has_popcnt",
+        "has_avx",
+        "has_avx2",
+        "has_bmi1",
+        "has_bmi2",
+        "has_fma",
+        "has_lzcnt",
+    ];
+
+    /// Compiles the component for the processors that `COCOON_CODE_FOR` names.
+    pub(crate) fn precompile(wasm: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
+        // The stack's limit is checked at run time and is no part of the code.
+        let mut config = config::config(config::Layout::OnDemand, 512 << 10);
+        config.target(&env::var("TARGET")?)?;
+        if env::var("CARGO_CFG_TARGET_ARCH")? == "x86_64" {
+            for feature in X86_64_V3 {
+                enable(&mut config, feature);
+            }
         }
+        let code = wasmtime::Engine::new(&config)?.precompile_component(wasm)?;
+        Ok(code)
     }
-    println!("cargo::rustc-env=COCOON_CODE_FOR={level}");
-    let code = wasmtime::Engine::new(&config)?.precompile_component(wasm)?;
-    Ok(code)
+
+    #[expect(
+        unsafe_code,
+        reason = "a wrong flag makes code for a processor that this is not"
+    )]
+    fn enable(config: &mut wasmtime::Config, feature: &str) {
+        // SAFETY: nothing is run in this engine, and the one that loads the code
+        // refuses it on a processor that lacks the feature.
+        unsafe { config.cranelift_flag_enable(feature) };
+    }
 }
 
-#[expect(
-    unsafe_code,
-    reason = "a wrong flag makes code for a processor that this is not"
-)]
-fn enable(config: &mut wasmtime::Config, feature: &str) {
-    // SAFETY: nothing is run in this engine, and the one that loads the code
-    // refuses it on a processor that lacks the feature.
-    unsafe { config.cranelift_flag_enable(feature) };
+#[cfg(not(feature = "compiler"))]
+mod compiler {
+    use std::error::Error;
+
+    pub(crate) fn precompile(_wasm: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
+        let bundled = super::BUNDLED;
+        Err(format!("without the feature `compiler`, {bundled} must name a folder with factorial.wasm and factorial.code").into())
+    }
 }

@@ -157,6 +157,12 @@ pub enum ComponentError {
     /// The bytes are something else.
     #[error("this is not a component but {0}")]
     NotAComponent(&'static str),
+    /// There is no compiler in this build.
+    #[error(
+        "{0} has to be compiled, and this build of cocoon has no compiler; the image's default \
+         target and any other build have one"
+    )]
+    NoCompiler(String),
     /// The bytes do not compile.
     #[error("the component is not valid: {0}")]
     Invalid(String),
@@ -255,32 +261,46 @@ async fn compile(engine: &Engine, source: &Source) -> Result<Compiled, Component
     if let Source::Bundled { code, .. } = source {
         match load_precompiled(engine, code) {
             Ok(compiled) => return Ok(compiled),
-            Err(reason) => tracing::debug!(reason, "the component is compiled anew"),
+            Err(reason) if cfg!(feature = "compiler") => {
+                tracing::debug!(reason, "the component is compiled anew");
+            }
+            Err(reason) => {
+                return Err(ComponentError::NoCompiler(format!(
+                    "the component that is built in, whose code cannot be used here ({reason}),"
+                )));
+            }
         }
     }
     let value = engine.limits().get(Limit::CompileTime);
     let (engine, source) = (engine.clone(), source.clone());
     // The file may be a pipe that nobody writes to: reading it takes its time too.
-    let compiling = tokio::task::spawn_blocking(move || {
-        let invalid = |error: wasmtime::Error| ComponentError::Invalid(one_line(&error));
-        match source {
-            Source::Bundled { wasm, .. } => Compiled::from_binary(engine.wasmtime(), wasm),
-            Source::Bytes(wasm) => {
-                recognise(&wasm).map_err(ComponentError::NotAComponent)?;
-                Compiled::from_binary(engine.wasmtime(), &wasm)
-            }
-            Source::File(path) => {
-                let wasm = read_file(&path, engine.limits().get(Limit::ComponentSize))?;
-                Compiled::from_binary(engine.wasmtime(), &wasm)
-            }
+    let compiling = tokio::task::spawn_blocking(move || match source {
+        Source::Bundled { wasm, .. } => from_binary(&engine, wasm),
+        Source::Bytes(wasm) => {
+            recognise(&wasm).map_err(ComponentError::NotAComponent)?;
+            from_binary(&engine, &wasm)
         }
-        .map_err(invalid)
+        Source::File(path) => {
+            let wasm = read_file(&path, engine.limits().get(Limit::ComponentSize))?;
+            from_binary(&engine, &wasm)
+        }
     });
     match tokio::time::timeout(Duration::from_millis(value), compiling).await {
         Ok(Ok(compiled)) => compiled,
         Ok(Err(join)) => Err(ComponentError::Invalid(join.to_string())),
         Err(_) => Err(ComponentError::CompileTime { value }),
     }
+}
+
+#[cfg(feature = "compiler")]
+fn from_binary(engine: &Engine, wasm: &[u8]) -> Result<Compiled, ComponentError> {
+    Compiled::from_binary(engine.wasmtime(), wasm)
+        .map_err(|error| ComponentError::Invalid(one_line(&error)))
+}
+
+#[cfg(not(feature = "compiler"))]
+fn from_binary(_: &Engine, _: &[u8]) -> Result<Compiled, ComponentError> {
+    Err(ComponentError::NoCompiler("this component".to_owned()))
 }
 
 /// Reads a component's file.
