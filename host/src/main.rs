@@ -5,6 +5,11 @@ mod cli;
 
 use std::process::ExitCode;
 
+/// The allocator of musl takes one lock for all threads, and was several times slower.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     cli::main()
 }
