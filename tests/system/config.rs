@@ -7,8 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::cli::json_lines;
-use crate::harness::{Ended, assert_fails, cocoon, ended, printed};
+use crate::harness::{Ended, assert_fails, cocoon, ended, json_lines, printed};
 
 /// A folder with a configuration.
 struct Configured {

@@ -8,8 +8,7 @@ use std::process::Stdio;
 
 use serde_json::json;
 
-use crate::cli::json_lines;
-use crate::harness::{Ended, assert_fails, assert_one_line, cocoon, printed, run};
+use crate::harness::{Ended, assert_fails, assert_one_line, cocoon, json_lines, printed, run};
 
 const FACTOR: &str = cocoon_test_guests::FOREIGN_FACTOR;
 const PROGRAM: &str = cocoon_test_guests::HOSTILE_PROGRAM;

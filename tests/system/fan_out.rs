@@ -10,10 +10,9 @@ use cocoon::limits::{CHANNEL_ITEMS, CHUNK_BYTES, FAN_OUT_MAX, Limit, Limits, SMA
 use cocoon_test_guests::hostile;
 use futures::future::join_all;
 
-use crate::cli::json_lines;
 use crate::harness::{
-    FEW, SOON_MS, answer, assert_fails, cocoon, drain, ended, factorial_of, hostile, printed, run,
-    sha256, soon,
+    FEW, SOON_MS, answer, assert_fails, cocoon, drain, ended, factorial_of, hostile, json_lines,
+    printed, run, sha256, soon,
 };
 
 const SHORT: Limits = FEW.with(Limit::Deadline, SOON_MS);

@@ -15,6 +15,7 @@ use cocoon::factorial::{BUNDLED, Factorial, Kind, Request};
 use cocoon::limits::{Limit, Limits};
 use cocoon::machine::Machine;
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 /// The deadline of jobs that are meant to meet it.
@@ -164,6 +165,13 @@ pub(crate) fn printed<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -
     let Ended { out, err, code } = run(arguments);
     assert_eq!((code, err.as_str()), (Some(0), ""));
     out
+}
+
+/// What was printed with `--json`.
+pub(crate) fn json_lines(text: &str) -> Vec<Value> {
+    text.lines()
+        .map(|line| serde_json::from_str(line).expect("a JSON object a line"))
+        .collect()
 }
 
 /// The hash of a text, in hexadecimal digits.

@@ -4,14 +4,16 @@
 //! One binary, so that Wasmtime is linked once. Each test has its own engine,
 //! pool and folder: they share no port, no file and no order.
 
+#[path = "../acceptance/mod.rs"]
+mod acceptance;
 mod access;
 mod admission;
 mod bad_components;
 mod bad_input;
 mod browser;
 mod channels;
-mod cli;
 mod config;
+mod container;
 mod contract;
 mod deploy;
 mod deploy_compose;
@@ -46,7 +48,6 @@ mod service_drain;
 mod service_hostile;
 mod serving;
 mod shell;
-mod stock;
 mod telemetry;
 mod verify;
 mod worlds;

@@ -10,8 +10,9 @@ use cocoon::factorial::{Kind, Verdict};
 use cocoon::limits::{Limit, VERIFY_BYTES};
 use cocoon_test_guests::hostile;
 
-use crate::cli::json_lines;
-use crate::harness::{Ended, FEW, SOON_MS, assert_fails, cocoon, ended, hostile, run, soon};
+use crate::harness::{
+    Ended, FEW, SOON_MS, assert_fails, cocoon, ended, hostile, json_lines, run, soon,
+};
 
 /// `verify` by the hostile component.
 fn verify(n: u64, file: &str, more: &[&str]) -> Ended {

@@ -1,21 +1,10 @@
-//! The commands as a newcomer types them: what they print.
+//! The host binary: the commands as a newcomer types them, and what they print.
 
 use cocoon::limits::{Limit, Limits};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::harness::{cocoon, ended, printed, run, sha256};
-
-/// 20,000! and a newline, from `math.factorial(20000)` of `CPython` 3.11.
-const SHA256_OF_20000: &str = "705e44978f9ab90a16420234844d40a9ee2292de099aa88fb1ab349731dadd08";
-
-const TEN: &str = "1! = 1\n2! = 2\n3! = 6\n4! = 24\n5! = 120\n6! = 720\n7! = 5040\n8! = 40320\n\
-                   9! = 362880\n10! = 3628800\n";
-
-pub(crate) fn json_lines(text: &str) -> Vec<Value> {
-    text.lines()
-        .map(|line| serde_json::from_str(line).expect("a JSON object a line"))
-        .collect()
-}
+use super::{SHA256_OF_20000, TEN};
+use crate::harness::{cocoon, ended, json_lines, printed, run, sha256};
 
 #[test]
 fn run_prints_ten_factorials() {

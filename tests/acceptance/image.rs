@@ -1,0 +1,415 @@
+//! The image, run by a real engine: `docker run`.
+//!
+//! What it prints, whom it runs as, how it serves, ends and is refused, and what it
+//! is made of. Where no engine has the image, it is told that all this was skipped.
+
+use std::collections::BTreeSet;
+use std::io::Read as _;
+use std::num::NonZero;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use cocoon::limits::Limit;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use super::TEN;
+use crate::container::{Container, LOCKED, answer, asked, images, known, run, told};
+use crate::harness::{Ended, assert_fails, printed, sha256};
+use crate::serving::{parts_of, status_of};
+
+/// The most that the image with the compiler may have.
+const IMAGE_BYTES_MAX: u64 = 20_000_000;
+/// The most that the image without it may have.
+const LEAN_BYTES_MAX: u64 = 12_000_000;
+/// The port of the image.
+const PORT: u16 = 8080;
+
+/// What a service of the tests may not do.
+pub(super) const READ_ONLY: [&str; 5] = [
+    "--read-only",
+    "--cap-drop",
+    "ALL",
+    "--security-opt",
+    "no-new-privileges",
+];
+
+/// The image, or the end of a test that has none.
+macro_rules! image {
+    () => {
+        match images() {
+            Some([image, _]) => image.as_str(),
+            None => return,
+        }
+    };
+}
+
+/// Both images, or the end of a test that has none.
+macro_rules! both {
+    () => {
+        match images() {
+            Some(images) => images.iter().map(String::as_str),
+            None => return,
+        }
+    };
+}
+
+/// What a container printed, which must have succeeded and complained of nothing.
+fn succeeded(ended: Ended) -> String {
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+    ended.out
+}
+
+// --- one shot -----------------------------------------------------------------
+
+#[test]
+fn without_arguments_it_prints_ten_factorials() {
+    for image in both!() {
+        assert_eq!(succeeded(run(image, &[], &[])), TEN, "{image}");
+    }
+}
+
+#[test]
+fn it_does_so_locked_down_and_under_any_user() {
+    for image in both!() {
+        assert_eq!(succeeded(run(image, &LOCKED, &[])), TEN, "{image}");
+        for user in ["0", "12345", "1000670000:0"] {
+            let options = [&LOCKED[..], &["--user", user]].concat();
+            assert_eq!(succeeded(run(image, &options, &[])), TEN, "{image} {user}");
+        }
+    }
+}
+
+#[test]
+fn every_command_works_as_on_the_host() {
+    for image in both!() {
+        for arguments in [&["kinds", "10"][..], &["info", "1000"], &["--version"]] {
+            let out = succeeded(run(image, &LOCKED, arguments));
+            assert_eq!(out, printed(arguments), "{image} {arguments:?}");
+        }
+        let digits = succeeded(run(image, &LOCKED, &["compute", "20000"]));
+        assert_eq!(sha256(&digits), super::SHA256_OF_20000, "{image}");
+    }
+}
+
+#[test]
+fn exit_codes_pass_through() {
+    for image in both!() {
+        assert_fails(&run(image, &LOCKED, &["compute", "ten"]), 2, &["ten"]);
+        let beyond = run(image, &LOCKED, &["compute", "18446744073709551615"]);
+        assert_fails(&beyond, 1, &["out of reach", "4 GiB"]);
+    }
+}
+
+#[test]
+fn with_the_compiler_it_runs_any_component() {
+    let image = image!();
+    let own = run(
+        image,
+        &LOCKED,
+        &["run", "10", "--component", "/factorial.wasm"],
+    );
+    assert_eq!(succeeded(own), TEN);
+    let mount = format!("{}:/factor.wasm:ro", cocoon_test_guests::FOREIGN_FACTOR);
+    let options = [&LOCKED[..], &["--volume", &mount]].concat();
+    let factors = run(image, &options, &["exec", "/factor.wasm", "--", "12"]);
+    assert_eq!((factors.code, &*factors.out), (Some(0), "12: 2 2 3\n"));
+}
+
+#[test]
+fn without_it_it_says_so_in_one_line() {
+    let Some([_, lean]) = images() else { return };
+    let mount = format!("{}:/factor.wasm:ro", cocoon_test_guests::FOREIGN_FACTOR);
+    let options = [&LOCKED[..], &["--volume", &mount]].concat();
+    for arguments in [
+        &["exec", "/factor.wasm", "--", "12"][..],
+        &["inspect", "/factor.wasm"],
+        &["run", "--component", "/factor.wasm"],
+    ] {
+        assert_fails(&run(lean, &options, arguments), 1, &["no compiler"]);
+    }
+}
+
+// --- the service --------------------------------------------------------------
+
+#[test]
+fn it_serves_on_a_published_port() {
+    for image in both!() {
+        let it = Container::serving(image, &["--publish", "127.0.0.1::8080"], &["serve"]);
+        let published = told(&["port", &it.id, "8080/tcp"]);
+        let answer = answer(&published, "/factorial/20").expect("an answer");
+        assert_eq!(parts_of(&answer).1, "2432902008176640000", "{image}");
+    }
+}
+
+#[test]
+fn it_becomes_healthy_by_its_own_check() {
+    for image in both!() {
+        let it = Container::serving(image, &["--health-interval", "1s"], &["serve"]);
+        assert_eq!(it.health(), "healthy", "{image}");
+        let asked = told(&["exec", &it.id, "/cocoon", "health"]);
+        assert_eq!(
+            asked,
+            "http://127.0.0.1:8080/healthz is well: it answers 200 OK"
+        );
+    }
+}
+
+#[test]
+fn it_becomes_unhealthy_when_nobody_answers() {
+    let image = image!();
+    let options = ["--health-interval", "1s", "--health-retries", "1"];
+    // A service that listens elsewhere than the image says.
+    let arguments = ["serve", "--listen", "127.0.0.1:8081"];
+    let options = [&options[..], &["--health-start-period", "0s"]].concat();
+    let it = Container::serving(image, &options, &arguments);
+    assert_eq!(it.health(), "unhealthy");
+}
+
+#[test]
+fn it_drains_when_it_is_stopped() {
+    let image = image!();
+    let it = Container::serving(image, &READ_ONLY, &["serve"]);
+    let address = it.address(PORT);
+    let long = printed(["compute", "200000"]);
+    let short = printed(["compute", "3000"]);
+    let stopping = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let ask = |path: &str, value: &str| {
+            let mut answer = String::new();
+            asked(&address, path)?.read_to_string(&mut answer)?;
+            assert_eq!(status_of(&answer), "200", "{answer:.200}");
+            assert!(parts_of(&answer).1 == value.trim_end(), "{path} was cut");
+            Ok::<_, std::io::Error>(())
+        };
+        // What has been asked for when it is stopped is answered.
+        let mut begun: Vec<_> = (0..8)
+            .map(|_| asked(&address, "/factorial/200000").expect("a connection"))
+            .collect();
+        // And so is all else until nobody listens any more.
+        let load: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut answered = 0;
+                    loop {
+                        let told = stopping.load(Ordering::SeqCst);
+                        match ask("/factorial/3000", &short) {
+                            Ok(()) => answered += 1,
+                            Err(_) if told => return answered,
+                            Err(error) => {
+                                assert!(stopping.load(Ordering::SeqCst), "{error}");
+                                return answered;
+                            }
+                        }
+                    }
+                })
+            })
+            .collect();
+        ask("/factorial/3000", &short).expect("an answer under load");
+        stopping.store(true, Ordering::SeqCst);
+        let began = Instant::now();
+        let grace_s = 60;
+        let stopped = scope.spawn(|| it.stop(grace_s));
+        for stream in &mut begun {
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).expect("an answer");
+            assert_eq!(status_of(&answer), "200", "{answer:.200}");
+            assert!(parts_of(&answer).1 == long.trim_end(), "an answer was cut");
+        }
+        assert_eq!(stopped.join().expect("no panic"), 0, "{}", it.said());
+        assert!(began.elapsed() < Duration::from_secs(grace_s.into()));
+        let answered: u32 = load
+            .into_iter()
+            .map(|asking| asking.join().expect("no panic"))
+            .sum();
+        assert!(answered > 0, "there was no load");
+    });
+}
+
+#[test]
+fn one_that_computes_ends_at_once_when_it_is_stopped() {
+    let image = image!();
+    let it = Container::start(image, &[], &["compute", "10000000"]);
+    it.hears(Signal::TERM);
+    let began = Instant::now();
+    assert_eq!(it.stop(60), 130, "{}", it.said());
+    assert!(began.elapsed() < Duration::from_secs(30), "it was killed");
+}
+
+// --- limits of the machine ----------------------------------------------------
+
+#[test]
+fn little_memory_refuses_requests_and_kills_nothing() {
+    for image in both!() {
+        let few = ["--memory", "64m", "--memory-swap", "64m"];
+        let it = Container::serving(image, &few, &["serve"]);
+        let address = it.address(PORT);
+        // What fits is answered, several at once and again and again.
+        for _ in 0..3 {
+            let mut streams: Vec<_> = ["/factorial/200000", "/factorials/2000", "/factorial/3000"]
+                .into_iter()
+                .cycle()
+                .take(12)
+                .map(|path| asked(&address, path).expect("a connection"))
+                .collect();
+            for stream in &mut streams {
+                let mut answer = String::new();
+                stream.read_to_string(&mut answer).expect("an answer");
+                assert_eq!(status_of(&answer), "200", "{image}: {answer:.300}");
+            }
+        }
+        let refused = answer(&address, "/factorial/5000000").expect("an answer");
+        let (head, body) = parts_of(&refused);
+        assert_eq!(status_of(&refused), "422", "{head}");
+        let problem: Value = serde_json::from_str(body).expect("JSON");
+        let detail = problem["detail"].as_str().expect("a text");
+        for part in [Limit::TotalMemory.spec().name, "--total-memory"] {
+            assert!(detail.contains(part), "{detail}");
+        }
+        let state = &known(&it.id)["State"];
+        assert_eq!(
+            (&state["Running"], &state["OOMKilled"]),
+            (&json!(true), &json!(false))
+        );
+        assert_eq!(it.stop(60), 0, "{}", it.said());
+        let refused = run(image, &few, &["compute", "5000000"]);
+        assert_fails(
+            &refused,
+            1,
+            &[Limit::TotalMemory.spec().name, "--total-memory"],
+        );
+    }
+}
+
+#[test]
+fn a_quota_of_processors_sets_the_threads() {
+    let image = image!();
+    let threads = |cpus: &str| {
+        let it = Container::serving(image, &["--cpus", cpus], &["serve"]);
+        answer(&it.address(PORT), "/factorial/20").expect("an answer");
+        it.threads().len()
+    };
+    let here = std::thread::available_parallelism().map_or(1, NonZero::get);
+    // Beside the workers there are as many others whatever the quota.
+    let one = threads("1");
+    assert_eq!(threads("0.5"), one);
+    assert_eq!(threads(&here.to_string()), one + here - 1);
+}
+
+#[test]
+fn too_little_memory_to_start_is_one_line() {
+    for image in both!() {
+        let ended = run(image, &["--memory", "6m", "--memory-swap", "6m"], &[]);
+        assert_fails(&ended, 1, &["memory", "at least"]);
+    }
+}
+
+#[test]
+fn a_port_in_use_is_one_line() {
+    let image = image!();
+    let it = Container::serving(image, &[], &["serve"]);
+    let network = format!("container:{}", it.id);
+    let second = run(image, &["--network", &network], &["serve"]);
+    assert_fails(&second, 1, &["cannot listen on 0.0.0.0:8080", "in use"]);
+}
+
+// --- what it is made of -------------------------------------------------------
+
+#[test]
+fn its_settings_are_those_of_a_careful_image() {
+    for image in both!() {
+        let known = known(image);
+        let config = &known["Config"];
+        assert_eq!(config["User"], "65532:65532");
+        assert_eq!(config["Entrypoint"], json!(["/cocoon"]));
+        assert_eq!(config["Cmd"], json!(["run", "10"]));
+        assert_eq!(config["ExposedPorts"], json!({ "8080/tcp": {} }));
+        assert_eq!(config["StopSignal"], "SIGTERM");
+        let check = &config["Healthcheck"]["Test"];
+        assert_eq!(check, &json!(["CMD", "/cocoon", "health"]));
+        let labels = &config["Labels"];
+        let label = |name: &str| &labels[format!("org.opencontainers.image.{name}")];
+        assert_eq!(label("version"), env!("CARGO_PKG_VERSION"));
+        assert_eq!(label("title"), "cocoon");
+        assert_eq!(label("licenses"), "MIT OR Apache-2.0");
+        for name in ["description", "revision"] {
+            assert!(label(name).as_str().is_some_and(|text| !text.is_empty()));
+        }
+    }
+}
+
+#[test]
+fn its_layers_hold_the_program_and_its_component_alone() {
+    let Some([image, lean]) = images() else {
+        return;
+    };
+    for (image, wanted) in [
+        (image, &["cocoon", "factorial.wasm"][..]),
+        (lean, &["cocoon"]),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let saved = folder.path().join("saved.tar");
+        told(&["save", "--output", saved.to_str().expect("text"), image]);
+        unpack(&saved, folder.path());
+        let manifest = std::fs::read(folder.path().join("manifest.json")).expect("a file");
+        let manifest: Value = serde_json::from_slice(&manifest).expect("JSON");
+        let mut files = BTreeSet::new();
+        for layer in manifest[0]["Layers"].as_array().expect("layers") {
+            let layer = folder.path().join(layer.as_str().expect("a name"));
+            let listed = Command::new("tar").arg("-tf").arg(layer).output();
+            let listed = listed.expect("a list").stdout;
+            let listed = String::from_utf8(listed).expect("text");
+            files.extend(listed.lines().map(str::to_owned));
+        }
+        let wanted: BTreeSet<_> = wanted.iter().map(|&name| name.to_owned()).collect();
+        assert_eq!(files, wanted, "{image}");
+        // Nor does its history tell what its build was told.
+        let history = told(&["history", "--no-trunc", "--format", "{{.CreatedBy}}", image]);
+        for word in ["TOKEN", "PASSWORD", "SECRET", "PROXY", "CARGO"] {
+            assert!(!history.to_uppercase().contains(word), "{history}");
+        }
+    }
+}
+
+fn unpack(archive: &Path, folder: &Path) {
+    let unpacked = Command::new("tar")
+        .arg("-xf")
+        .arg(archive)
+        .arg("-C")
+        .arg(folder)
+        .status();
+    assert!(unpacked.expect("tar").success());
+}
+
+#[test]
+fn its_component_is_byte_for_byte_the_one_that_is_built_here() {
+    let image = image!();
+    let folder = tempfile::tempdir().expect("a folder");
+    let copy = folder.path().join("factorial.wasm");
+    let container = told(&["create", image]);
+    let file = format!("{container}:/factorial.wasm");
+    told(&["cp", &file, copy.to_str().expect("text")]);
+    told(&["rm", &container]);
+    let [theirs, ours] = [copy.as_path(), Path::new(cocoon_test_guests::BUNDLED)]
+        .map(|file| std::fs::read(file).expect("a component"));
+    assert!(
+        theirs == ours,
+        "the component depends on where it is built, or {image} is of another commit"
+    );
+}
+
+#[test]
+fn it_is_small() {
+    let Some([image, lean]) = images() else {
+        return;
+    };
+    for (image, most) in [(image, IMAGE_BYTES_MAX), (lean, LEAN_BYTES_MAX)] {
+        let bytes = known(image)["Size"].as_u64().expect("a size");
+        assert!(
+            bytes <= most,
+            "{image} has {bytes} bytes, and at most {most}"
+        );
+    }
+}

@@ -1,0 +1,218 @@
+//! Containers of the image, by the Docker engine.
+//!
+//! `COCOON_IMAGE` names the image, and then the engine and the image must be there.
+//! Otherwise the image `cocoon` is tried if there is one, and it is told what was
+//! skipped. A container ends with its [`Container`].
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::harness::{Ended, NEVER, ended};
+
+/// The variable that names the image.
+const VARIABLE: &str = "COCOON_IMAGE";
+
+/// What every container of the tests may not do.
+pub(crate) const LOCKED: [&str; 7] = [
+    "--read-only",
+    "--cap-drop",
+    "ALL",
+    "--network",
+    "none",
+    "--security-opt",
+    "no-new-privileges",
+];
+
+/// The image and the one without the compiler, or nothing where no engine has them.
+pub(crate) fn images() -> Option<&'static [String; 2]> {
+    static IMAGES: OnceLock<Option<[String; 2]>> = OnceLock::new();
+    let found = IMAGES.get_or_init(|| {
+        let named = std::env::var(VARIABLE).ok();
+        let name = named.clone().unwrap_or_else(|| "cocoon".to_owned());
+        let images = [name.clone(), format!("{name}-lean")];
+        let missing = missing(&images);
+        match (missing, named) {
+            (None, _) => Some(images),
+            (Some(why), None) => {
+                // Not by a macro, whose output is kept back of tests that succeed.
+                let told = format!("\nskipped the tests of the image: {why}\n");
+                let _ = std::io::stderr().write_all(told.as_bytes());
+                None
+            }
+            (Some(why), Some(_)) => panic!("{VARIABLE} names an image, and {why}"),
+        }
+    });
+    found.as_ref()
+}
+
+/// Why the images cannot be had.
+fn missing(images: &[String; 2]) -> Option<String> {
+    match Command::new("docker").arg("info").output() {
+        Err(error) => return Some(format!("there is no Docker ({error})")),
+        Ok(info) if !info.status.success() => return Some("no Docker daemon answers".to_owned()),
+        Ok(_) => {}
+    }
+    images.iter().find_map(|image| {
+        let inspected = docker(&["image", "inspect", image]);
+        (inspected.code != Some(0)).then(|| format!("{image} is not built; .ci/docker does that"))
+    })
+}
+
+/// Runs the engine's client to its end.
+pub(crate) fn docker(arguments: &[&str]) -> Ended {
+    ended(Command::new("docker").args(arguments).stdin(Stdio::null()))
+}
+
+/// What the engine's client prints, which must succeed.
+pub(crate) fn told(arguments: &[&str]) -> String {
+    let Ended { out, err, code } = docker(arguments);
+    assert_eq!(code, Some(0), "docker {arguments:?}: {err}");
+    out.trim_end().to_owned()
+}
+
+/// What the engine knows of an image or a container.
+pub(crate) fn known(thing: &str) -> Value {
+    let text = told(&["inspect", thing]);
+    let mut all: Value = serde_json::from_str(&text).expect("JSON");
+    all[0].take()
+}
+
+/// A container's run from its start to its end.
+pub(crate) fn run(image: &str, options: &[&str], arguments: &[&str]) -> Ended {
+    docker(&[&["run", "--rm"], options, &[image], arguments].concat())
+}
+
+/// A container in the background.
+pub(crate) struct Container {
+    pub(crate) id: String,
+}
+
+impl Container {
+    /// A container of `image` that has told its first line, which is that it serves.
+    pub(crate) fn serving(image: &str, options: &[&str], arguments: &[&str]) -> Self {
+        let it = Self::start(image, options, arguments);
+        let first = it.follow(&["logs", "--follow", &it.id]);
+        assert!(first.contains("serves http://"), "{first:?}");
+        it
+    }
+
+    /// A container of `image`.
+    pub(crate) fn start(image: &str, options: &[&str], arguments: &[&str]) -> Self {
+        let id = told(&[&["run", "--detach"], options, &[image], arguments].concat());
+        Self { id }
+    }
+
+    /// The first line that the engine's client prints, which then is ended.
+    fn follow(&self, arguments: &[&str]) -> String {
+        let mut client = Command::new("docker")
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("a client");
+        let mut line = String::new();
+        let mut out = BufReader::new(client.stdout.take().expect("a pipe"));
+        out.read_line(&mut line).expect("a line");
+        let _ = client.kill();
+        client.wait().expect("its end");
+        assert!(!line.is_empty(), "{}", self.said());
+        line
+    }
+
+    /// Waits until its health check has had a result, and tells it.
+    pub(crate) fn health(&self) -> String {
+        let filter = format!("container={}", self.id);
+        let event = self.follow(&[
+            "events",
+            "--since",
+            "0",
+            "--filter",
+            &filter,
+            "--filter",
+            "event=health_status",
+            "--format",
+            "{{.Action}}",
+        ]);
+        event
+            .trim_end()
+            .trim_start_matches("health_status: ")
+            .to_owned()
+    }
+
+    /// Its own address, which its host reaches without a proxy.
+    pub(crate) fn address(&self, port: u16) -> String {
+        let known = known(&self.id);
+        let ip = known["NetworkSettings"]["IPAddress"].as_str();
+        format!("{}:{port}", ip.expect("an address"))
+    }
+
+    /// What it has said, on both of its outputs.
+    pub(crate) fn said(&self) -> String {
+        let Ended { out, err, .. } = docker(&["logs", &self.id]);
+        out + &err
+    }
+
+    /// The names of its main process's threads.
+    pub(crate) fn threads(&self) -> Vec<String> {
+        let id = &known(&self.id)["State"]["Pid"];
+        let tasks = std::fs::read_dir(format!("/proc/{id}/task")).expect("a process");
+        let name = |task: std::io::Result<std::fs::DirEntry>| {
+            std::fs::read_to_string(task.ok()?.path().join("comm")).ok()
+        };
+        let names = tasks.filter_map(name);
+        names.map(|name| name.trim_end().to_owned()).collect()
+    }
+
+    /// Waits until its main process has a handler for `signal`: the first process of a
+    /// container does not end by a signal that it does not handle.
+    pub(crate) fn hears(&self, signal: Signal) {
+        let id = &known(&self.id)["State"]["Pid"];
+        let bit = 1_u64 << (signal.as_raw() - 1);
+        loop {
+            let status = std::fs::read_to_string(format!("/proc/{id}/status"));
+            let status = status.expect("it runs");
+            let handled = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+            let handled = handled.expect("a mask").trim();
+            if u64::from_str_radix(handled, 16).expect("a mask") & bit != 0 {
+                return;
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    /// Stops it as `docker stop` does, and tells its exit code.
+    pub(crate) fn stop(&self, grace_s: u32) -> i64 {
+        told(&["stop", "-t", &grace_s.to_string(), &self.id]);
+        known(&self.id)["State"]["ExitCode"]
+            .as_i64()
+            .expect("a code")
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        docker(&["rm", "--force", &self.id]);
+    }
+}
+
+/// A connection on which a request for `path` was sent.
+pub(crate) fn asked(address: &str, path: &str) -> std::io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(NEVER))?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
+    Ok(stream)
+}
+
+/// The whole answer to a request.
+pub(crate) fn answer(address: &str, path: &str) -> std::io::Result<String> {
+    let mut answer = String::new();
+    asked(address, path)?.read_to_string(&mut answer)?;
+    Ok(answer)
+}
