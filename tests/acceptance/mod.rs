@@ -7,6 +7,7 @@
 mod binary;
 mod component;
 mod image;
+mod service;
 
 /// What every way in prints when it is told nothing.
 const TEN: &str = "1! = 1\n2! = 2\n3! = 6\n4! = 24\n5! = 120\n6! = 720\n7! = 5040\n8! = 40320\n\

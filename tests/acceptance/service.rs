@@ -1,0 +1,84 @@
+//! The service behind its manifests: the image with the arguments, variables, ports
+//! and probes that Kubernetes would give it.
+
+use std::path::Path;
+
+use super::image::READ_ONLY;
+use crate::container::{Container, answer, images};
+use crate::serving::{parts_of, status_of};
+
+/// A file of the manifests' base.
+fn manifest(name: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/base");
+    std::fs::read_to_string(root.join(name)).expect("a manifest")
+}
+
+/// The value behind the first `key:` of a manifest in the style of ours: a mapping's
+/// key stands on a line of its own, before its value.
+fn value<'a>(text: &'a str, key: &str) -> &'a str {
+    let found = text.lines().find_map(|line| {
+        let line = line.trim_start().trim_start_matches("- ");
+        line.strip_prefix(key)?.strip_prefix(": ")
+    });
+    let found = found.unwrap_or_else(|| panic!("{key} in {text}"));
+    found.split(" #").next().unwrap_or_default().trim()
+}
+
+/// Starts the Deployment's container as the manifest says.
+fn deployed(image: &str) -> Container {
+    let text = manifest("deployment.yaml");
+    // From `env:` on, each name is followed by its value.
+    let (_, variables) = text.split_once(" env:\n").expect("variables");
+    let mut options: Vec<String> = READ_ONLY.map(str::to_owned).into();
+    let mut rest = variables;
+    while let Some((_, from)) = rest.split_once("- name: COCOON_") {
+        let (name, after) = from.split_once('\n').expect("a value");
+        options.extend(["--env".to_owned(), format!("COCOON_{name}={}", value(after, "value"))]);
+        rest = after;
+    }
+    assert!(options.iter().any(|it| it.starts_with("COCOON_LISTEN=")), "{options:?}");
+    let options: Vec<_> = options.iter().map(String::as_str).collect();
+    let arguments = value(&text, "args").trim_matches(['[', ']']);
+    let arguments: Vec<_> = arguments.split(", ").collect();
+    Container::serving(image, &options, &arguments)
+}
+
+/// The path of a probe.
+fn probe<'a>(text: &'a str, name: &str) -> &'a str {
+    let (_, probe) = text.split_once(name).expect("a probe");
+    value(probe, "path")
+}
+
+#[test]
+fn it_answers_on_the_port_that_the_service_sends_requests_to() {
+    let Some([image, _]) = images() else { return };
+    let (service, deployment) = (manifest("service.yaml"), manifest("deployment.yaml"));
+    // The Service's port leads to the container's port by its name.
+    let name = value(&service, "targetPort");
+    assert_eq!(value(deployment.split_once(" ports:\n").expect("ports").1, "name"), name);
+    let port = value(&deployment, "containerPort").parse().expect("a port");
+    let it = deployed(image);
+    let answer = answer(&it.address(port), "/factorial/20").expect("an answer");
+    assert_eq!(parts_of(&answer).1, "2432902008176640000");
+}
+
+#[test]
+fn its_probes_succeed() {
+    let Some([image, _]) = images() else { return };
+    let deployment = manifest("deployment.yaml");
+    let port = value(&deployment, "containerPort").parse().expect("a port");
+    let it = deployed(image);
+    for name in ["livenessProbe:", "readinessProbe:"] {
+        let answer = answer(&it.address(port), probe(&deployment, name)).expect("an answer");
+        assert_eq!(status_of(&answer), "200", "{name}");
+    }
+}
+
+#[test]
+fn it_ends_within_the_grace_that_it_is_given() {
+    let Some([image, _]) = images() else { return };
+    let grace = manifest("deployment.yaml");
+    let grace = value(&grace, "terminationGracePeriodSeconds").parse();
+    let it = deployed(image);
+    assert_eq!(it.stop(grace.expect("seconds")), 0, "{}", it.said());
+}
