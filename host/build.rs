@@ -130,6 +130,15 @@ fn cargo(root: &Path, target: &Path) -> Result<Result<(), String>, Box<dyn Error
             cargo.env_remove(&*name);
         }
     }
+    // Panics name files of other crates, and would name the folder of whoever builds.
+    let folders = registry_folders().into_iter();
+    let remapped =
+        folders.map(|folder| format!("'--remap-path-prefix={}=crates'", folder.display()));
+    let flags = remapped.collect::<Vec<_>>().join(", ");
+    cargo.args([
+        "--config",
+        &format!("target.{TARGET}.rustflags = [{flags}]"),
+    ]);
     // As an rlib for the native tests too, the guest would be left out of
     // link-time optimisation.
     cargo
@@ -154,6 +163,20 @@ fn cargo(root: &Path, target: &Path) -> Result<Result<(), String>, Box<dyn Error
     } else {
         Err(text)
     })
+}
+
+/// Where cargo unpacks crates: a folder for each registry.
+fn registry_folders() -> Vec<PathBuf> {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(env::home_dir()?.join(".cargo")));
+    let folders = home.and_then(|home| fs::read_dir(home.join("registry/src")).ok());
+    let mut folders: Vec<_> = folders
+        .into_iter()
+        .flatten()
+        .filter_map(|folder| Some(folder.ok()?.path()))
+        .collect();
+    folders.sort();
+    folders
 }
 
 #[cfg(feature = "compiler")]
