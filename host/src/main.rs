@@ -5,7 +5,7 @@ mod cli;
 
 use std::process::ExitCode;
 
-/// The allocator of musl takes one lock for all threads, and was several times slower.
+/// The allocator of musl takes one lock for all threads.
 #[cfg(target_env = "musl")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
