@@ -1,7 +1,7 @@
 //! The host binary: the commands as a newcomer types them, and what they print.
 
 use cocoon::limits::{Limit, Limits};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{SHA256_OF_20000, TEN};
 use crate::harness::{cocoon, ended, json_lines, printed, run, sha256};

@@ -33,10 +33,16 @@ fn deployed(image: &str) -> Container {
     let mut rest = variables;
     while let Some((_, from)) = rest.split_once("- name: COCOON_") {
         let (name, after) = from.split_once('\n').expect("a value");
-        options.extend(["--env".to_owned(), format!("COCOON_{name}={}", value(after, "value"))]);
+        options.extend([
+            "--env".to_owned(),
+            format!("COCOON_{name}={}", value(after, "value")),
+        ]);
         rest = after;
     }
-    assert!(options.iter().any(|it| it.starts_with("COCOON_LISTEN=")), "{options:?}");
+    assert!(
+        options.iter().any(|it| it.starts_with("COCOON_LISTEN=")),
+        "{options:?}"
+    );
     let options: Vec<_> = options.iter().map(String::as_str).collect();
     let arguments = value(&text, "args").trim_matches(['[', ']']);
     let arguments: Vec<_> = arguments.split(", ").collect();
@@ -55,7 +61,10 @@ fn it_answers_on_the_port_that_the_service_sends_requests_to() {
     let (service, deployment) = (manifest("service.yaml"), manifest("deployment.yaml"));
     // The Service's port leads to the container's port by its name.
     let name = value(&service, "targetPort");
-    assert_eq!(value(deployment.split_once(" ports:\n").expect("ports").1, "name"), name);
+    assert_eq!(
+        value(deployment.split_once(" ports:\n").expect("ports").1, "name"),
+        name
+    );
     let port = value(&deployment, "containerPort").parse().expect("a port");
     let it = deployed(image);
     let answer = answer(&it.address(port), "/factorial/20").expect("an answer");
