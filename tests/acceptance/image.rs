@@ -23,7 +23,7 @@ use crate::serving::{parts_of, status_of};
 /// The most that the image with the compiler may have.
 const IMAGE_BYTES_MAX: u64 = 20_000_000;
 /// The most that the image without it may have.
-const LEAN_BYTES_MAX: u64 = 12_000_000;
+const LEAN_BYTES_MAX: u64 = 15_000_000;
 /// The port of the image.
 const PORT: u16 = 8080;
 
