@@ -1,11 +1,11 @@
 //! `GET /factorial/{n}`: one number.
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, UPGRADE, VARY,
 };
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
+use axum::http::{HeaderValue, Method, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
@@ -13,7 +13,7 @@ use super::answer::{self, Answer};
 use super::ask::{Asked, AskedQuery};
 use super::negotiate::{best, has};
 use super::{Problem, Service};
-use crate::factorial::{Admitted, Request};
+use crate::factorial::{self, Admitted};
 
 /// How a number is represented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,23 +48,22 @@ const MEDIA: &[(&str, Media)] = &[
 pub(super) async fn factorial(
     State(service): State<Service>,
     Path(n): Path<String>,
-    method: Method,
-    uri: Uri,
-    version: Version,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, Problem> {
-    let asked = Asked::from_uri(&n, &uri)?;
-    let media = best(&headers, MEDIA)?;
+    // Whole: extractors of its parts would copy each of them.
+    let (request, _) = request.into_parts();
+    let asked = Asked::from_uri(&n, &request.uri)?;
+    let media = best(&request.headers, MEDIA)?;
     let tag = tag(&service, &asked.request, media);
-    let mut response = if has(&headers, &tag) {
+    let mut response = if has(&request.headers, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         let admitted = answer::admit(service.factorial(), asked).await?;
         let length = length(&admitted, media);
-        if version < Version::HTTP_11 && length.is_none() && !answer::is_short(&admitted) {
+        if request.version < Version::HTTP_11 && length.is_none() && !answer::is_short(&admitted) {
             return Ok(too_old());
         }
-        let body = if method == Method::HEAD {
+        let body = if request.method == Method::HEAD {
             Body::empty()
         } else {
             body(answer::start(admitted).await?, asked.request, media)
@@ -82,8 +81,8 @@ pub(super) async fn factorial(
 }
 
 /// The name of this very representation: the same component says the same.
-fn tag(service: &Service, request: &Request, media: Media) -> String {
-    let Request {
+fn tag(service: &Service, request: &factorial::Request, media: Media) -> String {
+    let factorial::Request {
         kind,
         n,
         format,
@@ -107,7 +106,7 @@ fn length(admitted: &Admitted, media: Media) -> Option<u64> {
     }
 }
 
-fn body(answer: Answer, request: Request, media: Media) -> Body {
+fn body(answer: Answer, request: factorial::Request, media: Media) -> Body {
     match (answer, media) {
         (Answer::Short(value), Media::Text) => value.into(),
         (Answer::Short(value), Media::Json) => answer::json(&request, "", &value).into(),

@@ -80,6 +80,9 @@ fn thousandths(quality: f32) -> u16 {
 
 /// Whether the client has what `etag` names, compressed or not.
 pub(super) fn has(headers: &HeaderMap, etag: &str) -> bool {
+    if !headers.contains_key(IF_NONE_MATCH) {
+        return false;
+    }
     let bare = |tag: &str| {
         let tag = tag.trim();
         let tag = tag.strip_prefix("W/").unwrap_or(tag);

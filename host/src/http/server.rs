@@ -22,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tower::ServiceExt as _;
 
 use super::Service;
@@ -184,11 +184,11 @@ impl Server {
             let version = request.version();
             let answering = seen.begin(version == Version::HTTP_2);
             let answer = server.app.clone().oneshot(request.map(Body::new));
-            let service = server.service.clone();
+            let server = Arc::clone(&server);
             async move {
                 let Ok(mut response) = answer.await;
                 // Clients that keep their connections go to somebody else.
-                if service.is_draining() && version < Version::HTTP_2 {
+                if server.service.is_draining() && version < Version::HTTP_2 {
                     let headers = response.headers_mut();
                     headers.insert(CONNECTION, HeaderValue::from_static("close"));
                 }
@@ -197,12 +197,29 @@ impl Server {
             }
         });
         let mut connection = pin!(self.http.serve_connection(TokioIo::new(socket), requests));
+        // What is waited for is looked at whenever the connection does anything, and
+        // to look whether the server ends takes a lock that all connections share.
+        // So another task waits, until there may be an end to look at more closely.
+        let may_end = tokio::spawn({
+            let (server, activity) = (Arc::clone(&self), Arc::clone(&activity));
+            let ending = ending.clone();
+            async move { server.to_end(&activity, &ending).await }
+        });
+        let mut may_end = pin!(AbortOnDropHandle::new(may_end));
         let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = self.to_end(&activity, &ending) => {
-                connection.as_mut().graceful_shutdown();
-                connection.as_mut().await
-            }
+            ended = connection.as_mut() => Some(ended),
+            _ = may_end.as_mut() => None,
+        };
+        let ended = match ended {
+            Some(ended) => ended,
+            // Here, so that no byte is read between the last look and the end.
+            None => tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = self.to_end(&activity, &ending) => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.as_mut().await
+                }
+            },
         };
         if let Err(error) = ended {
             tracing::debug!(error, "a connection broke off");
