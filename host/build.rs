@@ -27,6 +27,10 @@ const COMPONENT: &str = "guest/wasm32-wasip2/component/factorial.wasm";
 /// The folder with the component and its code, where they are there already.
 const BUNDLED: &str = "COCOON_BUNDLED";
 
+/// Cargo's arguments for the component of the world `reply`, and of all.
+const REPLY: &[&str] = &["--features", "reply"];
+const WHOLE: &[&str] = &[];
+
 fn main() -> ExitCode {
     match build() {
         Ok(()) => ExitCode::SUCCESS,
@@ -61,7 +65,7 @@ fn build() -> Result<(), Box<dyn Error>> {
     };
     println!("cargo::rustc-env=COCOON_CODE_FOR={level}");
     if let Some(folder) = env::var_os(BUNDLED) {
-        for name in ["factorial.wasm", "factorial.code"] {
+        for name in ["factorial.wasm", "factorial.code", "reply.code"] {
             let file = Path::new(&folder).join(name);
             println!("cargo::rerun-if-changed={}", file.display());
             fs::copy(&file, out.join(name))
@@ -81,7 +85,11 @@ fn build() -> Result<(), Box<dyn Error>> {
         Some(name) if name == env::var("TARGET")?.as_str() => target.parent().unwrap_or(target),
         _ => target,
     };
-    build_guest(&root, &target.join("guest"))?;
+    // The whole one last: it keeps the name that both are given.
+    build_guest(&root, &target.join("guest"), REPLY)?;
+    let reply = fs::read(target.join(COMPONENT))?;
+    fs::write(out.join("reply.code"), compiler::precompile(&reply)?)?;
+    build_guest(&root, &target.join("guest"), WHOLE)?;
     let wasm = fs::read(target.join(COMPONENT))?;
     fs::write(out.join("factorial.code"), compiler::precompile(&wasm)?)?;
     fs::write(out.join("factorial.wasm"), wasm)?;
@@ -89,8 +97,8 @@ fn build() -> Result<(), Box<dyn Error>> {
 }
 
 /// Builds the guest, after adding its target to the toolchain if need be.
-fn build_guest(root: &Path, target: &Path) -> Result<(), Box<dyn Error>> {
-    let text = match cargo(root, target)? {
+fn build_guest(root: &Path, target: &Path, features: &[&str]) -> Result<(), Box<dyn Error>> {
+    let text = match cargo(root, target, features)? {
         Ok(()) => return Ok(()),
         Err(text) => text,
     };
@@ -103,7 +111,7 @@ fn build_guest(root: &Path, target: &Path) -> Result<(), Box<dyn Error>> {
         .args(["target", "add", TARGET])
         .current_dir(root)
         .output();
-    if added.is_ok_and(|added| added.status.success()) && cargo(root, target)?.is_ok() {
+    if added.is_ok_and(|added| added.status.success()) && cargo(root, target, features)?.is_ok() {
         return Ok(());
     }
     Err(format!("the target {TARGET} is missing; `rustup target add {TARGET}` adds it").into())
@@ -111,7 +119,11 @@ fn build_guest(root: &Path, target: &Path) -> Result<(), Box<dyn Error>> {
 
 /// Runs a second cargo in a target folder of its own, since the first one holds
 /// the lock of ours. The inner error is what it printed.
-fn cargo(root: &Path, target: &Path) -> Result<Result<(), String>, Box<dyn Error>> {
+fn cargo(
+    root: &Path,
+    target: &Path,
+    features: &[&str],
+) -> Result<Result<(), String>, Box<dyn Error>> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // What was set for the host's build must not reach the guest's.
     for (name, _) in env::vars_os() {
@@ -142,8 +154,10 @@ fn cargo(root: &Path, target: &Path) -> Result<Result<(), String>, Box<dyn Error
     // As an rlib for the native tests too, the guest would be left out of
     // link-time optimisation.
     cargo
-        .current_dir(root)
-        .args(["rustc", "--locked", "--package", "cocoon-guest", "--lib"])
+        // Features are named in the package's own folder only.
+        .current_dir(root.join("guest"))
+        .args(["rustc", "--locked", "--lib"])
+        .args(features)
         .args([
             "--crate-type",
             "cdylib",
@@ -232,6 +246,6 @@ mod compiler {
 
     pub(crate) fn precompile(_wasm: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
         let bundled = super::BUNDLED;
-        Err(format!("without the feature `compiler`, {bundled} must name a folder with factorial.wasm and factorial.code").into())
+        Err(format!("without the feature `compiler`, {bundled} must name a folder with factorial.wasm, factorial.code and reply.code").into())
     }
 }

@@ -1,4 +1,4 @@
-//! The generated bindings of the world `program` in `wit/`.
+//! The generated bindings of the world `program` in `wit/`, or of `reply`.
 //!
 //! The only module with `unsafe` code: all of it is generated.
 #![expect(unsafe_code, reason = "bindings call the component model's built-ins")]
@@ -11,11 +11,24 @@
     reason = "generated code keeps to its generator's style"
 )]
 
+#[cfg(not(feature = "reply"))]
 wit_bindgen::generate!({
     path: "../wit",
     world: "program",
     generate_all,
 });
+
+#[cfg(feature = "reply")]
+wit_bindgen::generate!({
+    path: "../wit",
+    world: "reply",
+    generate_all,
+});
+
+#[cfg(feature = "reply")]
+pub use cocoon::factorial::factorial as types;
+#[cfg(not(feature = "reply"))]
+pub use exports::cocoon::factorial::factorial as types;
 
 export!(Component with_types_in self);
 

@@ -19,7 +19,7 @@ use crate::cost::Count;
 use crate::error::Error;
 use crate::multiply::{Grade, Multiplier};
 use crate::parts::{self, Performance};
-use crate::request::{Format, Kind, Request};
+use crate::request::Kind;
 use crate::verify::{Checker, Verdict};
 use crate::{cost, info, notation};
 
@@ -237,34 +237,6 @@ async fn answer_all(
     }
 }
 
-impl From<wit::Kind> for Kind {
-    fn from(kind: wit::Kind) -> Self {
-        match kind {
-            wit::Kind::Factorial => Self::Factorial,
-            wit::Kind::Multifactorial(step) => Self::Multifactorial(step),
-            wit::Kind::Subfactorial => Self::Subfactorial,
-            wit::Kind::Primorial => Self::Primorial,
-            wit::Kind::Superfactorial => Self::Superfactorial,
-            wit::Kind::Hyperfactorial => Self::Hyperfactorial,
-            wit::Kind::Alternating => Self::Alternating,
-        }
-    }
-}
-
-impl From<wit::Request> for Request {
-    fn from(request: wit::Request) -> Self {
-        Self {
-            kind: request.kind.into(),
-            n: request.n,
-            format: match request.format {
-                wit::Format::Decimal => Format::Decimal,
-                wit::Format::Scientific(significant) => Format::Scientific(significant),
-            },
-            proved: request.proved,
-        }
-    }
-}
-
 impl From<Count> for wit::Count {
     fn from(count: Count) -> Self {
         match count {
@@ -314,16 +286,6 @@ impl From<Verdict> for wit::Verdict {
         match verdict {
             Verdict::Right(miss_exponent) => Self::Right(miss_exponent),
             Verdict::Wrong(text) => Self::Wrong(text),
-        }
-    }
-}
-
-impl From<Error> for wit::Error {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Invalid(text) => Self::Invalid(text),
-            Error::TooLarge(text) => Self::TooLarge(text),
-            Error::Failed(text) => Self::Failed(text),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Exact factorials and their relatives: the component that Cocoon ships.
 //!
 //! The arithmetic is plain Rust and builds on every target; it knows nothing of
-//! WIT, WASI or the host. On WebAssembly three adapters join it (`bindings`,
+//! WIT, WASI or the host. On WebAssembly adapters join it (`bindings`, `convert`,
 //! `component` and `command`), which hold no arithmetic and make the crate a
-//! component of the world in `wit/`, and `runtime`, which stands in for `std`.
+//! component of the world in `wit/`, and `runtime`, which stands in for `std`. With
+//! the feature `reply`, `component` and `command` give way to `reply`, and the
+//! component only answers in one piece.
 //!
 //! ```
 //! use factorial::answer::compute;
@@ -87,9 +89,13 @@ pub mod zeros;
 // second one.
 #[cfg(all(target_family = "wasm", not(test)))]
 mod bindings;
-#[cfg(all(target_family = "wasm", not(test)))]
+#[cfg(all(target_family = "wasm", not(feature = "reply"), not(test)))]
 mod command;
-#[cfg(all(target_family = "wasm", not(test)))]
+#[cfg(all(target_family = "wasm", not(feature = "reply"), not(test)))]
 mod component;
+#[cfg(all(target_family = "wasm", not(test)))]
+mod convert;
+#[cfg(all(target_family = "wasm", feature = "reply", not(test)))]
+mod reply;
 #[cfg(all(target_family = "wasm", not(test)))]
 mod runtime;

@@ -111,8 +111,15 @@ impl Grants {
         self.link(&mut linker, component)
             .map_err(|error| ComponentError::Link(crate::engine::one_line(&error)))?;
         let ty = component.component_type();
-        for (name, _) in ty.imports(component.engine()) {
-            if Group::of(name).is_none() {
+        for (name, import) in ty.imports(component.engine()) {
+            // What an interface only names needs nobody to give it.
+            let needs_nothing = match &import.ty {
+                ComponentItem::ComponentInstance(interface) => interface
+                    .exports(component.engine())
+                    .all(|(_, item)| matches!(item.ty, ComponentItem::Type(_))),
+                _ => false,
+            };
+            if Group::of(name).is_none() && !needs_nothing {
                 return Err(ComponentError::Import(name.to_owned()));
             }
         }

@@ -222,11 +222,28 @@ impl<W: World> Component<W> {
         grants: &Grants,
     ) -> Result<Self, ComponentError> {
         let compiled = compile(engine, source).await?;
-        let sandboxes = fits(engine, &compiled, grants)?;
-        let memory_image_bytes = inspect::memory_image_bytes(&compiled);
+        Self::link(engine, &compiled, grants)
+    }
+
+    /// A component that is granted nothing, of `code` that the build made, or `None`
+    /// where that cannot be loaded.
+    pub(crate) fn of_code(engine: &Engine, code: &'static [u8]) -> Option<Self> {
+        let compiled = load_precompiled(engine, code);
+        let linked = compiled.and_then(|compiled| {
+            let linked = Self::link(engine, &compiled, &Grants::default());
+            linked.map_err(|error| error.to_string())
+        });
+        linked
+            .inspect_err(|reason| tracing::debug!(reason, "there is no shorter component"))
+            .ok()
+    }
+
+    fn link(engine: &Engine, compiled: &Compiled, grants: &Grants) -> Result<Self, ComponentError> {
+        let sandboxes = fits(engine, compiled, grants)?;
+        let memory_image_bytes = inspect::memory_image_bytes(compiled);
         let pre = grants
-            .linker(&compiled)?
-            .instantiate_pre(&compiled)
+            .linker(compiled)?
+            .instantiate_pre(compiled)
             .and_then(W::prepare)
             .map_err(|error| ComponentError::Link(one_line(&error)))?;
         Ok(Self {

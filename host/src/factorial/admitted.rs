@@ -6,26 +6,57 @@
 use std::pin::pin;
 
 use bytes::Bytes;
+use tracing::Span;
 
 use super::bindings::{Estimate, FactorialWorld, Grade, Request};
+use super::reply::ReplyWorld;
 use super::{digits, held_to_proof, held_to_reply, random_seed, span};
 use crate::channel::{Broadcast, Sender};
 use crate::error::RunError;
-use crate::limits::{Limit, REPLY_BYTES};
+use crate::limits::{Limit, Limits, REPLY_BYTES};
 use crate::meter::Meter;
 use crate::sandbox::Sandbox;
 use crate::span::failed;
 
 /// A request that has its sandbox.
 pub struct Admitted {
-    sandbox: Sandbox<FactorialWorld>,
+    sandbox: Place,
     request: Request,
     cost: Estimate,
     seed: Option<u64>,
 }
 
+/// A sandbox of the whole component, or of what answers in one piece.
+pub(super) enum Place {
+    Whole(Sandbox<FactorialWorld>),
+    Reply(Sandbox<ReplyWorld>),
+}
+
+impl Place {
+    fn span(&self) -> &Span {
+        match self {
+            Self::Whole(sandbox) => sandbox.span(),
+            Self::Reply(sandbox) => sandbox.span(),
+        }
+    }
+
+    fn meter(&self) -> &Meter {
+        match self {
+            Self::Whole(sandbox) => sandbox.meter(),
+            Self::Reply(sandbox) => sandbox.meter(),
+        }
+    }
+
+    fn limits(&self) -> &Limits {
+        match self {
+            Self::Whole(sandbox) => sandbox.limits(),
+            Self::Reply(sandbox) => sandbox.limits(),
+        }
+    }
+}
+
 impl Admitted {
-    pub(super) fn new(sandbox: Sandbox<FactorialWorld>, request: Request, cost: Estimate) -> Self {
+    pub(super) fn new(sandbox: Place, request: Request, cost: Estimate) -> Self {
         Self {
             sandbox,
             request,
@@ -62,15 +93,21 @@ impl Admitted {
 
     async fn ask_notation(&mut self) -> Result<String, RunError> {
         let Request { kind, n, .. } = self.request;
-        let notation = self
-            .sandbox
-            .run(async |store, component| {
-                component
-                    .cocoon_factorial_factorial()
-                    .call_notation(store, kind, n)
+        let notation = match &mut self.sandbox {
+            Place::Whole(sandbox) => {
+                sandbox
+                    .run(async |store, component| {
+                        let component = component.cocoon_factorial_factorial();
+                        component.call_notation(store, kind, n).await
+                    })
                     .await
-            })
-            .await??;
+            }
+            Place::Reply(sandbox) => {
+                sandbox
+                    .run(async |store, component| component.call_notation(store, kind, n).await)
+                    .await
+            }
+        }??;
         held_to_reply(notation)
     }
 
@@ -93,15 +130,21 @@ impl Admitted {
 
     async fn ask_reply(&mut self) -> Result<String, RunError> {
         let request = self.request;
-        let answer = self
-            .sandbox
-            .run(async |store, component| {
-                component
-                    .cocoon_factorial_factorial()
-                    .call_compute(store, request)
+        let answer = match &mut self.sandbox {
+            Place::Whole(sandbox) => {
+                sandbox
+                    .run(async |store, component| {
+                        let component = component.cocoon_factorial_factorial();
+                        component.call_compute(store, request).await
+                    })
                     .await
-            })
-            .await??;
+            }
+            Place::Reply(sandbox) => {
+                sandbox
+                    .run(async |store, component| component.call_compute(store, request).await)
+                    .await
+            }
+        }??;
         let answer = held_to_reply(answer)?;
         let value = self.sandbox.limits().get(Limit::Output);
         // What it said of its length may have been a bound, or a lie.
@@ -130,23 +173,20 @@ impl Admitted {
 
     /// As [`Admitted::send_to`], for whoever ends the channel.
     pub(crate) async fn send(&mut self, digits: &Broadcast<Bytes>) -> Result<Grade, RunError> {
-        match self.cost.output_bytes.most() {
-            Some(bytes) if bytes <= REPLY_BYTES => {
-                let answer = self.reply().await?;
-                digits.send(answer.into()).await?;
-                // A reply checks nothing at random: it is given no seed.
-                Ok(Grade::Proved)
-            }
-            _ => {
+        let short = self.cost.output_bytes.most();
+        let short = short.is_some_and(|bytes| bytes <= REPLY_BYTES);
+        let limits = self.sandbox.limits();
+        let cap_bytes = limits.get(Limit::Output);
+        match &mut self.sandbox {
+            Place::Whole(sandbox) if !short => {
                 let seed = match self.seed {
                     Some(seed) => seed,
                     None => random_seed()?,
                 };
                 let request = self.request;
-                let span = span!(self.sandbox, "digits", request.kind, request.n);
-                let cap_bytes = self.sandbox.limits().get(Limit::Output);
-                let deadline = Some(self.sandbox.deadline().clone());
-                let streaming = self.sandbox.run(async |store, component| {
+                let span = span!(sandbox, "digits", request.kind, request.n);
+                let deadline = Some(sandbox.deadline().clone());
+                let streaming = sandbox.run(async |store, component| {
                     store
                         .run_concurrent(async |accessor| {
                             let component = component.cocoon_factorial_factorial();
@@ -164,6 +204,13 @@ impl Admitted {
                     .await
                     .and_then(|grade| held_to_proof(request.proved, grade))
                     .inspect_err(|error| failed(&span, error))
+            }
+            // Only short answers come from the other one.
+            Place::Whole(_) | Place::Reply(_) => {
+                let answer = self.reply().await?;
+                digits.send(answer.into()).await?;
+                // A reply checks nothing at random: it is given no seed.
+                Ok(Grade::Proved)
             }
         }
     }

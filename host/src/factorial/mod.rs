@@ -10,6 +10,7 @@ mod bindings;
 mod digits;
 mod parts;
 mod record;
+mod reply;
 mod request;
 mod seed;
 mod verify;
@@ -32,6 +33,7 @@ use crate::sandbox::Sandbox;
 use crate::span::failed;
 
 pub use admitted::Admitted;
+use admitted::Place;
 use bindings::Error;
 pub use bindings::{
     Count, Estimate, FactorialWorld, Facts, Format, Grade, Kind, Request, Step, Verdict,
@@ -40,6 +42,7 @@ pub use bindings::{
 pub(crate) use parts::Part;
 pub use parts::Plan;
 pub use record::{FactsRecord, Graded, miss_probability};
+use reply::ReplyWorld;
 pub use request::{FORMATS, KINDS, ONE_OF_EACH_KIND};
 pub use seed::random_seed;
 
@@ -81,6 +84,8 @@ pub struct Factorial(Arc<Inner>);
 
 struct Inner {
     component: Component<FactorialWorld>,
+    /// The same with only what answers in one piece, if it is the bundled one.
+    reply: Option<Component<ReplyWorld>>,
     pool: Pool,
     /// The same request always costs the same.
     costs: Cache<Request, Estimate>,
@@ -95,8 +100,13 @@ impl Factorial {
     pub async fn load(engine: &Engine, source: &Source) -> Result<Self, ComponentError> {
         let component = Component::load(engine, source, &Grants::default()).await?;
         let pool = Pool::new(engine, component.sandboxes());
+        let reply = match source {
+            Source::Bundled { .. } => Component::of_code(engine, &reply::CODE),
+            Source::Bytes(_) | Source::File(_) => None,
+        };
         Ok(Self(Arc::new(Inner {
             component,
+            reply,
             pool,
             costs: Cache::new(COSTS_REMEMBERED),
         })))
@@ -161,7 +171,7 @@ impl Factorial {
     async fn find_room(&self, request: Request, deadline: &Deadline) -> Result<Admitted, RunError> {
         if let Some(cost) = self.0.costs.get(&request) {
             let cap_bytes = self.check(&request, &cost)?;
-            let sandbox = self.sandbox(cap_bytes, deadline).await?;
+            let sandbox = self.place(cap_bytes, &cost, deadline).await?;
             return Ok(Admitted::new(sandbox, request, cost));
         }
         let first_bytes = self.first_cap_bytes();
@@ -174,7 +184,25 @@ impl Factorial {
         } else {
             sandbox.lower_cap(cap_bytes);
         }
-        Ok(Admitted::new(sandbox, request, cost))
+        Ok(Admitted::new(Place::Whole(sandbox), request, cost))
+    }
+
+    /// A sandbox for a request whose cost is known: of no more than the answer
+    /// needs.
+    async fn place(
+        &self,
+        cap_bytes: u64,
+        cost: &Estimate,
+        deadline: &Deadline,
+    ) -> Result<Place, RunError> {
+        let most = cost.output_bytes.most();
+        match &self.0.reply {
+            Some(reply) if most.is_some_and(|bytes| bytes <= REPLY_BYTES) => {
+                let permit = self.permit(cap_bytes, deadline).await?;
+                Ok(Place::Reply(Sandbox::new(reply, permit, None).await?))
+            }
+            _ => Ok(Place::Whole(self.sandbox(cap_bytes, deadline).await?)),
+        }
     }
 
     /// Asks for the cost in a sandbox that is there, and remembers it.
@@ -294,9 +322,13 @@ impl Factorial {
         cap_bytes: u64,
         deadline: &Deadline,
     ) -> Result<Sandbox<FactorialWorld>, RunError> {
-        let cap_bytes = cap_bytes.min(self.limits().get(Limit::SandboxMemory));
-        let permit = self.0.pool.admit(cap_bytes, deadline).await?;
+        let permit = self.permit(cap_bytes, deadline).await?;
         self.sandbox_in(permit).await
+    }
+
+    async fn permit(&self, cap_bytes: u64, deadline: &Deadline) -> Result<Permit, RunError> {
+        let cap_bytes = cap_bytes.min(self.limits().get(Limit::SandboxMemory));
+        self.0.pool.admit(cap_bytes, deadline).await
     }
 
     /// A fresh sandbox in a place that was admitted.

@@ -1,0 +1,84 @@
+//! The world `reply`: the bundled component once more, with only what answers in
+//! one piece.
+//!
+//! It imports no function and has no streams, so that a sandbox of it has one core
+//! instance and few tables to fill, and starts in a part of the time. Its answers
+//! are those of the whole component, whose code it is. What knows that an answer is
+//! short takes a sandbox of it.
+
+use wasmtime::Store;
+use wasmtime::component::{ComponentExportIndex, Instance, InstancePre};
+
+use super::bindings::{Error, Kind, Request, call};
+use crate::component::{State, World};
+
+/// The code of the component, which the build made.
+pub(super) static CODE: [u8; include_bytes!(concat!(env!("OUT_DIR"), "/reply.code")).len()] =
+    *include_bytes!(concat!(env!("OUT_DIR"), "/reply.code"));
+
+/// Components of the world `cocoon:factorial/reply`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReplyWorld;
+
+/// A linked component, and where its functions are.
+pub(super) struct Prepared {
+    pre: InstancePre<State>,
+    functions: Functions,
+}
+
+/// The functions of an instance.
+pub(super) struct Exports {
+    instance: Instance,
+    functions: Functions,
+}
+
+#[derive(Clone, Copy)]
+struct Functions {
+    notation: ComponentExportIndex,
+    compute: ComponentExportIndex,
+}
+
+impl World for ReplyWorld {
+    type Pre = Prepared;
+    type Exports = Exports;
+
+    fn prepare(pre: InstancePre<State>) -> wasmtime::Result<Prepared> {
+        let function = |name: &str| {
+            let found = pre.component().get_export_index(None, name);
+            found.ok_or_else(|| wasmtime::Error::msg(format!("it has no {name}")))
+        };
+        let functions = Functions {
+            notation: function("notation")?,
+            compute: function("compute")?,
+        };
+        Ok(Prepared { pre, functions })
+    }
+
+    async fn instantiate(pre: &Prepared, store: &mut Store<State>) -> wasmtime::Result<Exports> {
+        let instance = pre.pre.instantiate_async(store).await?;
+        let functions = pre.functions;
+        Ok(Exports {
+            instance,
+            functions,
+        })
+    }
+}
+
+impl Exports {
+    pub(super) async fn call_notation(
+        &self,
+        store: &mut Store<State>,
+        kind: Kind,
+        n: u64,
+    ) -> wasmtime::Result<Result<String, Error>> {
+        call(&self.instance, store, self.functions.notation, (kind, n)).await
+    }
+
+    pub(super) async fn call_compute(
+        &self,
+        store: &mut Store<State>,
+        request: Request,
+    ) -> wasmtime::Result<Result<String, Error>> {
+        call(&self.instance, store, self.functions.compute, (request,)).await
+    }
+}
