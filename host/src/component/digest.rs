@@ -37,7 +37,7 @@ impl FromStr for Digest {
         let read = |hex: &str| -> Option<[u8; 32]> {
             let mut bytes = [0; 32];
             let digits = hex.as_bytes();
-            if digits.len() != 2 * bytes.len() || !digits.iter().all(is_digit) {
+            if digits.len() != 2 * bytes.len() || !digits.iter().copied().all(is_digit) {
                 return None;
             }
             for (byte, digits) in bytes.iter_mut().zip(hex.as_bytes().chunks(2)) {
@@ -56,7 +56,7 @@ impl FromStr for Digest {
 }
 
 /// Upper case is another name of the same content, which none may have.
-fn is_digit(digit: &u8) -> bool {
+fn is_digit(digit: u8) -> bool {
     matches!(digit, b'0'..=b'9' | b'a'..=b'f')
 }
 

@@ -145,7 +145,7 @@ impl<'a> Registry<'a> {
             StatusCode::OK => Ok(answer),
             StatusCode::UNAUTHORIZED => Err(self.refused()),
             StatusCode::FORBIDDEN => Err(RegistryError::Denied {
-                reference: self.reference.clone(),
+                reference: self.reference.to_string(),
             }),
             StatusCode::NOT_FOUND => Err(RegistryError::Unknown {
                 what: what.to_owned(),

@@ -1,7 +1,6 @@
 //! Why a registry did not hand a component out.
 
 use crate::component::digest::Digest;
-use crate::component::reference::Reference;
 use crate::limits::{Limit, REGISTRY_ANSWER_BYTES};
 
 /// Why a component cannot be pulled.
@@ -57,7 +56,7 @@ pub enum RegistryError {
     )]
     Denied {
         /// What was asked for.
-        reference: Reference,
+        reference: String,
     },
     /// It has no such thing.
     #[error(
@@ -83,7 +82,7 @@ pub enum RegistryError {
     #[error("{reference} is not a component but {what}")]
     NotAComponent {
         /// The artifact.
-        reference: Reference,
+        reference: String,
         /// What it is instead.
         what: String,
     },
@@ -92,7 +91,7 @@ pub enum RegistryError {
         Limit::ComponentSize.format(*.value), Limit::ComponentSize.format(*.size_bytes), Limit::ComponentSize.spec().flag)]
     TooLarge {
         /// The component.
-        reference: Reference,
+        reference: String,
         /// Its size.
         size_bytes: u64,
         /// The limit in bytes.
@@ -112,7 +111,7 @@ pub enum RegistryError {
         Limit::PullTime.format(*.value), Limit::PullTime.spec().flag)]
     TooSlow {
         /// The component.
-        reference: Reference,
+        reference: String,
         /// The limit in milliseconds.
         value: u64,
     },

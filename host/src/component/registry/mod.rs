@@ -38,7 +38,7 @@ pub(super) async fn pull(
     match tokio::time::timeout(Duration::from_millis(value), pulling).await {
         Ok(pulled) => pulled,
         Err(_) => Err(RegistryError::TooSlow {
-            reference: reference.clone(),
+            reference: reference.to_string(),
             value,
         }),
     }
@@ -61,12 +61,12 @@ async fn fetch(
     };
     let Layer { digest, size_bytes } =
         manifest::layer(&manifest).map_err(|what| RegistryError::NotAComponent {
-            reference: reference.clone(),
+            reference: reference.to_string(),
             what,
         })?;
     if size_bytes > most {
         return Err(RegistryError::TooLarge {
-            reference: reference.clone(),
+            reference: reference.to_string(),
             size_bytes,
             value: most,
         });
@@ -77,7 +77,7 @@ async fn fetch(
         None => registry.blob(digest, size_bytes).await?,
     };
     recognise(&component).map_err(|what| RegistryError::NotAComponent {
-        reference: reference.clone(),
+        reference: reference.to_string(),
         what: what.to_owned(),
     })?;
     // The manifest comes last: where it is, the component is too.
