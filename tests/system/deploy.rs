@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cocoon::limits::{Limit, Limits, SMALL_JOB_BYTES, TELEMETRY_FLUSH_MS};
@@ -118,7 +118,7 @@ fn machine(memory_bytes: u64) -> Machine {
     }
 }
 
-fn kustomizations(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
+fn kustomizations(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
@@ -324,11 +324,7 @@ fn the_network_policy_lets_spans_out_where_the_collector_takes_them() {
     };
     let manifests = build("base");
     let egress = &of_kind(&manifests, "NetworkPolicy")["spec"]["egress"];
-    let open: Vec<_> = egress[1]["ports"]
-        .as_array()
-        .expect("ports")
-        .iter()
-        .collect();
-    let open: Vec<_> = open.into_iter().map(|open| open["port"].as_u64()).collect();
+    let open = egress[1]["ports"].as_array().expect("ports").iter();
+    let open: Vec<_> = open.map(|open| open["port"].as_u64()).collect();
     assert_eq!(open, [Some(port("grpc")), Some(port("http"))]);
 }

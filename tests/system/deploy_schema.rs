@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 use crate::kustomize::{BUILDS, build, of_kind};
 
-/// OpenShift's Route, as far as it is used: the Kubernetes API has none.
+/// A `Route`, as far as it is used: the API has none.
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Route {
