@@ -10,8 +10,7 @@ use cocoon::limits::{Limit, Limits, SMALL_JOB_BYTES, TELEMETRY_FLUSH_MS};
 use cocoon::machine::Machine;
 use serde_json::{Value, json};
 
-use crate::cli::json_lines;
-use crate::harness::{Ended, cocoon, ended, printed};
+use crate::harness::{Ended, cocoon, ended, json_lines, printed};
 use crate::kustomize::{BUILDS, build, deploy, document, files_and_listed, of_kind};
 use crate::serving::{Serving, status_of};
 
