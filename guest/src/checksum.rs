@@ -4,7 +4,6 @@
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    clippy::cast_possible_wrap,
     reason = "residues are taken apart into halves of 31 bits"
 )]
 

@@ -8,6 +8,8 @@
 //! together they are the last step of the whole transform, with the same bound on
 //! its errors. [`Joiner`] does that step while the other half is still coming in.
 
+#![expect(clippy::cast_precision_loss, reason = "lengths are below 2^32")]
+
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -68,7 +70,7 @@ pub(crate) fn product(one: Vec<i32>, two: Vec<i32>, part: Shape, half: Half) -> 
     drop(two);
     Transform::default().multiply(&mut points, Other::Whole(&mut other), part);
     drop(other);
-    ramp.for_each_mut(&mut points, |point, turn| point.times_conjugate(turn));
+    ramp.for_each_mut(&mut points, Complex::times_conjugate);
     HalfProduct {
         points,
         bound: bound::distance_of_halves(part, square_root_above(one_square * two_square)),

@@ -138,6 +138,10 @@ impl Scale {
     }
 
     /// Two coefficients as integers.
+    #[expect(
+        clippy::inline_always,
+        reason = "a few instructions in innermost loops"
+    )]
     #[inline(always)]
     pub(crate) fn integers(&mut self, coefficients: Pair) -> Pair {
         let scaled = coefficients.times(self.factor);

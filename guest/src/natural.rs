@@ -8,7 +8,6 @@
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
     clippy::cast_sign_loss,
-    clippy::cast_possible_wrap,
     reason = "digits and limbs are small; what is cast is bounded where it stands"
 )]
 

@@ -14,6 +14,7 @@
     reason = "steps are few, and a share is no more than the whole"
 )]
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -185,7 +186,7 @@ pub struct Performance {
     /// The residue of their product.
     residue: u64,
     /// Both halves of it, where they are put together here.
-    joiner: Option<Joiner>,
+    joiner: Option<Box<Joiner>>,
 }
 
 impl Performance {
@@ -236,7 +237,7 @@ impl Performance {
             && let Some([one, two]) = self.both()
         {
             let (half, places) = self.half(one, two, Half::Second);
-            let joiner = Joiner::new(half.points, places);
+            let joiner = Box::new(Joiner::new(half.points, places));
             return Ok(Incoming::half(joiner, self.residue));
         }
         // Parts are about equally long.
@@ -362,7 +363,7 @@ impl Performance {
         (product, places)
     }
 
-    fn join(&mut self, joiner: Joiner) -> Result<Pieces, Error> {
+    fn join(&mut self, joiner: Box<Joiner>) -> Result<Pieces, Error> {
         let places = joiner.places();
         let limbs = joiner.finish().ok_or_else(wrong_product)?;
         let product = Natural::from_limbs(places, limbs);

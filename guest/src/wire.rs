@@ -6,6 +6,7 @@
 //! so that whatever was changed on its way is found out. The heap never holds more
 //! than the head announces, nor that more than the receiver expects.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -215,7 +216,7 @@ enum Awaited {
     /// A number of at most so many limbs.
     Number { limbs_max: usize, limbs: Vec<i32> },
     /// The first half of a product with this residue.
-    Half { joiner: Joiner, residue: u64 },
+    Half { joiner: Box<Joiner>, residue: u64 },
 }
 
 impl Awaited {
@@ -232,7 +233,7 @@ pub(crate) enum Arrived {
     /// A number.
     Number(Message),
     /// The other half, which was joined as it came.
-    Joined(Joiner, Checks),
+    Joined(Box<Joiner>, Checks),
 }
 
 impl Incoming {
@@ -243,7 +244,7 @@ impl Incoming {
     }
 
     /// The first half of a product with this residue.
-    pub(crate) fn half(joiner: Joiner, residue: u64) -> Self {
+    pub(crate) fn half(joiner: Box<Joiner>, residue: u64) -> Self {
         Self::new(Awaited::Half { joiner, residue })
     }
 

@@ -45,7 +45,8 @@ fn assert_kept(home: &Home, mut digests: Vec<Digest>) {
     for (file, digest) in kept.iter().zip(&found) {
         assert!(
             file.ends_with(format!("cocoon/blobs/sha256/{}", digest.hex())),
-            "{file:?}"
+            "{}",
+            file.display()
         );
     }
     digests.sort_by_key(Digest::hex);

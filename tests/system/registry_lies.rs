@@ -34,7 +34,7 @@ fn serving(manifest: &str, layer: &[u8]) -> String {
             } else {
                 &layer
             },
-        )
+        );
     })
 }
 
@@ -129,7 +129,7 @@ fn another_length_is_refused() {
             } else {
                 &half
             },
-        )
+        );
     });
     refused(
         &format!("{address}/tool"),
@@ -147,7 +147,7 @@ fn an_answer_without_end_is_not_read_to_its_end() {
                 return send(stream, &manifest);
             }
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
-            let piece = [&b"10000\r\n"[..], &[b' '; 0x10000], b"\r\n"].concat();
+            let piece = [&b"10000\r\n"[..], &vec![b' '; 0x10000], b"\r\n"].concat();
             while stream.write_all(&piece).is_ok() {}
         })
     };
@@ -274,7 +274,7 @@ fn nothing_leads_away_from_encryption_or_round_in_circles() {
             } else {
                 &elsewhere
             },
-        )
+        );
     });
     let printed = Home::new().printed(&["exec", &format!("oci://{address}/tool"), "--", "12"]);
     assert_eq!(printed, "12: 2 2 3\n");

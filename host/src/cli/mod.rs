@@ -83,7 +83,7 @@ enum Command {
 /// What the commands that compute factorials have in common.
 #[derive(Debug, Args)]
 struct FactorialArgs {
-    /// A component of the factorial world, in a file or at oci://REFERENCE, instead of the one that is built in
+    /// A component of the factorial world, in a file or at `oci://REFERENCE`, instead of the one that is built in
     #[arg(long, value_name = "FILE", env = "COCOON_COMPONENT", value_parser = location(), value_hint = ValueHint::FilePath)]
     component: Option<Location>,
     /// One JSON object a line instead of text
@@ -99,7 +99,7 @@ struct FactorialArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Registries")]
 struct RegistryArgs {
-    /// Keep components from registries in DIR [default: cocoon in $XDG_CACHE_HOME or in ~/.cache]
+    /// Keep components from registries in DIR [default: cocoon in `$XDG_CACHE_HOME` or in ~/.cache]
     #[arg(
         long,
         value_name = "DIR",

@@ -210,16 +210,17 @@ impl Server {
             ended = connection.as_mut() => Some(ended),
             _ = may_end.as_mut() => None,
         };
-        let ended = match ended {
-            Some(ended) => ended,
+        let ended = if let Some(ended) = ended {
+            ended
+        } else {
             // Here, so that no byte is read between the last look and the end.
-            None => tokio::select! {
+            tokio::select! {
                 ended = connection.as_mut() => ended,
                 () = self.to_end(&activity, &ending) => {
                     connection.as_mut().graceful_shutdown();
                     connection.as_mut().await
                 }
-            },
+            }
         };
         if let Err(error) = ended {
             tracing::debug!(error, "a connection broke off");

@@ -24,7 +24,7 @@ use crate::cli::{RegistryArgs, engine, location};
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct Exec {
-    /// The component, of any world with `wasi:cli/run`, in a file or at oci://REFERENCE
+    /// The component, of any world with `wasi:cli/run`, in a file or at `oci://REFERENCE`
     #[arg(value_name = "FILE", value_parser = location(), value_hint = ValueHint::FilePath)]
     component: Location,
     /// How often it is run, each time in a sandbox of its own

@@ -43,13 +43,12 @@ pub(crate) struct Health {
 
 impl Health {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let (address, url) = match &self.url {
-            Some(url) => (host(url), url.to_string()),
-            None => {
-                let address = reachable(self.listen).to_string();
-                let url = format!("http://{address}/healthz");
-                (address, url)
-            }
+        let (address, url) = if let Some(url) = &self.url {
+            (host(url), url.to_string())
+        } else {
+            let address = reachable(self.listen).to_string();
+            let url = format!("http://{address}/healthz");
+            (address, url)
         };
         let unwell = |why: String| Failure::Programs(format!("{url} is not well: {why}"));
         let status = match timeout(self.timeout, ask(&address, &url)).await {

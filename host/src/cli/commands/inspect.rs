@@ -13,7 +13,7 @@ use crate::cli::{RegistryArgs, engine, location};
 
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
-    /// The component, in a file or at oci://REFERENCE; the one that is built in if none is given
+    /// The component, in a file or at `oci://REFERENCE`; the one that is built in if none is given
     #[arg(value_name = "FILE", value_parser = location(), value_hint = ValueHint::FilePath)]
     component: Option<Location>,
     #[command(flatten)]

@@ -30,7 +30,7 @@ pub(crate) struct Serve {
         hide_env_values = true
     )]
     listen: SocketAddr,
-    /// A component of the factorial world, in a file or at oci://REFERENCE, instead of the one that is built in
+    /// A component of the factorial world, in a file or at `oci://REFERENCE`, instead of the one that is built in
     #[arg(
         long,
         value_name = "FILE",
