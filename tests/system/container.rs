@@ -1,8 +1,8 @@
 //! Containers of the image, by the Docker engine.
 //!
 //! `COCOON_IMAGE` names the image, and then the engine and the image must be there.
-//! Otherwise the image `cocoon` is tried if there is one, and it is told what was
-//! skipped. A container ends with its [`Container`].
+//! Otherwise the image `cocoon` is tried if there is one of this commit, and it is told
+//! what was skipped. A container ends with its [`Container`].
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -35,7 +35,11 @@ pub(crate) fn images() -> Option<&'static [String; 2]> {
         let named = std::env::var(VARIABLE).ok();
         let name = named.clone().unwrap_or_else(|| "cocoon".to_owned());
         let images = [name.clone(), format!("{name}-lean")];
-        let missing = missing(&images);
+        // Images of another commit are those of another program.
+        let missing = missing(&images).or_else(|| match named {
+            None => another_commit(&images),
+            Some(_) => None,
+        });
         match (missing, named) {
             (None, _) => Some(images),
             (Some(why), None) => {
@@ -60,6 +64,19 @@ fn missing(images: &[String; 2]) -> Option<String> {
     images.iter().find_map(|image| {
         let inspected = docker(&["image", "inspect", image]);
         (inspected.code != Some(0)).then(|| format!("{image} is not built; .ci/docker does that"))
+    })
+}
+
+/// Why the images are not of the commit that is checked out.
+fn another_commit(images: &[String; 2]) -> Option<String> {
+    let head = Command::new("git").args(["rev-parse", "HEAD"]).output();
+    let head = head
+        .ok()
+        .and_then(|head| String::from_utf8(head.stdout).ok());
+    images.iter().find_map(|image| {
+        let label = &known(image)["Config"]["Labels"]["org.opencontainers.image.revision"];
+        let same = label.as_str().is_some() && label.as_str() == head.as_deref().map(str::trim);
+        (!same).then(|| format!("{image} is of another commit; .ci/docker builds it anew"))
     })
 }
 
