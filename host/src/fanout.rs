@@ -27,7 +27,7 @@ use tracing::{Instrument as _, Span};
 use crate::channel::{Broadcast, Receiver, Sender, channel};
 use crate::error::RunError;
 use crate::factorial::{Admitted, Estimate, Factorial, Grade, Part, Plan, Request, random_seed};
-use crate::limits::{AUTO_PROCESSORS_MIN, FAN_OUT_MAX};
+use crate::limits::{AUTO_PROCESSORS_MIN, FAN_OUT_MAX, PLAN_STEPS_PER_SANDBOX};
 use crate::meter::Meter;
 use crate::pool::Permit;
 use crate::span::failed;
@@ -41,6 +41,23 @@ pub enum Width {
     /// Up to so many, from 1 to [`FAN_OUT_MAX`]. It is an error where they do
     /// not fit.
     UpTo(u32),
+}
+
+impl Width {
+    /// The most sandboxes that one number takes.
+    pub fn sandboxes_max(self) -> u64 {
+        u64::from(self.sandboxes()) * u64::from(PLAN_STEPS_PER_SANDBOX)
+    }
+
+    fn sandboxes(self) -> u32 {
+        match self {
+            Self::Auto => match processors() {
+                few if few < AUTO_PROCESSORS_MIN => 1,
+                many => many,
+            },
+            Self::UpTo(sandboxes) => sandboxes.clamp(1, FAN_OUT_MAX),
+        }
+    }
 }
 
 /// How far a fan-out is.
@@ -162,13 +179,7 @@ async fn find_room(
     request: Request,
     width: Width,
 ) -> Result<Work, RunError> {
-    let sandboxes = match width {
-        Width::Auto => match processors() {
-            few if few < AUTO_PROCESSORS_MIN => 1,
-            many => many,
-        },
-        Width::UpTo(sandboxes) => sandboxes.clamp(1, FAN_OUT_MAX),
-    };
+    let sandboxes = width.sandboxes();
     if sandboxes == 1 {
         let admitted = factorial.admit(request).await?;
         Ok(Work::One(Box::new(admitted)))

@@ -106,8 +106,8 @@ pub const AUTO_PROCESSORS_MIN: u32 = 4;
 pub const ITEMS_AT_ONCE: usize = 32;
 /// Requests that one connection may have at once.
 pub const CONNECTION_STREAMS: u32 = 128;
-/// The most steps that a plan for one number may have.
-pub const PLAN_STEPS: usize = 256;
+/// The most steps that a plan for one number may have, for each sandbox at work.
+pub const PLAN_STEPS_PER_SANDBOX: u32 = 4;
 /// Memory of a sandbox that checks digits, for which the contract has no promise.
 pub const VERIFY_BYTES: u64 = 8 << 20;
 /// The most that is read of an answer of a registry that is no component: what the

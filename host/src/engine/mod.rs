@@ -4,6 +4,7 @@
 //! bounded by the number of sandboxes it was made for.
 
 mod config;
+mod huge_pages;
 mod ticker;
 
 use std::sync::Arc;
@@ -93,6 +94,9 @@ impl Engine {
                 (inner, Layout::Unreserved)
             }
         };
+        if layout == pooled {
+            huge_pages::advise();
+        }
         let ticker =
             Ticker::start(&inner).map_err(|error| EngineError::Start(error.to_string()))?;
         Ok(Self {

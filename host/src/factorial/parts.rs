@@ -14,7 +14,7 @@ use super::{Factorial, digits, held_to_proof, span};
 use crate::channel::{Broadcast, Inlet, Receiver, Sender};
 use crate::deadline::Deadline;
 use crate::error::RunError;
-use crate::limits::{Limit, PLAN_STEPS};
+use crate::limits::{Limit, PLAN_STEPS_PER_SANDBOX};
 use crate::pool::Permit;
 use crate::sandbox::Sandbox;
 use crate::span::failed;
@@ -99,7 +99,7 @@ impl Factorial {
             })
             .await
             .and_then(|steps| Ok(steps?))
-            .and_then(|steps| check(&steps).map(|()| steps))
+            .and_then(|steps| check(&steps, sandboxes).map(|()| steps))
             .inspect_err(|error| failed(&span, error))?;
         Ok(Plan {
             request,
@@ -203,11 +203,12 @@ impl Factorial {
 
 /// Whether the steps can be run: in their order, each read by another, and no
 /// more than can be kept track of.
-fn check(steps: &[Step]) -> Result<(), RunError> {
+fn check(steps: &[Step], sandboxes: u32) -> Result<(), RunError> {
     let wrong = |what: String| Err(RunError::Failed(format!("its plan is none: {what}")));
-    if steps.is_empty() || steps.len() > PLAN_STEPS {
+    let most = sandboxes.saturating_mul(PLAN_STEPS_PER_SANDBOX);
+    if steps.is_empty() || steps.len() > most as usize {
         return wrong(format!(
-            "it has {} steps, and must have 1 to {PLAN_STEPS}",
+            "it has {} steps, and must have 1 to {most}",
             steps.len()
         ));
     }
@@ -248,7 +249,7 @@ mod tests {
     #[test]
     fn plans_that_can_be_run_are_told_from_others() {
         for plan in [&[&[][..]][..], &[&[], &[], &[0, 1]], &[&[], &[0], &[0, 1]]] {
-            assert_eq!(check(&steps(plan)), Ok(()), "{plan:?}");
+            assert_eq!(check(&steps(plan), 1), Ok(()), "{plan:?}");
         }
         for (plan, word) in [
             (&[][..], "0 steps"),
@@ -257,9 +258,9 @@ mod tests {
             (&[&[], &[u32::MAX]], "not one before"),
             (&[&[], &[0, 0]], "twice"),
             (&[&[], &[], &[0]], "nobody reads step 1"),
-            (&[&[][..]; PLAN_STEPS + 1], "257 steps"),
+            (&[&[][..]; 9], "9 steps, and must have 1 to 8"),
         ] {
-            let error = check(&steps(plan)).expect_err(word).to_string();
+            let error = check(&steps(plan), 2).expect_err(word).to_string();
             assert!(error.contains(word), "{error}");
         }
     }

@@ -49,7 +49,7 @@ impl Compute {
             format: self.format,
             proved: self.proved,
         };
-        let factorial = self.common.load().await?;
+        let factorial = self.common.load(self.fan_out.sandboxes_max()).await?;
         let work = FanOut::admit(&factorial, request, self.fan_out).await?;
         let mut parts = work.progress();
         let progress = progress(work.cost().output_bytes.most());

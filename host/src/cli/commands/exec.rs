@@ -81,7 +81,7 @@ struct Batch {
 
 impl Exec {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let engine = engine(&self.limits.limits)?;
+        let engine = engine(&self.limits.limits, self.instances)?;
         let grants = Grants {
             dirs: self.dirs,
             env: self.env,

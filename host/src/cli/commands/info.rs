@@ -21,7 +21,7 @@ pub(crate) struct Info {
 
 impl Info {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let factorial = self.common.load().await?;
+        let factorial = self.common.load(1).await?;
         let facts = factorial.info(self.kind, self.n).await?;
         let mut output = Output::stdout();
         if self.common.json {

@@ -24,7 +24,7 @@ pub(crate) struct Inspect {
 
 impl Inspect {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let engine = engine(&self.limits.limits)?;
+        let engine = engine(&self.limits.limits, 1)?;
         let component = self.component.as_ref();
         let source = self
             .registries

@@ -18,7 +18,7 @@ pub(crate) struct Kinds {
 
 impl Kinds {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let factorial = self.common.load().await?;
+        let factorial = self.common.load(ONE_OF_EACH_KIND.len() as u64).await?;
         let n = self.n;
         let requests = ONE_OF_EACH_KIND.map(|kind| Request::decimal(kind, n));
         // What cannot be finished is not begun.

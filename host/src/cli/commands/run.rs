@@ -18,7 +18,7 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let factorial = self.common.load().await?;
+        let factorial = self.common.load(self.n).await?;
         // What cannot be finished is not begun: the last line is the largest.
         let last = Request::decimal(Kind::Factorial, self.n);
         drop(factorial.admit(last).await?);

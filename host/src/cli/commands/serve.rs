@@ -63,7 +63,7 @@ impl Serve {
         };
         // Before anybody is told that it serves.
         let mut signals = Signals::listen()?;
-        let engine = engine(&self.limits.limits)?;
+        let engine = engine(&self.limits.limits, u64::MAX)?;
         let component = self.component.as_ref();
         let source = self
             .registries

@@ -53,7 +53,7 @@ impl Verify {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let file = open(&self.file).await?;
         let seed = self.seed.map_or_else(random_seed, Ok)?;
-        let factorial = self.common.load().await?;
+        let factorial = self.common.load(1).await?;
         let (sender, digits) = channel();
         let (read, verdict) = tokio::join!(
             feed(file, sender, &self.file),
