@@ -2,7 +2,7 @@
 //! is carried to the next.
 //!
 //! A carry may run through all places, but need not at once: limbs are balanced
-//! around zero and may be a little too large, so that three rounds in which
+//! around zero and may be a little too large, so that two or three rounds in which
 //! every place hands on its own excess are enough, and those are done for all
 //! places alike, two at a time.
 
@@ -26,22 +26,22 @@ pub(crate) const COEFFICIENT_MAX: f64 = (1_u64 << 51) as f64;
 /// Limbs by which a sum may be longer than its terms.
 pub(crate) const CARRY_LIMBS: usize = 4;
 
-/// Carries from the places that were seen to those that follow.
+/// Carries from the places that were seen to those that follow, in some rounds.
 #[derive(Clone)]
-pub(crate) struct Carry {
+pub(crate) struct Carry<const ROUNDS: usize> {
     base: Pair,
     inverse: Pair,
     /// What the last two places hand on, in each round.
-    rounds: [Pair; 3],
+    rounds: [Pair; ROUNDS],
 }
 
-impl Carry {
+impl<const ROUNDS: usize> Carry<ROUNDS> {
     pub(crate) fn new(base: i64) -> Self {
         let base = base as f64;
         Self {
             base: Pair::both(base),
             inverse: Pair::both(1.0 / base),
-            rounds: [Pair::both(0.0); 3],
+            rounds: [Pair::both(0.0); ROUNDS],
         }
     }
 
@@ -58,10 +58,16 @@ impl Carry {
         limbs
     }
 
+    /// The largest coefficient that leaves limbs of at most their base: each round
+    /// divides what is handed on by it.
+    pub(crate) fn short_max(base: i64) -> f64 {
+        let base = base as f64;
+        (0..ROUNDS).fold(base, |power, _| power * base) / 4.0
+    }
+
     /// What is carried to the place after the last.
     pub(crate) fn rest(&self) -> f64 {
-        let [one, two, three] = self.rounds.map(Pair::second);
-        one + two + three
+        self.rounds.iter().map(|round| round.second()).sum()
     }
 }
 
@@ -69,13 +75,12 @@ impl Carry {
 /// in a loop is fetched anew each time around.
 pub(crate) const ROW_PAIRS: usize = 4;
 
-/// The limbs of coefficients in a row, what is carried out of the last, and the
-/// largest coefficient.
+/// The limbs of coefficients in a row, and what is carried out of the last.
 pub(crate) fn limbs_of_row(
     coefficients: impl ExactSizeIterator<Item = [Pair; ROW_PAIRS]>,
     base: i64,
-) -> (Vec<i32>, f64, f64) {
-    let mut carry = Carry::new(base);
+) -> (Vec<i32>, f64) {
+    let mut carry = Carry::<2>::new(base);
     let mut limbs = Vec::with_capacity(2 * ROW_PAIRS * coefficients.len() + CARRY_LIMBS);
     let mut largest = Pair::both(0.0);
     for pairs in coefficients {
@@ -86,12 +91,11 @@ pub(crate) fn limbs_of_row(
         }
         limbs.extend_from_slice(&row);
     }
-    let largest = largest.first().max(largest.second());
     let mut rest = carry.rest();
-    if largest > short_max(base) {
+    if largest.first().max(largest.second()) > Carry::<2>::short_max(base) {
         rest += shorten(&mut limbs, base);
     }
-    (limbs, rest, largest)
+    (limbs, rest)
 }
 
 /// Adds `carry` to the first limb, makes every limb at least 0 and below the
@@ -115,14 +119,7 @@ pub(crate) fn settle(limbs: &mut [i32], carry: i64, base: i64) -> i64 {
     carry
 }
 
-/// The largest coefficient that leaves limbs of at most their base: three rounds
-/// hand on what is above the cube of it.
-pub(crate) fn short_max(base: i64) -> f64 {
-    let square = base as f64 * base as f64;
-    square * square / 4.0
-}
-
-/// Makes limbs short that three rounds left too long, place by place. Returns
+/// Makes limbs short that the rounds left too long, place by place. Returns
 /// what is carried out of the last.
 pub(crate) fn shorten(limbs: &mut [i32], base: i64) -> f64 {
     let mut carry = 0;

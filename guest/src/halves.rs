@@ -122,7 +122,7 @@ pub(crate) struct Joiner {
     joined: usize,
     /// Four quarters, one after the other.
     limbs: Vec<i32>,
-    carries: [Carry; 4],
+    carries: [Carry<3>; 4],
     scale: Scale,
     /// Not a number where one of the points was none, or infinite.
     spoiled: Pair,
@@ -202,7 +202,7 @@ impl Joiner {
         for (index, carry) in self.carries.iter().enumerate() {
             carry::add(&mut limbs, (index + 1) * quarter, carry.rest(), base);
         }
-        if rounding.largest() > carry::short_max(base) {
+        if rounding.largest() > Carry::<3>::short_max(base) {
             let rest = carry::shorten(&mut limbs, base);
             let length = limbs.len();
             carry::add(&mut limbs, length, rest, base);

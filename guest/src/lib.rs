@@ -24,9 +24,9 @@
 //! | --- | --- |
 //! | [`request`], [`error`], [`notation`] | what can be asked, why not, and how it is written |
 //! | [`small`] | results of up to 128 bits, without allocation |
-//! | [`natural`], `carry`, `pair`, `roots`, `transform`, `bound`, [`multiply`], `ring` | long numbers and their products |
+//! | [`natural`], `carry`, `pair`, `roots`, `transform`, `bound`, [`direct`], [`multiply`], `halves` | long numbers and their products |
 //! | [`sieve`], [`product`], [`powers`], [`sums`], [`number`] | long results |
-//! | [`decimal`], [`radix`], [`scientific`] | their digits |
+//! | [`decimal`], [`radix`], `ascii`, [`scientific`] | their digits |
 //! | `ball`, `bernoulli`, `logarithm`, `magnitude`, `fast`, [`digits`], [`zeros`] | what is known without the number |
 //! | `memory`, [`cost`], [`info`] | what a request takes and what can be said of it |
 //! | [`modular`], `residues`, `mistake`, [`verify`] | how digits are checked without computing them |
@@ -45,6 +45,7 @@
 extern crate alloc;
 
 pub mod answer;
+mod ascii;
 mod ball;
 mod bernoulli;
 mod bound;
@@ -54,6 +55,7 @@ pub mod command_line;
 pub mod cost;
 pub mod decimal;
 pub mod digits;
+pub mod direct;
 pub mod error;
 mod fast;
 mod halves;

@@ -1,7 +1,6 @@
 //! Products of long numbers.
 //!
-//! Short operands are multiplied limb by limb in double precision, where every
-//! intermediate is an integer below 2^53; long ones by a floating-point
+//! Short operands are multiplied limb by limb (`direct`), long ones by a floating-point
 //! `transform`. There are two ways to be sure that rounding to the nearest integers
 //! gives the product:
 //!
@@ -19,36 +18,17 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::bound;
-use crate::carry::{self, CARRY_LIMBS, COEFFICIENT_MAX, Carry, ROW_PAIRS};
+use crate::carry::{self, CARRY_LIMBS, COEFFICIENT_MAX, Carry};
 use crate::checksum::Checksum;
+use crate::direct;
 use crate::modular::{self, Modulus};
 use crate::natural::{Natural, PLACES_MAX, PLACES_MIN, base};
 use crate::pair::{Complex, Pair};
 use crate::transform::{Other, Shape, Transform};
 use crate::wire::Checks;
 
-/// The shorter operand is at most so many limbs long where limbs are multiplied
-/// one by one. In a sandbox, operands of 100 limbs took 2.6 µs so and 3.4 µs by
-/// transforms whose roots were there, those of 200 limbs 7.9 and 6.7 µs; making the
-/// roots takes some 6 µs more.
-pub const DIRECT_LIMBS_MAX: usize = 192;
-
-/// The longer operand is at most so many limbs long there: its rows take six times as
-/// much memory as its limbs, which is little only while they are few.
-const DIRECT_LONG_LIMBS_MAX: usize = 1024;
-
-/// Limbs of the shorter operand that are multiplied at once, each by a row.
-const ROWS: usize = 2 * ROW_PAIRS;
-
 /// Most parts that the longer operand is divided into.
 const PARTS_MAX: u64 = 64;
-
-// So many products of two limbs, each below its base, are summed up and carried
-// exactly.
-const _: () = {
-    let product = base(PLACES_MAX) as f64 * base(PLACES_MAX) as f64;
-    assert!(DIRECT_LIMBS_MAX as f64 * product < COEFFICIENT_MAX);
-};
 
 /// Rounding errors that are to be expected stay below this; see `expected`.
 const EXPECTED_MAX: f64 = 0.3;
@@ -224,19 +204,16 @@ impl Multiplier {
         if short_limbs == 0 {
             return Natural::zero();
         }
-        if short_limbs <= DIRECT_LIMBS_MAX
-            && long.limbs().len() <= DIRECT_LONG_LIMBS_MAX
-            && long.places() == short.places()
-        {
-            return direct(long, short);
+        if direct::is_worth_while(long, short) {
+            return direct::product(long, short);
         }
         self.checked(|multiplier| multiplier.by_parts(long, short), long, short)
     }
 
     /// number².
     pub fn square(&mut self, number: &Natural) -> Natural {
-        if number.limbs().len() <= DIRECT_LIMBS_MAX {
-            return direct_square(number);
+        if direct::is_worth_while(number, number) {
+            return direct::square(number);
         }
         self.checked(|multiplier| multiplier.squared(number), number, number)
     }
@@ -571,9 +548,20 @@ fn fill(data: &mut Vec<Complex>, points: usize, limbs: &[i32]) -> f64 {
 
 /// The limbs of a product, and how rounding went.
 fn limbs_of(data: &[Complex], places: u32) -> (Vec<i32>, Rounding) {
+    if places >= 5 {
+        // Only the coefficients of operands that are chosen for it are too large for
+        // two rounds.
+        limbs_in_rounds::<2>(data, places)
+    } else {
+        limbs_in_rounds::<3>(data, places)
+    }
+}
+
+fn limbs_in_rounds<const ROUNDS: usize>(data: &[Complex], places: u32) -> (Vec<i32>, Rounding) {
     let points = 2 * data.len();
     let base = base(places);
-    let (mut low, mut high) = (Carry::new(base), Carry::new(base));
+    let mut low = Carry::<ROUNDS>::new(base);
+    let mut high = low.clone();
     let mut limbs = vec![0; 2 * points];
     let (low_limbs, high_limbs) = limbs.split_at_mut(points);
     let low_limbs = low_limbs.as_chunks_mut::<2>().0.iter_mut();
@@ -586,122 +574,12 @@ fn limbs_of(data: &[Complex], places: u32) -> (Vec<i32>, Rounding) {
     }
     let rounding = scale.rounding();
     let mut high = high.rest();
-    if rounding.largest > carry::short_max(base) {
+    if rounding.largest > Carry::<ROUNDS>::short_max(base) {
         high += carry::shorten(&mut limbs, base);
     }
     carry::add(&mut limbs, points, low.rest(), base);
     carry::add(&mut limbs, 2 * points, high, base);
     (limbs, rounding)
-}
-
-/// The product, limb by limb.
-fn direct(long: &Natural, short: &Natural) -> Natural {
-    let mut rows = Rows::new(long, short, 1.0);
-    for (block, limbs) in short.limbs().chunks(ROWS).enumerate() {
-        rows.add(block, 0, limbs);
-    }
-    rows.product(long.places())
-}
-
-/// The square, limb by limb: two different limbs make two equal products.
-fn direct_square(number: &Natural) -> Natural {
-    let mut rows = Rows::new(number, number, 2.0);
-    for (block, limbs) in number.limbs().chunks(ROWS).enumerate() {
-        // By each other as they are, and by all above twice; by those below they were
-        // multiplied before.
-        rows.set(block, limbs, 1.0);
-        rows.add(block, block, limbs);
-        rows.set(block, limbs, 0.0);
-    }
-    rows.product(number.places())
-}
-
-/// [`ROWS`] places, from the least significant.
-type Block = [Pair; ROW_PAIRS];
-
-/// Sums of products of two limbs each, some rows at a time.
-struct Rows {
-    /// The limbs of the longer operand, with a block of zeros on either side.
-    even: Vec<Block>,
-    /// The same from one limb below, so that no pair lies across two others.
-    odd: Vec<Block>,
-    /// One for each place of the product.
-    sums: Vec<Block>,
-}
-
-impl Rows {
-    fn new(long: &Natural, short: &Natural, scale: f64) -> Self {
-        let zeros = [Pair::both(0.0); ROW_PAIRS];
-        let blocks = |number: &Natural| number.limbs().len().div_ceil(ROWS);
-        let mut rows = Self {
-            even: vec![zeros; blocks(long) + 2],
-            odd: vec![zeros; blocks(long) + 2],
-            sums: vec![zeros; blocks(long) + blocks(short)],
-        };
-        rows.set(0, long.limbs(), scale);
-        rows
-    }
-
-    /// Makes limbs times `scale` the factors from `block` on.
-    fn set(&mut self, block: usize, limbs: &[i32], scale: f64) {
-        let even = &mut self.even.as_flattened_mut()[(block + 1) * ROW_PAIRS - 1..];
-        let odd = &mut self.odd.as_flattened_mut()[(block + 1) * ROW_PAIRS..];
-        let (pairs, last) = limbs.as_chunks::<2>();
-        let last = last.iter().map(|&limb| [limb, 0]);
-        let pairs = pairs.iter().copied().chain(last);
-        for (even, [first, second]) in even[1..].iter_mut().zip(pairs) {
-            *even = Pair::from_integers(first, second).times(Pair::both(scale));
-        }
-        // One more, for the last limb.
-        let pairs = limbs.len() / 2 + 1;
-        for (odd, even) in odd[..pairs].iter_mut().zip(even.array_windows()) {
-            let [below, even] = even;
-            *odd = below.between(*even);
-        }
-    }
-
-    /// Adds the products of the limbs of one block and all factors from another on.
-    fn add(&mut self, block: usize, from: usize, limbs: &[i32]) {
-        let mut scales = [Pair::both(0.0); ROWS];
-        for (scale, &limb) in scales.iter_mut().zip(limbs) {
-            *scale = Pair::both(f64::from(limb));
-        }
-        let [s0, s1, s2, s3, s4, s5, s6, s7] = scales;
-        let even = self.even[from..].array_windows();
-        let odd = self.odd[from..].array_windows();
-        let sums = self.sums[block + from..].iter_mut();
-        // A block is long enough that what is the same for all of them may be fetched
-        // anew for each.
-        for ((sums, [even_below, even]), [odd_below, odd]) in sums.zip(even).zip(odd) {
-            let [_, e1, e2, e3] = *even_below;
-            let [e4, e5, e6, e7] = *even;
-            let [_, o1, o2, o3] = *odd_below;
-            let [o4, o5, o6, o7] = *odd;
-            // Two coefficients take s0 times two factors, s1 times those one below,
-            // and so on.
-            let sum = |sum: Pair, [e0, e1, e2, e3]: [Pair; 4], [o0, o1, o2, o3]: [Pair; 4]| {
-                let low = o3.times_plus(s1, e3.times_plus(s0, sum));
-                let low = o2.times_plus(s3, e2.times_plus(s2, low));
-                let high = o1.times_plus(s5, e1.times(s4));
-                let high = o0.times_plus(s7, e0.times_plus(s6, high));
-                low.plus(high)
-            };
-            *sums = [
-                sum(sums[0], [e1, e2, e3, e4], [o1, o2, o3, o4]),
-                sum(sums[1], [e2, e3, e4, e5], [o2, o3, o4, o5]),
-                sum(sums[2], [e3, e4, e5, e6], [o3, o4, o5, o6]),
-                sum(sums[3], [e4, e5, e6, e7], [o4, o5, o6, o7]),
-            ];
-        }
-    }
-
-    fn product(self, places: u32) -> Natural {
-        let base = base(places);
-        let (mut limbs, rest, _) = carry::limbs_of_row(self.sums.into_iter(), base);
-        let end = limbs.len();
-        carry::add(&mut limbs, end, rest, base);
-        Natural::from_limbs(places, limbs)
-    }
 }
 
 #[cfg(test)]

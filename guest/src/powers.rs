@@ -16,7 +16,8 @@
 
 use alloc::vec::Vec;
 
-use crate::multiply::{DIRECT_LIMBS_MAX, Multiplier};
+use crate::direct::DIRECT_LIMBS_MAX;
+use crate::multiply::Multiplier;
 use crate::natural::Natural;
 use crate::product::Factors;
 use crate::request::Kind;
@@ -28,6 +29,9 @@ const PIECES_PER_PART: u64 = 32;
 /// Up to so many factors are multiplied one after the other rather than by squaring:
 /// in a sandbox a product takes a quarter of a microsecond however short it is.
 const PLAIN_FACTORS_MAX: u64 = 256;
+
+/// For each bit, where the powers end whose exponents reach it.
+type Ends = [usize; u64::BITS as usize];
 
 /// A number as powers of primes.
 pub(crate) struct PrimePowers {
@@ -117,34 +121,54 @@ impl PrimePowers {
         while pairs > 0 && factors >> (2 * (pairs - 1)) <= PLAIN_FACTORS_MAX {
             pairs -= 1;
         }
-        let mut product = self.plain(2 * pairs, multiplier);
+        let ends = self.ends();
+        let mut product = self.plain(2 * pairs, &ends, multiplier);
         for pair in (0..pairs).rev() {
             product = multiplier.square(&product);
             if product.limbs().len() <= DIRECT_LIMBS_MAX {
                 // Nothing is gained by a factor of its own where there are no
                 // transforms.
-                let high = self.with_bit(2 * pair + 1, multiplier);
+                let high = self.with_bit(2 * pair + 1, &ends, multiplier);
                 product = multiplier.product(&product, &high);
                 product = multiplier.square(&product);
-                let low = self.with_bit(2 * pair, multiplier);
+                let low = self.with_bit(2 * pair, &ends, multiplier);
                 product = multiplier.product(&product, &low);
                 continue;
             }
             product = multiplier.square(&product);
-            let high = self.with_bit(2 * pair + 1, multiplier);
+            let high = self.with_bit(2 * pair + 1, &ends, multiplier);
             let high = multiplier.square(&high);
-            let low = self.with_bit(2 * pair, multiplier);
+            let low = self.with_bit(2 * pair, &ends, multiplier);
             let factor = multiplier.product(&high, &low);
             product = multiplier.product(&product, &factor);
         }
         product
     }
 
+    /// Up to where exponents have a bit, or a higher one: mostly those of small primes.
+    fn ends(&self) -> Ends {
+        let mut ends = [0; u64::BITS as usize];
+        for (index, &(_, exponent)) in self.powers.iter().enumerate() {
+            ends[exponent.ilog2() as usize] = index + 1;
+        }
+        let mut longest = 0;
+        for end in ends.iter_mut().rev() {
+            longest = longest.max(*end);
+            *end = longest;
+        }
+        ends
+    }
+
+    /// Those powers.
+    fn to(&self, bit: u32, ends: &Ends) -> &[(u64, u64)] {
+        &self.powers[..ends[bit as usize]]
+    }
+
     /// The product without the lowest bits of the exponents, one factor after the
     /// other.
-    fn plain(&self, bits: u32, multiplier: &mut Multiplier) -> Natural {
+    fn plain(&self, bits: u32, ends: &Ends, multiplier: &mut Multiplier) -> Natural {
         let mut factors = Factors::with_capacity(0);
-        for &(prime, exponent) in &self.powers {
+        for &(prime, exponent) in self.to(bits, ends) {
             for _ in 0..exponent >> bits {
                 factors.push(prime);
             }
@@ -153,9 +177,9 @@ impl PrimePowers {
     }
 
     /// The product of the primes whose exponents have a bit.
-    fn with_bit(&self, bit: u32, multiplier: &mut Multiplier) -> Natural {
+    fn with_bit(&self, bit: u32, ends: &Ends, multiplier: &mut Multiplier) -> Natural {
         let mut factors = Factors::with_capacity(0);
-        for &(prime, exponent) in &self.powers {
+        for &(prime, exponent) in self.to(bit, ends) {
             if exponent >> bit & 1 == 1 {
                 factors.push(prime);
             }
@@ -230,6 +254,15 @@ pub fn hyperfactorial_exponent(n: u64, prime: u64) -> u128 {
 /// The exponent of the prime in n!, which is Σ ⌊n / p^j⌋ (Legendre 1808).
 pub fn legendre(n: u64, prime: u64) -> u64 {
     let mut exponent = 0;
+    if let (Ok(n), Ok(prime)) = (u32::try_from(n), u32::try_from(prime)) {
+        // Divisions of 32 bits are faster.
+        let mut quotient = n;
+        while quotient >= prime {
+            quotient /= prime;
+            exponent += u64::from(quotient);
+        }
+        return exponent;
+    }
     let mut quotient = n;
     while quotient >= prime {
         quotient /= prime;

@@ -5,22 +5,12 @@
 
 use alloc::vec::Vec;
 
+use crate::ascii;
 use crate::natural::Natural;
 use crate::number::Long;
 
 /// Limbs that are written at once.
 const PIECE_LIMBS: usize = 96;
-
-/// The digits 00 to 99.
-const PAIRS: [[u8; 2]; 100] = {
-    let mut pairs = [[b'0'; 2]; 100];
-    let mut value = 0_u8;
-    while value < 100 {
-        pairs[value as usize] = [b'0' + value / 10, b'0' + value % 10];
-        value += 1;
-    }
-    pairs
-};
 
 /// The digits that are still to come.
 pub struct Digits {
@@ -75,11 +65,11 @@ impl Digits {
         let rest = self.limbs.saturating_sub(PIECE_LIMBS);
         let limbs = self.head.limbs().get(rest..self.limbs).unwrap_or_default();
         match self.head.places() {
-            6 => write::<6>(limbs, text),
-            5 => write::<5>(limbs, text),
-            4 => write::<4>(limbs, text),
-            3 => write::<3>(limbs, text),
-            _ => write::<2>(limbs, text),
+            6 => ascii::write::<6>(limbs, text),
+            5 => ascii::write::<5>(limbs, text),
+            4 => ascii::write::<4>(limbs, text),
+            3 => ascii::write::<3>(limbs, text),
+            _ => ascii::write::<2>(limbs, text),
         }
         self.limbs = rest;
         text.drain(start..start + self.leading as usize);
@@ -96,24 +86,5 @@ impl Digits {
     pub fn rest_is_zero(&self) -> bool {
         let mut limbs = self.head.limbs().iter().take(self.limbs);
         limbs.all(|&limb| limb == 0)
-    }
-}
-
-/// Writes normalized limbs of `PLACES` digits, the last one first.
-fn write<const PLACES: usize>(limbs: &[i32], text: &mut Vec<u8>) {
-    let start = text.len();
-    text.resize(start + PLACES * limbs.len(), b'0');
-    let chunks = text[start..].as_chunks_mut::<PLACES>().0;
-    for (digits, limb) in chunks.iter_mut().zip(limbs.iter().rev()) {
-        let mut rest = limb.unsigned_abs();
-        let mut end = PLACES;
-        while end >= 2 {
-            [digits[end - 2], digits[end - 1]] = PAIRS[(rest % 100) as usize];
-            rest /= 100;
-            end -= 2;
-        }
-        if end == 1 {
-            digits[0] = b'0' + (rest % 10) as u8;
-        }
     }
 }

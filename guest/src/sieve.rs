@@ -16,10 +16,33 @@ use alloc::vec::Vec;
 /// Odd numbers that one segment covers, one byte each.
 const SEGMENT_BYTES: usize = 16 * 1024;
 
+/// The primes up to a bound that most requests stay below.
+const FEW: [u16; 168] = {
+    let mut primes = [2; 168];
+    let mut count = 1;
+    let mut number = 3;
+    while count < primes.len() {
+        let mut index = 0;
+        while primes[index] * primes[index] <= number && number % primes[index] != 0 {
+            index += 1;
+        }
+        if primes[index] * primes[index] > number {
+            primes[count] = number;
+            count += 1;
+        }
+        number += 1;
+    }
+    primes
+};
+
+/// The number from which on the primes are not among [`FEW`].
+const FEW_END: u64 = 1009;
+
 /// Calls `visit` with each prime from 2 to `bound`.
 pub fn for_each_prime(bound: u64, mut visit: impl FnMut(u64)) {
-    if bound < 2 {
-        return;
+    if bound < FEW_END {
+        let few = FEW.iter().map(|&prime| u64::from(prime));
+        return few.take_while(|&prime| prime <= bound).for_each(visit);
     }
     visit(2);
     let mut base = base_primes(bound.isqrt());

@@ -3,7 +3,8 @@
 
 use std::collections::HashMap;
 
-use factorial::multiply::{DIRECT_LIMBS_MAX, Grade, Multiplier};
+use factorial::direct::DIRECT_LIMBS_MAX;
+use factorial::multiply::{Grade, Multiplier};
 use factorial::natural::{Natural, PLACES_MAX};
 use factorial::number::{Long, Number};
 use num_bigint::BigUint;

@@ -49,12 +49,18 @@ mod tests {
     #[test]
     fn reservations_are_told_from_other_mappings() {
         for (line, found) in [
-            ("10000-200010000 ---p 00000000 00:00 0 ", Some((0x1_0000, 2 << 32))),
+            (
+                "10000-200010000 ---p 00000000 00:00 0 ",
+                Some((0x1_0000, 2 << 32)),
+            ),
             ("10000-20000 ---p 00000000 00:00 0 ", None),
             ("10000-200010000 rw-p 00000000 00:00 0 ", None),
             ("10000-200010000 ---p 00000000 fe:00 11 /a b", None),
             ("20000-10000 ---p 00000000 00:00 0", None),
-            ("ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 [vsyscall]", None),
+            (
+                "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 [vsyscall]",
+                None,
+            ),
             ("", None),
         ] {
             assert_eq!(reserved(line), found, "{line}");
