@@ -88,7 +88,7 @@ fn build() -> Result<(), Box<dyn Error>> {
     // The whole one last: it keeps the name that both are given.
     build_guest(&root, &target.join("guest"), REPLY)?;
     let reply = fs::read(target.join(COMPONENT))?;
-    fs::write(out.join("reply.code"), compiler::precompile(&reply)?)?;
+    fs::write(out.join("reply.code"), compiler::precompile_plain(&reply)?)?;
     build_guest(&root, &target.join("guest"), WHOLE)?;
     let wasm = fs::read(target.join(COMPONENT))?;
     fs::write(out.join("factorial.code"), compiler::precompile(&wasm)?)?;
@@ -198,7 +198,7 @@ mod compiler {
     use std::env;
     use std::error::Error;
 
-    use super::config;
+    use super::config::{self, Calls, Layout};
 
     /// What x86-64-v3 has beyond the baseline: processors since about 2015.
     const X86_64_V3: [&str; 11] = [
@@ -217,8 +217,17 @@ mod compiler {
 
     /// Compiles the component for the processors that `COCOON_CODE_FOR` names.
     pub(crate) fn precompile(wasm: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
+        compile(wasm, Calls::Concurrent)
+    }
+
+    /// The same for a component without streams.
+    pub(crate) fn precompile_plain(wasm: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
+        compile(wasm, Calls::Plain)
+    }
+
+    fn compile(wasm: &[u8], calls: Calls) -> Result<Vec<u8>, Box<dyn Error>> {
         // The stack's limit is checked at run time and is no part of the code.
-        let mut config = config::config(config::Layout::OnDemand, 512 << 10);
+        let mut config = config::config(Layout::OnDemand, calls, 512 << 10);
         config.target(&env::var("TARGET")?)?;
         if env::var("CARGO_CFG_TARGET_ARCH")? == "x86_64" {
             for feature in X86_64_V3 {
@@ -247,5 +256,9 @@ mod compiler {
     pub(crate) fn precompile(_wasm: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
         let bundled = super::BUNDLED;
         Err(format!("without the feature `compiler`, {bundled} must name a folder with factorial.wasm, factorial.code and reply.code").into())
+    }
+
+    pub(crate) fn precompile_plain(wasm: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
+        precompile(wasm)
     }
 }

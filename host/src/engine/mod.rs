@@ -13,7 +13,7 @@ use crate::limits::{Limit, Limits, PROGRAM_BYTES};
 use crate::machine::Machine;
 use crate::meter::Meter;
 
-use config::Layout;
+use config::{Calls, Layout};
 pub(crate) use config::{MEMORIES_PER_COMPONENT, TABLES_PER_COMPONENT};
 pub use ticker::TICK;
 use ticker::Ticker;
@@ -40,10 +40,16 @@ pub enum EngineError {
     Start(String),
 }
 
+/// How many sandboxes there can be at once of components that only answer. They live for
+/// microseconds, a millisecond at most before others have their turn.
+const ANSWERING: u32 = 64;
+
 /// A compiler and a place for sandboxes. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
     inner: wasmtime::Engine,
+    /// For components that have no streams.
+    plain: wasmtime::Engine,
     limits: Limits,
     layout: Layout,
     sandboxes: u32,
@@ -78,10 +84,11 @@ impl Engine {
             );
         }
         let stack_bytes = usize::try_from(limits.get(Limit::Stack)).unwrap_or(usize::MAX);
-        let start = |layout| wasmtime::Engine::new(&config::config(layout, stack_bytes));
+        let start =
+            |layout, calls| wasmtime::Engine::new(&config::config(layout, calls, stack_bytes));
         let pooled = Layout::Pooled { sandboxes };
         let reserved = if machine.pooled_sandboxes() >= u64::from(sandboxes) {
-            start(pooled).map(|inner| (inner, pooled))
+            start(pooled, Calls::Concurrent).map(|inner| (inner, pooled))
         } else {
             Err(wasmtime::Error::msg("the address space is limited"))
         };
@@ -89,7 +96,7 @@ impl Engine {
             Ok(started) => started,
             Err(error) => {
                 tracing::debug!(%error, "no memory is reserved ahead, sandboxes start more slowly");
-                let inner = start(Layout::Unreserved)
+                let inner = start(Layout::Unreserved, Calls::Concurrent)
                     .map_err(|error| EngineError::Start(one_line(&error)))?;
                 (inner, Layout::Unreserved)
             }
@@ -97,10 +104,19 @@ impl Engine {
         if layout == pooled {
             huge_pages::advise();
         }
-        let ticker =
-            Ticker::start(&inner).map_err(|error| EngineError::Start(error.to_string()))?;
+        let answering = match layout {
+            Layout::Pooled { sandboxes } => Layout::Pooled {
+                sandboxes: sandboxes.min(ANSWERING),
+            },
+            other => other,
+        };
+        let plain =
+            start(answering, Calls::Plain).map_err(|error| EngineError::Start(one_line(&error)))?;
+        let ticker = Ticker::start(&[&inner, &plain])
+            .map_err(|error| EngineError::Start(error.to_string()))?;
         Ok(Self {
             inner,
+            plain,
             limits: limits.clone(),
             layout,
             sandboxes,
@@ -109,6 +125,16 @@ impl Engine {
             meter: Meter::new(sandboxes, total_memory_bytes),
             _ticker: Arc::new(ticker),
         })
+    }
+
+    /// The same for components without streams, whose sandboxes start sooner. There can
+    /// be fewer of them at once, beside the others.
+    pub(crate) fn plain(&self) -> Self {
+        Self {
+            inner: self.plain.clone(),
+            sandboxes: self.sandboxes.min(ANSWERING),
+            ..self.clone()
+        }
     }
 
     /// The limits that the engine was made with.

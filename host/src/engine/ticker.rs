@@ -1,13 +1,15 @@
 //! The epoch ticker: a thread that lets every running sandbox look at its
 //! deadline and yield to the others once in a [`TICK`].
 //!
-//! It holds the engine weakly and dies with it; dropping the ticker stops the
+//! It holds the engines weakly and dies with them; dropping the ticker stops the
 //! thread and waits for it.
 
 use std::io;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
+
+use wasmtime::EngineWeak;
 
 /// How often a running sandbox is interrupted. A job past its deadline stops at
 /// the next tick that its code reaches. A bulk memory instruction is one step to
@@ -21,15 +23,16 @@ pub(super) struct Ticker {
 }
 
 impl Ticker {
-    pub(super) fn start(engine: &wasmtime::Engine) -> io::Result<Self> {
-        let engine = engine.weak();
+    pub(super) fn start(engines: &[&wasmtime::Engine]) -> io::Result<Self> {
+        let engines: Vec<_> = engines.iter().map(|engine| engine.weak()).collect();
         let (stop, stopped) = channel();
         let thread = Builder::new().name("epoch".to_owned()).spawn(move || {
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(TICK) {
-                let Some(engine) = engine.upgrade() else {
+                let mut living = engines.iter().filter_map(EngineWeak::upgrade).peekable();
+                if living.peek().is_none() {
                     return;
-                };
-                engine.increment_epoch();
+                }
+                living.for_each(|engine| engine.increment_epoch());
             }
         })?;
         Ok(Self {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tracing::Span;
 
 use super::bindings::{Estimate, FactorialWorld, Grade, Request};
-use super::reply::ReplyWorld;
+use super::reply::Reply;
 use super::{digits, held_to_proof, held_to_reply, random_seed, span};
 use crate::channel::{Broadcast, Sender};
 use crate::error::RunError;
@@ -29,28 +29,28 @@ pub struct Admitted {
 /// A sandbox of the whole component, or of what answers in one piece.
 pub(super) enum Place {
     Whole(Sandbox<FactorialWorld>),
-    Reply(Sandbox<ReplyWorld>),
+    Reply(Reply),
 }
 
 impl Place {
     fn span(&self) -> &Span {
         match self {
             Self::Whole(sandbox) => sandbox.span(),
-            Self::Reply(sandbox) => sandbox.span(),
+            Self::Reply(reply) => reply.sandbox.span(),
         }
     }
 
     fn meter(&self) -> &Meter {
         match self {
             Self::Whole(sandbox) => sandbox.meter(),
-            Self::Reply(sandbox) => sandbox.meter(),
+            Self::Reply(reply) => reply.sandbox.meter(),
         }
     }
 
     fn limits(&self) -> &Limits {
         match self {
             Self::Whole(sandbox) => sandbox.limits(),
-            Self::Reply(sandbox) => sandbox.limits(),
+            Self::Reply(reply) => reply.sandbox.limits(),
         }
     }
 }
@@ -102,8 +102,9 @@ impl Admitted {
                     })
                     .await
             }
-            Place::Reply(sandbox) => {
-                sandbox
+            Place::Reply(reply) => {
+                reply
+                    .sandbox
                     .run(async |store, component| component.call_notation(store, kind, n).await)
                     .await
             }
@@ -139,8 +140,9 @@ impl Admitted {
                     })
                     .await
             }
-            Place::Reply(sandbox) => {
-                sandbox
+            Place::Reply(reply) => {
+                reply
+                    .sandbox
                     .run(async |store, component| component.call_compute(store, request).await)
                     .await
             }

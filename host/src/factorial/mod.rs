@@ -42,7 +42,7 @@ pub use bindings::{
 pub(crate) use parts::Part;
 pub use parts::Plan;
 pub use record::{FactsRecord, Graded, miss_probability};
-use reply::ReplyWorld;
+use reply::Replies;
 pub use request::{FORMATS, KINDS, ONE_OF_EACH_KIND};
 pub use seed::random_seed;
 
@@ -85,7 +85,7 @@ pub struct Factorial(Arc<Inner>);
 struct Inner {
     component: Component<FactorialWorld>,
     /// The same with only what answers in one piece, if it is the bundled one.
-    reply: Option<Component<ReplyWorld>>,
+    reply: Option<Replies>,
     pool: Pool,
     /// The same request always costs the same.
     costs: Cache<Request, Estimate>,
@@ -101,7 +101,7 @@ impl Factorial {
         let component = Component::load(engine, source, &Grants::default()).await?;
         let pool = Pool::new(engine, component.sandboxes());
         let reply = match source {
-            Source::Bundled { .. } => Component::of_code(engine, &reply::CODE),
+            Source::Bundled { .. } => Replies::load(engine),
             Source::Bytes(_) | Source::File(_) => None,
         };
         Ok(Self(Arc::new(Inner {
@@ -197,9 +197,12 @@ impl Factorial {
     ) -> Result<Place, RunError> {
         let most = cost.output_bytes.most();
         match &self.0.reply {
-            Some(reply) if most.is_some_and(|bytes| bytes <= REPLY_BYTES) => {
+            Some(replies) if most.is_some_and(|bytes| bytes <= REPLY_BYTES) => {
                 let permit = self.permit(cap_bytes, deadline).await?;
-                Ok(Place::Reply(Sandbox::new(reply, permit, None).await?))
+                match replies.sandbox(permit).await? {
+                    Ok(sandbox) => Ok(Place::Reply(sandbox)),
+                    Err(permit) => Ok(Place::Whole(self.sandbox_in(permit).await?)),
+                }
             }
             _ => Ok(Place::Whole(self.sandbox(cap_bytes, deadline).await?)),
         }

@@ -6,15 +6,56 @@
 //! are those of the whole component, whose code it is. What knows that an answer is
 //! short takes a sandbox of it.
 
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, Instance, InstancePre};
 
 use super::bindings::{Error, Kind, Request, call};
-use crate::component::{State, World};
+use crate::component::{Component, State, World};
+use crate::engine::Engine;
+use crate::error::RunError;
+use crate::pool::Permit;
+use crate::sandbox::Sandbox;
 
 /// The code of the component, which the build made.
-pub(super) static CODE: [u8; include_bytes!(concat!(env!("OUT_DIR"), "/reply.code")).len()] =
+static CODE: [u8; include_bytes!(concat!(env!("OUT_DIR"), "/reply.code")).len()] =
     *include_bytes!(concat!(env!("OUT_DIR"), "/reply.code"));
+
+/// The component, and its sandboxes that there can be beside those there are.
+pub(super) struct Replies {
+    component: Component<ReplyWorld>,
+    free: Arc<Semaphore>,
+}
+
+/// A sandbox of it.
+pub(super) struct Reply {
+    // Dropped in this order.
+    pub(super) sandbox: Sandbox<ReplyWorld>,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Replies {
+    /// The component, unless its code is for another processor.
+    pub(super) fn load(engine: &Engine) -> Option<Self> {
+        let component: Component<ReplyWorld> = Component::of_code(&engine.plain(), &CODE)?;
+        let free = Arc::new(Semaphore::new(component.sandboxes() as usize));
+        Some(Self { component, free })
+    }
+
+    /// A fresh sandbox, or the permit back where there can be no more of them.
+    pub(super) async fn sandbox(&self, permit: Permit) -> Result<Result<Reply, Permit>, RunError> {
+        let Ok(slot) = Arc::clone(&self.free).try_acquire_owned() else {
+            return Ok(Err(permit));
+        };
+        let sandbox = Sandbox::new(&self.component, permit, None).await?;
+        Ok(Ok(Reply {
+            sandbox,
+            _slot: slot,
+        }))
+    }
+}
 
 /// Components of the world `cocoon:factorial/reply`.
 #[derive(Clone, Copy, Debug)]
