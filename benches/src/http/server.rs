@@ -122,7 +122,8 @@ impl Programs {
         cocoon: Option<PathBuf>,
         wasmtime: Option<PathBuf>,
     ) -> anyhow::Result<Self> {
-        let cocoon = cocoon.map_or_else(build_cocoon, Ok)?;
+        // As it is in the image, which is what serves.
+        let cocoon = cocoon.map_or_else(|| build_cocoon("image"), Ok)?;
         let version = first_line(Command::new(&cocoon).arg("--version"))
             .with_context(|| format!("{} is not cocoon", cocoon.display()))?;
         Ok(Self {
@@ -138,7 +139,7 @@ fn prepare_wasmtime(given: Option<PathBuf>) -> anyhow::Result<(PathBuf, String, 
     let version = first_line(Command::new(&program).arg("--version"))
         .context("there is no wasmtime on PATH, and none was given")?;
     let target = target()?.join("bench-proxy");
-    let built = cargo(concat!(env!("CARGO_MANIFEST_DIR"), "/proxy"))
+    let built = cargo(concat!(env!("CARGO_MANIFEST_DIR"), "/proxy"), "release")
         .args(["--locked", "--target", "wasm32-wasip2", "--target-dir"])
         .arg(&target)
         .status()?;

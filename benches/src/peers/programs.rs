@@ -87,7 +87,7 @@ impl Programs {
         let release = build_rust(&folder)?;
         let cocoon = match cocoon {
             Some(path) => path,
-            None => build_cocoon()?,
+            None => build_cocoon("release")?,
         };
         let (mut peers, mut missing) = (cocoons(&cocoon)?, Vec::new());
         let mut add = |id, peer: anyhow::Result<Peer>| match peer {
@@ -123,9 +123,9 @@ fn folder() -> anyhow::Result<PathBuf> {
 }
 
 /// A second cargo, without what was set for the first one's build.
-pub(crate) fn cargo(folder: &str) -> Command {
+pub(crate) fn cargo(folder: &str, profile: &str) -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(folder).arg("build").arg("--release");
+    cargo.current_dir(folder).args(["build", "--profile", profile]);
     for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
         cargo.env_remove(name);
     }
@@ -135,7 +135,7 @@ pub(crate) fn cargo(folder: &str) -> Command {
 fn build_rust(folder: &Path) -> anyhow::Result<PathBuf> {
     // Not `--locked`: the kernel's benchmark leans on the guest, and the lock
     // file follows what that leans on.
-    let built = cargo(PEERS)
+    let built = cargo(PEERS, "release")
         .arg("--bins")
         .arg("--target-dir")
         .arg(folder)
@@ -144,14 +144,15 @@ fn build_rust(folder: &Path) -> anyhow::Result<PathBuf> {
     Ok(folder.join("release"))
 }
 
-pub(crate) fn build_cocoon() -> anyhow::Result<PathBuf> {
+/// The program, built as a profile of the workspace says.
+pub(crate) fn build_cocoon(profile: &str) -> anyhow::Result<PathBuf> {
     let target = target()?;
-    let built = cargo(ROOT)
+    let built = cargo(ROOT, profile)
         .args(["--locked", "--bin", "cocoon", "--target-dir"])
         .arg(&target)
         .status()?;
     ensure!(built.success(), "cocoon does not build");
-    Ok(target.join("release/cocoon"))
+    Ok(target.join(profile).join("cocoon"))
 }
 
 /// GMP's program, compiled here: it has no crate that is only GMP.

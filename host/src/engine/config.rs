@@ -67,8 +67,11 @@ pub fn config(layout: Layout, calls: Calls, stack_bytes: usize) -> Config {
         .concurrency_support(calls == Calls::Concurrent)
         .max_wasm_stack(stack_bytes)
         .async_stack_size(stack_bytes + HOST_STACK_BYTES)
-        // One line names what went wrong; a trace of addresses helps nobody.
-        .wasm_backtrace_max_frames(None);
+        // One line names what went wrong; a trace of addresses helps nobody. What it
+        // would be read by is a sixth of the code.
+        .wasm_backtrace_max_frames(None)
+        .generate_address_map(false)
+        .native_unwind_info(false);
     match layout {
         Layout::Pooled { sandboxes } => {
             config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(sandboxes)));

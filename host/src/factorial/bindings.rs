@@ -87,15 +87,8 @@ impl World for FactorialWorld {
 
 impl Functions {
     fn of(pre: &InstancePre<State>) -> wasmtime::Result<Self> {
-        let component = pre.component();
-        let function = |interface: &str, name: &str| {
-            component
-                .get_export_index(None, interface)
-                .and_then(|interface| component.get_export_index(Some(&interface), name))
-                .ok_or_else(|| wasmtime::Error::msg(format!("{interface} has no {name}")))
-        };
-        let factorial = |name| function("cocoon:factorial/factorial@0.1.0", name);
-        let parts = |name| function("cocoon:factorial/parts@0.1.0", name);
+        let factorial = |name| find(pre, Some("cocoon:factorial/factorial@0.1.0"), name);
+        let parts = |name| find(pre, Some("cocoon:factorial/parts@0.1.0"), name);
         Ok(Self {
             notation: factorial("notation")?,
             cost: factorial("cost")?,
@@ -151,6 +144,25 @@ impl Exports {
         let (result,) = function.call_concurrent(accessor, parameters).await?;
         Ok(result)
     }
+}
+
+/// Where a function of a component is, in an interface or by itself.
+pub(super) fn find(
+    pre: &InstancePre<State>,
+    interface: Option<&str>,
+    name: &str,
+) -> wasmtime::Result<ComponentExportIndex> {
+    let component = pre.component();
+    let missing = |name: &str| wasmtime::Error::msg(format!("the component has no {name}"));
+    let interface = match interface {
+        Some(interface) => {
+            let index = component.get_export_index(None, interface);
+            Some(index.ok_or_else(|| missing(interface))?)
+        }
+        None => None,
+    };
+    let function = component.get_export_index(interface.as_ref(), name);
+    function.ok_or_else(|| missing(name))
 }
 
 /// Calls what ends before anything else in its sandbox begins.

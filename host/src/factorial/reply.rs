@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, Instance, InstancePre};
 
-use super::bindings::{Error, Kind, Request, call};
+use super::bindings::{Error, Kind, Request, call, find};
 use crate::component::{Component, State, World};
 use crate::engine::Engine;
 use crate::error::RunError;
@@ -84,13 +84,9 @@ impl World for ReplyWorld {
     type Exports = Exports;
 
     fn prepare(pre: InstancePre<State>) -> wasmtime::Result<Prepared> {
-        let function = |name: &str| {
-            let found = pre.component().get_export_index(None, name);
-            found.ok_or_else(|| wasmtime::Error::msg(format!("it has no {name}")))
-        };
         let functions = Functions {
-            notation: function("notation")?,
-            compute: function("compute")?,
+            notation: find(&pre, None, "notation")?,
+            compute: find(&pre, None, "compute")?,
         };
         Ok(Prepared { pre, functions })
     }
