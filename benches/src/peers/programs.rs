@@ -125,7 +125,9 @@ fn folder() -> anyhow::Result<PathBuf> {
 /// A second cargo, without what was set for the first one's build.
 pub(crate) fn cargo(folder: &str, profile: &str) -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(folder).args(["build", "--profile", profile]);
+    cargo
+        .current_dir(folder)
+        .args(["build", "--profile", profile]);
     for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
         cargo.env_remove(name);
     }
