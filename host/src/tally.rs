@@ -25,12 +25,13 @@ const BUCKETS: usize = 26;
 /// Two cache lines, since processors fetch them in pairs.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-struct Shard<T>(T);
+pub(crate) struct Shard<T>(T);
 
-type Shards<T> = Arc<[Shard<T>; SHARDS]>;
+/// One of something for each thread.
+pub(crate) type Shards<T> = Arc<[Shard<T>; SHARDS]>;
 
 /// The shard of the thread that asks.
-fn own<T>(shards: &Shards<T>) -> &T {
+pub(crate) fn own<T>(shards: &Shards<T>) -> &T {
     static THREADS: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
         static OWN: Cell<Option<usize>> = const { Cell::new(None) };

@@ -22,10 +22,12 @@ fn honest_manifest() -> String {
 
 /// A registry with `manifest`, and with `layer` for whatever layer it has.
 fn serving(manifest: &str, layer: &[u8]) -> String {
-    let (manifest, layer) = (
-        reply("200 OK", "", manifest.as_bytes()),
-        reply("200 OK", "", layer),
-    );
+    answering(manifest, reply("200 OK", "", layer))
+}
+
+/// A registry with `manifest`, and with `layer` as the whole answer for any layer.
+fn answering(manifest: &str, layer: Vec<u8>) -> String {
+    let manifest = reply("200 OK", "", manifest.as_bytes());
     liar(move |head, stream| {
         send(
             stream,
@@ -120,17 +122,7 @@ fn another_length_is_refused() {
     // One that breaks off.
     let mut half = reply("200 OK", "", &factor);
     half.truncate(half.len() / 2);
-    let manifest = reply("200 OK", "", manifest.as_bytes());
-    let address = liar(move |head, stream| {
-        send(
-            stream,
-            if head.contains("/manifests/") {
-                &manifest
-            } else {
-                &half
-            },
-        );
-    });
+    let address = answering(&manifest, half);
     refused(
         &format!("{address}/tool"),
         &[],

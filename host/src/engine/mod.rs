@@ -40,23 +40,22 @@ pub enum EngineError {
     Start(String),
 }
 
-/// How many sandboxes there can be at once of components that only answer. They live for
-/// microseconds, a millisecond at most before others have their turn.
-const ANSWERING: u32 = 64;
+/// Places of an engine for components without streams. They answer within microseconds,
+/// and others have their turn only after a millisecond.
+const PLAIN_SANDBOXES: u32 = 16;
 
 /// A compiler and a place for sandboxes. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
     inner: wasmtime::Engine,
-    /// For components that have no streams.
-    plain: wasmtime::Engine,
+    stack_bytes: usize,
     limits: Limits,
     layout: Layout,
     sandboxes: u32,
     total_memory_bytes: u64,
     descriptors: u64,
     meter: Meter,
-    _ticker: Arc<Ticker>,
+    ticker: Arc<Ticker>,
 }
 
 impl Engine {
@@ -104,37 +103,42 @@ impl Engine {
         if layout == pooled {
             huge_pages::advise();
         }
-        let answering = match layout {
-            Layout::Pooled { sandboxes } => Layout::Pooled {
-                sandboxes: sandboxes.min(ANSWERING),
-            },
-            other => other,
-        };
-        let plain =
-            start(answering, Calls::Plain).map_err(|error| EngineError::Start(one_line(&error)))?;
-        let ticker = Ticker::start(&[&inner, &plain])
-            .map_err(|error| EngineError::Start(error.to_string()))?;
+        let ticker =
+            Ticker::start(&inner).map_err(|error| EngineError::Start(error.to_string()))?;
         Ok(Self {
             inner,
-            plain,
+            stack_bytes,
             limits: limits.clone(),
             layout,
             sandboxes,
             total_memory_bytes,
             descriptors: machine.descriptors,
             meter: Meter::new(sandboxes, total_memory_bytes),
-            _ticker: Arc::new(ticker),
+            ticker: Arc::new(ticker),
         })
     }
 
-    /// The same for components without streams, whose sandboxes start sooner. There can
-    /// be fewer of them at once, beside the others.
-    pub(crate) fn plain(&self) -> Self {
-        Self {
-            inner: self.plain.clone(),
-            sandboxes: self.sandboxes.min(ANSWERING),
+    /// One more engine, for components without streams: their sandboxes start sooner
+    /// there. It has few places, beside those of this one.
+    ///
+    /// # Errors
+    ///
+    /// Where Wasmtime refuses to start.
+    pub(crate) fn plain(&self) -> Result<Self, EngineError> {
+        let sandboxes = self.sandboxes.min(PLAIN_SANDBOXES);
+        let layout = match self.layout {
+            Layout::Pooled { .. } => Layout::Pooled { sandboxes },
+            other => other,
+        };
+        let config = config::config(layout, Calls::Plain, self.stack_bytes);
+        let inner =
+            wasmtime::Engine::new(&config).map_err(|error| EngineError::Start(one_line(&error)))?;
+        self.ticker.add(&inner);
+        Ok(Self {
+            inner,
+            sandboxes,
             ..self.clone()
-        }
+        })
     }
 
     /// The limits that the engine was made with.

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
@@ -18,28 +19,47 @@ use wasmtime::EngineWeak;
 pub const TICK: Duration = Duration::from_millis(1);
 
 pub(super) struct Ticker {
+    engines: Arc<Mutex<Vec<EngineWeak>>>,
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Ticker {
-    pub(super) fn start(engines: &[&wasmtime::Engine]) -> io::Result<Self> {
-        let engines: Vec<_> = engines.iter().map(|engine| engine.weak()).collect();
+    pub(super) fn start(engine: &wasmtime::Engine) -> io::Result<Self> {
+        let engines = Arc::new(Mutex::new(vec![engine.weak()]));
         let (stop, stopped) = channel();
+        let ticked = Arc::clone(&engines);
         let thread = Builder::new().name("epoch".to_owned()).spawn(move || {
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(TICK) {
-                let mut living = engines.iter().filter_map(EngineWeak::upgrade).peekable();
-                if living.peek().is_none() {
+                let mut engines = lock(&ticked);
+                engines.retain(|engine| match engine.upgrade() {
+                    Some(engine) => {
+                        engine.increment_epoch();
+                        true
+                    }
+                    None => false,
+                });
+                if engines.is_empty() {
                     return;
                 }
-                living.for_each(|engine| engine.increment_epoch());
             }
         })?;
         Ok(Self {
+            engines,
             stop: Some(stop),
             thread: Some(thread),
         })
     }
+
+    /// Has sandboxes of one more engine take turns.
+    pub(super) fn add(&self, engine: &wasmtime::Engine) {
+        lock(&self.engines).push(engine.weak());
+    }
+}
+
+/// Whoever held the lock last left a list.
+fn lock(engines: &Mutex<Vec<EngineWeak>>) -> MutexGuard<'_, Vec<EngineWeak>> {
+    engines.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Ticker {

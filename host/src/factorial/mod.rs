@@ -101,7 +101,7 @@ impl Factorial {
         let component = Component::load(engine, source, &Grants::default()).await?;
         let pool = Pool::new(engine, component.sandboxes());
         let reply = match source {
-            Source::Bundled { .. } => Replies::load(engine),
+            Source::Bundled { .. } => Some(Replies::new(engine)),
             Source::Bytes(_) | Source::File(_) => None,
         };
         Ok(Self(Arc::new(Inner {

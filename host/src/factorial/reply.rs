@@ -6,7 +6,7 @@
 //! are those of the whole component, whose code it is. What knows that an answer is
 //! short takes a sandbox of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::Store;
@@ -18,13 +18,22 @@ use crate::engine::Engine;
 use crate::error::RunError;
 use crate::pool::Permit;
 use crate::sandbox::Sandbox;
+use crate::tally::{Shards, own};
 
 /// The code of the component, which the build made.
 static CODE: [u8; include_bytes!(concat!(env!("OUT_DIR"), "/reply.code")).len()] =
     *include_bytes!(concat!(env!("OUT_DIR"), "/reply.code"));
 
-/// The component, and its sandboxes that there can be beside those there are.
+/// The component, once for each thread that asks for sandboxes of it. Each has an
+/// engine of its own: where two threads took their places from one, the memory of a
+/// sandbox was mostly in the other's cache, and two threads made fewer of them than one.
 pub(super) struct Replies {
+    engine: Engine,
+    threads: Shards<OnceLock<Option<Places>>>,
+}
+
+/// The component, and how many sandboxes of it there can be beside those there are.
+struct Places {
     component: Component<ReplyWorld>,
     free: Arc<Semaphore>,
 }
@@ -33,27 +42,44 @@ pub(super) struct Replies {
 pub(super) struct Reply {
     // Dropped in this order.
     pub(super) sandbox: Sandbox<ReplyWorld>,
-    _slot: OwnedSemaphorePermit,
+    _place: OwnedSemaphorePermit,
 }
 
 impl Replies {
-    /// The component, unless its code is for another processor.
-    pub(super) fn load(engine: &Engine) -> Option<Self> {
-        let component: Component<ReplyWorld> = Component::of_code(&engine.plain(), &CODE)?;
-        let free = Arc::new(Semaphore::new(component.sandboxes() as usize));
-        Some(Self { component, free })
+    pub(super) fn new(engine: &Engine) -> Self {
+        Self {
+            engine: engine.clone(),
+            threads: Shards::default(),
+        }
     }
 
-    /// A fresh sandbox, or the permit back where there can be no more of them.
+    /// A fresh sandbox, or the permit back where there can be no more of them, or none
+    /// since the code is for another processor.
     pub(super) async fn sandbox(&self, permit: Permit) -> Result<Result<Reply, Permit>, RunError> {
-        let Ok(slot) = Arc::clone(&self.free).try_acquire_owned() else {
+        let places = own(&self.threads).get_or_init(|| Places::load(&self.engine));
+        let free = places.as_ref().and_then(|places| {
+            let place = Arc::clone(&places.free).try_acquire_owned().ok()?;
+            Some((&places.component, place))
+        });
+        let Some((component, place)) = free else {
             return Ok(Err(permit));
         };
-        let sandbox = Sandbox::new(&self.component, permit, None).await?;
+        let sandbox = Sandbox::new(component, permit, None).await?;
         Ok(Ok(Reply {
             sandbox,
-            _slot: slot,
+            _place: place,
         }))
+    }
+}
+
+impl Places {
+    fn load(engine: &Engine) -> Option<Self> {
+        let engine = engine.plain();
+        let engine =
+            engine.inspect_err(|error| tracing::debug!(%error, "short answers take longer"));
+        let component: Component<ReplyWorld> = Component::of_code(&engine.ok()?, &CODE)?;
+        let free = Arc::new(Semaphore::new(component.sandboxes() as usize));
+        Some(Self { component, free })
     }
 }
 
