@@ -51,7 +51,7 @@ pub(super) async fn batch(
     if version < Version::HTTP_11 {
         return Ok(too_old());
     }
-    let answers = feed(&service.limits().clone(), async move |feed| {
+    let answers = feed(&service.clone(), async move |feed| {
         let answered = answer_all(&service, body, &feed).await;
         (feed, answered)
     });

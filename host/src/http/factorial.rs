@@ -66,7 +66,12 @@ pub(super) async fn factorial(
         let body = if request.method == Method::HEAD {
             Body::empty()
         } else {
-            body(answer::start(admitted).await?, asked.request, media)
+            let answer = if answer::is_short(&admitted) {
+                answer::start(admitted).await?
+            } else {
+                service.work(answer::start(admitted)).await??
+            };
+            body(answer, asked.request, media)
         };
         told(body, length, media)
     };

@@ -7,9 +7,10 @@ use axum::body::Body;
 use bytes::Bytes;
 use tokio::time::timeout;
 
+use super::Service;
 use crate::channel::{Sender, channel};
 use crate::error::RunError;
-use crate::limits::{Limit, Limits};
+use crate::limits::Limit;
 
 /// The writing end of a body.
 pub(super) struct Feed {
@@ -18,17 +19,17 @@ pub(super) struct Feed {
 }
 
 /// A body that `write` writes. It ends as `write` does.
-pub(super) fn feed<F>(limits: &Limits, write: impl FnOnce(Feed) -> F) -> Body
+pub(super) fn feed<F>(service: &Service, write: impl FnOnce(Feed) -> F) -> Body
 where
     F: Future<Output = (Feed, Result<(), RunError>)> + Send + 'static,
 {
     let (pieces, mut written) = channel();
     let writing = write(Feed {
         pieces,
-        stall_ms: limits.get(Limit::Stall),
+        stall_ms: service.limits().get(Limit::Stall),
     });
     // It notices by itself that nobody reads any more.
-    tokio::spawn(async move {
+    service.0.workers.spawn(async move {
         let (feed, ended) = writing.await;
         feed.pieces.end_with(ended);
     });

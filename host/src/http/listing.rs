@@ -81,7 +81,7 @@ pub(super) async fn factorials(
         Body::empty()
     } else {
         let factorial = service.factorial().clone();
-        feed(service.limits(), async move |feed| {
+        feed(&service, async move |feed| {
             let listed = Listing { feed: &feed, media }.write(&factorial, n).await;
             (feed, listed)
         })

@@ -23,6 +23,7 @@ mod page;
 mod problem;
 pub mod server;
 mod tell;
+mod threads;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,9 +31,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 use axum::routing::get;
+use tokio::runtime::Handle;
+use tokio_util::task::AbortOnDropHandle;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::error::RunError;
 use crate::factorial::Factorial;
 use crate::limits::Limits;
 use crate::telemetry::{self, Build, HttpMetrics, Metrics};
@@ -45,6 +49,8 @@ pub struct Service(Arc<Inner>);
 
 struct Inner {
     factorial: Factorial,
+    /// The runtime that it was made in.
+    workers: Handle,
     http_metrics: HttpMetrics,
     metrics: Metrics,
     component: String,
@@ -59,7 +65,12 @@ const FOR_ONE: &str = "private, max-age=31536000, immutable";
 impl Service {
     /// A service that answers with `factorial`, whose component is told apart
     /// from others by `component`. What was asked with a token is `private`: it
-    /// is kept out of caches that several clients share.
+    /// is kept out of caches that several clients share. What takes long is done by
+    /// the runtime in which this is called.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
     pub fn new(factorial: Factorial, component: String, private: bool) -> Self {
         let (_, description) = described().split_for_parts();
         let described = description.paths.paths.into_keys();
@@ -76,6 +87,7 @@ impl Service {
             metrics: Metrics::new(factorial.meter(), &http_metrics, build),
             http_metrics,
             factorial,
+            workers: Handle::current(),
             component,
             cache_control: if private { FOR_ONE } else { FOR_EVERYBODY },
             draining: AtomicBool::new(false),
@@ -99,6 +111,16 @@ impl Service {
 
     fn factorial(&self) -> &Factorial {
         &self.0.factorial
+    }
+
+    /// Does what takes long, and stops when nobody waits for it any more. Others go
+    /// on meanwhile, as they might not on the thread of a connection.
+    async fn work<R: Send + 'static>(
+        &self,
+        work: impl Future<Output = R> + Send + 'static,
+    ) -> Result<R, RunError> {
+        let working = AbortOnDropHandle::new(self.0.workers.spawn(work));
+        working.await.map_err(|_| RunError::WriterGone)
     }
 
     /// A connection that is open for as long as the value lives.

@@ -27,6 +27,7 @@ use tower::ServiceExt as _;
 
 use super::Service;
 use super::connection::{Activity, Answered, Socket};
+use super::threads::Threads;
 use crate::limits::{CONNECTION_STREAMS, Limit, Limits};
 
 /// What is waited for after the system refused a connection: descriptors may be
@@ -48,12 +49,17 @@ pub enum End {
 
 /// Serves `app` to whoever connects to `listener`, until `end` and what follows
 /// from it.
+///
+/// # Errors
+///
+/// Where its threads cannot be started.
 pub async fn serve(
     listener: TcpListener,
     app: Router,
     service: &Service,
     end: impl Future<Output = ()>,
-) -> End {
+) -> io::Result<End> {
+    let threads = Threads::start()?;
     let limits = service.limits().clone();
     let server = Arc::new(Server {
         http: http(&limits),
@@ -84,35 +90,32 @@ pub async fn serve(
             accepted = accepted => accepted,
         };
         if let Some((stream, place)) = take(place.ok(), accepted).await {
-            let connection = Arc::clone(&server).drive(stream, ending.clone(), place);
-            connections.spawn(connection);
+            server.begin(&threads, &connections, stream, &ending, place);
         }
     }
     for stream in connected(listener) {
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
             break;
         };
-        connections.spawn(Arc::clone(&server).drive(stream, ending.clone(), place));
+        server.begin(&threads, &connections, stream, &ending, place);
     }
     ending.cancel();
     connections.close();
-    match timeout(time(&limits, Limit::DrainTimeout), connections.wait()).await {
+    let drained = timeout(time(&limits, Limit::DrainTimeout), connections.wait());
+    Ok(match drained.await {
         Ok(()) => End::Drained,
         Err(_) => End::GivenUp(connections.len()),
-    }
+    })
 }
 
 /// Closes the listener. Who has connected before is not sent away.
-fn connected(listener: TcpListener) -> Vec<TcpStream> {
+fn connected(listener: TcpListener) -> Vec<std::net::TcpStream> {
     let Ok(listener) = listener.into_std() else {
         return Vec::new();
     };
     let accepted = std::iter::from_fn(|| listener.accept().ok());
     accepted
-        .filter_map(|(stream, _)| {
-            stream.set_nonblocking(true).ok()?;
-            TcpStream::from_std(stream).ok()
-        })
+        .filter_map(|(stream, _)| stream.set_nonblocking(true).is_ok().then_some(stream))
         .collect()
 }
 
@@ -120,9 +123,9 @@ fn connected(listener: TcpListener) -> Vec<TcpStream> {
 async fn take(
     place: Option<OwnedSemaphorePermit>,
     accepted: io::Result<(TcpStream, std::net::SocketAddr)>,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    match accepted {
-        Ok((stream, _)) => Some((stream, place?)),
+) -> Option<(std::net::TcpStream, OwnedSemaphorePermit)> {
+    match accepted.and_then(|(stream, _)| stream.into_std()) {
+        Ok(stream) => Some((stream, place?)),
         Err(error) => {
             tracing::warn!(%error, "a connection was not accepted");
             sleep(REFUSED_PAUSE).await;
@@ -164,6 +167,31 @@ struct Server {
 }
 
 impl Server {
+    /// Has one of the threads drive a connection.
+    fn begin(
+        self: &Arc<Self>,
+        threads: &Threads,
+        connections: &TaskTracker,
+        stream: std::net::TcpStream,
+        ending: &CancellationToken,
+        place: OwnedSemaphorePermit,
+    ) {
+        let Some(seat) = threads.seat() else {
+            return;
+        };
+        let runtime = seat.runtime.clone();
+        let (server, ending) = (Arc::clone(self), ending.clone());
+        let driving = async move {
+            let _seat = seat;
+            // Events of the socket are the thread's own.
+            match TcpStream::from_std(stream) {
+                Ok(stream) => server.drive(stream, ending, place).await,
+                Err(error) => tracing::warn!(%error, "a connection was not taken"),
+            }
+        };
+        connections.spawn_on(driving, &runtime);
+    }
+
     /// Drives one connection to its end.
     async fn drive(
         self: Arc<Self>,

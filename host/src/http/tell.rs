@@ -7,7 +7,6 @@ use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::response::Response;
 use futures::StreamExt as _;
 use serde::Serialize;
-use tokio_util::task::AbortOnDropHandle;
 use utoipa::ToSchema;
 
 use super::answer::{self, Answer};
@@ -65,8 +64,7 @@ pub(super) async fn kinds(
     let kinds = futures::stream::iter(ONE_OF_EACH_KIND)
         .map(|kind| {
             let factorial = service.factorial().clone();
-            let one = AbortOnDropHandle::new(tokio::spawn(one_kind(factorial, kind, n)));
-            async move { one.await.map_err(|_| RunError::WriterGone) }
+            service.work(one_kind(factorial, kind, n))
         })
         .buffered(ONE_OF_EACH_KIND.len());
     let kinds: Vec<_> = kinds.collect().await;

@@ -105,6 +105,10 @@ impl Serve {
                 signals.next().await;
             } => return Err(Failure::Interrupted),
         };
+        let ended = ended.map_err(|error| Failure::Io {
+            what: "cannot start threads".to_owned(),
+            error,
+        })?;
         match ended {
             End::Drained => Ok(()),
             End::GivenUp(count) => Err(Failure::Programs(format!(

@@ -1,0 +1,90 @@
+//! The threads that drive connections, one for each processor, each with an event
+//! loop of its own.
+//!
+//! A connection stays with its thread, and so does what is answered at once: nobody
+//! has to be woken to take it over. What takes long is left to the workers of the
+//! runtime that the service was made in, which share it among themselves. They live
+//! as long as the server.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle, available_parallelism};
+
+use tokio::runtime::{self, Handle};
+use tokio_util::sync::CancellationToken;
+
+/// After so many turns of its tasks a thread looks for what has come in. A turn may
+/// take a millisecond, while a sandbox computes.
+const TURNS: u32 = 16;
+
+/// They end, with all that is left on them, when this is dropped.
+pub(super) struct Threads {
+    threads: Vec<Thread>,
+    end: CancellationToken,
+}
+
+struct Thread {
+    runtime: Handle,
+    /// Held once by each connection beside this.
+    connections: Arc<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A connection's place on one of them.
+pub(super) struct Seat {
+    pub(super) runtime: Handle,
+    _counted: Arc<()>,
+}
+
+impl Threads {
+    pub(super) fn start() -> io::Result<Self> {
+        let end = CancellationToken::new();
+        let count = available_parallelism().map_or(1, std::num::NonZero::get);
+        let threads = (0..count).map(|_| Thread::start(end.clone()));
+        Ok(Self {
+            threads: threads.collect::<io::Result<_>>()?,
+            end,
+        })
+    }
+
+    /// A place on the thread that has the fewest connections.
+    pub(super) fn seat(&self) -> Option<Seat> {
+        let connections = |thread: &&Thread| Arc::strong_count(&thread.connections);
+        let thread = self.threads.iter().min_by_key(connections)?;
+        Some(Seat {
+            runtime: thread.runtime.clone(),
+            _counted: Arc::clone(&thread.connections),
+        })
+    }
+}
+
+impl Thread {
+    fn start(end: CancellationToken) -> io::Result<Self> {
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .event_interval(TURNS)
+            .build()?;
+        let handle = runtime.handle().clone();
+        let thread = Builder::new().name("http".to_owned()).spawn(move || {
+            runtime.block_on(end.cancelled());
+            runtime.shutdown_background();
+        })?;
+        Ok(Self {
+            runtime: handle,
+            connections: Arc::new(()),
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.end.cancel();
+        for thread in &mut self.threads {
+            if let Some(thread) = thread.thread.take() {
+                // A panic there has been told already.
+                let _ = thread.join();
+            }
+        }
+    }
+}
