@@ -100,7 +100,7 @@ pub const LINEAR_MEMORY_BYTES: u64 = 4 << 30;
 /// The most sandboxes that may be asked for to work on one number.
 pub const FAN_OUT_MAX: u32 = 64;
 /// Processors from which on a number is fanned out by itself: on two processors, two
-/// sandboxes were measured to gain too little (`benches/README.md`).
+/// sandboxes gain little unless the number is very long (`benches/README.md`).
 pub const AUTO_PROCESSORS_MIN: u32 = 4;
 /// Items of one listing or batch that are computed at once.
 pub const ITEMS_AT_ONCE: usize = 32;
