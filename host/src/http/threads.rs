@@ -27,7 +27,7 @@ struct Thread {
     runtime: Handle,
     /// Held once by each connection beside this.
     connections: Arc<()>,
-    thread: Option<JoinHandle<()>>,
+    running: Option<JoinHandle<()>>,
 }
 
 /// A connection's place on one of them.
@@ -65,14 +65,14 @@ impl Thread {
             .event_interval(TURNS)
             .build()?;
         let handle = runtime.handle().clone();
-        let thread = Builder::new().name("http".to_owned()).spawn(move || {
+        let running = Builder::new().name("http".to_owned()).spawn(move || {
             runtime.block_on(end.cancelled());
             runtime.shutdown_background();
         })?;
         Ok(Self {
             runtime: handle,
             connections: Arc::new(()),
-            thread: Some(thread),
+            running: Some(running),
         })
     }
 }
@@ -81,9 +81,9 @@ impl Drop for Threads {
     fn drop(&mut self) {
         self.end.cancel();
         for thread in &mut self.threads {
-            if let Some(thread) = thread.thread.take() {
+            if let Some(running) = thread.running.take() {
                 // A panic there has been told already.
-                let _ = thread.join();
+                let _ = running.join();
             }
         }
     }
