@@ -295,10 +295,11 @@ fn a_quota_of_processors_sets_the_threads() {
         it.threads().len()
     };
     let here = std::thread::available_parallelism().map_or(1, NonZero::get);
-    // Beside the workers there are as many others whatever the quota.
+    // A worker and a thread for connections for each processor, and beside them as many
+    // others whatever the quota.
     let one = threads("1");
     assert_eq!(threads("0.5"), one);
-    assert_eq!(threads(&here.to_string()), one + here - 1);
+    assert_eq!(threads(&here.to_string()), one + 2 * (here - 1));
 }
 
 #[test]
