@@ -38,6 +38,7 @@ pub mod machine;
 pub mod meter;
 pub mod pool;
 pub mod sandbox;
+mod shards;
 mod span;
 mod tally;
 pub mod telemetry;

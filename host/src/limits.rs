@@ -106,6 +106,9 @@ pub const AUTO_PROCESSORS_MIN: u32 = 4;
 pub const ITEMS_AT_ONCE: usize = 32;
 /// Requests that one connection may have at once.
 pub const CONNECTION_STREAMS: u32 = 128;
+/// Places of an engine for components without streams. They answer within microseconds,
+/// and others have their turn only after a millisecond.
+pub const PLAIN_SANDBOXES: u32 = 16;
 /// The most steps that a plan for one number may have, for each sandbox at work.
 pub const PLAN_STEPS_PER_SANDBOX: u32 = 4;
 /// Memory of a sandbox that checks digits, for which the contract has no promise.

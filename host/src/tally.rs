@@ -1,48 +1,24 @@
 //! Counts and times that threads write to without meeting.
 //!
-//! Every thread has a shard of its own, on cache lines of its own, and who reads
-//! adds the shards up. Sandboxes start and end some hundred thousand times a
-//! second: with counters that all threads share, or histograms behind a lock, a
-//! tenth of that was lost (measured with `wrk` on two processors).
+//! Every thread has a shard of its own, and who reads adds the shards up. Sandboxes
+//! start and end some hundred thousand times a second: with counters that all threads
+//! share, or histograms behind a lock, a tenth of that was lost (measured with `wrk` on
+//! two processors).
 
-use std::cell::Cell;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::{MetricType, TypedMetric};
 
-/// Threads beyond this many share.
-const SHARDS: usize = 16;
+use crate::shards::Shards;
+
 /// The first bound of a histogram of times, half of what a sandbox takes to
 /// start; each of the others is twice the one before, up to more than a minute.
 const FIRST_NS: u64 = 4000;
 /// Bounds, and one more for what is beyond the last.
 const BUCKETS: usize = 26;
-
-/// Two cache lines, since processors fetch them in pairs.
-#[derive(Debug, Default)]
-#[repr(align(128))]
-pub(crate) struct Shard<T>(T);
-
-/// One of something for each thread.
-pub(crate) type Shards<T> = Arc<[Shard<T>; SHARDS]>;
-
-/// The shard of the thread that asks.
-pub(crate) fn own<T>(shards: &Shards<T>) -> &T {
-    static THREADS: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static OWN: Cell<Option<usize>> = const { Cell::new(None) };
-    }
-    let index = OWN.get().unwrap_or_else(|| {
-        let index = THREADS.fetch_add(1, Ordering::Relaxed) % SHARDS;
-        OWN.set(Some(index));
-        index
-    });
-    &shards[index].0
-}
 
 /// How many there are of something. Clones share the count.
 #[derive(Clone, Debug, Default)]
@@ -51,13 +27,13 @@ pub(crate) struct Tally(Shards<AtomicI64>);
 impl Tally {
     /// Counts `change` more, or fewer.
     pub(crate) fn add(&self, change: i64) {
-        own(&self.0).fetch_add(change, Ordering::Relaxed);
+        self.0.own().fetch_add(change, Ordering::Relaxed);
     }
 
     /// How many there are.
     pub(crate) fn get(&self) -> i64 {
-        let shards = self.0.iter();
-        shards.map(|shard| shard.0.load(Ordering::Relaxed)).sum()
+        let shards = self.0.all();
+        shards.map(|shard| shard.load(Ordering::Relaxed)).sum()
     }
 }
 
@@ -85,7 +61,7 @@ impl Times {
     /// Counts one that took `time`.
     pub(crate) fn observe(&self, time: Duration) {
         let time_ns = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let buckets = own(&self.0);
+        let buckets = self.0.own();
         buckets.counts[bucket(time_ns)].fetch_add(1, Ordering::Relaxed);
         buckets.sum_ns.fetch_add(time_ns, Ordering::Relaxed);
     }
@@ -119,11 +95,11 @@ impl EncodeMetric for Times {
     fn encode(&self, mut encoder: MetricEncoder) -> fmt::Result {
         let mut counts = [0; BUCKETS];
         let mut sum_ns = 0;
-        for shard in self.0.iter() {
-            for (all, own) in counts.iter_mut().zip(&shard.0.counts) {
+        for shard in self.0.all() {
+            for (all, own) in counts.iter_mut().zip(&shard.counts) {
                 *all += own.load(Ordering::Relaxed);
             }
-            sum_ns += shard.0.sum_ns.load(Ordering::Relaxed);
+            sum_ns += shard.sum_ns.load(Ordering::Relaxed);
         }
         let buckets: Vec<(f64, u64)> = counts
             .iter()
@@ -146,6 +122,7 @@ impl TypedMetric for Times {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shards::SHARDS;
 
     #[test]
     fn times_fall_into_the_bucket_whose_bound_they_do_not_pass() {

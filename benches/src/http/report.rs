@@ -50,11 +50,7 @@ impl Report<'_> {
         for (name, value) in &self.facts {
             writeln!(out, "| {name} | {value} |")?;
         }
-        writeln!(
-            out,
-            "| cocoon | {}, built as in the image |",
-            self.programs.version
-        )?;
+        writeln!(out, "| cocoon | {} |", self.programs.version)?;
         match &self.programs.wasmtime {
             Ok((_, version, _)) => writeln!(
                 out,

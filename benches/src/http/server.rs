@@ -123,9 +123,13 @@ impl Programs {
         wasmtime: Option<PathBuf>,
     ) -> anyhow::Result<Self> {
         // As it is in the image, which is what serves.
-        let cocoon = cocoon.map_or_else(|| build_cocoon("image"), Ok)?;
+        let (cocoon, built) = match cocoon {
+            Some(given) => (given, "given by --cocoon"),
+            None => (build_cocoon("image")?, "built as in the image"),
+        };
         let version = first_line(Command::new(&cocoon).arg("--version"))
             .with_context(|| format!("{} is not cocoon", cocoon.display()))?;
+        let version = format!("{version}, {built}");
         Ok(Self {
             cocoon,
             version,

@@ -1,15 +1,15 @@
 //! The Wasmtime engine, and the ticker that lets sandboxes take turns.
 //!
-//! One engine lives as long as the program. Everything that it reserves is
-//! bounded by the number of sandboxes it was made for.
+//! One engine lives as long as the program, and small ones beside it for what needs no
+//! streams. Everything that they reserve is bounded by the number of sandboxes that
+//! they were made for.
 
 mod config;
-mod huge_pages;
 mod ticker;
 
 use std::sync::Arc;
 
-use crate::limits::{Limit, Limits, PROGRAM_BYTES};
+use crate::limits::{Limit, Limits, PLAIN_SANDBOXES, PROGRAM_BYTES};
 use crate::machine::Machine;
 use crate::meter::Meter;
 
@@ -39,10 +39,6 @@ pub enum EngineError {
     #[error("the WebAssembly engine does not start here: {0}")]
     Start(String),
 }
-
-/// Places of an engine for components without streams. They answer within microseconds,
-/// and others have their turn only after a millisecond.
-const PLAIN_SANDBOXES: u32 = 16;
 
 /// A compiler and a place for sandboxes. Cheap to clone.
 #[derive(Clone)]
@@ -100,9 +96,6 @@ impl Engine {
                 (inner, Layout::Unreserved)
             }
         };
-        if layout == pooled {
-            huge_pages::advise();
-        }
         let ticker =
             Ticker::start(&inner).map_err(|error| EngineError::Start(error.to_string()))?;
         Ok(Self {

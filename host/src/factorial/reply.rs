@@ -18,7 +18,7 @@ use crate::engine::Engine;
 use crate::error::RunError;
 use crate::pool::Permit;
 use crate::sandbox::Sandbox;
-use crate::tally::{Shards, own};
+use crate::shards::Shards;
 
 /// The code of the component, which the build made.
 static CODE: [u8; include_bytes!(concat!(env!("OUT_DIR"), "/reply.code")).len()] =
@@ -56,7 +56,10 @@ impl Replies {
     /// A fresh sandbox, or the permit back where there can be no more of them, or none
     /// since the code is for another processor.
     pub(super) async fn sandbox(&self, permit: Permit) -> Result<Result<Reply, Permit>, RunError> {
-        let places = own(&self.threads).get_or_init(|| Places::load(&self.engine));
+        let places = self
+            .threads
+            .own()
+            .get_or_init(|| Places::load(&self.engine));
         let free = places.as_ref().and_then(|places| {
             let place = Arc::clone(&places.free).try_acquire_owned().ok()?;
             Some((&places.component, place))
