@@ -98,23 +98,59 @@ pub(crate) fn limbs_of_row(
     (limbs, rest)
 }
 
+/// Limbs that are settled at once.
+const SETTLED: usize = 64;
+
 /// Adds `carry` to the first limb, makes every limb at least 0 and below the
 /// base, and returns what is carried out of the last.
 pub(crate) fn settle(limbs: &mut [i32], carry: i64, base: i64) -> i64 {
-    // Bases are below 2^20. Nearly all limbs are within one base of 0, and their
-    // signs are random: no branch, which would be guessed wrong every other time.
+    let mut carry = carry;
+    for block in limbs.chunks_mut(SETTLED) {
+        let largest = block.iter().map(|limb| limb.unsigned_abs()).max();
+        let short = i64::from(largest.unwrap_or(0)) < base;
+        carry = if short && (-1..=0).contains(&carry) {
+            settle_short(block, carry as i32, base as i32).into()
+        } else {
+            settle_one_by_one(block, carry, base)
+        };
+    }
+    carry
+}
+
+/// The same for at most [`SETTLED`] limbs that are all within one base of 0, as nearly
+/// all are: whether one is negative is what it takes from the next, but for the few that
+/// are 0 where one is taken.
+fn settle_short(limbs: &mut [i32], carry: i32, base: i32) -> i32 {
+    let mut taken = [0; SETTLED + 1];
+    taken[0] = carry;
+    for (taken, &limb) in taken[1..].iter_mut().zip(limbs.iter()) {
+        *taken = limb >> 31;
+    }
+    let mut least = 0;
+    for (limb, pair) in limbs.iter_mut().zip(taken.windows(2)) {
+        *limb += (base & pair[1]) + pair[0];
+        least = least.min(*limb);
+    }
+    let mut carry = taken[limbs.len()];
+    if least < 0 {
+        let mut more = 0;
+        for limb in limbs.iter_mut() {
+            *limb += more;
+            more = *limb >> 31;
+            *limb += base & more;
+        }
+        carry += more;
+    }
+    carry
+}
+
+/// The same for any limbs.
+fn settle_one_by_one(limbs: &mut [i32], carry: i64, base: i64) -> i64 {
     let mut carry = carry;
     for limb in limbs {
         let sum = i64::from(*limb) + carry;
-        let negative = sum >> 63;
-        let raised = sum + (base & negative);
-        if (0..base).contains(&raised) {
-            *limb = raised as i32;
-            carry = negative;
-        } else {
-            *limb = sum.rem_euclid(base) as i32;
-            carry = sum.div_euclid(base);
-        }
+        *limb = sum.rem_euclid(base) as i32;
+        carry = sum.div_euclid(base);
     }
     carry
 }
@@ -162,4 +198,47 @@ pub(crate) fn add_all(limbs: &mut Vec<i32>, place: usize, others: &[i32], base: 
     }
     limbs.extend_from_slice(beyond);
     add(limbs, place + overlap, carry as f64, base);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Limbs about 0 and about the base, in rows that end in the middle of a block.
+    #[test]
+    fn settled_limbs_are_those_of_division() {
+        let mut state = 1_u64;
+        let mut random = |below: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (state >> 33) as usize % below
+        };
+        for places in 2..=6 {
+            let base = 10_i64.pow(places);
+            let edge = base as i32;
+            for length in [0, 1, 2, 63, 64, 65, 128, 200] {
+                for most in [1, 3, 7, 9] {
+                    let near = [
+                        0,
+                        -1,
+                        1,
+                        1 - edge,
+                        edge - 1,
+                        edge / 2,
+                        -edge,
+                        edge,
+                        3 * edge + 1,
+                    ];
+                    let limbs: Vec<i32> = (0..length).map(|_| near[random(most)]).collect();
+                    for carry in [-2, -1, 0, 1] {
+                        let (mut settled, mut plain) = (limbs.clone(), limbs.clone());
+                        let rest = settle(&mut settled, carry, base);
+                        assert_eq!(rest, settle_one_by_one(&mut plain, carry, base));
+                        assert_eq!(settled, plain, "{limbs:?} and {carry}");
+                    }
+                }
+            }
+        }
+    }
 }

@@ -3,21 +3,25 @@
 //! Powers of the base are kept, since many numbers are checked in a row.
 #![expect(
     clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
     clippy::cast_sign_loss,
-    reason = "residues are taken apart into halves of 31 bits"
+    reason = "residues are taken apart into digits of 21 bits, and sums of products with them are integers below 2^53"
 )]
 
 use alloc::boxed::Box;
 
 use crate::modular::Modulus;
 use crate::natural::{Natural, PLACES_MAX, PLACES_MIN, base};
-use crate::pair;
+use crate::pair::{self, Pair};
 
 /// Limbs whose residues are taken at once.
 const BLOCK: usize = 256;
 
-/// Bits of the lower half of a power; the upper one has 30.
-const HALF_BITS: u32 = 31;
+/// Bits of a digit of a power.
+const DIGIT_BITS: u32 = 21;
+
+/// Digits of a power, which has 61 bits.
+const DIGITS: usize = 3;
 
 /// How many bases there are.
 const BASES: usize = (PLACES_MAX - PLACES_MIN + 1) as usize;
@@ -31,8 +35,8 @@ pub(crate) struct Checksum {
 
 /// The powers of a base.
 struct Powers {
-    low: [i32; BLOCK],
-    high: [i32; BLOCK],
+    /// Their digits, from the lowest.
+    digits: [[Pair; BLOCK / 2]; DIGITS],
     /// The one after those.
     next: u64,
 }
@@ -56,18 +60,15 @@ impl Checksum {
         let places = number.places();
         let powers = &mut self.powers[(places - PLACES_MIN) as usize];
         let powers = powers.get_or_insert_with(|| Box::new(Powers::new(modulus, places)));
-        let shift = modulus.reduce(1 << HALF_BITS);
+        let shift = 1 << DIGIT_BITS;
         let mut result = 0;
         for block in number.limbs().chunks(BLOCK).rev() {
-            // A limb is below 2^30, so that sums of 2^8 products with a half stay below
-            // 2^(31+30+8) — but limbs that large do not occur in rows: those of a product
-            // are below 2^21.
-            let low = pair::sum_of_products(block, &powers.low);
-            let high = pair::sum_of_products(block, &powers.high);
-            let sum = modulus.add(
-                signed(low, modulus),
-                modulus.mul(signed(high, modulus), shift),
-            );
+            // A limb is below 2^30, and those of a product are below 2^21: sums of 2^8
+            // products with a digit stay below 2^(21+21+8), and are exact.
+            let sums = pair::sums_of_products(block, &powers.digits);
+            let sum = sums.iter().rev().fold(0, |sum, &digit| {
+                modulus.add(modulus.mul(sum, shift), signed(digit as i64, modulus))
+            });
             result = modulus.add(modulus.mul(result, powers.next), sum);
         }
         result
@@ -78,14 +79,19 @@ impl Powers {
     fn new(modulus: Modulus, places: u32) -> Self {
         let base = modulus.reduce(base(places) as u64);
         let mut powers = Self {
-            low: [0; BLOCK],
-            high: [0; BLOCK],
+            digits: [[Pair::both(0.0); BLOCK / 2]; DIGITS],
             next: 1,
         };
-        for (low, high) in powers.low.iter_mut().zip(&mut powers.high) {
-            *low = (powers.next & ((1 << HALF_BITS) - 1)) as i32;
-            *high = (powers.next >> HALF_BITS) as i32;
-            powers.next = modulus.mul(powers.next, base);
+        for index in 0..BLOCK / 2 {
+            let first = powers.next;
+            let second = modulus.mul(first, base);
+            powers.next = modulus.mul(second, base);
+            for (place, digits) in powers.digits.iter_mut().enumerate() {
+                let digit = |power: u64| {
+                    (power >> (DIGIT_BITS * place as u32) & ((1 << DIGIT_BITS) - 1)) as f64
+                };
+                digits[index] = Pair::new(digit(first), digit(second));
+            }
         }
         powers
     }

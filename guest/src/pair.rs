@@ -99,6 +99,12 @@ impl Pair {
         Self(simd::f64x2_pmax(self.0, other.0))
     }
 
+    /// The smaller of each; neither may be NaN.
+    #[inline(always)]
+    pub(crate) fn smaller(self, other: Self) -> Self {
+        Self(simd::f64x2_pmin(self.0, other.0))
+    }
+
     /// The nearest integers, ties to even.
     #[inline(always)]
     pub(crate) fn nearest(self) -> Self {
@@ -215,6 +221,12 @@ impl Pair {
         self.with(other, |a, b| if a < b { b } else { a })
     }
 
+    /// The smaller of each; neither may be NaN.
+    #[inline(always)]
+    pub(crate) fn smaller(self, other: Self) -> Self {
+        self.with(other, |a, b| if b < a { b } else { a })
+    }
+
     /// The nearest integers, ties to even.
     #[inline(always)]
     pub(crate) fn nearest(self) -> Self {
@@ -258,33 +270,35 @@ impl Pair {
     }
 }
 
-/// The sum of limbs times factors; it must fit into 64 bits.
-#[cfg(target_family = "wasm")]
-pub(crate) fn sum_of_products(limbs: &[i32], factors: &[i32]) -> i64 {
-    let (limbs, last_limbs) = limbs.as_chunks::<4>();
-    let (factors, last_factors) = factors.as_chunks::<4>();
-    let mut sums = simd::i64x2(0, 0);
-    for (&[a, b, c, d], &[e, f, g, h]) in limbs.iter().zip(factors) {
-        let (limbs, factors) = (simd::i32x4(a, b, c, d), simd::i32x4(e, f, g, h));
-        sums = simd::i64x2_add(sums, simd::i64x2_extmul_low_i32x4(limbs, factors));
-        sums = simd::i64x2_add(sums, simd::i64x2_extmul_high_i32x4(limbs, factors));
+/// The sums of limbs times factors, for several lists of these. They are exact while
+/// they stay below 2^53.
+pub(crate) fn sums_of_products<const LISTS: usize, const PAIRS: usize>(
+    limbs: &[i32],
+    factors: &[[Pair; PAIRS]; LISTS],
+) -> [f64; LISTS] {
+    // Two sums for each list, so that they do not wait for each other.
+    let mut sums = [[Pair::both(0.0); 2]; LISTS];
+    let pair = |limbs: &[i32; 2]| Pair::from_integers(limbs[0], limbs[1]);
+    let (rows, rest) = limbs.as_chunks::<8>();
+    for (index, row) in rows.iter().enumerate() {
+        for (place, limbs) in row.as_chunks::<2>().0.iter().enumerate() {
+            let limbs = pair(limbs);
+            for (sums, factors) in sums.iter_mut().zip(factors) {
+                let sum = &mut sums[place % 2];
+                *sum = limbs.times_plus(factors[4 * index + place], *sum);
+            }
+        }
     }
-    let sum = simd::i64x2_extract_lane::<0>(sums) + simd::i64x2_extract_lane::<1>(sums);
-    let last_factors = factors.get(limbs.len()).map_or(last_factors, |next| next);
-    sum + sum_one_by_one(last_limbs, last_factors)
-}
-
-/// The sum of limbs times factors; it must fit into 64 bits.
-#[cfg(not(target_family = "wasm"))]
-pub(crate) fn sum_of_products(limbs: &[i32], factors: &[i32]) -> i64 {
-    sum_one_by_one(limbs, factors)
-}
-
-fn sum_one_by_one(limbs: &[i32], factors: &[i32]) -> i64 {
-    let products = limbs.iter().zip(factors);
-    products
-        .map(|(&limb, &factor)| i64::from(limb) * i64::from(factor))
-        .sum()
+    for (place, limbs) in rest.chunks(2).enumerate() {
+        let limbs = pair(&[limbs[0], limbs.get(1).copied().unwrap_or(0)]);
+        for (sums, factors) in sums.iter_mut().zip(factors) {
+            sums[0] = limbs.times_plus(factors[4 * rows.len() + place], sums[0]);
+        }
+    }
+    sums.map(|[one, two]| {
+        let sum = one.plus(two);
+        sum.first() + sum.second()
+    })
 }
 
 /// Two complex numbers.
