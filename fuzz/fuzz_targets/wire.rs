@@ -3,7 +3,7 @@
 #![no_main]
 
 use factorial::answer::Pieces;
-use factorial::parts::Performance;
+use factorial::parts::{Move, Performance, Width};
 use factorial::request::{Kind, Request};
 use libfuzzer_sys::fuzz_target;
 
@@ -18,44 +18,51 @@ fuzz_target!(|data: &[u8]| {
     let Some((&[mode, cut, places, residue], rest)) = data.split_first_chunk::<4>() else {
         return;
     };
-    // Steps of a plan for two: two parts, half of their product, and the one that
-    // joins.
+    // Of two parts, the one that reads a number, and the one that reads half of a
+    // product as well.
     let request = Request::decimal(Kind::Factorial, 50_000);
-    let index = 2 + u32::from(mode % 2);
-    let Ok(mut step) = Performance::new(request, 2, index, 7) else {
+    let width = Width {
+        sandboxes: 2,
+        digits_min: 0,
+    };
+    let Ok(mut part) = Performance::new(request, width, u32::from(mode % 2), 7) else {
         return;
     };
-    let (one, rest) = rest.split_at(rest.len() * usize::from(cut) / 255);
-    let (two, half) = rest.split_at(rest.len() / 2);
-    for (place, input) in [one, two, half].into_iter().take(step.inputs()).enumerate() {
-        let item_bytes = if place < 2 { 4 } else { 32 };
-        let message = if mode & 4 == 0 {
-            let items = input.len() as u64 / item_bytes;
-            [
-                head(item_bytes, u64::from(places % 8), items, residue.into()),
-                input.to_vec(),
-            ]
-            .concat()
-        } else {
-            input.to_vec()
+    let (number, half) = rest.split_at(rest.len() * usize::from(cut) / 255);
+    let mut inputs = [(4, number), (32, half)].into_iter();
+    while let Ok(Some(next)) = part.go_on() {
+        let (pieces, incoming) = match next {
+            Move::Write(pieces) => (Some(pieces), None),
+            Move::Read(incoming) => (None, Some(incoming)),
+            Move::Exchange(pieces, incoming) => (Some(pieces), Some(incoming)),
         };
-        let Ok(mut incoming) = step.incoming() else {
-            return;
-        };
-        for piece in message.chunks(1 + usize::from(mode >> 3) * 7) {
-            if incoming.take(piece).is_err() {
-                return;
+        if let Some(mut pieces) = pieces {
+            let mut output = Vec::new();
+            while pieces.append_to(&mut output) {}
+            if let Pieces::Digits(_) = pieces {
+                assert!(output.iter().all(u8::is_ascii_digit));
             }
         }
-        if step.take(incoming).is_err() {
-            return;
-        }
-    }
-    if let Ok(mut pieces) = step.perform() {
-        let mut output = Vec::new();
-        while pieces.append_to(&mut output) {}
-        if let Pieces::Digits(_) = pieces {
-            assert!(output.iter().all(u8::is_ascii_digit));
+        if let Some(mut incoming) = incoming {
+            let (item_bytes, input) = inputs.next().expect("no more is read");
+            let message = if mode & 4 == 0 {
+                let items = input.len() as u64 / item_bytes;
+                [
+                    head(item_bytes, u64::from(places % 8), items, residue.into()),
+                    input.to_vec(),
+                ]
+                .concat()
+            } else {
+                input.to_vec()
+            };
+            for piece in message.chunks(1 + usize::from(mode >> 3) * 7) {
+                if incoming.take(piece).is_err() {
+                    return;
+                }
+            }
+            if part.take(incoming).is_err() {
+                return;
+            }
         }
     }
 });

@@ -6,6 +6,9 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::future::poll_fn;
+use core::pin::pin;
+use core::task::Poll;
 
 use wit_bindgen::{
     FutureReader, FutureWriter, StreamReader, StreamResult, StreamWriter, spawn_local,
@@ -18,9 +21,10 @@ use crate::bindings::{Component, wit_future, wit_stream};
 use crate::cost::Count;
 use crate::error::Error;
 use crate::multiply::{Grade, Multiplier};
-use crate::parts::{self, Performance};
+use crate::parts::{self, Move, Performance, Width};
 use crate::request::Kind;
 use crate::verify::{Checker, Verdict};
+use crate::wire::Incoming;
 use crate::{cost, info, notation};
 
 /// Bytes of the longest chunk that is written to a stream at once.
@@ -71,13 +75,13 @@ impl wit::Guest for Component {
 }
 
 impl wit_parts::Guest for Component {
-    fn plan(request: wit::Request, sandboxes: u32) -> Result<Vec<wit_parts::Step>, wit::Error> {
-        let steps = parts::plan(request.into(), sandboxes)?;
-        Ok(steps
+    fn plan(request: wit::Request, sandboxes: u32) -> Result<Vec<wit_parts::Part>, wit::Error> {
+        let parts = parts::plan(request.into(), Width::up_to(sandboxes))?;
+        Ok(parts
             .into_iter()
-            .map(|step| wit_parts::Step {
-                inputs: step.inputs,
-                peak_bytes: step.peak_bytes,
+            .map(|part| wit_parts::Part {
+                inputs: part.inputs,
+                peak_bytes: part.peak_bytes,
             })
             .collect())
     }
@@ -88,70 +92,139 @@ impl wit_parts::Guest for Component {
         index: u32,
         seed: u64,
         inputs: Vec<StreamReader<u8>>,
-    ) -> Result<Written, wit::Error> {
-        let performance = Performance::new(request.into(), sandboxes, index, seed)?;
+    ) -> Result<(Vec<StreamReader<u8>>, Outcome), wit::Error> {
+        let performance = Performance::new(request.into(), Width::up_to(sandboxes), index, seed)?;
         if inputs.len() != performance.inputs() {
-            let text = String::from("a step is given the inputs that the plan says");
+            let text = String::from("a part is given the inputs that the plan says");
             return Err(wit::Error::Invalid(text));
         }
-        let (writer, outcome, written) = written();
-        spawn_local(perform_step(performance, inputs, writer, outcome));
-        Ok(written)
+        let outputs = (0..performance.outputs()).map(|_| wit_stream::new());
+        let (writers, readers) = outputs.unzip();
+        let (outcome, outcome_reader) = outcome();
+        spawn_local(perform_part(performance, inputs, writers, outcome));
+        Ok((readers, outcome_reader))
     }
 }
 
-/// What is written, and how it ended.
-type Written = (
-    StreamReader<u8>,
-    FutureReader<Result<wit::Grade, wit::Error>>,
-);
+/// How it ended.
+type Outcome = FutureReader<Result<wit::Grade, wit::Error>>;
 
-/// Both ends of what is to be written. Should the writer end without a word, the
-/// reader must not take the stream for a finished one.
+/// What is written, and how it ended.
+type Written = (StreamReader<u8>, Outcome);
+
+/// Both ends of what is to be written.
 fn written() -> (
     StreamWriter<u8>,
     FutureWriter<Result<wit::Grade, wit::Error>>,
     Written,
 ) {
     let (writer, reader) = wit_stream::new();
-    let (outcome, outcome_reader) = wit_future::new(|| {
-        Err(wit::Error::Failed(String::from(
-            "the digits ended before the last",
-        )))
-    });
+    let (outcome, outcome_reader) = outcome();
     (writer, outcome, (reader, outcome_reader))
 }
 
-/// Reads what a step needs, does it, and writes what comes of it.
-async fn perform_step(
-    mut performance: Performance,
-    inputs: Vec<StreamReader<u8>>,
-    writer: StreamWriter<u8>,
-    outcome: FutureWriter<Result<wit::Grade, wit::Error>>,
-) {
-    let mut read = Ok(());
-    for input in inputs {
-        if read.is_ok() {
-            read = read_message(&mut performance, input).await;
-        }
-    }
-    let pieces = read.and_then(|()| performance.perform());
-    write_answer(pieces, performance.grade(), writer, outcome).await;
+/// Both ends of how it ended. Should the writer end without a word, the reader must
+/// not take what was written for finished.
+fn outcome() -> (FutureWriter<Result<wit::Grade, wit::Error>>, Outcome) {
+    wit_future::new(|| {
+        Err(wit::Error::Failed(String::from(
+            "the digits ended before the last",
+        )))
+    })
 }
 
-/// Reads one input of a step.
-async fn read_message(
+/// Does a part: reads and writes as it says, until its end or until a reader goes
+/// away.
+async fn perform_part(
+    mut performance: Performance,
+    inputs: Vec<StreamReader<u8>>,
+    outputs: Vec<StreamWriter<u8>>,
+    outcome: FutureWriter<Result<wit::Grade, wit::Error>>,
+) {
+    let (mut inputs, mut outputs) = (inputs.into_iter(), outputs.into_iter());
+    let ended = loop {
+        let (pieces, incoming) = match performance.go_on() {
+            Ok(Some(Move::Write(pieces))) => (Some(pieces), None),
+            Ok(Some(Move::Read(incoming))) => (None, Some(incoming)),
+            Ok(Some(Move::Exchange(pieces, incoming))) => (Some(pieces), Some(incoming)),
+            Ok(None) => break Ok(performance.grade().into()),
+            Err(error) => break Err(error.into()),
+        };
+        let (written, read) = both(
+            write_output(pieces, &mut outputs),
+            read_input(&mut performance, incoming, &mut inputs),
+        )
+        .await;
+        if !written {
+            return;
+        }
+        if let Err(error) = read {
+            break Err(error.into());
+        }
+    };
+    drop(outputs);
+    // A reader that has gone has no use for the outcome.
+    let _ = outcome.write(ended).await;
+}
+
+/// Writes all of it to the next output, if there is anything to write. False when
+/// the reader went away.
+async fn write_output(
+    pieces: Option<Pieces>,
+    outputs: &mut impl Iterator<Item = StreamWriter<u8>>,
+) -> bool {
+    let Some(mut pieces) = pieces else {
+        return true;
+    };
+    match outputs.next() {
+        Some(mut writer) => write_pieces(&mut pieces, &mut writer).await,
+        None => false,
+    }
+}
+
+/// What two futures come to, which go on beside each other.
+async fn both<A, B>(one: impl Future<Output = A>, two: impl Future<Output = B>) -> (A, B) {
+    let (mut one, mut two) = (pin!(one), pin!(two));
+    let (mut first, mut second) = (None, None);
+    poll_fn(|context| {
+        if first.is_none()
+            && let Poll::Ready(value) = one.as_mut().poll(context)
+        {
+            first = Some(value);
+        }
+        if second.is_none()
+            && let Poll::Ready(value) = two.as_mut().poll(context)
+        {
+            second = Some(value);
+        }
+        match (first.take(), second.take()) {
+            (Some(first), Some(second)) => Poll::Ready((first, second)),
+            waiting => {
+                (first, second) = waiting;
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}
+
+/// Reads the next input, if anything is to be read.
+async fn read_input(
     performance: &mut Performance,
-    mut input: StreamReader<u8>,
+    incoming: Option<Incoming>,
+    inputs: &mut impl Iterator<Item = StreamReader<u8>>,
 ) -> Result<(), Error> {
-    let mut incoming = performance.incoming()?;
+    let (Some(mut incoming), Some(mut input)) = (incoming, inputs.next()) else {
+        return Ok(());
+    };
     let mut chunk = Vec::with_capacity(CHUNK_BYTES_MAX);
     loop {
         let (result, read) = input.read(chunk).await;
         chunk = read;
         incoming.take(&chunk)?;
         chunk.clear();
-        if !matches!(result, StreamResult::Complete(_)) {
+        // Its end may be heard later: the one that wrote it may be busy by now.
+        if incoming.is_complete() || !matches!(result, StreamResult::Complete(_)) {
             return performance.take(incoming);
         }
     }

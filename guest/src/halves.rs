@@ -15,11 +15,11 @@ use alloc::vec::Vec;
 
 use crate::bound;
 use crate::carry::{self, Carry};
-use crate::multiply::{Scale, square_root_above};
+use crate::multiply::{Scale, TWO_ROUNDS_PLACES_MIN, square_root_above};
 use crate::natural::base;
 use crate::pair::{Complex, Pair};
 use crate::roots::WideRoot;
-use crate::transform::{Other, Ramp, Shape, Transform, root_of_i};
+use crate::transform::{Other, ROW_PAIRS_MAX, Ramp, Shape, Transform, root_of_i};
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,16 +59,21 @@ pub(crate) struct HalfProduct {
     pub(crate) bound: f64,
 }
 
-/// Half of one · two, where four times the points of `part` is no less than the
-/// limbs of the product. Memory is dear where two sandboxes do this at once:
-/// operands are taken, and given up as soon as they are not needed.
-pub(crate) fn product(one: Vec<i32>, two: Vec<i32>, part: Shape, half: Half) -> HalfProduct {
+/// Half of a product, where four times the points of `part` is no less than its
+/// limbs. Memory is dear where two sandboxes do this at once: operands are taken, and
+/// given up as soon as they are not needed.
+pub(crate) fn product(
+    roots: &mut Transform,
+    [one, two]: [Vec<i32>; 2],
+    part: Shape,
+    half: Half,
+) -> HalfProduct {
     let ramp = Ramp::new(half.root(part), part.points());
     let (mut points, one_square) = split(&one, part, half, &ramp);
     drop(one);
     let (mut other, two_square) = split(&two, part, half, &ramp);
     drop(two);
-    Transform::default().multiply(&mut points, Other::Whole(&mut other), part);
+    roots.multiply(&mut points, Other::Whole(&mut other), part);
     drop(other);
     ramp.for_each_mut(&mut points, Complex::times_conjugate);
     HalfProduct {
@@ -83,35 +88,78 @@ fn split(limbs: &[i32], part: Shape, half: Half, ramp: &Ramp) -> (Vec<Complex>, 
     let mut quarters = limbs.chunks(length);
     let quarters: [&[i32]; 4] = core::array::from_fn(|_| quarters.next().unwrap_or_default());
     let turn = half.turn();
-    let mut points = vec![Complex::zero(); length / 2];
+    let mut points = Vec::with_capacity(length / 2);
     let mut sum = Pair::both(0.0);
-    let mut place = 0;
-    ramp.for_each_mut(&mut points, |_, power| {
-        // The third and fourth quarter are the imaginary parts of the first and second.
-        let [first, second, third, fourth] = quarters.map(|limbs| pair_at(limbs, place));
-        place += 2;
-        for limbs in [first, second, third, fourth] {
+    let mut add = |square: &[Pair]| {
+        for &limbs in square {
             sum = limbs.times_plus(limbs, sum);
         }
-        let low = Complex {
-            re: first,
-            im: third,
-        };
-        let high = Complex {
-            re: second,
-            im: fourth,
-        };
-        low.plus(high.times(turn)).times(power)
-    });
+    };
+    let pair = |&[first, second]: &[i32; 2]| Pair::from_integers(first, second);
+    let mut rooms = [[0; 2 * ROW_PAIRS_MAX]; 4];
+    let mut place = 0;
+    for powers in ramp.rows() {
+        let limbs = 2 * powers.len();
+        let mut rooms = rooms.iter_mut();
+        let [first, second, third, fourth] = quarters.map(|quarter| {
+            let room = rooms.next().map_or(&mut [][..], |room| &mut room[..limbs]);
+            row(quarter, place, room).as_chunks::<2>().0
+        });
+        place += limbs;
+        let low_high = first.iter().zip(second);
+        // The third and fourth quarter are the imaginary parts of the first and
+        // second. Operands of one length have none.
+        if quarters[2].is_empty() {
+            for ((first, second), power) in low_high.zip(powers) {
+                let (low, high) = (pair(first), pair(second));
+                add(&[low, high]);
+                let turned = Complex {
+                    re: high.times_plus(turn.re, low),
+                    im: high.times(turn.im),
+                };
+                points.push(turned.times(power));
+            }
+        } else {
+            let imaginary = third.iter().zip(fourth);
+            for (((first, second), (third, fourth)), power) in low_high.zip(imaginary).zip(powers) {
+                let (low_re, high_re) = (pair(first), pair(second));
+                let (low_im, high_im) = (pair(third), pair(fourth));
+                add(&[low_re, high_re, low_im, high_im]);
+                let low = Complex {
+                    re: low_re,
+                    im: low_im,
+                };
+                let high = Complex {
+                    re: high_re,
+                    im: high_im,
+                };
+                points.push(low.plus(high.times(turn)).times(power));
+            }
+        }
+    }
     (points, sum.first() + sum.second())
 }
 
-fn pair_at(limbs: &[i32], place: usize) -> Pair {
-    match limbs.get(place..) {
-        Some(&[first, second, ..]) => Pair::from_integers(first, second),
-        Some(&[last]) => Pair::from_integers(last, 0),
-        _ => Pair::both(0.0),
+/// The limbs from `place` on, as many as there is room for, which is used for those
+/// that are not there.
+fn row<'a>(limbs: &'a [i32], place: usize, room: &'a mut [i32]) -> &'a [i32] {
+    match limbs.get(place..place + room.len()) {
+        Some(limbs) => limbs,
+        None => {
+            let rest = limbs.get(place..).unwrap_or_default();
+            let (taken, zeros) = room.split_at_mut(rest.len());
+            taken.copy_from_slice(rest);
+            zeros.fill(0);
+            room
+        }
     }
+}
+
+/// What the four quarters carry, in as many rounds as products of such limbs need.
+#[derive(Clone)]
+enum Carries {
+    Two([Carry<2>; 4]),
+    Three([Carry<3>; 4]),
 }
 
 /// Puts both halves together, as the points of the first come in.
@@ -122,7 +170,7 @@ pub(crate) struct Joiner {
     joined: usize,
     /// Four quarters, one after the other.
     limbs: Vec<i32>,
-    carries: [Carry<3>; 4],
+    carries: Carries,
     scale: Scale,
     /// Not a number where one of the points was none, or infinite.
     spoiled: Pair,
@@ -137,7 +185,11 @@ impl Joiner {
             places,
             joined: 0,
             limbs: vec![0; 8 * own.len()],
-            carries: [(); 4].map(|()| Carry::new(base(places))),
+            carries: if places >= TWO_ROUNDS_PLACES_MIN {
+                Carries::Two([(); 4].map(|()| Carry::new(base(places))))
+            } else {
+                Carries::Three([(); 4].map(|()| Carry::new(base(places))))
+            },
             scale,
             spoiled: Pair::both(0.0),
             own,
@@ -156,6 +208,20 @@ impl Joiner {
 
     /// Takes the next points of the first half; what is too much is left.
     pub(crate) fn take(&mut self, points: impl Iterator<Item = Complex>) {
+        // A local, and not reached by a pointer each time around.
+        let mut carries = self.carries.clone();
+        match &mut carries {
+            Carries::Two(carries) => self.take_in_rounds(points, carries),
+            Carries::Three(carries) => self.take_in_rounds(points, carries),
+        }
+        self.carries = carries;
+    }
+
+    fn take_in_rounds<const ROUNDS: usize>(
+        &mut self,
+        points: impl Iterator<Item = Complex>,
+        carries: &mut [Carry<ROUNDS>; 4],
+    ) {
         let conjugate = root_of_i();
         let quarter = self.limbs.len() / 4;
         let from = self.joined;
@@ -164,8 +230,7 @@ impl Joiner {
         let (third, fourth) = high.split_at_mut(quarter);
         let mut quarters = [first, second, third, fourth]
             .map(|limbs| limbs.as_chunks_mut::<2>().0[from..].iter_mut());
-        // Locals, and not reached by a pointer each time around.
-        let mut carries = self.carries.clone();
+        let mut carried = carries.clone();
         let mut scale = self.scale;
         let mut spoiled = self.spoiled;
         for (first, &second) in points.zip(&self.own[from..]) {
@@ -175,14 +240,14 @@ impl Joiner {
                 spoiled = spoiled.plus(sum.minus(sum));
             }
             let integers = [low.re, high.re, low.im, high.im].map(|pair| scale.integers(pair));
-            for ((limbs, carry), integers) in quarters.iter_mut().zip(&mut carries).zip(integers) {
+            for ((limbs, carry), integers) in quarters.iter_mut().zip(&mut carried).zip(integers) {
                 if let Some(limbs) = limbs.next() {
                     *limbs = carry.take(integers).to_integers();
                 }
             }
             self.joined += 1;
         }
-        self.carries = carries;
+        *carries = carried;
         self.scale = scale;
         self.spoiled = spoiled;
     }
@@ -199,10 +264,20 @@ impl Joiner {
             return None;
         }
         drop(self.own);
-        for (index, carry) in self.carries.iter().enumerate() {
-            carry::add(&mut limbs, (index + 1) * quarter, carry.rest(), base);
+        let (rests, short_max) = match &self.carries {
+            Carries::Two(carries) => (
+                carries.each_ref().map(Carry::rest),
+                Carry::<2>::short_max(base),
+            ),
+            Carries::Three(carries) => (
+                carries.each_ref().map(Carry::rest),
+                Carry::<3>::short_max(base),
+            ),
+        };
+        for (index, rest) in rests.into_iter().enumerate() {
+            carry::add(&mut limbs, (index + 1) * quarter, rest, base);
         }
-        if rounding.largest() > Carry::<3>::short_max(base) {
+        if rounding.largest() > short_max {
             let rest = carry::shorten(&mut limbs, base);
             let length = limbs.len();
             carry::add(&mut limbs, length, rest, base);

@@ -79,6 +79,7 @@ pub mod request;
 mod residues;
 mod roots;
 pub mod scientific;
+mod shares;
 pub mod sieve;
 pub mod small;
 pub mod sums;

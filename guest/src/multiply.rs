@@ -21,6 +21,7 @@ use crate::bound;
 use crate::carry::{self, CARRY_LIMBS, COEFFICIENT_MAX, Carry};
 use crate::checksum::Checksum;
 use crate::direct;
+use crate::halves::{self, Half, HalfProduct};
 use crate::modular::{self, Modulus};
 use crate::natural::{Natural, PLACES_MAX, PLACES_MIN, base};
 use crate::pair::{Complex, Pair};
@@ -36,6 +37,9 @@ const EXPECTED_MAX: f64 = 0.3;
 /// What `expected` multiplies by, as measured: the largest errors of random numbers
 /// of 10^5 to 6 · 10^6 digits came to 0.8 to 1.0 of what it says.
 const EXPECTED: f64 = 1e-30;
+
+/// Digits of a limb from which on two rounds of carries leave limbs short.
+pub(crate) const TWO_ROUNDS_PLACES_MIN: u32 = 5;
 
 /// A coefficient that is farther from an integer shows that something is wrong.
 const DISTANCE_MAX: f64 = 0.4;
@@ -104,16 +108,48 @@ impl Rounding {
 #[derive(Clone, Copy)]
 pub(crate) struct Scale {
     factor: Pair,
-    distance: Pair,
+    distances: Range,
+    coefficients: Range,
+}
+
+/// The least and the largest of some numbers, and 0. It takes less than their magnitudes
+/// would.
+#[derive(Clone, Copy)]
+struct Range {
+    least: Pair,
     largest: Pair,
+}
+
+impl Range {
+    fn new() -> Self {
+        Self {
+            least: Pair::both(0.0),
+            largest: Pair::both(0.0),
+        }
+    }
+
+    #[expect(
+        clippy::inline_always,
+        reason = "a few instructions in innermost loops"
+    )]
+    #[inline(always)]
+    fn take(&mut self, numbers: Pair) {
+        self.least = self.least.smaller(numbers);
+        self.largest = self.largest.larger(numbers);
+    }
+
+    fn magnitude(self) -> f64 {
+        let magnitudes = self.largest.larger(self.least.negated());
+        magnitudes.first().max(magnitudes.second())
+    }
 }
 
 impl Scale {
     pub(crate) fn new(factor: f64) -> Self {
         Self {
             factor: Pair::both(factor),
-            distance: Pair::both(0.0),
-            largest: Pair::both(0.0),
+            distances: Range::new(),
+            coefficients: Range::new(),
         }
     }
 
@@ -126,16 +162,15 @@ impl Scale {
     pub(crate) fn integers(&mut self, coefficients: Pair) -> Pair {
         let scaled = coefficients.times(self.factor);
         let integers = scaled.nearest();
-        self.distance = self.distance.larger(scaled.minus(integers).magnitude());
-        self.largest = self.largest.larger(integers.magnitude());
+        self.distances.take(scaled.minus(integers));
+        self.coefficients.take(integers);
         integers
     }
 
     pub(crate) fn rounding(self) -> Rounding {
-        let largest_of = |pair: Pair| pair.first().max(pair.second());
         Rounding {
-            distance: largest_of(self.distance),
-            largest: largest_of(self.largest),
+            distance: self.distances.magnitude(),
+            largest: self.coefficients.magnitude(),
         }
     }
 }
@@ -356,20 +391,41 @@ impl Multiplier {
         (proved || (self.seed.is_some() && self.fits(shape, square))).then_some(proved)
     }
 
-    /// Both numbers in the limbs in which the halves of their product are computed,
-    /// and the shape of either half. It depends on the numbers alone, so that both
-    /// halves are made alike.
-    pub(crate) fn halved(&self, one: Natural, two: Natural) -> (Natural, Natural, Shape) {
+    /// Gives up the room that it keeps for products.
+    pub(crate) fn free_room(&mut self) {
+        self.one = Vec::new();
+        self.two = Vec::new();
+    }
+
+    /// Half of one · two, and the digits of its limbs. The other half is of the same
+    /// shape, which depends on the numbers alone. `square` is the product of the
+    /// [`norm_square`]s of both.
+    pub(crate) fn half(
+        &mut self,
+        [mut one, mut two]: [Natural; 2],
+        mut square: f64,
+        half: Half,
+    ) -> (HalfProduct, u32) {
+        self.free_room();
         let places = one.places().min(two.places());
-        let (mut one, mut two) = (one.in_places(places), two.in_places(places));
+        if one.places() != two.places() {
+            (one, two) = (one.in_places(places), two.in_places(places));
+            square = norm_square(one.limbs()) * norm_square(two.limbs());
+        }
         loop {
             let part = half_shape([&one, &two].map(|number| number.limbs().len() as u64));
-            let square = norm_square(one.limbs()) * norm_square(two.limbs());
             let places = one.places();
             if places == PLACES_MIN || self.fits_halves(part, square) {
-                return (one, two, part);
+                let limbs = [one, two].map(Natural::into_limbs);
+                let product = halves::product(&mut self.transform, limbs, part, half);
+                // Limbs of two digits are always short enough.
+                if places > PLACES_MIN && product.bound >= 0.5 {
+                    self.count(2 * part.points() as u64 * u64::from(places));
+                }
+                return (product, places);
             }
             (one, two) = (one.regrouped(places - 1), two.regrouped(places - 1));
+            square = norm_square(one.limbs()) * norm_square(two.limbs());
         }
     }
 
@@ -492,9 +548,20 @@ fn random_square(one: u64, two: u64, places: u32) -> f64 {
 }
 
 /// The sum of the squares of limbs.
-fn norm_square(limbs: &[i32]) -> f64 {
-    let squares = limbs.iter().map(|&limb| f64::from(limb) * f64::from(limb));
-    squares.sum()
+pub(crate) fn norm_square(limbs: &[i32]) -> f64 {
+    // Sums that do not wait for each other.
+    let mut sums = [Pair::both(0.0); 4];
+    let (rows, rest) = limbs.as_chunks::<8>();
+    for row in rows {
+        for (sum, &[first, second]) in sums.iter_mut().zip(row.as_chunks::<2>().0) {
+            let limbs = Pair::from_integers(first, second);
+            *sum = limbs.times_plus(limbs, *sum);
+        }
+    }
+    let rest = rest.iter().map(|&limb| f64::from(limb) * f64::from(limb));
+    let [a, b, c, d] = sums;
+    let sum = a.plus(b).plus(c.plus(d));
+    sum.first() + sum.second() + rest.sum::<f64>()
 }
 
 /// A root of `square`, or a little more. The sums of squares that went into it may
@@ -548,7 +615,7 @@ fn fill(data: &mut Vec<Complex>, points: usize, limbs: &[i32]) -> f64 {
 
 /// The limbs of a product, and how rounding went.
 fn limbs_of(data: &[Complex], places: u32) -> (Vec<i32>, Rounding) {
-    if places >= 5 {
+    if places >= TWO_ROUNDS_PLACES_MIN {
         // Only the coefficients of operands that are chosen for it are too large for
         // two rounds.
         limbs_in_rounds::<2>(data, places)
@@ -557,6 +624,9 @@ fn limbs_of(data: &[Complex], places: u32) -> (Vec<i32>, Rounding) {
     }
 }
 
+/// Elements that are taken at once: each time around a loop costs about as much as one.
+const ROW: usize = 2;
+
 fn limbs_in_rounds<const ROUNDS: usize>(data: &[Complex], places: u32) -> (Vec<i32>, Rounding) {
     let points = 2 * data.len();
     let base = base(places);
@@ -564,14 +634,23 @@ fn limbs_in_rounds<const ROUNDS: usize>(data: &[Complex], places: u32) -> (Vec<i
     let mut high = low.clone();
     let mut limbs = vec![0; 2 * points];
     let (low_limbs, high_limbs) = limbs.split_at_mut(points);
-    let low_limbs = low_limbs.as_chunks_mut::<2>().0.iter_mut();
-    let high_limbs = high_limbs.as_chunks_mut::<2>().0.iter_mut();
+    let (low_rows, low_rest) = low_limbs.as_chunks_mut::<{ 2 * ROW }>();
+    let (high_rows, high_rest) = high_limbs.as_chunks_mut::<{ 2 * ROW }>();
+    let (rows, rest) = data.as_chunks::<ROW>();
     // Coefficients are M/2 times too large.
     let mut scale = Scale::new(1.0 / data.len() as f64);
-    for ((element, low_limbs), high_limbs) in data.iter().zip(low_limbs).zip(high_limbs) {
-        *low_limbs = low.take(scale.integers(element.re)).to_integers();
-        *high_limbs = high.take(scale.integers(element.im)).to_integers();
+    let mut take = |elements: &[Complex], low_limbs: &mut [i32], high_limbs: &mut [i32]| {
+        let low_limbs = low_limbs.as_chunks_mut::<2>().0;
+        let high_limbs = high_limbs.as_chunks_mut::<2>().0;
+        for ((element, low_limbs), high_limbs) in elements.iter().zip(low_limbs).zip(high_limbs) {
+            *low_limbs = low.take(scale.integers(element.re)).to_integers();
+            *high_limbs = high.take(scale.integers(element.im)).to_integers();
+        }
+    };
+    for ((row, low_limbs), high_limbs) in rows.iter().zip(low_rows).zip(high_rows) {
+        take(row, low_limbs, high_limbs);
     }
+    take(rest, low_rest, high_rest);
     let rounding = scale.rounding();
     let mut high = high.rest();
     if rounding.largest > Carry::<ROUNDS>::short_max(base) {

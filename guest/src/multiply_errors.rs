@@ -90,8 +90,10 @@ impl Multiplier {
 
 /// The same from two halves, and the limbs of it.
 fn product_of_halves(one: &[i32], two: &[i32], part: Shape) -> (Vec<Complex>, Vec<i32>, f64) {
-    let [first, second] = [Half::First, Half::Second]
-        .map(|half| halves::product(one.to_vec(), two.to_vec(), part, half));
+    let [first, second] = [Half::First, Half::Second].map(|half| {
+        let operands = [one.to_vec(), two.to_vec()];
+        halves::product(&mut Transform::default(), operands, part, half)
+    });
     let turn = root_of_i();
     let both = || first.points.iter().zip(&second.points);
     let low = both().map(|(first, second)| first.plus(*second));
@@ -296,14 +298,10 @@ fn halves_make_the_product() {
             noise(&mut random, two_digits),
         );
         let exact = one.to_big() * two.to_big();
-        for multiplier in [Multiplier::proved(), Multiplier::verified(5)] {
-            let (one, two, part) = multiplier.halved(one.clone(), two.clone());
-            let places = one.places();
-            let operands = || (one.limbs().to_vec(), two.limbs().to_vec());
-            let [first, second] = [Half::First, Half::Second].map(|half| {
-                let (one, two) = operands();
-                halves::product(one, two, part, half)
-            });
+        for mut multiplier in [Multiplier::proved(), Multiplier::verified(5)] {
+            let square = norm_square(one.limbs()) * norm_square(two.limbs());
+            let [(first, _), (second, places)] = [Half::First, Half::Second]
+                .map(|half| multiplier.half([one.clone(), two.clone()], square, half));
             let mut joiner = Joiner::new(second.points, places);
             joiner.take(first.points.into_iter());
             let limbs = joiner.finish().expect("nothing looks wrong");
@@ -317,10 +315,12 @@ fn halves_make_the_product() {
 #[test]
 fn broken_halves_make_nothing() {
     let number = noise(&mut Random(9), 5000);
-    let multiplier = Multiplier::verified(5);
-    let (one, two, part) = multiplier.halved(number.clone(), number);
-    let half = |half| halves::product(one.limbs().to_vec(), two.limbs().to_vec(), part, half);
-    let (first, second) = (half(Half::First).points, half(Half::Second).points);
+    let square = norm_square(number.limbs()) * norm_square(number.limbs());
+    let [(first, _), (second, places)] = [Half::First, Half::Second].map(|half| {
+        let numbers = [number.clone(), number.clone()];
+        Multiplier::verified(5).half(numbers, square, half)
+    });
+    let (first, second) = (first.points, second.points);
     for (place, broken) in [
         (0, Some(f64::NAN)),
         (first.len() / 2, Some(f64::INFINITY)),
@@ -332,7 +332,7 @@ fn broken_halves_make_nothing() {
             Some(value) => first[place].im = Pair::new(1.0, value),
             None => first.truncate(place),
         }
-        let mut joiner = Joiner::new(second.clone(), one.places());
+        let mut joiner = Joiner::new(second.clone(), places);
         joiner.take(first.into_iter());
         assert!(joiner.finish().is_none(), "{broken:?}");
     }

@@ -268,6 +268,11 @@ impl Natural {
         self.limbs.iter().all(|&limb| limb == 0)
     }
 
+    /// Whether it is 1.
+    pub(crate) fn is_one(&self) -> bool {
+        self.limbs == [1]
+    }
+
     /// What is left when it is divided by the modulus, where that is known.
     pub(crate) fn known_residue(&self, modulus: Modulus) -> Option<u64> {
         let known = self.residue.filter(|&(known, _)| known == modulus);

@@ -21,10 +21,7 @@ use crate::multiply::Multiplier;
 use crate::natural::Natural;
 use crate::product::Factors;
 use crate::request::Kind;
-use crate::sieve::for_each_prime;
-
-/// A piece of a power is at most one of so many equal pieces of a part.
-const PIECES_PER_PART: u64 = 32;
+use crate::sieve;
 
 /// Up to so many factors are multiplied one after the other rather than by squaring:
 /// in a sandbox a product takes a quarter of a microsecond however short it is.
@@ -45,71 +42,30 @@ impl PrimePowers {
     /// The prime powers of a number, unless it is of a kind that is no product of
     /// known primes.
     pub(crate) fn of(kind: Kind, n: u64) -> Option<Self> {
-        let bound = match kind {
-            // (2m)!! = 2^m · m!
-            Kind::Multifactorial(2) if n.is_multiple_of(2) => (n / 2).max(2),
-            _ => n,
-        };
         exponent(kind, n, 2)?;
-        let tens = Self::tens(kind, n);
+        let bound = largest(kind, n);
         let mut powers = Vec::with_capacity(usize::try_from(count_max(bound)).unwrap_or(0));
-        for_each_prime(bound, |prime| {
-            let exponent = exponent(kind, n, prime).unwrap_or(0);
-            let exponent = match prime {
-                2 | 5 => exponent - tens,
-                _ => exponent,
-            };
-            if exponent > 0 {
+        for_each_power(
+            kind,
+            n,
+            |_| true,
+            |prime, exponent| {
                 powers.push((prime, exponent));
-            }
-        });
+            },
+        );
+        let tens = Self::tens(kind, n);
         Some(Self { powers, tens })
+    }
+
+    /// Those of so many primes, in ascending order.
+    pub(crate) fn from_list(powers: Vec<(u64, u64)>) -> Self {
+        Self { powers, tens: 0 }
     }
 
     /// The exponent of ten that is taken out, 0 for all other kinds.
     pub(crate) fn tens(kind: Kind, n: u64) -> u64 {
         let exponent = |prime| exponent(kind, n, prime).unwrap_or(0);
         exponent(2).min(exponent(5))
-    }
-
-    /// Only the powers of part `index` of `parts`, which are about equally long:
-    /// each power goes to the shortest part, but for those that would be much of
-    /// it, which go there in pieces. The tens are nobody's.
-    pub(crate) fn part(mut self, index: usize, parts: usize) -> Self {
-        let length = |exponent: u64, log: f64| exponent as f64 * log;
-        let lengths = self.powers.iter();
-        let whole: f64 = lengths
-            .map(|&(prime, exponent)| length(exponent, log(prime)))
-            .sum();
-        let piece_max = whole / (PIECES_PER_PART * parts as u64) as f64;
-        let mut lengths = alloc::vec![0.0; parts];
-        self.powers.retain_mut(|(prime, exponent)| {
-            let log = log(*prime);
-            let (mut left, mut ours) = (*exponent, 0);
-            let pieces = (length(left, log) / piece_max) as u64 + 1;
-            for pieces_left in (1..=pieces).rev() {
-                let piece = if pieces_left == 1 {
-                    left
-                } else {
-                    left / pieces_left
-                };
-                left -= piece;
-                let mut shortest = 0;
-                for (part, &length) in lengths.iter().enumerate() {
-                    if length < lengths[shortest] {
-                        shortest = part;
-                    }
-                }
-                lengths[shortest] += length(piece, log);
-                if shortest == index {
-                    ours += piece;
-                }
-            }
-            *exponent = ours;
-            ours > 0
-        });
-        self.tens = 0;
-        self
     }
 
     /// The product of the powers, without the tens.
@@ -140,7 +96,10 @@ impl PrimePowers {
             let high = multiplier.square(&high);
             let low = self.with_bit(2 * pair, &ends, multiplier);
             let factor = multiplier.product(&high, &low);
-            product = multiplier.product(&product, &factor);
+            // Powers that were dealt out by the four have no such factors.
+            if !factor.is_one() {
+                product = multiplier.product(&product, &factor);
+            }
         }
         product
     }
@@ -190,7 +149,7 @@ impl PrimePowers {
 
 /// The exponent of a prime in a number, or `None` for kinds of which it is not
 /// known.
-fn exponent(kind: Kind, n: u64, prime: u64) -> Option<u64> {
+pub(crate) fn exponent(kind: Kind, n: u64, prime: u64) -> Option<u64> {
     Some(match kind {
         Kind::Factorial | Kind::Multifactorial(0 | 1) => legendre(n, prime),
         // (2m)!! = 2^m · m!
@@ -207,8 +166,38 @@ fn exponent(kind: Kind, n: u64, prime: u64) -> Option<u64> {
     })
 }
 
+/// No prime above this has a power.
+pub(crate) fn largest(kind: Kind, n: u64) -> u64 {
+    match kind {
+        // (2m)!! = 2^m · m!
+        Kind::Multifactorial(2) if n.is_multiple_of(2) => (n / 2).max(2),
+        _ => n,
+    }
+}
+
+/// Calls `visit` with each prime of the wanted segments of the sieve that has a power,
+/// and its exponent, without those of ten.
+pub(crate) fn for_each_power(
+    kind: Kind,
+    n: u64,
+    wanted: impl Fn(u64) -> bool,
+    mut visit: impl FnMut(u64, u64),
+) {
+    let tens = PrimePowers::tens(kind, n);
+    sieve::for_each_prime_of(largest(kind, n), wanted, |prime| {
+        let exponent = exponent(kind, n, prime).unwrap_or(0);
+        let exponent = match prime {
+            2 | 5 => exponent - tens,
+            _ => exponent,
+        };
+        if exponent > 0 {
+            visit(prime, exponent);
+        }
+    });
+}
+
 /// log2 of a number, to a hundredth: log2(1 + f) is about f + 0.347 f (1 − f).
-fn log(number: u64) -> f64 {
+pub(crate) fn log(number: u64) -> f64 {
     let bits = number.checked_ilog2().unwrap_or(0);
     let fraction = number as f64 / (1_u64 << bits) as f64 - 1.0;
     f64::from(bits) + fraction + 0.347 * fraction * (1.0 - fraction)
@@ -218,14 +207,14 @@ fn log(number: u64) -> f64 {
 ///
 /// π(x) < 1.25506 x / ln x (Rosser and Schoenfeld 1962, corollary 1), and
 /// ln x > 0.6931 ⌊log2 x⌋.
-fn count_max(bound: u64) -> u64 {
+pub(crate) fn count_max(bound: u64) -> u64 {
     let bits = u64::from(bound.max(2).ilog2());
     bound.saturating_mul(1_811) / (1000 * bits) + 4
 }
 
-/// Bytes of a list of the primes up to `bound` with their exponents, at most.
-pub(crate) fn list_bytes(bound: u64) -> u64 {
-    count_max(bound).saturating_mul(size_of::<(u64, u64)>() as u64)
+/// Bytes of a list of so many primes with their exponents.
+pub(crate) fn list_bytes(primes: u64) -> u64 {
+    primes.saturating_mul(size_of::<(u64, u64)>() as u64)
 }
 
 /// The exponents fit into 64 bits for any n whose number fits into a memory.
@@ -283,9 +272,17 @@ fn sum_over_powers(n: u64, prime: u64, term: impl Fn(u64, u64) -> u128) -> u128 
 }
 
 #[cfg(test)]
+impl PrimePowers {
+    pub(crate) fn powers(&self) -> &[(u64, u64)] {
+        &self.powers
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::product::progression;
+    use crate::shares;
     use num_bigint::BigUint;
 
     /// The number from its prime powers, in `parts` parts.
@@ -293,8 +290,8 @@ mod tests {
         let mut multiplier = Multiplier::proved();
         let mut number = BigUint::from(1_u32);
         for index in 0..parts {
-            let powers = PrimePowers::of(kind, n).expect("a product of primes");
-            number *= powers.part(index, parts).product(&mut multiplier).to_big();
+            let share = shares::share(kind, n, index, parts).expect("a product of primes");
+            number *= share.product(&mut multiplier).to_big();
         }
         let powers = PrimePowers::of(kind, n).expect("a product of primes");
         let tens = u32::try_from(powers.tens).expect("few");
@@ -341,33 +338,10 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_about_equally_long() {
-        for (kind, n, parts) in [
-            (Kind::Factorial, 20_000, 2),
-            (Kind::Factorial, 20_000, 3),
-            (Kind::Factorial, 20_000, 7),
-            (Kind::Factorial, 100_000, 64),
-            (Kind::Superfactorial, 1000, 16),
-            (Kind::Hyperfactorial, 1000, 64),
-        ] {
-            let lengths: Vec<usize> = (0..parts)
-                .map(|index| {
-                    let powers = PrimePowers::of(kind, n).expect("primes");
-                    let product = powers.part(index, parts).product(&mut Multiplier::proved());
-                    product.limbs().len()
-                })
-                .collect();
-            let (least, most) = (lengths.iter().min(), lengths.iter().max());
-            let (least, most) = (least.expect("parts"), most.expect("parts"));
-            assert!(most - least < most / 20, "{lengths:?}");
-        }
-    }
-
-    #[test]
     fn there_is_room_for_all_primes() {
         for bound in (0..2000).chain([10_000, 100_000, 1_000_000]) {
             let mut count = 0;
-            for_each_prime(bound, |_| count += 1);
+            sieve::for_each_prime(bound, |_| count += 1);
             assert!(count <= count_max(bound), "{bound}");
         }
     }

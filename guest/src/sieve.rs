@@ -39,43 +39,71 @@ const FEW: [u16; 168] = {
 const FEW_END: u64 = 1009;
 
 /// Calls `visit` with each prime from 2 to `bound`.
-pub fn for_each_prime(bound: u64, mut visit: impl FnMut(u64)) {
+pub fn for_each_prime(bound: u64, visit: impl FnMut(u64)) {
+    for_each_prime_of(bound, |_| true, visit);
+}
+
+/// Numbers that one segment covers. The first begins with 3, and has 2 as well.
+pub const SEGMENT: u64 = 2 * SEGMENT_BYTES as u64;
+
+/// Calls `visit` with each prime from 2 to `bound` that lies in a wanted segment. The
+/// others cost a division for each prime up to the root of the bound.
+pub fn for_each_prime_of(bound: u64, wanted: impl Fn(u64) -> bool, mut visit: impl FnMut(u64)) {
     if bound < FEW_END {
         let few = FEW.iter().map(|&prime| u64::from(prime));
-        return few.take_while(|&prime| prime <= bound).for_each(visit);
+        let few = few.take_while(|&prime| prime <= bound);
+        return few.filter(|_| wanted(0)).for_each(visit);
     }
-    visit(2);
+    if wanted(0) {
+        visit(2);
+    }
     let mut base = base_primes(bound.isqrt());
     let span = SEGMENT_BYTES as u64;
     // The segment starts at `low`, which is odd; byte i stands for low + 2i.
     let mut low = 3_u64;
     let length_max = usize::try_from(bound / 2).unwrap_or(usize::MAX);
     let mut composite = vec![false; SEGMENT_BYTES.min(length_max)];
-    while low <= bound {
-        let length = span.min((bound - low) / 2 + 1);
-        // The segment is no longer than its buffer, so the cast is exact.
-        let Some(segment) = composite.get_mut(..length as usize) else {
+    for segment in 0.. {
+        if low > bound {
             return;
-        };
-        segment.fill(false);
-        for (prime, next) in &mut base {
-            // `next` is the index, seen from `low`, of the next odd multiple.
-            let mut index = *next;
-            while index < length {
-                segment[index as usize] = true;
-                index += *prime;
-            }
-            *next = index.saturating_sub(span);
         }
-        for (number, &struck) in (low..).step_by(2).zip(segment.iter()) {
-            if !struck {
-                visit(number);
+        if wanted(segment) {
+            let length = span.min((bound - low) / 2 + 1);
+            // The segment is no longer than its buffer, so the cast is exact.
+            let Some(segment) = composite.get_mut(..length as usize) else {
+                return;
+            };
+            strike(segment, &mut base);
+            for (number, &struck) in (low..).step_by(2).zip(segment.iter()) {
+                if !struck {
+                    visit(number);
+                }
+            }
+        } else {
+            for (prime, next) in &mut base {
+                let multiples = span.saturating_sub(*next).div_ceil(*prime);
+                *next = *next + multiples * *prime - span;
             }
         }
         let Some(following) = low.checked_add(2 * span) else {
             return;
         };
         low = following;
+    }
+}
+
+/// Marks the multiples of the base primes in a segment. Each of them has the index of
+/// its next odd multiple, seen from where the segment starts.
+fn strike(segment: &mut [bool], base: &mut [(u64, u64)]) {
+    segment.fill(false);
+    let length = segment.len() as u64;
+    for (prime, next) in base {
+        let mut index = *next;
+        while index < length {
+            segment[index as usize] = true;
+            index += *prime;
+        }
+        *next = index.saturating_sub(SEGMENT_BYTES as u64);
     }
 }
 

@@ -446,6 +446,9 @@ fn join_two(data: &mut [Complex]) {
 /// others are products of one of them and one of another table.
 const FINE_PAIRS_BITS: u32 = 6;
 
+/// The longest row of powers that have one of the other table in common.
+pub(crate) const ROW_PAIRS_MAX: usize = 1 << FINE_PAIRS_BITS;
+
 /// The powers of a root.
 pub(crate) struct Ramp {
     fine: Vec<Complex>,
@@ -476,6 +479,15 @@ impl Ramp {
             fine,
             coarse: coarse.into_iter().map(WideRoot::rounded).collect(),
         }
+    }
+
+    /// The powers at each place, in rows of at most [`ROW_PAIRS_MAX`] pairs.
+    #[inline(always)]
+    pub(crate) fn rows(&self) -> impl Iterator<Item = impl ExactSizeIterator<Item = Complex>> {
+        self.coarse.iter().map(|coarse| {
+            let coarse = Complex::both(coarse.re, coarse.im);
+            self.fine.iter().map(move |fine| fine.times(coarse))
+        })
     }
 
     /// Calls `change` with each element and the powers at its place.

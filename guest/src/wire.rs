@@ -7,11 +7,13 @@
 //! than the head announces, nor that more than the receiver expects.
 
 use alloc::boxed::Box;
+use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::error::Error;
 use crate::halves::Joiner;
+use crate::multiply::norm_square;
 use crate::natural::{PLACES_MAX, PLACES_MIN, base};
 use crate::pair::{Complex, Pair};
 
@@ -62,10 +64,12 @@ impl Checks {
 }
 
 /// A number on its way from one sandbox to another.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Message {
     pub(crate) places: u32,
     pub(crate) limbs: Vec<i32>,
+    /// The sum of their squares, which is not sent.
+    pub(crate) square: f64,
     pub(crate) residue: u64,
     pub(crate) checks: Checks,
 }
@@ -82,14 +86,14 @@ pub(crate) struct Head {
 
 /// What follows the head.
 enum Body {
-    Limbs(Vec<i32>),
+    Limbs(Rc<Message>),
     Points(Vec<Complex>),
 }
 
 impl Body {
     fn items(&self) -> usize {
         match self {
-            Self::Limbs(limbs) => limbs.len(),
+            Self::Limbs(number) => number.limbs.len(),
             Self::Points(points) => points.len(),
         }
     }
@@ -111,21 +115,15 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    /// A number.
-    pub(crate) fn number(message: Message) -> Self {
-        let Message {
-            places,
-            limbs,
-            residue,
-            checks,
-        } = message;
+    /// A number, of which its owner keeps a hold.
+    pub(crate) fn number(message: Rc<Message>) -> Self {
         Self {
             head: Head {
-                places,
-                residue,
-                checks,
+                places: message.places,
+                residue: message.residue,
+                checks: message.checks,
             },
-            body: Body::Limbs(limbs),
+            body: Body::Limbs(message),
             sent: None,
         }
     }
@@ -178,9 +176,9 @@ impl Outgoing {
         bytes.resize(start + item_bytes * (end - sent), 0);
         let places = &mut bytes[start..];
         match &self.body {
-            Body::Limbs(limbs) => {
+            Body::Limbs(number) => {
                 let places = places.as_chunks_mut::<LIMB_BYTES>().0;
-                for (place, limb) in places.iter_mut().zip(&limbs[sent..end]) {
+                for (place, limb) in places.iter_mut().zip(&number.limbs[sent..end]) {
                     *place = limb.to_le_bytes();
                 }
             }
@@ -214,7 +212,11 @@ pub struct Incoming {
 /// What is to come.
 enum Awaited {
     /// A number of at most so many limbs.
-    Number { limbs_max: usize, limbs: Vec<i32> },
+    Number {
+        limbs_max: usize,
+        limbs: Vec<i32>,
+        square: f64,
+    },
     /// The first half of a product with this residue.
     Half { joiner: Box<Joiner>, residue: u64 },
 }
@@ -239,8 +241,11 @@ pub(crate) enum Arrived {
 impl Incoming {
     /// A number of at most `limbs_max` limbs.
     pub(crate) fn number(limbs_max: usize) -> Self {
-        let limbs = Vec::new();
-        Self::new(Awaited::Number { limbs_max, limbs })
+        Self::new(Awaited::Number {
+            limbs_max,
+            limbs: Vec::new(),
+            square: 0.0,
+        })
     }
 
     /// The first half of a product with this residue.
@@ -295,7 +300,9 @@ impl Incoming {
     fn begin(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let (head, items) = read_head(bytes, self.awaited.item_bytes())?;
         match &mut self.awaited {
-            Awaited::Number { limbs_max, limbs } => {
+            Awaited::Number {
+                limbs_max, limbs, ..
+            } => {
                 if items > *limbs_max {
                     return Err(broken("is longer than it can be"));
                 }
@@ -320,14 +327,16 @@ impl Incoming {
         let waiting = self.waiting.checked_sub(items);
         self.waiting = waiting.ok_or_else(|| broken("goes on after its end"))?;
         match &mut self.awaited {
-            Awaited::Number { limbs, .. } => {
+            Awaited::Number { limbs, square, .. } => {
                 let most = base(places).unsigned_abs();
                 let items = bytes.as_chunks().0.iter().copied().map(i32::from_le_bytes);
                 let largest = items.clone().map(i32::unsigned_abs).max().unwrap_or(0);
                 if u64::from(largest) > most {
                     return Err(broken("has a limb that is larger than its base"));
                 }
+                let before = limbs.len();
                 limbs.extend(items);
+                *square += norm_square(&limbs[before..]);
             }
             Awaited::Half { joiner, .. } => {
                 let items = bytes.as_chunks::<POINTS_BYTES>().0.iter();
@@ -344,20 +353,27 @@ impl Incoming {
         Ok(())
     }
 
+    /// Whether all of it came.
+    pub fn is_complete(&self) -> bool {
+        self.head.is_some() && self.waiting == 0 && self.partial.is_empty()
+    }
+
     /// What came, once all of it did.
     ///
     /// # Errors
     ///
     /// [`Error::Failed`] where some of it is missing.
     pub(crate) fn finish(self) -> Result<Arrived, Error> {
+        let complete = self.is_complete();
         let head = self
             .head
-            .filter(|_| self.waiting == 0 && self.partial.is_empty())
+            .filter(|_| complete)
             .ok_or_else(|| broken("is shorter than it announced"))?;
         Ok(match self.awaited {
-            Awaited::Number { limbs, .. } => Arrived::Number(Message {
+            Awaited::Number { limbs, square, .. } => Arrived::Number(Message {
                 places: head.places,
                 limbs,
+                square,
                 residue: head.residue,
                 checks: head.checks,
             }),
@@ -406,9 +422,11 @@ mod tests {
     use super::*;
 
     fn message() -> Message {
+        let limbs: Vec<i32> = (0..1000).map(|limb| limb * 97 % 50_000 - 25_000).collect();
         Message {
             places: 5,
-            limbs: (0..1000).map(|limb| limb * 97 % 50_000 - 25_000).collect(),
+            square: norm_square(&limbs),
+            limbs,
             residue: 1 << 59,
             checks: Checks {
                 products: 3,
@@ -419,7 +437,7 @@ mod tests {
     }
 
     fn bytes() -> Vec<u8> {
-        let mut outgoing = Outgoing::number(message());
+        let mut outgoing = Outgoing::number(Rc::new(message()));
         let mut bytes = Vec::new();
         let length = outgoing.bytes_to_come();
         while outgoing.append_to(&mut bytes) {
@@ -446,7 +464,8 @@ mod tests {
         }
         let mut empty = message();
         empty.limbs.clear();
-        let mut outgoing = Outgoing::number(empty.clone());
+        empty.square = 0.0;
+        let mut outgoing = Outgoing::number(Rc::new(empty.clone()));
         let mut bytes = Vec::new();
         while outgoing.append_to(&mut bytes) {}
         assert_eq!(received(&bytes, 10, 0), Ok(empty));

@@ -1,13 +1,13 @@
-//! Numbers computed in parts: whole plans run by hand, natively, with what
-//! travels between two steps left alone or changed on its way.
+//! Numbers computed in parts: whole plans run by hand, natively, with what travels
+//! between two parts left alone or changed on its way.
 //!
-//! The parts' only way out is the last step's digits. Whatever is changed before
+//! The parts' only way out is the last part's digits. Whatever is changed before
 //! them, they are the right ones or none at all.
 
 use factorial::error::Error;
 use factorial::multiply::Multiplier;
 use factorial::number::number;
-use factorial::parts::{Performance, Step, plan};
+use factorial::parts::{Move, Part, Performance, Width, plan};
 use factorial::request::{Kind, Request};
 
 const SEED: u64 = 0x5EED;
@@ -19,6 +19,14 @@ const HEAD_BYTES: usize = 64;
 /// what is changed there changes the grade, not the number.
 const CHECKS: std::ops::Range<usize> = 40..64;
 
+/// Shorter numbers than are worth it, so that many can be computed.
+fn width(sandboxes: u32) -> Width {
+    Width {
+        sandboxes,
+        digits_min: 200_000,
+    }
+}
+
 fn request(kind: Kind, n: u64, proved: bool) -> Request {
     Request {
         proved,
@@ -26,60 +34,124 @@ fn request(kind: Kind, n: u64, proved: bool) -> Request {
     }
 }
 
-/// A plan and its messages, as far as they are known.
+/// The parts of a plan, and the messages between them.
 struct Crew {
     request: Request,
-    sandboxes: u32,
-    steps: Vec<Step>,
+    width: Width,
+    parts: Vec<Part>,
+    /// Who writes each message, in the order of those who read them.
+    writers: Vec<usize>,
+}
+
+/// A part, and where it is.
+struct Member {
+    performance: Performance,
+    /// What it is about to do.
+    next: Option<Move>,
+    /// The messages that it will read, and write, the next one last.
+    inputs: Vec<usize>,
+    outputs: Vec<usize>,
 }
 
 impl Crew {
     fn new(request: Request, sandboxes: u32) -> Self {
-        let steps = plan(request, sandboxes).expect("a plan");
+        let width = width(sandboxes);
+        let parts = plan(request, width).expect("a plan");
+        let inputs = parts.iter().flat_map(|part| &part.inputs);
+        let writers = inputs.map(|&writer| writer as usize).collect();
         Self {
             request,
-            sandboxes,
-            steps,
+            width,
+            parts,
+            writers,
         }
     }
 
-    /// What step `index` puts out when it reads `inputs`, in pieces of so many
-    /// bytes.
-    fn perform(&self, index: usize, inputs: &[&[u8]], piece: usize) -> Result<Vec<u8>, Error> {
-        let place = u32::try_from(index).expect("few steps");
-        let mut step = Performance::new(self.request, self.sandboxes, place, SEED)?;
-        assert_eq!(step.inputs(), inputs.len());
-        for input in inputs {
-            let mut incoming = step.incoming()?;
-            for piece in input.chunks(piece) {
-                incoming.take(piece)?;
+    fn members(&self, seed: u64) -> Result<Vec<Member>, Error> {
+        let mut message = 0;
+        (0..self.parts.len())
+            .map(|index| {
+                let place = u32::try_from(index).expect("few parts");
+                let performance = Performance::new(self.request, self.width, place, seed)?;
+                let inputs = message..message + self.parts[index].inputs.len();
+                message = inputs.end;
+                assert_eq!(performance.inputs(), inputs.len());
+                let outputs =
+                    (0..self.writers.len()).filter(|&message| self.writers[message] == index);
+                // The answer comes after all messages.
+                let answer = (index + 1 == self.parts.len()).then_some(self.writers.len());
+                let outputs: Vec<usize> = outputs.chain(answer).rev().collect();
+                assert_eq!(performance.outputs(), outputs.len());
+                Ok(Member {
+                    performance,
+                    next: None,
+                    inputs: inputs.rev().collect(),
+                    outputs,
+                })
+            })
+            .collect()
+    }
+
+    /// All messages, the answer last, where each is changed on its way.
+    fn run(&self, change: impl Fn(usize, &mut Vec<u8>)) -> Result<Vec<Vec<u8>>, Error> {
+        let mut members = self.members(SEED)?;
+        let mut messages: Vec<Option<Vec<u8>>> = vec![None; self.writers.len() + 1];
+        loop {
+            let mut waiting = 0;
+            for member in &mut members {
+                while member.step(&mut messages, &change)? {}
+                waiting += usize::from(member.next.is_some());
             }
-            step.take(incoming)?;
+            if waiting == 0 {
+                return Ok(messages.into_iter().flatten().collect());
+            }
         }
-        let mut pieces = step.perform()?;
-        let mut output = Vec::new();
-        while pieces.append_to(&mut output) {}
-        Ok(output)
     }
+}
 
-    /// What all steps put out, where those from `from` on are still to be done.
-    fn go_on(&self, outputs: &mut Vec<Vec<u8>>) -> Result<(), Error> {
-        for index in outputs.len()..self.steps.len() {
-            let inputs = &self.steps[index].inputs;
-            let inputs: Vec<&[u8]> = inputs
-                .iter()
-                .map(|&input| outputs[input as usize].as_slice())
-                .collect();
-            let output = self.perform(index, &inputs, 4096 + 3)?;
-            outputs.push(output);
+impl Member {
+    /// Goes on; false where it is done, or has to wait.
+    fn step(
+        &mut self,
+        messages: &mut [Option<Vec<u8>>],
+        change: &impl Fn(usize, &mut Vec<u8>),
+    ) -> Result<bool, Error> {
+        let Some(next) = self
+            .next
+            .take()
+            .map_or_else(|| self.performance.go_on(), |next| Ok(Some(next)))?
+        else {
+            return Ok(false);
+        };
+        let mut write = |mut pieces: factorial::answer::Pieces| {
+            let output = self.outputs.pop().expect("an output");
+            let mut bytes = Vec::new();
+            while pieces.append_to(&mut bytes) {}
+            change(output, &mut bytes);
+            messages[output] = Some(bytes);
+        };
+        let mut incoming = match next {
+            Move::Write(pieces) => {
+                write(pieces);
+                return Ok(true);
+            }
+            Move::Exchange(pieces, incoming) => {
+                write(pieces);
+                incoming
+            }
+            Move::Read(incoming) => incoming,
+        };
+        let input = *self.inputs.last().expect("an input");
+        let Some(bytes) = &messages[input] else {
+            self.next = Some(Move::Read(incoming));
+            return Ok(false);
+        };
+        for piece in bytes.chunks(4096 + 3) {
+            incoming.take(piece)?;
         }
-        Ok(())
-    }
-
-    fn run(&self) -> Result<Vec<Vec<u8>>, Error> {
-        let mut outputs = Vec::new();
-        self.go_on(&mut outputs)?;
-        Ok(outputs)
+        self.inputs.pop();
+        self.performance.take(incoming)?;
+        Ok(true)
     }
 }
 
@@ -93,9 +165,9 @@ fn first_difference(one: &[u8], two: &[u8]) -> Option<usize> {
 
 fn agrees(request: Request, sandboxes: u32, expected: &str) {
     let crew = Crew::new(request, sandboxes);
-    let outputs = crew.run();
+    let outputs = crew.run(|_, _| {});
     let outputs = outputs.unwrap_or_else(|error| panic!("{request:?} by {sandboxes}: {error:?}"));
-    let digits = outputs.last().expect("steps");
+    let digits = outputs.last().expect("an answer");
     assert!(
         digits == expected.as_bytes(),
         "{request:?} by {sandboxes}: {} digits, not {}, and the first that differs is {:?}",
@@ -124,8 +196,8 @@ fn parts_make_the_number() {
         for proved in [false, true] {
             let request = request(kind, n, proved);
             for sandboxes in [1, 2, 3, 5, 64] {
-                let steps = plan(request, sandboxes).expect("a plan").len();
-                assert_eq!(steps > 1, sandboxes > 1, "{kind:?} {n}");
+                let parts = plan(request, width(sandboxes)).expect("a plan").len();
+                assert_eq!(parts, sandboxes as usize, "{kind:?} {n}");
                 agrees(request, sandboxes, &expected);
             }
         }
@@ -173,34 +245,28 @@ fn a_bit_that_is_changed_on_its_way_is_found() {
         (Kind::Multifactorial(3), 130_000, 2),
     ] {
         let crew = Crew::new(request(kind, n, false), sandboxes);
-        assert!(crew.steps.len() > 1);
-        let honest = crew.run().expect("a number");
+        let honest = crew.run(|_, _| {}).expect("a number");
         let last = honest.len() - 1;
+        assert!(last > 2);
         for message in 0..last {
             let length = honest[message].len();
             let limbs = HEAD_BYTES..length;
             let ends = [0, 1, 2, 3].map(|byte| (limbs.start + byte, limbs.end - 1 - byte));
             let mut bytes: Vec<usize> = (0..HEAD_BYTES).collect();
             bytes.extend(ends.iter().flat_map(|&(first, last)| [first, last]));
-            bytes.extend((0..40).map(|_| limbs.start + random(limbs.len())));
+            bytes.extend((0..12).map(|_| limbs.start + random(limbs.len())));
             for place in bytes {
                 let bit = random(8);
-                let mut changed = honest[message].clone();
-                changed[place] ^= 1 << bit;
-                // Only those that read it; what they would say goes on to the others.
-                let mut outputs: Vec<Vec<u8>> = honest[..=message].to_vec();
-                outputs[message] = changed;
-                let readers = crew
-                    .steps
-                    .iter()
-                    .position(|step| step.inputs.iter().any(|&input| input as usize == message));
-                let first = readers.expect("somebody reads it");
-                outputs.extend_from_slice(&honest[message + 1..first]);
-                match crew.go_on(&mut outputs) {
+                let what = format!("byte {place}, bit {bit} of message {message}");
+                let changed = crew.run(|changed, bytes| {
+                    if changed == message {
+                        bytes[place] ^= 1 << bit;
+                    }
+                });
+                match changed {
                     Err(Error::Failed(_)) => {}
-                    Err(error) => panic!("byte {place} of message {message}: {error:?}"),
-                    Ok(()) => {
-                        let what = format!("byte {place}, bit {bit} of message {message}");
+                    Err(error) => panic!("{what}: {error:?}"),
+                    Ok(outputs) => {
                         assert!(outputs[last] == honest[last], "{what} changes the digits");
                         // The last message has points, whose last bits are rounded away.
                         let harmless = CHECKS.contains(&place) || message == last - 1;
@@ -216,48 +282,52 @@ fn a_bit_that_is_changed_on_its_way_is_found() {
 #[test]
 fn what_is_no_message_is_refused() {
     let crew = Crew::new(request(Kind::Factorial, 48_000, false), 2);
-    let honest = crew.run().expect("a number");
-    let [one, two] = [0, 1].map(|index| honest[index].as_slice());
+    let honest = crew.run(|_, _| {}).expect("a number");
+    // What the second gives to the first, what it gets, and the first half.
+    let numbers = [0, 1];
     let half = 2;
-    for length in [
-        0,
-        1,
-        HEAD_BYTES - 1,
-        HEAD_BYTES,
-        HEAD_BYTES + 3,
-        one.len() - 4,
-        one.len() - 1,
-    ] {
-        assert!(
-            crew.perform(half, &[&one[..length], two], 1000).is_err(),
-            "{length}"
-        );
+    let replaced = |message: usize, bytes: &[u8]| {
+        crew.run(|changed, old| {
+            if changed == message {
+                *old = bytes.to_vec();
+            }
+        })
+    };
+    for message in [0, 1, half] {
+        let whole = honest[message].as_slice();
+        for length in [
+            0,
+            1,
+            HEAD_BYTES - 1,
+            HEAD_BYTES,
+            HEAD_BYTES + 3,
+            whole.len() - 4,
+            whole.len() - 1,
+        ] {
+            assert!(replaced(message, &whole[..length]).is_err(), "{length}");
+        }
+        for more in [&[0][..], &[0; 4], &[0; 5000]] {
+            let longer = [whole, more].concat();
+            assert!(replaced(message, &longer).is_err());
+        }
+        // A number instead of a half, a half instead of a number, or another number.
+        for other in [0, 1, half] {
+            let refused = replaced(message, &honest[other]).is_err();
+            assert_eq!(refused, other != message, "{other} as {message}");
+        }
     }
-    for more in [&[0][..], &[0; 4], &[0; 5000]] {
-        let longer = [one, more].concat();
-        assert!(crew.perform(half, &[&longer, two], 1000).is_err());
-    }
-    // A number instead of a half, a half instead of a number, and numbers that are not
-    // those of the half.
-    let join = 3;
-    let first = honest[half].as_slice();
-    for inputs in [
-        [one, two, two],
-        [first, two, first],
-        [one, first, first],
-        [one, one, first],
-        [two, two, first],
-    ] {
-        assert!(crew.perform(join, &inputs, 1000).is_err());
-    }
-    assert!(crew.perform(join, &[one, two, first], 1000).is_ok());
-    assert!(crew.perform(half, &[one, first], 1000).is_err());
     // All messages of another seed.
-    let mut other = Performance::new(crew.request, 2, 3, SEED + 1).expect("a step");
-    let refused = [one, two, first].into_iter().try_for_each(|message| {
-        let mut incoming = other.incoming()?;
-        incoming.take(message)?;
-        other.take(incoming)
-    });
-    assert!(refused.and_then(|()| other.perform()).is_err());
+    let mut members = crew.members(SEED + 1).expect("parts");
+    for message in numbers {
+        let mut messages: Vec<Option<Vec<u8>>> = honest.iter().cloned().map(Some).collect();
+        let index = 1 - crew.writers[message];
+        let mut refused = Ok(true);
+        while let Ok(true) = refused {
+            refused = members[index].step(&mut messages, &|changed, bytes| {
+                // What it writes itself does not get in the way of what it reads.
+                *bytes = honest[changed].clone();
+            });
+        }
+        assert!(refused.is_err() || index == 0, "{message}");
+    }
 }

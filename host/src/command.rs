@@ -85,7 +85,7 @@ pub async fn run(
     if let Err(ProgramError::Run(error)) = &ran {
         pool.meter().ended_with(error);
     }
-    output.end_with(match &ran {
+    output.end(&match &ran {
         Ok(_) => Ok(()),
         Err(ProgramError::Run(error)) => Err(error.clone()),
         Err(ProgramError::Component(error)) => Err(RunError::Failed(error.to_string())),

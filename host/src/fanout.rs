@@ -1,42 +1,48 @@
 //! Fan-out: one request, the component's plan, many sandboxes, one result.
 //!
-//! Every step of the plan is a coroutine of its own, and a bounded channel leads
-//! from each step to each of its readers. All of them are admitted at once and
-//! start at once; each gives its place back when it ends. The whole lives as
-//! long as its longest step and is bounded by one deadline. It fails with the
-//! first step that fails, which stops the others, as does dropping it.
+//! Every part of the plan is a coroutine of its own, in a sandbox of its own, and
+//! a bounded channel leads to it from each part that it reads. All of them are
+//! admitted at once and start at once; each gives its place back when it ends. The
+//! whole lives as long as its longest part and is bounded by one deadline. It fails
+//! with the first part that fails, which stops the others, as does dropping it.
 //!
-//! A step is tried a second time, in a fresh sandbox in the same place, if it
+//! A part is tried a second time, in a fresh sandbox in the same place, if it
 //! went wrong by itself (it trapped, said that it failed, or never said how it
-//! ended), reads from no other step, and has put out nothing yet: what others
-//! have read can neither be taken back nor given again. What a limit stopped is
-//! not tried again, since the limit would stop it again.
+//! ended), and has neither read nor put out anything yet: what others have read
+//! can neither be taken back nor given again. What a limit stopped is not tried
+//! again, since the limit would stop it again.
 //!
-//! Since channels are bounded, a component whose steps read one input after the
-//! other must plan so that this never leaves two of them waiting for each other.
-//! Where it does, the deadline ends it.
+//! Every part runs on a thread of its own: the runtime's workers would first run
+//! whom they wake, so that two parts that talk took turns on one of them.
+//!
+//! Since channels are bounded, a component must plan so that no two parts ever wait
+//! for each other. Where they do, the deadline ends it.
 
-use std::sync::Arc;
+use std::pin::pin;
 
 use bytes::Bytes;
+use futures::future::{AbortHandle, Abortable};
+use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
-use crate::channel::{Broadcast, Receiver, Sender, channel};
+use crate::channel::{ByteInlet, Inlet, Loan, Receiver, Sender, channel};
 use crate::error::RunError;
-use crate::factorial::{Admitted, Estimate, Factorial, Grade, Part, Plan, Request, random_seed};
-use crate::limits::{AUTO_PROCESSORS_MIN, FAN_OUT_MAX, PLAN_STEPS_PER_SANDBOX};
+use crate::factorial::{
+    Admitted, Estimate, Factorial, FactorialWorld, Grade, Plan, Request, random_seed,
+};
+use crate::limits::FAN_OUT_MAX;
 use crate::meter::Meter;
 use crate::pool::Permit;
+use crate::sandbox::Sandbox;
 use crate::span::failed;
 
 /// How many sandboxes may be at work on one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Width {
-    /// As many as there are processors, if they are at least
-    /// [`AUTO_PROCESSORS_MIN`], or one where more do not fit.
+    /// As many as there are processors, or one where more do not fit.
     Auto,
     /// Up to so many, from 1 to [`FAN_OUT_MAX`]. It is an error where they do
     /// not fit.
@@ -45,16 +51,9 @@ pub enum Width {
 
 impl Width {
     /// The most sandboxes that one number takes.
-    pub fn sandboxes_max(self) -> u64 {
-        u64::from(self.sandboxes()) * u64::from(PLAN_STEPS_PER_SANDBOX)
-    }
-
-    fn sandboxes(self) -> u32 {
+    pub fn sandboxes(self) -> u32 {
         match self {
-            Self::Auto => match processors() {
-                few if few < AUTO_PROCESSORS_MIN => 1,
-                many => many,
-            },
+            Self::Auto => processors(),
             Self::UpTo(sandboxes) => sandboxes.clamp(1, FAN_OUT_MAX),
         }
     }
@@ -63,9 +62,9 @@ impl Width {
 /// How far a fan-out is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Steps that are done.
+    /// Parts whose work others read already.
     pub done: usize,
-    /// Steps of the whole.
+    /// Parts of the whole.
     pub all: usize,
 }
 
@@ -81,7 +80,7 @@ enum Work {
     Many(Crew),
 }
 
-/// The places of a plan's steps.
+/// The places of a plan's parts.
 struct Crew {
     factorial: Factorial,
     plan: Plan,
@@ -89,7 +88,7 @@ struct Crew {
 }
 
 impl FanOut {
-    /// Asks for a plan and waits for all that it needs. Where one step is
+    /// Asks for a plan and waits for all that it needs. Where one part is
     /// planned, that is the ordinary way of a request.
     ///
     /// # Errors
@@ -144,7 +143,6 @@ impl FanOut {
         digits: Sender<Bytes>,
         seed: Option<u64>,
     ) -> Result<Grade, RunError> {
-        let digits = Arc::new(Broadcast::from(digits));
         let meter = self.meter().clone();
         let span = self.span;
         let sent = async {
@@ -196,8 +194,8 @@ async fn admit(
     width: Width,
 ) -> Result<Work, RunError> {
     let deadline = plan.deadline();
-    if plan.steps().len() > 1 {
-        match factorial.admit_steps(&plan).await {
+    if plan.parts().len() > 1 {
+        match factorial.admit_parts(&plan).await {
             Ok(permits) => {
                 let factorial = factorial.clone();
                 return Ok(Work::Many(Crew {
@@ -208,8 +206,8 @@ async fn admit(
             }
             Err(RunError::TooLarge { .. }) if width == Width::Auto => {
                 tracing::debug!(
-                    "{} steps do not fit; one sandbox does it",
-                    plan.steps().len()
+                    "{} parts do not fit; one sandbox does it",
+                    plan.parts().len()
                 );
             }
             Err(error) => {
@@ -228,84 +226,108 @@ fn processors() -> u32 {
 }
 
 impl Crew {
-    /// Runs all steps, the last of which writes to `digits`, to their end.
+    /// Runs all parts, the last of which writes to `digits`, to their end.
     async fn send(
         self,
         seed: u64,
-        digits: &Arc<Broadcast<Bytes>>,
+        digits: &Sender<Bytes>,
         progress: &watch::Sender<Progress>,
     ) -> Result<Grade, RunError> {
         let last = self.permits.len().saturating_sub(1);
         let wires = wires(&self.plan, digits);
         let mut running = JoinSet::new();
+        let mut stop = Stop(Vec::new());
         for (index, (permit, wires)) in self.permits.into_iter().zip(wires).enumerate() {
-            let factorial = self.factorial.clone();
-            let part = self.plan.part(index, seed);
+            let task = Task {
+                factorial: self.factorial.clone(),
+                plan: self.plan.clone(),
+                index,
+                seed,
+                outputs: wires.outputs,
+            };
             let span = tracing::debug_span!(
-                "step",
-                cocoon.step = i64::from(part.index),
+                "part",
+                cocoon.part = i64::try_from(index).unwrap_or(i64::MAX),
                 error.type = Empty,
                 otel.status_description = Empty,
             );
             let running_in = span.clone();
+            let progress = progress.clone();
             let performed = async move {
-                let Wires { inputs, outputs } = wires;
-                let ended = step(&factorial, part, permit, inputs, &outputs).await;
+                let ended = task.run(permit, wires.inputs, &progress).await;
                 let ended = ended.inspect_err(|error| failed(&span, error));
-                // The last step ends when the whole has.
-                if index != last {
-                    outputs.end(&ended.clone().map(|_| ()));
+                // The answer ends when the whole has.
+                let between = task.outputs.len() - usize::from(index == last);
+                for output in &task.outputs[..between] {
+                    output.end(&ended.clone().map(|_| ()));
                 }
                 (index, ended)
             };
-            running.spawn(performed.instrument(running_in));
+            let (handle, registration) = AbortHandle::new_pair();
+            stop.0.push(handle);
+            let performed = Abortable::new(performed.instrument(running_in), registration);
+            running.spawn_blocking(move || {
+                let performed = on_this_thread(performed);
+                performed.unwrap_or_else(|error| (index, Err(error)))
+            });
         }
-        let ended = join(&mut running, last, progress).await;
+        let ended = join(&mut running, last).await;
         // The places are back, and nobody computes any more, before it is told.
-        running.shutdown().await;
+        drop(stop);
+        while running.join_next().await.is_some() {}
         ended
     }
 }
 
-/// What one step reads, and what it writes to.
+/// Runs a part until it is done or stopped. It has a runtime of its own, since it may
+/// outlive the one that waits for it by a moment.
+fn on_this_thread<T>(part: Abortable<impl Future<Output = T>>) -> Result<T, RunError> {
+    let runtime = Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.map_err(|error| RunError::Failed(error.to_string()))?;
+    runtime.block_on(part).map_err(|_| RunError::WriterGone)
+}
+
+/// Stops all parts when it is dropped.
+struct Stop(Vec<AbortHandle>);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        for part in &self.0 {
+            part.abort();
+        }
+    }
+}
+
+/// What one part reads, and what it writes to.
+#[derive(Default)]
 struct Wires {
     inputs: Vec<Receiver<Bytes>>,
-    outputs: Arc<Broadcast<Bytes>>,
+    outputs: Vec<Sender<Bytes>>,
 }
 
-/// The channels of a plan, step by step.
-fn wires(plan: &Plan, digits: &Arc<Broadcast<Bytes>>) -> Vec<Wires> {
-    let mut writers: Vec<Vec<Sender<Bytes>>> = plan.steps().iter().map(|_| Vec::new()).collect();
-    let mut readers = Vec::new();
-    for step in plan.steps() {
-        let mut inputs = Vec::new();
-        for &input in &step.inputs {
-            // A plan that reads a step that it does not have was refused.
-            if let Some(writers) = writers.get_mut(input as usize) {
+/// The channels of a plan, part by part.
+fn wires(plan: &Plan, digits: &Sender<Bytes>) -> Vec<Wires> {
+    let mut wires: Vec<Wires> = plan.parts().iter().map(|_| Wires::default()).collect();
+    for (reader, part) in plan.parts().iter().enumerate() {
+        for &writer in &part.inputs {
+            // A plan that reads a part that it does not have was refused.
+            if let Some(writer) = wires.get_mut(writer as usize) {
                 let (sender, receiver) = channel();
-                writers.push(sender);
-                inputs.push(receiver);
+                writer.outputs.push(sender);
+                wires[reader].inputs.push(receiver);
             }
         }
-        readers.push(inputs);
     }
-    // Nobody in the plan reads the last one.
-    writers.pop();
-    let outputs = writers
-        .into_iter()
-        .map(|writers| Arc::new(Broadcast::new(writers)))
-        .chain([Arc::clone(digits)]);
-    let wires = readers.into_iter().zip(outputs);
+    if let Some(last) = wires.last_mut() {
+        last.outputs.push(digits.clone());
+    }
     wires
-        .map(|(inputs, outputs)| Wires { inputs, outputs })
-        .collect()
 }
 
-/// Waits until all steps are done, or for the cause of the first failure.
+/// Waits until all parts are done, or for the cause of the first failure.
 async fn join(
     running: &mut JoinSet<(usize, Result<Grade, RunError>)>,
     last: usize,
-    progress: &watch::Sender<Progress>,
 ) -> Result<Grade, RunError> {
     let mut answer = None;
     while let Some(joined) = running.join_next().await {
@@ -314,38 +336,89 @@ async fn join(
             Ok((_, Ok(_))) => {}
             // Its readers had enough of it, or they failed and will say so.
             Ok((index, Err(RunError::ReaderGone))) if index != last => {}
-            // A step whose input broke off says so with the cause, and may say
+            // A part whose input broke off says so with the cause, and may say
             // it before the one that failed does.
             Ok((_, Err(error))) => return Err(error.cause()),
             Err(error) => return Err(RunError::Failed(error.to_string())),
         }
-        progress.send_modify(|progress| progress.done += 1);
     }
     answer.ok_or(RunError::WriterGone)
 }
 
-/// Does one step, twice if need be and if it can be.
-async fn step(
-    factorial: &Factorial,
-    part: Part,
-    permit: Permit,
-    inputs: Vec<Receiver<Bytes>>,
-    outputs: &Broadcast<Bytes>,
-) -> Result<Grade, RunError> {
-    let can_begin_again = inputs.is_empty();
-    let mut sandbox = factorial.sandbox_in(permit).await?;
-    let ended = factorial
-        .perform_in(&mut sandbox, part, inputs, outputs)
-        .await;
-    match ended {
-        Err(error) if can_begin_again && !outputs.has_sent() && went_wrong_by_itself(&error) => {
-            tracing::warn!("step {} is tried again: {error}", part.index);
-            let mut fresh = factorial.sandbox_in(sandbox.into_permit()).await?;
-            factorial
-                .perform_in(&mut fresh, part, Vec::new(), outputs)
-                .await
+/// One part, as it is to be done.
+struct Task {
+    factorial: Factorial,
+    plan: Plan,
+    index: usize,
+    seed: u64,
+    outputs: Vec<Sender<Bytes>>,
+}
+
+impl Task {
+    /// Does it, twice if need be and if it can be.
+    async fn run(
+        &self,
+        permit: Permit,
+        inputs: Vec<Receiver<Bytes>>,
+        progress: &watch::Sender<Progress>,
+    ) -> Result<Grade, RunError> {
+        let done = || progress.send_modify(|progress| progress.done += 1);
+        let mut running = pin!(self.run_again(permit, inputs));
+        let put_out = async {
+            if let Some(output) = self.outputs.first() {
+                output.first_sent().await;
+            }
+        };
+        tokio::select! {
+            ended = &mut running => {
+                done();
+                return ended;
+            }
+            () = put_out => done(),
         }
-        ended => ended,
+        running.await
+    }
+
+    async fn run_again(
+        &self,
+        permit: Permit,
+        inputs: Vec<Receiver<Bytes>>,
+    ) -> Result<Grade, RunError> {
+        let mut sandbox = self.factorial.sandbox_in(permit).await?;
+        let (inlets, loans): (Vec<_>, Vec<_>) = inputs.into_iter().map(Inlet::lent).unzip();
+        let ended = self.perform_in(&mut sandbox, inlets).await;
+        let error = match ended {
+            Err(error) if went_wrong_by_itself(&error) && !self.has_sent() => error,
+            ended => return ended,
+        };
+        // With the sandbox goes its hold on what it did not read.
+        let permit = sandbox.into_permit();
+        let Some(inputs) = loans
+            .into_iter()
+            .map(Loan::back)
+            .collect::<Option<Vec<_>>>()
+        else {
+            return Err(error);
+        };
+        tracing::warn!("part {} is tried again: {error}", self.index);
+        let mut fresh = self.factorial.sandbox_in(permit).await?;
+        let inlets = inputs.into_iter().map(Inlet::bytes).collect();
+        self.perform_in(&mut fresh, inlets).await
+    }
+
+    fn has_sent(&self) -> bool {
+        self.outputs.iter().any(Sender::has_sent)
+    }
+
+    async fn perform_in(
+        &self,
+        sandbox: &mut Sandbox<FactorialWorld>,
+        inputs: Vec<ByteInlet>,
+    ) -> Result<Grade, RunError> {
+        let (plan, outputs) = (&self.plan, &self.outputs);
+        self.factorial
+            .perform_in(sandbox, plan, self.index, self.seed, inputs, outputs)
+            .await
     }
 }
 

@@ -99,9 +99,6 @@ pub const COSTS_REMEMBERED: usize = 1024;
 pub const LINEAR_MEMORY_BYTES: u64 = 4 << 30;
 /// The most sandboxes that may be asked for to work on one number.
 pub const FAN_OUT_MAX: u32 = 64;
-/// Processors from which on a number is fanned out by itself: on two processors, two
-/// sandboxes gain little unless the number is very long (`benches/README.md`).
-pub const AUTO_PROCESSORS_MIN: u32 = 4;
 /// Items of one listing or batch that are computed at once.
 pub const ITEMS_AT_ONCE: usize = 32;
 /// Requests that one connection may have at once.
@@ -109,8 +106,8 @@ pub const CONNECTION_STREAMS: u32 = 128;
 /// Places of an engine for components without streams. They answer within microseconds,
 /// and others have their turn only after a millisecond.
 pub const PLAIN_SANDBOXES: u32 = 16;
-/// The most steps that a plan for one number may have, for each sandbox at work.
-pub const PLAN_STEPS_PER_SANDBOX: u32 = 4;
+/// The most streams that one sandbox of several at work on a number may put out for others.
+pub const PART_READERS: usize = 128;
 /// Memory of a sandbox that checks digits, for which the contract has no promise.
 pub const VERIFY_BYTES: u64 = 8 << 20;
 /// The most that is read of an answer of a registry that is no component: what the

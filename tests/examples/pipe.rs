@@ -84,7 +84,7 @@ async fn count(
 ) -> Result<(), RunError> {
     let counted = count_with(counter, first, last, &requests).await;
     // The last word decides what the reader is told: an end, or a failure.
-    requests.end_with(counted.clone());
+    requests.end(&counted);
     counted
 }
 

@@ -152,7 +152,7 @@ async fn count(
         counted = counting => counted,
         () = numbers.reader_gone() => Err(RunError::ReaderGone),
     };
-    numbers.end_with(counted.clone());
+    numbers.end(&counted);
     counted
 }
 

@@ -100,7 +100,7 @@ fn a_failed_run_leaves_the_old_file_and_nothing_else() {
             ["deadline", "--deadline"],
         ),
         (
-            [&["compute", &part, "--fan-out", "2"], &hostile[..]].concat(),
+            [&["compute", &part, "--fan-out", "3"], &hostile[..]].concat(),
             ["trapped", "the component"],
         ),
     ] {
@@ -139,7 +139,7 @@ fn ctrl_c_in_the_middle_of_a_fan_out_leaves_no_file_behind() {
     let path = folder.path().join("value");
     let n = cocoon_test_guests::hostile::PART_SPINS.to_string();
     let component = cocoon_test_guests::HOSTILE_FACTORIAL;
-    let arguments = ["compute", &n, "--fan-out", "2", "--component", component];
+    let arguments = ["compute", &n, "--fan-out", "3", "--component", component];
     let child = cocoon(arguments)
         .arg("-o")
         .arg(&path)

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use cocoon::RunError;
-use cocoon::channel::{Broadcast, Promise, Sender, byte_outlet, channel};
+use cocoon::channel::{Promise, Sender, byte_outlet, channel};
 use cocoon::component::{Component, Grants};
 use cocoon::factorial::{BUNDLED, Estimate, FactorialWorld, Format, Kind, Request};
 use cocoon::limits::{LINEAR_MEMORY_BYTES, REPLY_BYTES};
@@ -86,7 +86,6 @@ async fn stream(
     request: Request,
     digits: Sender<Bytes>,
 ) -> Result<(), RunError> {
-    let readers = Broadcast::from(digits);
     sandbox
         .run(async |store, component| {
             store
@@ -96,7 +95,7 @@ async fn stream(
                     else {
                         panic!("{request:?} is refused");
                     };
-                    let (outlet, closed) = byte_outlet(&readers, u64::MAX, None);
+                    let (outlet, closed) = byte_outlet(&digits, u64::MAX, None);
                     let (resolved, resolution) = tokio::sync::oneshot::channel();
                     accessor.with(|mut store| {
                         written.pipe(&mut store, outlet)?;
@@ -112,7 +111,7 @@ async fn stream(
                 .await?
         })
         .await?;
-    readers.end(&Ok(()));
+    digits.finish();
     Ok(())
 }
 

@@ -174,7 +174,7 @@ fn a_long_answer_has_a_channel_and_a_stopped_one_its_error() {
 #[test]
 fn a_fan_out_is_one_trace_that_is_whole_when_the_program_ends() {
     let mut receiver = Receiver::start(Protocol::Http);
-    let mut command = cocoon(["compute", "100000", "--fan-out", "2"]);
+    let mut command = cocoon(["compute", "190000", "--fan-out", "2"]);
     // Only the end of the program sends them.
     command
         .env(
@@ -193,20 +193,21 @@ fn a_fan_out_is_one_trace_that_is_whole_when_the_program_ends() {
         assert_eq!(span.span.trace_id, whole.span.trace_id, "{span:?}");
     }
     let plan = named(spans, "plan");
-    assert_eq!(plan.text("cocoon.n").as_deref(), Some("100000"));
-    let steps: Vec<_> = spans
+    assert_eq!(plan.text("cocoon.n").as_deref(), Some("190000"));
+    let parts: Vec<_> = spans
         .iter()
-        .filter(|span| span.span.name == "step")
+        .filter(|span| span.span.name == "part")
         .collect();
-    assert!(steps.len() > 1, "{spans:#?}");
-    for step in steps {
-        assert_eq!(step.span.parent_span_id, whole.span.span_id);
-        let below = tree(spans, &step.span.span_id, 0);
+    assert_eq!(parts.len(), 2, "{spans:#?}");
+    for part in parts {
+        assert_eq!(part.span.parent_span_id, whole.span.span_id);
+        let below = tree(spans, &part.span.span_id, 0);
         let below: Vec<_> = below
             .iter()
             .map(|(depth, name)| (*depth, &**name))
             .collect();
-        assert_eq!(below, [(0, "sandbox"), (1, "channel")]);
+        // Each puts out its number, and then its half or the answer.
+        assert_eq!(below, [(0, "sandbox"), (1, "channel"), (1, "channel")]);
     }
 }
 

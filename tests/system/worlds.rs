@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use cocoon::RunError;
-use cocoon::channel::{Broadcast, Inlet, byte_outlet, channel};
+use cocoon::channel::{Inlet, byte_outlet, channel};
 use cocoon::command::Program;
 use cocoon::component::{Component, Grants, World};
 use cocoon::factorial::{BUNDLED, FactorialWorld};
@@ -61,12 +61,11 @@ async fn bytes_go_in_and_come_out_again() {
         writer.finish();
     };
     let echoing = async {
-        let readers = Broadcast::from(outgoing);
         let echoed = sandbox
             .run(async |store, numbers| {
                 store
                     .run_concurrent(async |accessor| {
-                        let (outlet, closed) = byte_outlet(&readers, 1 << 20, None);
+                        let (outlet, closed) = byte_outlet(&outgoing, 1 << 20, None);
                         let bytes = accessor
                             .with(|store| StreamReader::new(store, Inlet::bytes(incoming)))?;
                         let echoed = numbers.call_echo(accessor, bytes).await?;
@@ -77,7 +76,7 @@ async fn bytes_go_in_and_come_out_again() {
                     .await?
             })
             .await;
-        readers.end(&echoed);
+        outgoing.end(&echoed);
         echoed
     };
     let ((), echoed, (received, end)) = soon("the echo", async {

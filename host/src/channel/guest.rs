@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
+use tokio::sync::{SetOnce, oneshot};
 use tokio_util::sync::PollSender;
 use tracing::Span;
 use tracing::field::Empty;
@@ -22,7 +22,7 @@ use wasmtime::component::{
     WriteBuffer,
 };
 
-use super::{Broadcast, Receiver, Sender};
+use super::{Receiver, Sender};
 use crate::component::State;
 use crate::deadline::Deadline;
 use crate::error::RunError;
@@ -45,6 +45,7 @@ impl Closed {
 /// Takes the values that a component writes, maps them, and sends them on.
 pub struct Outlet<T, U, F> {
     values: PollSender<U>,
+    sent: Arc<SetOnce<()>>,
     map: F,
     _open: oneshot::Sender<()>,
     written: PhantomData<fn(T)>,
@@ -59,8 +60,10 @@ where
     /// An error of `map` stops the sandbox.
     pub fn new(sender: &Sender<U>, map: F) -> (Self, Closed) {
         let (open, closed) = oneshot::channel();
+        let (values, sent) = sender.values();
         let outlet = Self {
-            values: sender.values(),
+            values,
+            sent,
             map,
             _open: open,
             written: PhantomData,
@@ -93,10 +96,13 @@ where
         }
         let mut value = None;
         source.read(store, &mut value)?;
-        if let Some(value) = value
-            && outlet.values.send_item((outlet.map)(value)?).is_err()
-        {
-            return Poll::Ready(Ok(StreamResult::Dropped));
+        if let Some(value) = value {
+            let sent = outlet.values.send_item((outlet.map)(value)?);
+            // It may have been set before.
+            let _ = outlet.sent.set(());
+            if sent.is_err() {
+                return Poll::Ready(Ok(StreamResult::Dropped));
+            }
         }
         Poll::Ready(Ok(StreamResult::Completed))
     }
@@ -104,14 +110,14 @@ where
 
 /// An outlet for bytes, moved in pieces of up to [`CHUNK_BYTES`], that stops the
 /// sandbox when they come to more than `cap_bytes`. While it waits for its
-/// readers, the clock of `deadline` stands still, if one is given.
+/// reader, the clock of `deadline` stands still, if one is given.
 pub fn byte_outlet(
-    readers: &Broadcast<Bytes>,
+    reader: &Sender<Bytes>,
     cap_bytes: u64,
     deadline: Option<Deadline>,
 ) -> (impl StreamConsumer<State, Item = u8> + use<>, Closed) {
     let (open, closed) = oneshot::channel();
-    let (values, sent) = readers.values();
+    let (values, sent) = reader.values();
     let outlet = ByteOutlet {
         values,
         sent,
@@ -125,9 +131,8 @@ pub fn byte_outlet(
 }
 
 struct ByteOutlet {
-    /// Those whose readers are still there.
-    values: Vec<PollSender<Bytes>>,
-    sent: Arc<AtomicBool>,
+    values: PollSender<Bytes>,
+    sent: Arc<SetOnce<()>>,
     cap_bytes: u64,
     left_bytes: u64,
     deadline: Option<Deadline>,
@@ -136,30 +141,17 @@ struct ByteOutlet {
 }
 
 impl ByteOutlet {
-    /// Waits for room with every reader that is left; false where none is. Room
-    /// that one has made already is kept for it.
+    /// Waits for room; false where the reader is gone.
     fn poll_room(&mut self, context: &mut Context<'_>) -> Poll<bool> {
-        let mut waits = false;
-        self.values
-            .retain_mut(|values| match values.poll_reserve(context) {
-                Poll::Ready(room) => room.is_ok(),
-                Poll::Pending => {
-                    waits = true;
-                    true
-                }
-            });
+        let room = self.values.poll_reserve(context);
         if let Some(deadline) = &self.deadline {
-            if waits {
+            if room.is_pending() {
                 deadline.wait_for_reader();
             } else {
                 deadline.go_on();
             }
         }
-        if waits {
-            Poll::Pending
-        } else {
-            Poll::Ready(!self.values.is_empty())
-        }
+        room.map(|room| room.is_ok())
     }
 }
 
@@ -202,11 +194,10 @@ impl StreamConsumer<State> for ByteOutlet {
         outlet.left_bytes = left_bytes;
         let chunk = Bytes::copy_from_slice(&written[..taken]);
         source.mark_read(taken);
-        outlet.sent.store(true, Ordering::Relaxed);
-        outlet
-            .values
-            .retain_mut(|values| values.send_item(chunk.clone()).is_ok());
-        Poll::Ready(Ok(if outlet.values.is_empty() {
+        let sent = outlet.values.send_item(chunk);
+        // It may have been set before.
+        let _ = outlet.sent.set(());
+        Poll::Ready(Ok(if sent.is_err() {
             StreamResult::Dropped
         } else {
             StreamResult::Completed
@@ -217,11 +208,14 @@ impl StreamConsumer<State> for ByteOutlet {
 /// Feeds a component from a channel. A channel that fails traps the component
 /// that reads it: there is no other way to tell it that the rest is missing.
 pub struct Inlet<T, U, B, F> {
-    values: Receiver<U>,
+    values: Lent<U>,
     fill: F,
     intake: Intake,
     buffer: PhantomData<fn() -> (T, B)>,
 }
+
+/// An inlet for bytes.
+pub type ByteInlet = Inlet<u8, Bytes, Bytes, fn(Bytes) -> Bytes>;
 
 impl<T, U, F> Inlet<T, U, Option<T>, F>
 where
@@ -234,7 +228,7 @@ where
         mut map: F,
     ) -> Inlet<T, U, Option<T>, impl FnMut(U) -> Option<T>> {
         Inlet {
-            values: receiver,
+            values: Lent::for_good(receiver),
             fill: move |value| Some(map(value)),
             intake: Intake::default(),
             buffer: PhantomData,
@@ -242,15 +236,74 @@ where
     }
 }
 
-impl Inlet<u8, Bytes, Bytes, fn(Bytes) -> Bytes> {
+impl ByteInlet {
     /// An inlet for bytes.
     pub fn bytes(receiver: Receiver<Bytes>) -> Self {
+        Self::of(Lent::for_good(receiver))
+    }
+
+    /// The same, whose receiver comes back from a component that took nothing.
+    pub fn lent(receiver: Receiver<Bytes>) -> (Self, Loan<Bytes>) {
+        let (lender, loan) = oneshot::channel();
+        let lent = Lent {
+            receiver: Some(receiver),
+            lender: Some(lender),
+        };
+        (Self::of(lent), Loan(loan))
+    }
+
+    fn of(values: Lent<Bytes>) -> Self {
         Self {
-            values: receiver,
+            values,
             fill: |bytes| bytes,
             intake: Intake::default(),
             buffer: PhantomData,
         }
+    }
+}
+
+/// A receiver that goes back to its lender, unless something came from it.
+struct Lent<U> {
+    receiver: Option<Receiver<U>>,
+    lender: Option<oneshot::Sender<Receiver<U>>>,
+}
+
+impl<U> Lent<U> {
+    fn for_good(receiver: Receiver<U>) -> Self {
+        Self {
+            receiver: Some(receiver),
+            lender: None,
+        }
+    }
+
+    fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<U>, RunError>> {
+        let Some(receiver) = &mut self.receiver else {
+            return Poll::Ready(Err(RunError::WriterGone));
+        };
+        let received = receiver.poll_recv(context);
+        if received.is_ready() {
+            self.lender = None;
+        }
+        received
+    }
+}
+
+impl<U> Drop for Lent<U> {
+    fn drop(&mut self) {
+        if let (Some(receiver), Some(lender)) = (self.receiver.take(), self.lender.take()) {
+            // The lender may have no use for it.
+            let _ = lender.send(receiver);
+        }
+    }
+}
+
+/// A receiver that was lent to a component.
+pub struct Loan<U>(oneshot::Receiver<Receiver<U>>);
+
+impl<U> Loan<U> {
+    /// The receiver, once the component is gone and if it took nothing.
+    pub fn back(mut self) -> Option<Receiver<U>> {
+        self.0.try_recv().ok()
     }
 }
 

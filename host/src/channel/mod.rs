@@ -22,33 +22,37 @@
 //! # }
 //! ```
 
-mod broadcast;
 mod guest;
 mod output;
 
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
-use tokio::sync::mpsc;
+use futures::task::AtomicWaker;
+use tokio::sync::{SetOnce, mpsc};
 use tokio_util::sync::PollSender;
 
 use crate::error::RunError;
 use crate::limits::CHANNEL_ITEMS;
 
-pub use broadcast::Broadcast;
-pub use guest::{Closed, Inlet, Intake, Outlet, Promise, byte_outlet};
+pub use guest::{ByteInlet, Closed, Inlet, Intake, Loan, Outlet, Promise, byte_outlet};
 pub use output::Output;
 
-/// How a channel ended.
-type End = Arc<OnceLock<Result<(), RunError>>>;
+/// How a channel ended, and who waits to hear of it.
+#[derive(Debug, Default)]
+struct End {
+    said: OnceLock<Result<(), RunError>>,
+    reader: AtomicWaker,
+}
 
 /// Makes a channel that holds [`CHANNEL_ITEMS`] values.
 pub fn channel<T: Send + 'static>() -> (Sender<T>, Receiver<T>) {
     let (sender, receiver) = mpsc::channel(CHANNEL_ITEMS);
-    let end = End::default();
+    let end = Arc::<End>::default();
     (
         Sender {
             values: sender,
+            sent: Arc::default(),
             end: Arc::clone(&end),
         },
         Receiver {
@@ -58,11 +62,24 @@ pub fn channel<T: Send + 'static>() -> (Sender<T>, Receiver<T>) {
     )
 }
 
-/// The writer's end. Dropping it without [`Sender::finish`] is a failure.
+/// The writer's end. Dropping it, and all its clones, without a word on how it
+/// ended is a failure.
 #[derive(Debug)]
 pub struct Sender<T> {
     values: mpsc::Sender<T>,
-    end: End,
+    sent: Arc<SetOnce<()>>,
+    end: Arc<End>,
+}
+
+// The values need not be cloned.
+impl<T> Clone for Sender<T> {
+    fn clone(&self) -> Self {
+        Self {
+            values: self.values.clone(),
+            sent: Arc::clone(&self.sent),
+            end: Arc::clone(&self.end),
+        }
+    }
 }
 
 impl<T: Send + 'static> Sender<T> {
@@ -72,26 +89,33 @@ impl<T: Send + 'static> Sender<T> {
     ///
     /// [`RunError::ReaderGone`].
     pub async fn send(&self, value: T) -> Result<(), RunError> {
-        self.values
-            .send(value)
-            .await
-            .map_err(|_| RunError::ReaderGone)
+        let sent = self.values.send(value).await;
+        // It may have been set before.
+        let _ = self.sent.set(());
+        sent.map_err(|_| RunError::ReaderGone)
     }
 
     /// Says that everything was sent.
     pub fn finish(self) {
-        self.end_with(Ok(()));
+        self.end(&Ok(()));
     }
 
     /// Says that the rest is missing, and why.
     pub fn fail(self, error: RunError) {
-        self.end_with(Err(error));
+        self.end(&Err(error));
     }
 
-    /// Ends the channel as its writer ended.
-    pub fn end_with(self, end: Result<(), RunError>) {
-        // The first word counts; there is one `Sender` and it is used up here.
-        let _ = self.end.set(end);
+    /// Ends the channel as its writer ended. The first word counts; whatever is
+    /// sent after it is lost.
+    pub fn end(&self, end: &Result<(), RunError>) {
+        if self.end.said.set(end.clone()).is_ok() {
+            self.end.reader.wake();
+        }
+    }
+
+    /// Whether it was said how it ended.
+    pub fn has_ended(&self) -> bool {
+        self.end.said.get().is_some()
     }
 
     /// Whether somebody reads.
@@ -104,9 +128,20 @@ impl<T: Send + 'static> Sender<T> {
         self.values.closed().await;
     }
 
-    /// A second writer for the same values, which has no say in how they end.
-    fn values(&self) -> PollSender<T> {
-        PollSender::new(self.values.clone())
+    /// Whether anything was sent.
+    pub fn has_sent(&self) -> bool {
+        self.sent.initialized()
+    }
+
+    /// Waits until something was sent.
+    pub async fn first_sent(&self) {
+        self.sent.wait().await;
+    }
+
+    /// A writer for the same values that can be polled, and the flag to raise when
+    /// it sends.
+    fn values(&self) -> (PollSender<T>, Arc<SetOnce<()>>) {
+        (PollSender::new(self.values.clone()), Arc::clone(&self.sent))
     }
 }
 
@@ -114,7 +149,7 @@ impl<T: Send + 'static> Sender<T> {
 #[derive(Debug)]
 pub struct Receiver<T> {
     values: mpsc::Receiver<T>,
-    end: End,
+    end: Arc<End>,
 }
 
 impl<T> Receiver<T> {
@@ -134,14 +169,24 @@ impl<T> Receiver<T> {
     ///
     /// As [`Receiver::recv`].
     pub fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<T>, RunError>> {
-        match ready!(self.values.poll_recv(context)) {
-            Some(value) => Poll::Ready(Ok(Some(value))),
-            None => Poll::Ready(match self.end.get() {
-                Some(Ok(())) => Ok(None),
-                Some(Err(error)) => Err(error.clone()),
-                None => Err(RunError::WriterGone),
-            }),
+        match self.values.poll_recv(context) {
+            Poll::Ready(Some(value)) => return Poll::Ready(Ok(Some(value))),
+            Poll::Ready(None) => {
+                let said = self.end.said.get().cloned();
+                let end = said.unwrap_or(Err(RunError::WriterGone));
+                return Poll::Ready(end.map(|()| None));
+            }
+            Poll::Pending => {}
         }
+        self.end.reader.register(context.waker());
+        let Some(end) = self.end.said.get() else {
+            return Poll::Pending;
+        };
+        // What was sent before the end was said is there by now.
+        Poll::Ready(match self.values.try_recv() {
+            Ok(value) => Ok(Some(value)),
+            Err(_) => end.clone().map(|()| None),
+        })
     }
 }
 
@@ -173,6 +218,23 @@ mod tests {
         let (writer, mut reader) = channel::<u8>();
         drop(writer);
         assert_eq!(reader.recv().await, Err(RunError::WriterGone));
+    }
+
+    #[tokio::test]
+    async fn the_end_is_heard_while_there_still_is_a_writer() {
+        let (writer, mut reader) = channel();
+        assert!(!writer.has_sent());
+        let held = writer.clone();
+        writer.send(7).await.expect("a reader");
+        let reading = tokio::spawn(async move {
+            let read = [reader.recv().await, reader.recv().await];
+            assert_eq!(read, [Ok(Some(7)), Ok(None)]);
+        });
+        tokio::task::yield_now().await;
+        writer.finish();
+        reading.await.expect("the end");
+        held.end(&Err(RunError::Failed("too late".to_owned())));
+        assert!(held.has_sent() && !held.has_reader());
     }
 
     /// Whether the future has to wait.

@@ -4,6 +4,7 @@
 //! sandbox, and with it the place in the pool, for as long.
 
 use std::pin::pin;
+use std::slice;
 
 use bytes::Bytes;
 use tracing::Span;
@@ -11,7 +12,7 @@ use tracing::Span;
 use super::bindings::{Estimate, FactorialWorld, Grade, Request};
 use super::reply::Reply;
 use super::{digits, held_to_proof, held_to_reply, random_seed, span};
-use crate::channel::{Broadcast, Sender};
+use crate::channel::Sender;
 use crate::error::RunError;
 use crate::limits::{Limit, Limits, REPLY_BYTES};
 use crate::meter::Meter;
@@ -164,7 +165,6 @@ impl Admitted {
     ///
     /// What stopped it, which the reader is told as well.
     pub async fn send_to(mut self, digits: Sender<Bytes>) -> Result<Grade, RunError> {
-        let digits = Broadcast::from(digits);
         let sent = self.send(&digits).await;
         let sent = sent.inspect_err(|error| self.meter().ended_with(error));
         // The place is back before anybody hears of the end.
@@ -174,7 +174,7 @@ impl Admitted {
     }
 
     /// As [`Admitted::send_to`], for whoever ends the channel.
-    pub(crate) async fn send(&mut self, digits: &Broadcast<Bytes>) -> Result<Grade, RunError> {
+    pub(crate) async fn send(&mut self, digits: &Sender<Bytes>) -> Result<Grade, RunError> {
         let short = self.cost.output_bytes.most();
         let short = short.is_some_and(|bytes| bytes <= REPLY_BYTES);
         let limits = self.sandbox.limits();
@@ -193,16 +193,21 @@ impl Admitted {
                         .run_concurrent(async |accessor| {
                             let component = component.cocoon_factorial_factorial();
                             match component.call_digits(accessor, request, seed).await? {
-                                Ok(written) => {
-                                    digits::pour(accessor, written, digits, cap_bytes, deadline)
-                                        .await
+                                Ok((written, done)) => {
+                                    let output = digits::Output {
+                                        written,
+                                        reader: digits,
+                                        deadline,
+                                        ends_when_closed: false,
+                                    };
+                                    digits::pour(accessor, vec![output], done, cap_bytes).await
                                 }
                                 Err(error) => Ok(Err(error)),
                             }
                         })
                         .await?
                 });
-                digits::while_read(pin!(streaming), digits)
+                digits::while_read(pin!(streaming), slice::from_ref(digits))
                     .await
                     .and_then(|grade| held_to_proof(request.proved, grade))
                     .inspect_err(|error| failed(&span, error))

@@ -29,10 +29,13 @@ wasmtime::component::bindgen!({
 pub use self::exports::cocoon::factorial::factorial::{
     Count, Error, Estimate, Facts, Format, Grade, Kind, Request, Verdict, Verification,
 };
-pub use self::exports::cocoon::factorial::parts::Step;
+pub use self::exports::cocoon::factorial::parts::Part;
 
 /// Digits, and how they ended.
 pub type Written = (StreamReader<u8>, FutureReader<Result<Grade, Error>>);
+
+/// What a part puts out, and how it ended.
+pub type Performed = (Vec<StreamReader<u8>>, FutureReader<Result<Grade, Error>>);
 
 /// Components of the world `cocoon:factorial/sandbox`.
 #[derive(Clone, Copy, Debug)]
@@ -271,7 +274,7 @@ impl PartsExports<'_> {
         store: &mut Store<State>,
         request: Request,
         sandboxes: u32,
-    ) -> wasmtime::Result<Result<Vec<Step>, Error>> {
+    ) -> wasmtime::Result<Result<Vec<Part>, Error>> {
         let function = self.0.functions.plan;
         self.0.call(store, function, (request, sandboxes)).await
     }
@@ -284,7 +287,7 @@ impl PartsExports<'_> {
         index: u32,
         seed: u64,
         inputs: Vec<StreamReader<u8>>,
-    ) -> wasmtime::Result<Result<Written, Error>> {
+    ) -> wasmtime::Result<Result<Performed, Error>> {
         let function = self.0.functions.perform;
         let parameters = (request, sandboxes, index, seed, inputs);
         self.0.call_concurrent(accessor, function, parameters).await

@@ -36,10 +36,9 @@ pub use admitted::Admitted;
 use admitted::Place;
 use bindings::Error;
 pub use bindings::{
-    Count, Estimate, FactorialWorld, Facts, Format, Grade, Kind, Request, Step, Verdict,
+    Count, Estimate, FactorialWorld, Facts, Format, Grade, Kind, Part, Request, Verdict,
     Verification,
 };
-pub(crate) use parts::Part;
 pub use parts::Plan;
 pub use record::{FactsRecord, Graded, miss_probability};
 use reply::Replies;
@@ -269,7 +268,7 @@ impl Factorial {
         answers: Sender<Result<String, RunError>>,
     ) -> Result<(), RunError> {
         let served = self.serve_with(requests, &answers).await;
-        answers.end_with(served.clone());
+        answers.end(&served);
         served.inspect_err(|error| self.meter().ended_with(error))
     }
 

@@ -1,20 +1,21 @@
 //! One number, computed by several sandboxes: what the component plans, and each
-//! of its steps by itself.
+//! of its parts by itself.
 //!
 //! The component knows how a number is put together; in here is only what makes
 //! its plan one that can be run at all. [`crate::fanout`] runs it.
 
 use std::pin::pin;
+use std::slice;
 
 use bytes::Bytes;
 use wasmtime::component::StreamReader;
 
-use super::bindings::{Estimate, FactorialWorld, Grade, Request, Step};
+use super::bindings::{Error, Estimate, FactorialWorld, Grade, Part, Request};
 use super::{Factorial, digits, held_to_proof, span};
-use crate::channel::{Broadcast, Inlet, Receiver, Sender};
+use crate::channel::{ByteInlet, Inlet, Receiver, Sender};
 use crate::deadline::Deadline;
 use crate::error::RunError;
-use crate::limits::{Limit, PLAN_STEPS_PER_SANDBOX};
+use crate::limits::{Limit, PART_READERS};
 use crate::pool::Permit;
 use crate::sandbox::Sandbox;
 use crate::span::failed;
@@ -25,26 +26,14 @@ pub struct Plan {
     request: Request,
     sandboxes: u32,
     cost: Estimate,
-    steps: Vec<Step>,
+    parts: Vec<Part>,
     deadline: Deadline,
 }
 
-/// One step of a plan, as the component is asked for it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Part {
-    pub(crate) request: Request,
-    pub(crate) sandboxes: u32,
-    pub(crate) index: u32,
-    pub(crate) seed: u64,
-    /// Whether it puts out the number.
-    pub(crate) is_last: bool,
-}
-
 impl Plan {
-    /// What each sandbox does, in an order in which every step comes after those
-    /// that it reads from. The last one puts out the number.
-    pub fn steps(&self) -> &[Step] {
-        &self.steps
+    /// What each sandbox does. The last one puts out the number.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
     }
 
     /// What the request would cost in one sandbox.
@@ -57,15 +46,8 @@ impl Plan {
         &self.deadline
     }
 
-    /// The step at `index`, as the component is asked for it.
-    pub(crate) fn part(&self, index: usize, seed: u64) -> Part {
-        Part {
-            request: self.request,
-            sandboxes: self.sandboxes,
-            index: u32::try_from(index).unwrap_or(u32::MAX),
-            seed,
-            is_last: index + 1 == self.steps.len(),
-        }
+    fn is_last(&self, index: usize) -> bool {
+        index + 1 == self.parts.len()
     }
 }
 
@@ -90,7 +72,7 @@ impl Factorial {
         };
         self.check_output(&cost)?;
         let span = span!(sandbox, "plan", request.kind, request.n);
-        let steps = sandbox
+        let parts = sandbox
             .run(async |store, component| {
                 component
                     .cocoon_factorial_parts()
@@ -98,21 +80,22 @@ impl Factorial {
                     .await
             })
             .await
-            .and_then(|steps| Ok(steps?))
-            .and_then(|steps| check(&steps, sandboxes).map(|()| steps))
+            .and_then(|parts| Ok(parts?))
+            .and_then(|parts| check(&parts, sandboxes).map(|()| parts))
             .inspect_err(|error| failed(&span, error))?;
         Ok(Plan {
             request,
             sandboxes,
             cost,
-            steps,
+            parts,
             deadline,
         })
     }
 
-    /// Does one step of a plan by itself: reads `inputs`, which are what the
-    /// steps before it put out, and writes to all `outputs`, which end as the
-    /// step ended.
+    /// Does one part of a plan by itself: reads `inputs`, as the plan has them, and
+    /// writes to `outputs`, one for each time that a part of the plan reads from
+    /// it, and for the last part one more, the answer. Each ends when it is
+    /// complete, but the answer as the part ends.
     ///
     /// This is for whoever carries the bytes between the sandboxes on their own;
     /// [`crate::fanout::FanOut`] runs a whole plan.
@@ -128,108 +111,135 @@ impl Factorial {
         inputs: Vec<Receiver<Bytes>>,
         outputs: Vec<Sender<Bytes>>,
     ) -> Result<Grade, RunError> {
-        let outputs = Broadcast::new(outputs);
         let performed = async {
-            let Some(step) = plan.steps.get(index) else {
+            let Some(part) = plan.parts.get(index) else {
                 return Err(RunError::Malformed(format!(
-                    "there is no step {index} in a plan of {}",
-                    plan.steps.len()
+                    "there is no part {index} in a plan of {}",
+                    plan.parts.len()
                 )));
             };
-            let permit = self.admit_step(step, &plan.deadline).await?;
+            let permit = self.0.pool.admit(part.peak_bytes, &plan.deadline).await?;
             let mut sandbox = self.sandbox_in(permit).await?;
-            self.perform_in(&mut sandbox, plan.part(index, seed), inputs, &outputs)
+            let inputs = inputs.into_iter().map(Inlet::bytes).collect();
+            self.perform_in(&mut sandbox, plan, index, seed, inputs, &outputs)
                 .await
         }
         .await;
-        outputs.end(&performed.clone().map(|_| ()));
+        for output in &outputs {
+            output.end(&performed.clone().map(|_| ()));
+        }
         performed.inspect_err(|error| self.meter().ended_with(error))
     }
 
-    async fn admit_step(&self, step: &Step, deadline: &Deadline) -> Result<Permit, RunError> {
-        self.0.pool.admit(step.peak_bytes, deadline).await
-    }
-
-    /// The places for all steps of a plan at once.
-    pub(crate) async fn admit_steps(&self, plan: &Plan) -> Result<Vec<Permit>, RunError> {
-        let caps_bytes: Vec<_> = plan.steps.iter().map(|step| step.peak_bytes).collect();
+    /// The places for all parts of a plan at once.
+    pub(crate) async fn admit_parts(&self, plan: &Plan) -> Result<Vec<Permit>, RunError> {
+        let caps_bytes: Vec<_> = plan.parts.iter().map(|part| part.peak_bytes).collect();
         self.0.pool.admit_all(&caps_bytes, &plan.deadline).await
     }
 
-    /// Does a step in a sandbox that is there, for as long as somebody reads.
+    /// Does a part in a sandbox that is there, for as long as somebody reads.
     pub(crate) async fn perform_in(
         &self,
         sandbox: &mut Sandbox<FactorialWorld>,
-        part: Part,
-        inputs: Vec<Receiver<Bytes>>,
-        outputs: &Broadcast<Bytes>,
+        plan: &Plan,
+        index: usize,
+        seed: u64,
+        inputs: Vec<ByteInlet>,
+        outputs: &[Sender<Bytes>],
     ) -> Result<Grade, RunError> {
-        let Part {
-            request,
-            sandboxes,
-            index,
-            seed,
-            is_last,
-        } = part;
+        let Plan {
+            request, sandboxes, ..
+        } = *plan;
+        let number = u32::try_from(index).unwrap_or(u32::MAX);
         let cap_bytes = self.limits().get(Limit::Output);
-        // The readers of the others are steps, whose time is the job's.
-        let deadline = is_last.then(|| sandbox.deadline().clone());
+        // Who reads from the last part has read all when nobody wants the answer.
+        let (answer, readers) = match outputs.split_last() {
+            Some((answer, _)) if plan.is_last(index) => (Some(answer), slice::from_ref(answer)),
+            _ => (None, outputs),
+        };
+        // The readers of the others are parts, whose time is the job's.
+        let deadline = answer.map(|_| sandbox.deadline().clone());
         let performing = sandbox.run(async |store, component| {
             store
                 .run_concurrent(async |accessor| {
                     let inputs = accessor.with(|mut store| {
                         inputs
                             .into_iter()
-                            .map(|input| StreamReader::new(&mut store, Inlet::bytes(input)))
+                            .map(|input| StreamReader::new(&mut store, input))
                             .collect::<Result<_, _>>()
                     })?;
                     let component = component.cocoon_factorial_parts();
                     let performed = component
-                        .call_perform(accessor, request, sandboxes, index, seed, inputs)
+                        .call_perform(accessor, request, sandboxes, number, seed, inputs)
                         .await?;
-                    match performed {
-                        Ok(written) => {
-                            digits::pour(accessor, written, outputs, cap_bytes, deadline).await
-                        }
-                        Err(error) => Ok(Err(error)),
+                    let (written, done) = match performed {
+                        Ok(performed) => performed,
+                        Err(error) => return Ok(Err(error)),
+                    };
+                    if written.len() != outputs.len() {
+                        return Ok(Err(Error::Failed(format!(
+                            "part {index} puts out {} streams, and {} are read",
+                            written.len(),
+                            outputs.len()
+                        ))));
                     }
+                    let mut written = written
+                        .into_iter()
+                        .zip(outputs)
+                        .map(|(written, reader)| digits::Output {
+                            written,
+                            reader,
+                            deadline: None,
+                            ends_when_closed: true,
+                        })
+                        .collect::<Vec<_>>();
+                    if let (Some(_), Some(last)) = (answer, written.last_mut()) {
+                        last.deadline = deadline;
+                        last.ends_when_closed = false;
+                    }
+                    digits::pour(accessor, written, done, cap_bytes).await
                 })
                 .await?
         });
-        let grade = digits::while_read(pin!(performing), outputs).await?;
+        let grade = digits::while_read(pin!(performing), readers).await?;
         held_to_proof(request.proved, grade)
     }
 }
 
-/// Whether the steps can be run: in their order, each read by another, and no
-/// more than can be kept track of.
-fn check(steps: &[Step], sandboxes: u32) -> Result<(), RunError> {
+/// Whether the parts can be run: no more than sandboxes, each but the last read by
+/// another, and what they read is there.
+fn check(parts: &[Part], sandboxes: u32) -> Result<(), RunError> {
     let wrong = |what: String| Err(RunError::Failed(format!("its plan is none: {what}")));
-    let most = sandboxes.saturating_mul(PLAN_STEPS_PER_SANDBOX);
-    if steps.is_empty() || steps.len() > most as usize {
+    let most = sandboxes.max(1);
+    if parts.is_empty() || parts.len() > most as usize {
         return wrong(format!(
-            "it has {} steps, and must have 1 to {most}",
-            steps.len()
+            "it has {} parts, and must have 1 to {most}",
+            parts.len()
         ));
     }
-    let mut read = vec![false; steps.len()];
-    for (index, step) in steps.iter().enumerate() {
-        let mut read_here = vec![false; index];
-        for &input in &step.inputs {
-            match read_here.get_mut(input as usize) {
-                Some(twice @ false) => *twice = true,
-                Some(true) => return wrong(format!("step {index} reads step {input} twice")),
+    let mut read = vec![0; parts.len()];
+    for (index, part) in parts.iter().enumerate() {
+        for &input in &part.inputs {
+            match read.get_mut(input as usize) {
+                Some(_) if input as usize == index => {
+                    return wrong(format!("part {index} reads from itself"));
+                }
+                Some(times) if *times == PART_READERS => {
+                    return wrong(format!(
+                        "part {input} is read more than {PART_READERS} times"
+                    ));
+                }
+                Some(times) => *times += 1,
                 None => {
                     return wrong(format!(
-                        "step {index} reads step {input}, not one before it"
+                        "part {index} reads from part {input}, and there is none"
                     ));
                 }
             }
-            read[input as usize] = true;
         }
     }
-    match read[..read.len() - 1].iter().position(|&read| !read) {
-        Some(unread) => wrong(format!("nobody reads step {unread}")),
+    match read[..read.len() - 1].iter().position(|&times| times == 0) {
+        Some(unread) => wrong(format!("nobody reads from part {unread}")),
         None => Ok(()),
     }
 }
@@ -238,29 +248,34 @@ fn check(steps: &[Step], sandboxes: u32) -> Result<(), RunError> {
 mod tests {
     use super::*;
 
-    fn steps(inputs: &[&[u32]]) -> Vec<Step> {
-        let step = |inputs: &&[u32]| Step {
+    fn parts(inputs: &[&[u32]]) -> Vec<Part> {
+        let part = |inputs: &&[u32]| Part {
             inputs: inputs.to_vec(),
             peak_bytes: 1,
         };
-        inputs.iter().map(step).collect()
+        inputs.iter().map(part).collect()
     }
 
     #[test]
     fn plans_that_can_be_run_are_told_from_others() {
-        for plan in [&[&[][..]][..], &[&[], &[], &[0, 1]], &[&[], &[0], &[0, 1]]] {
-            assert_eq!(check(&steps(plan), 1), Ok(()), "{plan:?}");
+        for plan in [
+            &[&[][..]][..],
+            &[&[], &[], &[0, 1]],
+            &[&[], &[0], &[0, 1]],
+            &[&[1], &[0, 0]],
+        ] {
+            assert_eq!(check(&parts(plan), 3), Ok(()), "{plan:?}");
         }
         for (plan, word) in [
-            (&[][..], "0 steps"),
-            (&[&[0][..]], "not one before"),
-            (&[&[], &[2], &[1, 0]], "not one before"),
-            (&[&[], &[u32::MAX]], "not one before"),
-            (&[&[], &[0, 0]], "twice"),
-            (&[&[], &[], &[0]], "nobody reads step 1"),
-            (&[&[][..]; 9], "9 steps, and must have 1 to 8"),
+            (&[][..], "0 parts"),
+            (&[&[0][..]], "reads from itself"),
+            (&[&[], &[2]], "part 1 reads from part 2, and there is none"),
+            (&[&[], &[u32::MAX]], "there is none"),
+            (&[&[], &[], &[0]], "nobody reads from part 1"),
+            (&[&[], &[0; 129]], "part 0 is read more than 128 times"),
+            (&[&[][..]; 4], "4 parts, and must have 1 to 3"),
         ] {
-            let error = check(&steps(plan), 2).expect_err(word).to_string();
+            let error = check(&parts(plan), 3).expect_err(word).to_string();
             assert!(error.contains(word), "{error}");
         }
     }

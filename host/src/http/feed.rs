@@ -31,7 +31,7 @@ where
     // It notices by itself that nobody reads any more.
     service.0.workers.spawn(async move {
         let (feed, ended) = writing.await;
-        feed.pieces.end_with(ended);
+        feed.pieces.end(&ended);
     });
     Body::from_stream(futures::stream::poll_fn(move |context| {
         written.poll_recv(context).map(Result::transpose)

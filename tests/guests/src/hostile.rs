@@ -65,8 +65,8 @@ pub const REFUSE_DIGITS: u64 = 109;
 /// Promises to write no more than [`BYTES_BEFORE`], and floods.
 pub const FLOOD_PROMISED: u64 = 110;
 
-/// From here on two parts and a joiner are planned where more than one sandbox
-/// may be at work, and honest parts put out [`PART_BYTES`] each: `1` from part 0
+/// From here on two parts and a third, which joins them, are planned where three
+/// sandboxes may be at work, and honest parts put out [`PART_BYTES`] each: `1` from part 0
 /// and `2` from part 1. The joiner puts out both, and fails where a byte is
 /// another.
 pub const PARTED: u64 = 300;
@@ -90,16 +90,23 @@ pub const PART_ENDS_SILENTLY: u64 = 307;
 pub const JOINER_LEAVES: u64 = 308;
 /// The joiner panics after the first bytes of part 0.
 pub const JOINER_TRAPS: u64 = 309;
-/// Both parts are read by two steps each, which the last one joins.
+/// Two parts exchange what they have, each while it reads, and then the first gives
+/// what it got to the second, which joins that with what it got itself.
 pub const CROSSED: u64 = 310;
-/// Each step is planned to take [`MUCH_BYTES`].
+/// Each part is planned to take [`MUCH_BYTES`].
 pub const LARGE_PARTS: u64 = 311;
-/// The plan reads what comes later.
-pub const PLAN_BACKWARDS: u64 = 312;
+/// The first part of the plan reads from itself.
+pub const PLAN_OF_ITSELF: u64 = 312;
 /// The plan is empty.
 pub const PLAN_EMPTY: u64 = 313;
 /// Asking for the plan panics.
 pub const PLAN_PANICS: u64 = 314;
+/// The plan has a part more than there may be sandboxes.
+pub const PLAN_TOO_WIDE: u64 = 315;
+/// The joiner panics before it reads anything.
+pub const JOINER_TRAPS_AT_ONCE: u64 = 316;
+/// Part 1 has no stream for who reads from it.
+pub const PART_WITHOUT_OUTPUT: u64 = 317;
 /// From here on there are no parts.
 pub const PARTED_END: u64 = 320;
 

@@ -8,7 +8,7 @@ use cocoon::RunError;
 use cocoon::channel::channel;
 use cocoon::factorial::{FORMATS, Format, Grade, KINDS, Kind, Request};
 use cocoon::fanout::{FanOut, Progress, Width};
-use cocoon::limits::{AUTO_PROCESSORS_MIN, FAN_OUT_MAX};
+use cocoon::limits::FAN_OUT_MAX;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::lines;
@@ -28,7 +28,7 @@ pub(crate) struct Compute {
     /// Write to FILE, which appears whole or not at all
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
-    #[arg(long, default_value = "auto", value_parser = width, value_name = "COUNT", env = "COCOON_FAN_OUT", hide_env_values = true, help = format!("Up to so many sandboxes at work on the number, from 1 to {FAN_OUT_MAX}; auto is one for each processor where there are {AUTO_PROCESSORS_MIN} or more, as far as memory allows"))]
+    #[arg(long, default_value = "auto", value_parser = width, value_name = "COUNT", env = "COCOON_FAN_OUT", hide_env_values = true, help = format!("Up to so many sandboxes at work on the number, from 1 to {FAN_OUT_MAX}; auto is one for each processor, as far as memory allows and the number is worth it"))]
     fan_out: Width,
     /// Have every product proved exact, also where a check modulo a random prime would be faster
     #[arg(long)]
@@ -49,7 +49,7 @@ impl Compute {
             format: self.format,
             proved: self.proved,
         };
-        let factorial = self.common.load(self.fan_out.sandboxes_max()).await?;
+        let factorial = self.common.load(self.fan_out.sandboxes().into()).await?;
         let work = FanOut::admit(&factorial, request, self.fan_out).await?;
         let mut parts = work.progress();
         let progress = progress(work.cost().output_bytes.most());

@@ -1,6 +1,8 @@
 //! Numbers that are put together from parts, of which some mean harm.
 
-use wit_bindgen::{FutureWriter, StreamReader, StreamWriter, spawn_local};
+use wit_bindgen::{
+    FutureReader, FutureWriter, StreamReader, StreamResult, StreamWriter, spawn_local,
+};
 
 use crate::bindings::exports::cocoon::factorial::{factorial as wit, parts};
 use crate::bindings::{Component, wit_future, wit_stream};
@@ -10,23 +12,25 @@ use crate::{Digits, Outcome, hostile, spin, take_memory};
 const CHUNK_BYTES: usize = 50_000;
 
 impl parts::Guest for Component {
-    fn plan(request: wit::Request, sandboxes: u32) -> Result<Vec<parts::Step>, wit::Error> {
+    fn plan(request: wit::Request, sandboxes: u32) -> Result<Vec<parts::Part>, wit::Error> {
         let n = request.n;
         let peak_bytes = match n {
-            hostile::LARGE_PARTS | hostile::CROSSED => hostile::MUCH_BYTES,
+            hostile::LARGE_PARTS => hostile::MUCH_BYTES,
+            hostile::CROSSED => 3 * hostile::MUCH_BYTES,
             _ => hostile::LITTLE_BYTES,
         };
         let inputs: &[&[u32]] = match n {
             hostile::PLAN_EMPTY => &[],
             hostile::PLAN_PANICS => panic!("no plan"),
-            hostile::PLAN_BACKWARDS => &[&[1], &[]],
-            hostile::CROSSED if sandboxes > 1 => &[&[], &[], &[0, 1], &[0, 1], &[2, 3]],
-            hostile::PARTED..hostile::PARTED_END if sandboxes > 1 => &[&[], &[], &[0, 1]],
+            hostile::PLAN_OF_ITSELF => &[&[0], &[]],
+            hostile::PLAN_TOO_WIDE => &[&[], &[0], &[1], &[2]],
+            hostile::CROSSED if sandboxes > 1 => &[&[1], &[0, 0]],
+            hostile::PARTED..hostile::PARTED_END if sandboxes > 2 => &[&[], &[], &[0, 1]],
             _ => &[&[]],
         };
         Ok(inputs
             .iter()
-            .map(|inputs| parts::Step {
+            .map(|inputs| parts::Part {
                 inputs: inputs.to_vec(),
                 peak_bytes,
             })
@@ -39,23 +43,33 @@ impl parts::Guest for Component {
         index: u32,
         seed: u64,
         inputs: Vec<StreamReader<u8>>,
-    ) -> Result<Digits, wit::Error> {
+    ) -> Result<(Vec<StreamReader<u8>>, FutureReader<Outcome>), wit::Error> {
         let n = request.n;
         if (n, index) == (hostile::PART_SAYS_FAILED, 1) {
             return Err(wit::Error::Failed("it lost its part".to_owned()));
         }
-        assert!(
-            (n, index) != (hostile::PART_TRAPS_AT_ONCE, 1),
-            "no part today"
-        );
-        let (writer, reader) = wit_stream::new();
+        let at_once = [
+            (hostile::PART_TRAPS_AT_ONCE, 1),
+            (hostile::JOINER_TRAPS_AT_ONCE, 2),
+        ];
+        assert!(!at_once.contains(&(n, index)), "no part today");
         let (outcome, outcome_reader) = wit_future::new(|| Ok(wit::Grade::Proved));
+        if (n, index) == (hostile::PART_WITHOUT_OUTPUT, 1) {
+            return Ok((Vec::new(), outcome_reader));
+        }
+        if n == hostile::CROSSED {
+            let (given, first) = wit_stream::new();
+            let (handed_on, second) = wit_stream::new();
+            spawn_local(exchange(index, seed, inputs, given, handed_on, outcome));
+            return Ok((vec![first, second], outcome_reader));
+        }
+        let (writer, reader) = wit_stream::new();
         if inputs.is_empty() {
             spawn_local(part(n, index, writer, outcome));
         } else {
-            spawn_local(joiner(n, index, seed, inputs, writer, outcome));
+            spawn_local(joiner(n, seed, inputs, writer, outcome));
         }
-        Ok((reader, outcome_reader))
+        Ok((vec![reader], outcome_reader))
     }
 }
 
@@ -109,36 +123,23 @@ async fn part(n: u64, index: u32, mut writer: StreamWriter<u8>, outcome: FutureW
     let _ = outcome.write(Ok(wit::Grade::Proved)).await;
 }
 
-/// Copies its inputs one after the other; of the crossed ones, the first copies
-/// only the first, and the second only the second.
+/// Copies its inputs one after the other.
 async fn joiner(
     n: u64,
-    index: u32,
     seed: u64,
     inputs: Vec<StreamReader<u8>>,
     mut writer: StreamWriter<u8>,
     outcome: FutureWriter<Outcome>,
 ) {
-    let crossed = n == hostile::CROSSED;
     let mut wrong = None;
-    // Who writes while it still reads what another reads as well, and is read
-    // after that other, would wait for it for ever.
-    let mut held = Vec::new();
-    if crossed && index < 4 {
-        held.reserve_exact(usize::try_from(hostile::PART_BYTES).expect("it fits"));
-    }
-    for ((mut input, byte), number) in inputs.into_iter().zip([b'1', b'2']).zip(2..) {
-        let keep = !crossed || index == 4 || index == number;
+    for ((mut input, byte), number) in inputs.into_iter().zip([b'1', b'2']).zip(1..) {
         loop {
             let (status, chunk) = input.read(Vec::with_capacity(CHUNK_BYTES)).await;
             if let Some(at) = chunk.iter().position(|&other| other != byte) {
                 wrong.get_or_insert(format!("input {number} is damaged at {at}"));
             }
-            let ended =
-                chunk.is_empty() && !matches!(status, wit_bindgen::StreamResult::Complete(_));
-            if keep && crossed && index < 4 {
-                held.extend_from_slice(&chunk);
-            } else if keep && !chunk.is_empty() && !writer.write_all(chunk).await.is_empty() {
+            let ended = chunk.is_empty() && !matches!(status, StreamResult::Complete(_));
+            if !chunk.is_empty() && !writer.write_all(chunk).await.is_empty() {
                 return;
             }
             match n {
@@ -153,18 +154,48 @@ async fn joiner(
             }
         }
     }
-    if !held.is_empty() && !writer.write_all(held).await.is_empty() {
-        return;
-    }
     drop(writer);
     let outcome_of = match wrong {
         Some(text) => Err(wit::Error::Failed(text)),
-        // So that a test sees which seed came.
-        None => Ok(wit::Grade::Verified(wit::Verification {
-            products: 3,
-            repeated: u32::from(seed == 13),
-            miss_exponent: u32::try_from(seed).unwrap_or(u32::MAX),
-        })),
+        None => Ok(told(seed)),
     };
     let _ = outcome.write(outcome_of).await;
+}
+
+/// A grade by which a test sees which seed came.
+fn told(seed: u64) -> wit::Grade {
+    wit::Grade::Verified(wit::Verification {
+        products: 3,
+        repeated: u32::from(seed == 13),
+        miss_exponent: u32::try_from(seed).unwrap_or(u32::MAX),
+    })
+}
+
+/// Gives what it has while it reads what the other one has, and hands that on; the
+/// second one joins it with the first, which was handed on to it.
+async fn exchange(
+    index: u32,
+    seed: u64,
+    inputs: Vec<StreamReader<u8>>,
+    mut given: StreamWriter<u8>,
+    mut handed_on: StreamWriter<u8>,
+    outcome: FutureWriter<Outcome>,
+) {
+    let own = [b'1', b'2'][index as usize];
+    spawn_local(async move { write(&mut given, own, hostile::PART_BYTES).await });
+    let count = inputs.len() * usize::try_from(hostile::PART_BYTES).expect("it fits");
+    let mut read = Vec::with_capacity(count);
+    for mut input in inputs {
+        loop {
+            let (status, chunk) = input.read(Vec::with_capacity(CHUNK_BYTES)).await;
+            read.extend_from_slice(&chunk);
+            if !matches!(status, StreamResult::Complete(_)) {
+                break;
+            }
+        }
+    }
+    if handed_on.write_all(read).await.is_empty() {
+        drop(handed_on);
+        let _ = outcome.write(Ok(told(seed))).await;
+    }
 }
