@@ -143,16 +143,14 @@ fn split(limbs: &[i32], part: Shape, half: Half, ramp: &Ramp) -> (Vec<Complex>, 
 /// The limbs from `place` on, as many as there is room for, which is used for those
 /// that are not there.
 fn row<'a>(limbs: &'a [i32], place: usize, room: &'a mut [i32]) -> &'a [i32] {
-    match limbs.get(place..place + room.len()) {
-        Some(limbs) => limbs,
-        None => {
-            let rest = limbs.get(place..).unwrap_or_default();
-            let (taken, zeros) = room.split_at_mut(rest.len());
-            taken.copy_from_slice(rest);
-            zeros.fill(0);
-            room
-        }
+    if let Some(limbs) = limbs.get(place..place + room.len()) {
+        return limbs;
     }
+    let rest = limbs.get(place..).unwrap_or_default();
+    let (taken, zeros) = room.split_at_mut(rest.len());
+    taken.copy_from_slice(rest);
+    zeros.fill(0);
+    room
 }
 
 /// What the four quarters carry, in as many rounds as products of such limbs need.

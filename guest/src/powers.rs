@@ -9,8 +9,6 @@
 //! and the powers of two among the rest cost nothing of their own.
 #![expect(
     clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
     reason = "how long a power is need not be known exactly, only alike everywhere"
 )]
 

@@ -23,7 +23,8 @@ use crate::powers::{self, PrimePowers, exponent, for_each_power};
 use crate::request::Kind;
 use crate::sieve::SEGMENT;
 
-/// Exponents are taken apart into multiples of this and rests.
+/// Exponents are taken apart into multiples of this and rests. Of 4, 8, 16 and 32 this
+/// is the one with which two sandboxes have 1,000,000! and 10,000,000! soonest, by 5 %.
 const UNIT: u64 = 16;
 
 /// Segments are dealt out where there are so many for each share: else all primes are
@@ -34,7 +35,8 @@ const SEGMENTS_PER_SHARE_MIN: u64 = 3;
 const PIECES_PER_SHARE: u64 = 32;
 
 /// How much work rests are, where the same length of whole units by itself is 1; and the
-/// latter in a share that has rests as well. Measured with 1,000,000! and 10,000,000!.
+/// latter in a share that has rests as well. So two shares of 10,000,000! take the same
+/// time; of 1,000,000! the one with the rests takes a third longer, and has no units.
 const REST_WORK: f64 = 3.4;
 const MIXED_WORK: f64 = 1.53;
 
@@ -177,8 +179,8 @@ fn deal(kind: Kind, n: u64, shares: usize, mut visit: impl FnMut(Dealt)) -> Opti
         }
     });
     let mut lengths = vec![0.0; shares];
-    for (share, _, length) in rests.shares.into_iter().chain(units.shares) {
-        lengths[share] += length;
+    for taker in rests.0.into_iter().chain(units.0) {
+        lengths[taker.share] += taker.length;
     }
     Some(Deal {
         small_segments,
@@ -227,32 +229,37 @@ fn large_segments(kind: Kind, n: u64, small_segments: u64) -> Vec<Lengths> {
 }
 
 /// Gives each next piece to the share that has least of what it is to have.
-struct Dealer {
-    /// For each share that takes part: its index, what it is to have as one over a part
-    /// of all, and what it has.
-    shares: Vec<(usize, f64, f64)>,
+struct Dealer(Vec<Taker>);
+
+/// A share that takes part.
+struct Taker {
+    share: usize,
+    /// What it is to have, as one over a part of all.
+    inverse: f64,
+    length: f64,
 }
 
 impl Dealer {
     fn new(quotas: impl Iterator<Item = (usize, f64)>) -> Self {
-        let shares = quotas.filter(|&(_, quota)| quota > 0.0);
-        Self {
-            shares: shares
-                .map(|(index, quota)| (index, 1.0 / quota, 0.0))
-                .collect(),
-        }
+        let takers = quotas.filter(|&(_, quota)| quota > 0.0);
+        let taker = |(share, quota)| Taker {
+            share,
+            inverse: 1.0 / quota,
+            length: 0.0,
+        };
+        Self(takers.map(taker).collect())
     }
 
     /// Whose the next piece is.
     fn next(&mut self, length: f64) -> usize {
         let mut least = 0;
-        for (place, share) in self.shares.iter().enumerate() {
-            if share.1 * share.2 < self.shares[least].1 * self.shares[least].2 {
+        for (place, taker) in self.0.iter().enumerate() {
+            if taker.inverse * taker.length < self.0[least].inverse * self.0[least].length {
                 least = place;
             }
         }
-        self.shares[least].2 += length;
-        self.shares[least].0
+        self.0[least].length += length;
+        self.0[least].share
     }
 }
 

@@ -74,7 +74,7 @@ pub(super) async fn while_read(
             reader.reader_gone().await;
             if reader.has_ended() {
                 // It has read all, and is to be told what became of it.
-                pending().await
+                pending::<()>().await;
             }
         }
     };
