@@ -162,8 +162,13 @@ async fn perform_part(
             break Err(error.into());
         }
     };
+    // Who reads is not to take what failed for all there is. A reader that has gone has
+    // no use for the outcome.
+    if ended.is_err() {
+        let _ = outcome.write(ended).await;
+        return;
+    }
     drop(outputs);
-    // A reader that has gone has no use for the outcome.
     let _ = outcome.write(ended).await;
 }
 

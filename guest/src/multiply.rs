@@ -547,8 +547,16 @@ fn random_square(one: u64, two: u64, places: u32) -> f64 {
     (one as f64 * limb) * (two as f64 * limb)
 }
 
+/// Limbs whose squares are summed up at once, so that the sum of all is the same in
+/// whichever pieces they come.
+pub(crate) const NORM_LIMBS: usize = 4096;
+
 /// The sum of the squares of limbs.
 pub(crate) fn norm_square(limbs: &[i32]) -> f64 {
+    limbs.chunks(NORM_LIMBS).map(sum_of_squares).sum()
+}
+
+fn sum_of_squares(limbs: &[i32]) -> f64 {
     // Sums that do not wait for each other.
     let mut sums = [Pair::both(0.0); 4];
     let (rows, rest) = limbs.as_chunks::<8>();

@@ -139,10 +139,7 @@ fn deal(kind: Kind, n: u64, shares: usize, mut visit: impl FnMut(Dealt)) -> Opti
     };
     let is_small = |segment| segment < small_segments;
     let large = large_segments(kind, n, small_segments);
-    let mut all = large
-        .iter()
-        .copied()
-        .fold(Lengths::default(), Lengths::plus);
+    let mut all = large.clone().fold(Lengths::default(), Lengths::plus);
     for_each_power(kind, n, is_small, |prime, exponent| {
         all = all.plus(Lengths::of(exponent, powers::log(prime)));
     });
@@ -215,17 +212,20 @@ impl Lengths {
 
 /// About how long the powers of each segment are after the small ones: the product of the
 /// primes between two numbers is about e to the power of their difference.
-fn large_segments(kind: Kind, n: u64, small_segments: u64) -> Vec<Lengths> {
+fn large_segments(
+    kind: Kind,
+    n: u64,
+    small_segments: u64,
+) -> impl Iterator<Item = Lengths> + Clone {
     let bound = powers::largest(kind, n);
     let starts = (small_segments..).map(|segment| 3 + SEGMENT * segment);
     starts
-        .take_while(|&start| start <= bound)
-        .map(|start| {
+        .take_while(move |&start| start <= bound)
+        .map(move |start| {
             let numbers = SEGMENT.min(bound - start + 1);
             let exponent = exponent(kind, n, start + numbers / 2).unwrap_or(0);
             Lengths::of(exponent, numbers as f64 * LOG2_E)
         })
-        .collect()
 }
 
 /// Gives each next piece to the share that has least of what it is to have.

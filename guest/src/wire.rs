@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 
 use crate::error::Error;
 use crate::halves::Joiner;
-use crate::multiply::norm_square;
+use crate::multiply::{NORM_LIMBS, norm_square};
 use crate::natural::{PLACES_MAX, PLACES_MIN, base};
 use crate::pair::{Complex, Pair};
 
@@ -215,7 +215,9 @@ enum Awaited {
     Number {
         limbs_max: usize,
         limbs: Vec<i32>,
+        /// The sum of the squares of so many of them.
         square: f64,
+        squared: usize,
     },
     /// The first half of a product with this residue.
     Half { joiner: Box<Joiner>, residue: u64 },
@@ -245,6 +247,7 @@ impl Incoming {
             limbs_max,
             limbs: Vec::new(),
             square: 0.0,
+            squared: 0,
         })
     }
 
@@ -327,16 +330,24 @@ impl Incoming {
         let waiting = self.waiting.checked_sub(items);
         self.waiting = waiting.ok_or_else(|| broken("goes on after its end"))?;
         match &mut self.awaited {
-            Awaited::Number { limbs, square, .. } => {
+            Awaited::Number {
+                limbs,
+                square,
+                squared,
+                ..
+            } => {
                 let most = base(places).unsigned_abs();
                 let items = bytes.as_chunks().0.iter().copied().map(i32::from_le_bytes);
                 let largest = items.clone().map(i32::unsigned_abs).max().unwrap_or(0);
                 if u64::from(largest) > most {
                     return Err(broken("has a limb that is larger than its base"));
                 }
-                let before = limbs.len();
                 limbs.extend(items);
-                *square += norm_square(&limbs[before..]);
+                // As they come, while they are in the cache.
+                for block in limbs[*squared..].chunks_exact(NORM_LIMBS) {
+                    *square += norm_square(block);
+                    *squared += NORM_LIMBS;
+                }
             }
             Awaited::Half { joiner, .. } => {
                 let items = bytes.as_chunks::<POINTS_BYTES>().0.iter();
@@ -370,10 +381,15 @@ impl Incoming {
             .filter(|_| complete)
             .ok_or_else(|| broken("is shorter than it announced"))?;
         Ok(match self.awaited {
-            Awaited::Number { limbs, square, .. } => Arrived::Number(Message {
-                places: head.places,
+            Awaited::Number {
                 limbs,
                 square,
+                squared,
+                ..
+            } => Arrived::Number(Message {
+                places: head.places,
+                square: square + norm_square(&limbs[squared..]),
+                limbs,
                 residue: head.residue,
                 checks: head.checks,
             }),

@@ -21,10 +21,11 @@
 use std::pin::pin;
 
 use bytes::Bytes;
+use futures::StreamExt as _;
 use futures::future::{AbortHandle, Abortable};
+use futures::stream::FuturesUnordered;
 use tokio::runtime::Builder;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::sync::{oneshot, watch};
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
@@ -235,13 +236,15 @@ impl Crew {
     ) -> Result<Grade, RunError> {
         let last = self.permits.len().saturating_sub(1);
         let wires = wires(&self.plan, digits);
-        let mut running = JoinSet::new();
+        let mut running = FuturesUnordered::new();
         let mut stop = Stop(Vec::new());
+        let mut ended = Ok(());
         for (index, (permit, wires)) in self.permits.into_iter().zip(wires).enumerate() {
             let task = Task {
                 factorial: self.factorial.clone(),
                 plan: self.plan.clone(),
                 index,
+                is_last: index == last,
                 seed,
                 outputs: wires.outputs,
             };
@@ -251,40 +254,45 @@ impl Crew {
                 error.type = Empty,
                 otel.status_description = Empty,
             );
-            let running_in = span.clone();
-            let progress = progress.clone();
-            let performed = async move {
-                let ended = task.run(permit, wires.inputs, &progress).await;
-                let ended = ended.inspect_err(|error| failed(&span, error));
-                // The answer ends when the whole has.
-                let between = task.outputs.len() - usize::from(index == last);
-                for output in &task.outputs[..between] {
-                    output.end(&ended.clone().map(|_| ()));
-                }
-                (index, ended)
-            };
+            let performed = task.run(permit, wires.inputs, progress.clone(), span.clone());
             let (handle, registration) = AbortHandle::new_pair();
             stop.0.push(handle);
-            let performed = Abortable::new(performed.instrument(running_in), registration);
-            running.spawn_blocking(move || {
-                let performed = on_this_thread(performed);
-                performed.unwrap_or_else(|error| (index, Err(error)))
-            });
+            let performed = Abortable::new(performed.instrument(span), registration);
+            match on_a_thread(performed) {
+                Ok(performed) => running.push(performed),
+                Err(error) => {
+                    ended = Err(error);
+                    break;
+                }
+            }
         }
-        let ended = join(&mut running, last).await;
+        let ended = match ended {
+            Ok(()) => join(&mut running, last, digits).await,
+            Err(error) => Err(error),
+        };
         // The places are back, and nobody computes any more, before it is told.
         drop(stop);
-        while running.join_next().await.is_some() {}
+        while running.next().await.is_some() {}
         ended
     }
 }
 
-/// Runs a part until it is done or stopped. It has a runtime of its own, since it may
-/// outlive the one that waits for it by a moment.
-fn on_this_thread<T>(part: Abortable<impl Future<Output = T>>) -> Result<T, RunError> {
+/// Runs a part on a thread, until it is done or stopped. It has a runtime of its own,
+/// since it may outlive the one that waits for it by a moment.
+fn on_a_thread<T: Send + 'static>(
+    part: Abortable<impl Future<Output = T> + Send + 'static>,
+) -> Result<oneshot::Receiver<Option<T>>, RunError> {
+    let failed = |error: std::io::Error| RunError::Failed(format!("no thread for a part: {error}"));
     let runtime = Builder::new_current_thread().enable_time().build();
-    let runtime = runtime.map_err(|error| RunError::Failed(error.to_string()))?;
-    runtime.block_on(part).map_err(|_| RunError::WriterGone)
+    let runtime = runtime.map_err(failed)?;
+    let (tell, told) = oneshot::channel();
+    let run = move || {
+        // Nobody may be waiting any more.
+        let _ = tell.send(runtime.block_on(part).ok());
+    };
+    let thread = std::thread::Builder::new().name("cocoon-part".to_owned());
+    thread.spawn(run).map_err(failed)?;
+    Ok(told)
 }
 
 /// Stops all parts when it is dropped.
@@ -324,25 +332,42 @@ fn wires(plan: &Plan, digits: &Sender<Bytes>) -> Vec<Wires> {
     wires
 }
 
+/// How a part ended.
+struct Ended {
+    index: usize,
+    grade: Result<Grade, RunError>,
+    /// Whether a reader went away before it had all: what it did then is no cause.
+    was_left: bool,
+}
+
 /// Waits until all parts are done, or for the cause of the first failure.
 async fn join(
-    running: &mut JoinSet<(usize, Result<Grade, RunError>)>,
+    running: &mut FuturesUnordered<oneshot::Receiver<Option<Ended>>>,
     last: usize,
+    digits: &Sender<Bytes>,
 ) -> Result<Grade, RunError> {
-    let mut answer = None;
-    while let Some(joined) = running.join_next().await {
-        match joined {
-            Ok((index, Ok(grade))) if index == last => answer = Some(grade),
-            Ok((_, Ok(_))) => {}
+    let mut answer = Err(RunError::WriterGone);
+    let mut effect = None;
+    while let Some(told) = running.next().await {
+        // It panicked: nobody stops them yet.
+        let Ok(Some(ended)) = told else {
+            return Err(RunError::Failed("a part ended without a word".to_owned()));
+        };
+        match ended.grade {
+            Ok(grade) if ended.index == last => answer = Ok(grade),
+            Ok(_) => {}
             // Its readers had enough of it, or they failed and will say so.
-            Ok((index, Err(RunError::ReaderGone))) if index != last => {}
+            Err(RunError::ReaderGone) if ended.index != last => {}
+            Err(RunError::ReaderGone) if !digits.has_reader() => {
+                return Err(RunError::ReaderGone);
+            }
+            Err(error) if ended.was_left => effect = Some(error),
             // A part whose input broke off says so with the cause, and may say
             // it before the one that failed does.
-            Ok((_, Err(error))) => return Err(error.cause()),
-            Err(error) => return Err(RunError::Failed(error.to_string())),
+            Err(error) => return Err(error.cause()),
         }
     }
-    answer.ok_or(RunError::WriterGone)
+    effect.map_or(answer, |error| Err(error.cause()))
 }
 
 /// One part, as it is to be done.
@@ -350,13 +375,43 @@ struct Task {
     factorial: Factorial,
     plan: Plan,
     index: usize,
+    is_last: bool,
     seed: u64,
     outputs: Vec<Sender<Bytes>>,
 }
 
 impl Task {
-    /// Does it, twice if need be and if it can be.
+    /// Does it, and ends its outputs, but for the answer: that ends when the whole has.
     async fn run(
+        self,
+        permit: Permit,
+        inputs: Vec<Receiver<Bytes>>,
+        progress: watch::Sender<Progress>,
+        span: Span,
+    ) -> Ended {
+        let grade = self.run_counted(permit, inputs, &progress).await;
+        let was_left = self
+            .outputs
+            .iter()
+            .any(|output| !output.has_reader() && !output.has_ended());
+        match &grade {
+            Err(RunError::ReaderGone) if !self.is_last => {}
+            Err(error) => failed(&span, error),
+            Ok(_) => {}
+        }
+        let between = self.outputs.len() - usize::from(self.is_last);
+        for output in &self.outputs[..between] {
+            output.end(&grade.clone().map(|_| ()));
+        }
+        Ended {
+            index: self.index,
+            grade,
+            was_left,
+        }
+    }
+
+    /// Does it, twice if need be and if it can be.
+    async fn run_counted(
         &self,
         permit: Permit,
         inputs: Vec<Receiver<Bytes>>,
@@ -388,7 +443,7 @@ impl Task {
         let (inlets, loans): (Vec<_>, Vec<_>) = inputs.into_iter().map(Inlet::lent).unzip();
         let ended = self.perform_in(&mut sandbox, inlets).await;
         let error = match ended {
-            Err(error) if went_wrong_by_itself(&error) && !self.has_sent() => error,
+            Err(error) if went_wrong_by_itself(&error) && !self.was_heard() => error,
             ended => return ended,
         };
         // With the sandbox goes its hold on what it did not read.
@@ -406,8 +461,10 @@ impl Task {
         self.perform_in(&mut fresh, inlets).await
     }
 
-    fn has_sent(&self) -> bool {
-        self.outputs.iter().any(Sender::has_sent)
+    /// Whether a reader was told anything: that there is nothing, too.
+    fn was_heard(&self) -> bool {
+        let mut outputs = self.outputs.iter();
+        outputs.any(|output| output.has_sent() || output.has_ended())
     }
 
     async fn perform_in(

@@ -107,7 +107,7 @@ pub const CONNECTION_STREAMS: u32 = 128;
 /// and others have their turn only after a millisecond.
 pub const PLAIN_SANDBOXES: u32 = 16;
 /// The most streams that one sandbox of several at work on a number may put out for others.
-pub const PART_READERS: usize = 128;
+pub const PART_READERS: usize = 4;
 /// Memory of a sandbox that checks digits, for which the contract has no promise.
 pub const VERIFY_BYTES: u64 = 8 << 20;
 /// The most that is read of an answer of a registry that is no component: what the

@@ -103,7 +103,9 @@ async fn a_part_that_fails_fails_the_whole_with_its_cause() {
         assert!(matches!(error, RunError::Trapped(_)), "{n}: {error:?}");
     }
     let failed = RunError::Failed("it lost its part".to_owned());
-    assert_eq!(failure(&FEW, hostile::PART_SAYS_FAILED).await, failed);
+    for n in [hostile::PART_SAYS_FAILED, hostile::PART_CLOSES_AND_FAILS] {
+        assert_eq!(failure(&FEW, n).await, failed, "{n}");
+    }
     let error = failure(&FEW, hostile::PART_WITHOUT_OUTPUT).await;
     assert!(
         matches!(&error, RunError::Failed(text) if text.contains("puts out 0 streams, and 1 are read")),
@@ -120,7 +122,11 @@ async fn a_part_that_fails_fails_the_whole_with_its_cause() {
         RunError::Stopped { limit, value }
     );
     let (limit, value) = (Limit::Deadline, SOON_MS);
-    for n in [hostile::PART_SPINS, hostile::PART_ENDS_SILENTLY] {
+    for n in [
+        hostile::PART_SPINS,
+        hostile::PART_ENDS_SILENTLY,
+        hostile::PARTS_WAIT,
+    ] {
         assert_eq!(
             failure(&SHORT, n).await,
             RunError::Stopped { limit, value },
@@ -261,13 +267,17 @@ async fn a_plan_that_never_fits_is_refused_or_done_by_one() {
             text.contains(&format!("--{} ", limit.spec().flag)),
             "{text}"
         );
-        if std::thread::available_parallelism().is_ok_and(|count| count.get() > 1) {
-            let (grade, all) = fan_out(&factorial, hostile::LARGE_PARTS, Width::Auto)
-                .await
-                .expect("one sandbox is enough");
-            assert_eq!(grade, Grade::Proved, "that is what one sandbox says");
-            assert!(all == whole());
-        }
+    }
+    if std::thread::available_parallelism().is_ok_and(|count| count.get() > 1) {
+        let factorial = hostile(&FEW.with(Limit::Sandboxes, 1)).await;
+        let request = factorial_of(hostile::CROSSED);
+        let refused = FanOut::admit(&factorial, request, Width::UpTo(2)).await;
+        assert!(matches!(refused.err(), Some(RunError::TooLarge { .. })));
+        let (grade, all) = fan_out(&factorial, hostile::CROSSED, Width::Auto)
+            .await
+            .expect("one sandbox is enough");
+        assert_eq!(grade, Grade::Proved, "that is what one sandbox says");
+        assert!(all == whole());
     }
 }
 
@@ -369,6 +379,8 @@ fn a_part_that_goes_wrong_by_itself_is_tried_once_more() {
         (hostile::JOINER_TRAPS_AT_ONCE, Some(2)),
         // It was read already.
         (hostile::PART_TRAPS, None),
+        // Who reads it was told that there is nothing.
+        (hostile::PART_CLOSES_AND_FAILS, None),
         // A limit would stop it again.
         (hostile::PART_TAKES, None),
         // What it read is gone.
@@ -439,7 +451,9 @@ fn an_explicit_width_that_does_not_fit_is_an_error() {
     let few = ["--sandboxes", "2"];
     let arguments = |width| [&["compute", &n, "--fan-out", width], &few[..], &HOSTILE[..]].concat();
     assert_fails(&run(arguments("3")), 1, &["3 sandboxes", "--sandboxes"]);
-    let whole = printed(arguments("auto"));
+    let n = hostile::CROSSED.to_string();
+    let auto = ["compute", &n, "--sandboxes", "1"];
+    let whole = printed([&auto[..], &HOSTILE[..]].concat());
     assert_eq!(whole.len() as u64, 2 * hostile::PART_BYTES + 1);
 }
 

@@ -106,7 +106,7 @@ impl<T: Send + 'static> Sender<T> {
     }
 
     /// Ends the channel as its writer ended. The first word counts; whatever is
-    /// sent after it is lost.
+    /// sent after it may be lost.
     pub fn end(&self, end: &Result<(), RunError>) {
         if self.end.said.set(end.clone()).is_ok() {
             self.end.reader.wake();

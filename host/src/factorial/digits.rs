@@ -2,7 +2,7 @@
 //! and a future that tells whether it was finished or broke off.
 
 use std::future::pending;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 
 use bytes::Bytes;
 use futures::future::join_all;
@@ -46,16 +46,30 @@ pub(super) async fn pour(
             })
             .collect::<wasmtime::Result<_>>()
     })?;
-    join_all(closed.into_iter().map(async |(closed, reader)| {
-        closed.wait().await;
-        if let Some(reader) = reader
-            && reader.has_reader()
-        {
-            reader.end(&Ok(()));
+    let mut resolution = resolution;
+    let mut closing = pin!(join_all(closed.into_iter().map(
+        async |(closed, reader)| {
+            closed.wait().await;
+            if let Some(reader) = reader
+                && reader.has_reader()
+            {
+                reader.end(&Ok(()));
+            }
         }
-    }))
-    .await;
-    Ok(resolution.await.unwrap_or_else(|_| {
+    )));
+    let done = tokio::select! {
+        biased;
+        // Who fails is not to be heard as one that has put out all.
+        done = &mut resolution => match done {
+            Ok(Err(error)) => return Ok(Err(error)),
+            done => {
+                closing.await;
+                done
+            }
+        },
+        _ = &mut closing => resolution.await,
+    };
+    Ok(done.unwrap_or_else(|_| {
         Err(Error::Failed(
             "the digits ended without a word on how".to_owned(),
         ))
@@ -72,10 +86,10 @@ pub(super) async fn while_read(
     let gone = async {
         for reader in readers {
             reader.reader_gone().await;
-            if reader.has_ended() {
-                // It has read all, and is to be told what became of it.
-                pending::<()>().await;
-            }
+        }
+        if readers.iter().any(Sender::has_ended) {
+            // Some have read all, and the others are to be told what became of it.
+            pending::<()>().await;
         }
     };
     let left = |reader: &Sender<Bytes>| !reader.has_reader() && !reader.has_ended();

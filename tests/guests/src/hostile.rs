@@ -107,6 +107,10 @@ pub const PLAN_TOO_WIDE: u64 = 315;
 pub const JOINER_TRAPS_AT_ONCE: u64 = 316;
 /// Part 1 has no stream for who reads from it.
 pub const PART_WITHOUT_OUTPUT: u64 = 317;
+/// Two parts wait for each other.
+pub const PARTS_WAIT: u64 = 318;
+/// Part 1 closes its stream without a byte, and then says that it failed.
+pub const PART_CLOSES_AND_FAILS: u64 = 319;
 /// From here on there are no parts.
 pub const PARTED_END: u64 = 320;
 

@@ -25,6 +25,7 @@ impl parts::Guest for Component {
             hostile::PLAN_OF_ITSELF => &[&[0], &[]],
             hostile::PLAN_TOO_WIDE => &[&[], &[0], &[1], &[2]],
             hostile::CROSSED if sandboxes > 1 => &[&[1], &[0, 0]],
+            hostile::PARTS_WAIT if sandboxes > 1 => &[&[1], &[0]],
             hostile::PARTED..hostile::PARTED_END if sandboxes > 2 => &[&[], &[], &[0, 1]],
             _ => &[&[]],
         };
@@ -62,6 +63,11 @@ impl parts::Guest for Component {
             let (handed_on, second) = wit_stream::new();
             spawn_local(exchange(index, seed, inputs, given, handed_on, outcome));
             return Ok((vec![first, second], outcome_reader));
+        }
+        if n == hostile::PARTS_WAIT {
+            let (writers, readers) = (0..=index).map(|_| wit_stream::new()).unzip();
+            spawn_local(wait(inputs, writers, outcome));
+            return Ok((readers, outcome_reader));
         }
         let (writer, reader) = wit_stream::new();
         if inputs.is_empty() {
@@ -102,6 +108,11 @@ async fn write(writer: &mut StreamWriter<u8>, byte: u8, count: u64) {
 async fn part(n: u64, index: u32, mut writer: StreamWriter<u8>, outcome: FutureWriter<Outcome>) {
     if index == 0 {
         write(&mut writer, b'1', hostile::PART_BYTES).await;
+    } else if n == hostile::PART_CLOSES_AND_FAILS {
+        drop(writer);
+        let failed = wit::Error::Failed("it lost its part".to_owned());
+        let _ = outcome.write(Err(failed)).await;
+        return;
     } else {
         write(&mut writer, b'2', hostile::BYTES_BEFORE).await;
         match n {
@@ -198,4 +209,17 @@ async fn exchange(
         drop(handed_on);
         let _ = outcome.write(Ok(told(seed))).await;
     }
+}
+
+/// Reads all before it writes anything.
+async fn wait(
+    inputs: Vec<StreamReader<u8>>,
+    writers: Vec<StreamWriter<u8>>,
+    outcome: FutureWriter<Outcome>,
+) {
+    for mut input in inputs {
+        while let (StreamResult::Complete(_), _) = input.read(Vec::with_capacity(1)).await {}
+    }
+    drop(writers);
+    let _ = outcome.write(Ok(wit::Grade::Proved)).await;
 }
