@@ -446,6 +446,14 @@ fn a_width_is_typed_or_set() {
 }
 
 #[test]
+fn what_is_out_of_reach_is_so_for_any_width() {
+    for width in ["1", "2", "auto"] {
+        let refused = run(["compute", "18446744073709551615", "--fan-out", width]);
+        assert_fails(&refused, 1, &["out of reach", "4 GiB"]);
+    }
+}
+
+#[test]
 fn an_explicit_width_that_does_not_fit_is_an_error() {
     let n = hostile::LARGE_PARTS.to_string();
     let few = ["--sandboxes", "2"];

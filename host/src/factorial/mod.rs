@@ -343,13 +343,7 @@ impl Factorial {
 
     /// The memory cap of `request`, if it may be computed at all in one sandbox.
     fn check(&self, request: &Request, cost: &Estimate) -> Result<u64, RunError> {
-        self.check_output(cost)?;
-        let Some(peak_bytes) = cost.peak_bytes else {
-            return Err(RunError::OutOfReach(format!(
-                "the {} of {} has {} digits, out of reach of the 4 GiB that a component can have",
-                request.kind, request.n, cost.digits
-            )));
-        };
+        let peak_bytes = self.check_reach(request, cost)?;
         let value = self.limits().get(Limit::SandboxMemory);
         if peak_bytes > value {
             return Err(RunError::TooLarge {
@@ -360,6 +354,18 @@ impl Factorial {
             });
         }
         Ok(peak_bytes)
+    }
+
+    /// The memory that `request` needs in one sandbox, if it can be computed at all and
+    /// so much may be put out.
+    fn check_reach(&self, request: &Request, cost: &Estimate) -> Result<u64, RunError> {
+        self.check_output(cost)?;
+        cost.peak_bytes.ok_or_else(|| {
+            RunError::OutOfReach(format!(
+                "the {} of {} has {} digits, out of reach of the 4 GiB that a component can have",
+                request.kind, request.n, cost.digits
+            ))
+        })
     }
 
     /// Whether so much may be put out.

@@ -70,7 +70,7 @@ impl Factorial {
             Some(cost) => cost,
             None => self.cost_in(&mut sandbox, request).await?,
         };
-        self.check_output(&cost)?;
+        self.check_reach(&request, &cost)?;
         let span = span!(sandbox, "plan", request.kind, request.n);
         let parts = sandbox
             .run(async |store, component| {
