@@ -244,7 +244,6 @@ impl Crew {
                 factorial: self.factorial.clone(),
                 plan: self.plan.clone(),
                 index,
-                is_last: index == last,
                 seed,
                 outputs: wires.outputs,
             };
@@ -375,7 +374,6 @@ struct Task {
     factorial: Factorial,
     plan: Plan,
     index: usize,
-    is_last: bool,
     seed: u64,
     outputs: Vec<Sender<Bytes>>,
 }
@@ -390,16 +388,17 @@ impl Task {
         span: Span,
     ) -> Ended {
         let grade = self.run_counted(permit, inputs, &progress).await;
+        let is_last = self.plan.is_last(self.index);
         let was_left = self
             .outputs
             .iter()
             .any(|output| !output.has_reader() && !output.has_ended());
         match &grade {
-            Err(RunError::ReaderGone) if !self.is_last => {}
+            Err(RunError::ReaderGone) if !is_last => {}
             Err(error) => failed(&span, error),
             Ok(_) => {}
         }
-        let between = self.outputs.len() - usize::from(self.is_last);
+        let between = self.outputs.len() - usize::from(is_last);
         for output in &self.outputs[..between] {
             output.end(&grade.clone().map(|_| ()));
         }

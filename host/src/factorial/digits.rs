@@ -33,7 +33,7 @@ pub(super) async fn pour(
     done: FutureReader<Result<Grade, Error>>,
     cap_bytes: u64,
 ) -> wasmtime::Result<Result<Grade, Error>> {
-    let (resolved, resolution) = oneshot::channel();
+    let (resolved, mut resolution) = oneshot::channel();
     let closed: Vec<_> = accessor.with(|mut store| {
         done.pipe(&mut store, Promise::new(resolved))?;
         outputs
@@ -46,7 +46,6 @@ pub(super) async fn pour(
             })
             .collect::<wasmtime::Result<_>>()
     })?;
-    let mut resolution = resolution;
     let mut closing = pin!(join_all(closed.into_iter().map(
         async |(closed, reader)| {
             closed.wait().await;

@@ -46,7 +46,8 @@ impl Plan {
         &self.deadline
     }
 
-    fn is_last(&self, index: usize) -> bool {
+    /// Whether that part puts out the number.
+    pub(crate) fn is_last(&self, index: usize) -> bool {
         index + 1 == self.parts.len()
     }
 }
