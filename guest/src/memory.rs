@@ -68,15 +68,14 @@ pub(crate) fn peak_bytes(digits: Count, request: Request) -> Option<u64> {
     in_pages(digits, tenths, request, primes)
 }
 
-/// What a share needs that has `digits` digits, and lists so many primes.
-pub(crate) fn share_bytes(digits: u64, primes: u64, request: Request) -> Option<u64> {
+/// What a share needs that has `digits` digits, and lists of so many bytes.
+pub(crate) fn share_bytes(digits: u64, list_bytes: u64, request: Request) -> Option<u64> {
     let tenths = match request.kind {
         Kind::Primorial => 105,
         Kind::Multifactorial(3..) => 92,
         _ => 80,
     };
-    let primes = powers::list_bytes(primes);
-    in_pages(digits, tenths, request, primes + TALK_BYTES)
+    in_pages(digits, tenths, request, list_bytes + TALK_BYTES)
 }
 
 /// What a product of parts needs that has `digits` digits.

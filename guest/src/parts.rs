@@ -141,7 +141,7 @@ impl Plan {
             inputs: Vec::new(),
             share: Size {
                 part: 1.0,
-                primes: 0,
+                list_bytes: 0,
             },
             product: 1.0,
         };
@@ -155,7 +155,7 @@ impl Plan {
         let bytes = |act: &Act| match act {
             Act::Whole => memory::peak_bytes(Count::Exact(self.digits), request),
             Act::Share => {
-                memory::share_bytes(digits_of(role.share.part), role.share.primes, request)
+                memory::share_bytes(digits_of(role.share.part), role.share.list_bytes, request)
             }
             Act::Multiply => memory::product_bytes(digits_of(role.product), request),
             Act::GiveHalf | Act::ReadHalf => memory::half_bytes(self.digits, request),

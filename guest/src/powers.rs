@@ -25,15 +25,25 @@ use crate::sieve;
 /// in a sandbox a product takes a quarter of a microsecond however short it is.
 const PLAIN_FACTORS_MAX: u64 = 256;
 
-/// For each bit, where the powers end whose exponents reach it.
+/// For each bit, where the runs end whose exponents reach it.
 type Ends = [usize; u64::BITS as usize];
 
 /// A number as powers of primes.
 pub(crate) struct PrimePowers {
-    /// Primes with their exponents, which are positive.
-    powers: Vec<(u64, u64)>,
+    /// In ascending order.
+    primes: Vec<u64>,
+    /// Of one exponent each: large primes have few.
+    runs: Vec<Run>,
     /// The exponent of ten, which is not among the others.
     pub(crate) tens: u64,
+}
+
+/// Primes in a row that have the same exponent.
+struct Run {
+    /// Positive.
+    exponent: u64,
+    /// Where it ends among the primes.
+    end: usize,
 }
 
 impl PrimePowers {
@@ -41,23 +51,35 @@ impl PrimePowers {
     /// known primes.
     pub(crate) fn of(kind: Kind, n: u64) -> Option<Self> {
         exponent(kind, n, 2)?;
-        let bound = largest(kind, n);
-        let mut powers = Vec::with_capacity(usize::try_from(count_max(bound)).unwrap_or(0));
+        let primes_max = count_max(largest(kind, n));
+        let mut powers = Self::with_capacity(usize::try_from(primes_max).unwrap_or(0));
         for_each_power(
             kind,
             n,
             |_| true,
-            |prime, exponent| {
-                powers.push((prime, exponent));
-            },
+            |prime, exponent| powers.push(prime, exponent),
         );
-        let tens = Self::tens(kind, n);
-        Some(Self { powers, tens })
+        powers.tens = Self::tens(kind, n);
+        Some(powers)
     }
 
-    /// Those of so many primes, in ascending order.
-    pub(crate) fn from_list(powers: Vec<(u64, u64)>) -> Self {
-        Self { powers, tens: 0 }
+    /// None yet, with room for so many primes.
+    pub(crate) fn with_capacity(primes: usize) -> Self {
+        Self {
+            primes: Vec::with_capacity(primes),
+            runs: Vec::new(),
+            tens: 0,
+        }
+    }
+
+    /// Adds a power of a prime that is larger than those before. Its exponent is positive.
+    pub(crate) fn push(&mut self, prime: u64, exponent: u64) {
+        self.primes.push(prime);
+        let end = self.primes.len();
+        match self.runs.last_mut() {
+            Some(run) if run.exponent == exponent => run.end = end,
+            _ => self.runs.push(Run { exponent, end }),
+        }
     }
 
     /// The exponent of ten that is taken out, 0 for all other kinds.
@@ -68,14 +90,17 @@ impl PrimePowers {
 
     /// The product of the powers, without the tens.
     pub(crate) fn product(&self, multiplier: &mut Multiplier) -> Natural {
-        let exponent_max = self.powers.iter().map(|&(_, exponent)| exponent).max();
+        let exponent_max = self.runs.iter().map(|run| run.exponent).max();
         let mut pairs = exponent_max.unwrap_or(0).checked_ilog2().unwrap_or(0) / 2 + 1;
-        let sum = |sum: u64, &(_, exponent): &(u64, u64)| sum.saturating_add(exponent);
-        let factors = self.powers.iter().fold(0, sum);
+        let ends = self.ends();
+        let factors = self
+            .runs_to(0, &ends)
+            .fold(0_u64, |sum, (exponent, primes)| {
+                sum.saturating_add(exponent.saturating_mul(primes.len() as u64))
+            });
         while pairs > 0 && factors >> (2 * (pairs - 1)) <= PLAIN_FACTORS_MAX {
             pairs -= 1;
         }
-        let ends = self.ends();
         let mut product = self.plain(2 * pairs, &ends, multiplier);
         for pair in (0..pairs).rev() {
             product = multiplier.square(&product);
@@ -105,8 +130,8 @@ impl PrimePowers {
     /// Up to where exponents have a bit, or a higher one: mostly those of small primes.
     fn ends(&self) -> Ends {
         let mut ends = [0; u64::BITS as usize];
-        for (index, &(_, exponent)) in self.powers.iter().enumerate() {
-            ends[exponent.ilog2() as usize] = index + 1;
+        for (index, run) in self.runs.iter().enumerate() {
+            ends[run.exponent.ilog2() as usize] = index + 1;
         }
         let mut longest = 0;
         for end in ends.iter_mut().rev() {
@@ -116,18 +141,25 @@ impl PrimePowers {
         ends
     }
 
-    /// Those powers.
-    fn to(&self, bit: u32, ends: &Ends) -> &[(u64, u64)] {
-        &self.powers[..ends[bit as usize]]
+    /// Exponents and primes of those runs.
+    fn runs_to(&self, bit: u32, ends: &Ends) -> impl Iterator<Item = (u64, &[u64])> {
+        let mut start = 0;
+        self.runs[..ends[bit as usize]].iter().map(move |run| {
+            let primes = &self.primes[start..run.end];
+            start = run.end;
+            (run.exponent, primes)
+        })
     }
 
     /// The product without the lowest bits of the exponents, one factor after the
     /// other.
     fn plain(&self, bits: u32, ends: &Ends, multiplier: &mut Multiplier) -> Natural {
         let mut factors = Factors::with_capacity(0);
-        for &(prime, exponent) in self.to(bits, ends) {
-            for _ in 0..exponent >> bits {
-                factors.push(prime);
+        for (exponent, primes) in self.runs_to(bits, ends) {
+            for &prime in primes {
+                for _ in 0..exponent >> bits {
+                    factors.push(prime);
+                }
             }
         }
         factors.product(multiplier)
@@ -136,9 +168,11 @@ impl PrimePowers {
     /// The product of the primes whose exponents have a bit.
     fn with_bit(&self, bit: u32, ends: &Ends, multiplier: &mut Multiplier) -> Natural {
         let mut factors = Factors::with_capacity(0);
-        for &(prime, exponent) in self.to(bit, ends) {
+        for (exponent, primes) in self.runs_to(bit, ends) {
             if exponent >> bit & 1 == 1 {
-                factors.push(prime);
+                for &prime in primes {
+                    factors.push(prime);
+                }
             }
         }
         factors.product(multiplier)
@@ -164,6 +198,16 @@ pub(crate) fn exponent(kind: Kind, n: u64, prime: u64) -> Option<u64> {
     })
 }
 
+/// Up to where all primes from this one on are known to have its exponent.
+fn same_exponent_to(kind: Kind, n: u64, prime: u64, exponent: u64) -> u64 {
+    match kind {
+        // ⌊n / p⌋, where no square of it divides any number up to n.
+        Kind::Factorial if exponent > 0 && exponent < prime => n / exponent,
+        Kind::Primorial => n,
+        _ => prime,
+    }
+}
+
 /// No prime above this has a power.
 pub(crate) fn largest(kind: Kind, n: u64) -> u64 {
     match kind {
@@ -182,11 +226,16 @@ pub(crate) fn for_each_power(
     mut visit: impl FnMut(u64, u64),
 ) {
     let tens = PrimePowers::tens(kind, n);
+    // The exponent of a prime, and up to where others are known to have the same.
+    let (mut exponent_here, mut here) = (0, 0);
     sieve::for_each_prime_of(largest(kind, n), wanted, |prime| {
-        let exponent = exponent(kind, n, prime).unwrap_or(0);
+        if prime > here {
+            exponent_here = exponent(kind, n, prime).unwrap_or(0);
+            here = same_exponent_to(kind, n, prime, exponent_here);
+        }
         let exponent = match prime {
-            2 | 5 => exponent - tens,
-            _ => exponent,
+            2 | 5 => exponent_here - tens,
+            _ => exponent_here,
         };
         if exponent > 0 {
             visit(prime, exponent);
@@ -210,9 +259,9 @@ pub(crate) fn count_max(bound: u64) -> u64 {
     bound.saturating_mul(1_811) / (1000 * bits) + 4
 }
 
-/// Bytes of a list of so many primes with their exponents.
+/// Bytes of a list of so many primes.
 pub(crate) fn list_bytes(primes: u64) -> u64 {
-    primes.saturating_mul(size_of::<(u64, u64)>() as u64)
+    primes.saturating_mul(size_of::<u64>() as u64)
 }
 
 /// The exponents fit into 64 bits for any n whose number fits into a memory.
@@ -271,8 +320,15 @@ fn sum_over_powers(n: u64, prime: u64, term: impl Fn(u64, u64) -> u128) -> u128 
 
 #[cfg(test)]
 impl PrimePowers {
-    pub(crate) fn powers(&self) -> &[(u64, u64)] {
-        &self.powers
+    /// Primes with their exponents.
+    pub(crate) fn powers(&self) -> impl Iterator<Item = (u64, u64)> {
+        let ends = self.ends();
+        let runs: Vec<_> = self.runs_to(0, &ends).collect();
+        let power = |(exponent, primes): (u64, &[u64])| {
+            let primes: Vec<u64> = primes.to_vec();
+            primes.into_iter().map(move |prime| (prime, exponent))
+        };
+        runs.into_iter().flat_map(power)
     }
 }
 

@@ -43,13 +43,13 @@ const MIXED_WORK: f64 = 1.53;
 /// The powers of share `index` of `shares`, unless the number is of a kind that is no
 /// product of known primes. The tens are nobody's.
 pub(crate) fn share(kind: Kind, n: u64, index: usize, shares: usize) -> Option<PrimePowers> {
-    let mut list: Vec<(u64, u64)> = Vec::new();
+    let mut small: Vec<(u64, u64)> = Vec::new();
     // Whether the rests, and the units, of each segment that is not small are ours.
     let mut large = Vec::new();
     let dealt = deal(kind, n, shares, |dealt| match dealt {
-        Dealt::Power(prime, exponent, owner) if owner == index => match list.last_mut() {
+        Dealt::Power(prime, exponent, owner) if owner == index => match small.last_mut() {
             Some(last) if last.0 == prime => last.1 += exponent,
-            _ => list.push((prime, exponent)),
+            _ => small.push((prime, exponent)),
         },
         Dealt::Power(..) => {}
         Dealt::Segment(owners) => large.push(owners.map(|owner| owner == index)),
@@ -60,7 +60,11 @@ pub(crate) fn share(kind: Kind, n: u64, index: usize, shares: usize) -> Option<P
     };
     let is_ours = |segment| of_segment(segment).is_some_and(|ours| ours.contains(&true));
     let segments = large.iter().filter(|ours| ours.contains(&true)).count();
-    list.reserve_exact(segments * PRIMES_PER_SEGMENT as usize);
+    let primes = small.len() + segments * PRIMES_PER_SEGMENT as usize;
+    let mut powers = PrimePowers::with_capacity(primes);
+    for (prime, exponent) in small {
+        powers.push(prime, exponent);
+    }
     for_each_power(kind, n, is_ours, |prime, exponent| {
         let [rests, units] = of_segment((prime - 3) / SEGMENT)
             .copied()
@@ -68,10 +72,10 @@ pub(crate) fn share(kind: Kind, n: u64, index: usize, shares: usize) -> Option<P
         let rest = exponent % UNIT;
         let ours = if rests { rest } else { 0 } + if units { exponent - rest } else { 0 };
         if ours > 0 {
-            list.push((prime, ours));
+            powers.push(prime, ours);
         }
     });
-    Some(PrimePowers::from_list(list))
+    Some(powers)
 }
 
 /// What is known of a share before its powers are listed.
@@ -79,30 +83,29 @@ pub(crate) fn share(kind: Kind, n: u64, index: usize, shares: usize) -> Option<P
 pub(crate) struct Size {
     /// About how long it is, as a part of the whole.
     pub(crate) part: f64,
-    /// How many primes it lists, at most.
-    pub(crate) primes: u64,
+    /// Bytes of the lists of its powers, at most.
+    pub(crate) list_bytes: u64,
 }
 
 /// The sizes of all shares. This takes little memory, whatever the number.
 pub(crate) fn sizes(kind: Kind, n: u64, shares: usize) -> Vec<Size> {
-    let mut primes = vec![0; shares];
+    let mut bytes = vec![0; shares];
     let dealt = deal(kind, n, shares, |dealt| match dealt {
-        Dealt::Power(_, _, owner) => primes[owner] += 1,
+        Dealt::Power(_, _, owner) => bytes[owner] += SMALL_BYTES,
         Dealt::Segment([rests, units]) => {
-            primes[rests] += PRIMES_PER_SEGMENT;
+            bytes[rests] += powers::list_bytes(PRIMES_PER_SEGMENT);
             if units != rests {
-                primes[units] += PRIMES_PER_SEGMENT;
+                bytes[units] += powers::list_bytes(PRIMES_PER_SEGMENT);
             }
         }
     });
     let lengths = dealt.map_or_else(|| vec![1.0; shares], |dealt| dealt.lengths);
     let all: f64 = lengths.iter().sum();
-    let sizes = lengths.iter().zip(primes);
+    let sizes = lengths.iter().zip(bytes);
     sizes
-        .map(|(length, primes)| Size {
+        .map(|(length, list_bytes)| Size {
             part: length / all,
-            // A list that grows is copied to a larger place.
-            primes: 2 * primes,
+            list_bytes,
         })
         .collect()
 }
@@ -110,6 +113,10 @@ pub(crate) fn sizes(kind: Kind, n: u64, shares: usize) -> Vec<Size> {
 /// As many primes as there are in a segment, or a few more: above 2^15 about one
 /// number in 10.4 is one, and later fewer.
 const PRIMES_PER_SEGMENT: u64 = SEGMENT / 10;
+
+/// Bytes that a power of a small prime takes: in a list that grows, and is copied to a
+/// place of twice its size then; or after that as a prime and a run.
+const SMALL_BYTES: u64 = 3 * size_of::<(u64, u64)>() as u64;
 
 /// What goes to some share.
 enum Dealt {
@@ -331,15 +338,13 @@ mod tests {
         ] {
             let mut all = alloc::collections::BTreeMap::new();
             for index in 0..shares {
-                for &(prime, exponent) in share(kind, n, index, shares).expect("primes").powers() {
+                let share = share(kind, n, index, shares).expect("primes");
+                for (prime, exponent) in share.powers() {
                     *all.entry(prime).or_insert(0) += exponent;
                 }
             }
             let whole = PrimePowers::of(kind, n).expect("primes");
-            assert!(
-                all.into_iter().eq(whole.powers().iter().copied()),
-                "{kind:?} {n}"
-            );
+            assert!(all.into_iter().eq(whole.powers()), "{kind:?} {n}");
         }
     }
 }

@@ -62,21 +62,27 @@ pub fn for_each_prime_of(bound: u64, wanted: impl Fn(u64) -> bool, mut visit: im
     // The segment starts at `low`, which is odd; byte i stands for low + 2i.
     let mut low = 3_u64;
     let length_max = usize::try_from(bound / 2).unwrap_or(usize::MAX);
-    let mut composite = vec![false; SEGMENT_BYTES.min(length_max)];
+    let mut composite = vec![0; SEGMENT_BYTES.min(length_max).next_multiple_of(MASK_BITS)];
     for segment in 0.. {
         if low > bound {
             return;
         }
         if wanted(segment) {
-            let length = span.min((bound - low) / 2 + 1);
-            // The segment is no longer than its buffer, so the cast is exact.
-            let Some(segment) = composite.get_mut(..length as usize) else {
-                return;
-            };
-            strike(segment, &mut base);
-            for (number, &struck) in (low..).step_by(2).zip(segment.iter()) {
-                if !struck {
+            strike(&mut composite, &mut base);
+            for (block, first) in composite
+                .as_chunks()
+                .0
+                .iter()
+                .zip((low..).step_by(2 * MASK_BITS))
+            {
+                let mut primes = !mask(block);
+                while primes != 0 {
+                    let number = first + 2 * u64::from(primes.trailing_zeros());
+                    if number > bound {
+                        return;
+                    }
                     visit(number);
+                    primes &= primes - 1;
                 }
             }
         } else {
@@ -94,17 +100,31 @@ pub fn for_each_prime_of(bound: u64, wanted: impl Fn(u64) -> bool, mut visit: im
 
 /// Marks the multiples of the base primes in a segment. Each of them has the index of
 /// its next odd multiple, seen from where the segment starts.
-fn strike(segment: &mut [bool], base: &mut [(u64, u64)]) {
-    segment.fill(false);
+fn strike(segment: &mut [u8], base: &mut [(u64, u64)]) {
+    segment.fill(0);
     let length = segment.len() as u64;
     for (prime, next) in base {
         let mut index = *next;
         while index < length {
-            segment[index as usize] = true;
+            segment[index as usize] = 1;
             index += *prime;
         }
         *next = index.saturating_sub(SEGMENT_BYTES as u64);
     }
+}
+
+/// Numbers that are looked at together.
+const MASK_BITS: usize = 64;
+
+/// A bit for each byte, all of which are 0 or 1.
+fn mask(bytes: &[u8; MASK_BITS]) -> u64 {
+    // Eight at once: each reaches its place among the highest eight bits, and no two
+    // meet on the way.
+    const GATHER: u64 = 0x0102_0408_1020_4080;
+    let words = bytes.as_chunks::<8>().0.iter().enumerate();
+    words.fold(0, |mask, (index, &word)| {
+        mask | u64::from_le_bytes(word).wrapping_mul(GATHER) >> 56 << (8 * index)
+    })
 }
 
 /// The odd primes up to `root`, each with the index of its square, counted in
