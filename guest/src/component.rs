@@ -219,8 +219,11 @@ async fn read_input(
     incoming: Option<Incoming>,
     inputs: &mut impl Iterator<Item = StreamReader<u8>>,
 ) -> Result<(), Error> {
-    let (Some(mut incoming), Some(mut input)) = (incoming, inputs.next()) else {
+    let Some(mut incoming) = incoming else {
         return Ok(());
+    };
+    let Some(mut input) = inputs.next() else {
+        return performance.take(incoming);
     };
     let mut chunk = Vec::with_capacity(CHUNK_BYTES_MAX);
     loop {

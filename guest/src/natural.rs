@@ -39,6 +39,13 @@ pub(crate) const fn base(places: u32) -> i64 {
     POWERS_OF_TEN[places as usize]
 }
 
+/// The nearest integer, for magnitudes below 2^51: sums with this constant have no bits
+/// for less than 1.
+fn nearest(number: f64) -> f64 {
+    const WITHOUT_FRACTION: f64 = 3.0 * (1_u64 << 51) as f64;
+    number + WITHOUT_FRACTION - WITHOUT_FRACTION
+}
+
 /// The first powers of ten.
 const POWERS_OF_TEN: [i64; 12] = {
     let mut powers = [1; 12];
@@ -117,7 +124,7 @@ impl Natural {
         self.limbs
     }
 
-    /// The same number in limbs of `places` digits.
+    /// The same number in limbs of `places` digits, which are no more than now.
     pub(crate) fn in_places(self, places: u32) -> Self {
         if self.places == places {
             self
@@ -153,58 +160,35 @@ impl Natural {
         self.trim();
     }
 
-    /// Whether more is negative than positive: parts of numbers may be.
-    fn is_negative(&self) -> bool {
-        let base = base(self.places);
-        let carry = self.limbs.iter().fold(0_i64, |carry, &limb| {
-            (i64::from(limb) + carry).div_euclid(base)
-        });
-        carry < 0
-    }
-
-    /// The same number in limbs of `places` digits.
+    /// The same number in limbs of `places` digits, which are no more than now.
     pub(crate) fn regrouped(&self, places: u32) -> Self {
-        let mut whole = self.clone();
-        let negative = whole.is_negative();
-        if negative {
-            whole.negate();
-        }
-        whole.normalize();
-        let digits = whole.limbs.len() * self.places as usize;
+        let digits = self.limbs.len() * self.places as usize;
         let mut limbs = Vec::with_capacity(digits / places as usize + 2);
-        let new_base = base(places);
-        let inverse = 1.0 / new_base as f64;
-        // What was read and not yet written, and its digits: fewer than 12.
-        let (mut waiting, mut waiting_places) = (0_i64, 0);
-        for &limb in &whole.limbs {
-            waiting += i64::from(limb) * base(waiting_places);
-            waiting_places += self.places;
-            while waiting_places >= places {
-                // Division is slow. The product is off by less than one, so that
-                // the rest is off by the base at most.
-                let mut quotient = (waiting as f64 * inverse) as i64;
-                let mut rest = waiting - quotient * new_base;
-                let over = i64::from(rest >= new_base) - i64::from(rest < 0);
-                (quotient, rest) = (quotient + over, rest - over * new_base);
-                limbs.push(rest as i32);
-                waiting = quotient;
-                waiting_places -= places;
+        let power = |places: u32| base(places) as f64;
+        // Where a limb is cut depends on how much there is of the next one. Every number
+        // here is an integer below 2^53.
+        let cuts: [[f64; 2]; PLACES_MAX as usize + 1] =
+            core::array::from_fn(|taken| [power(taken as u32), 1.0 / power(taken as u32)]);
+        let (mut next, mut next_places) = (0.0, 0);
+        for &limb in &self.limbs {
+            let (mut rest, mut rest_places) = (f64::from(limb), self.places);
+            while next_places + rest_places >= places {
+                let taken = places - next_places;
+                let [power, inverse] = cuts[taken as usize];
+                // The low part is balanced, too, so that nothing has to be carried.
+                let high = nearest(rest * inverse);
+                let low = rest - high * power;
+                limbs.push((low * cuts[next_places as usize][0] + next) as i32);
+                (next, next_places) = (0.0, 0);
+                (rest, rest_places) = (high, rest_places - taken);
             }
+            next += rest * cuts[next_places as usize][0];
+            next_places += rest_places;
         }
-        limbs.push(waiting as i32);
+        limbs.push(next as i32);
         let mut number = Self::from_limbs(places, limbs);
-        number.balance();
-        if negative {
-            number.negate();
-        }
         number.residue = self.residue;
         number
-    }
-
-    fn negate(&mut self) {
-        for limb in &mut self.limbs {
-            *limb = -*limb;
-        }
     }
 
     /// Makes limbs smaller by making half of them negative.
@@ -307,5 +291,48 @@ impl From<u64> for Natural {
             rest /= base;
         }
         Self::from_limbs(PLACES_MAX, limbs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use num_bigint::BigInt;
+
+    fn value(number: &Natural) -> BigInt {
+        let limbs = number.limbs.iter().rev();
+        limbs.fold(BigInt::ZERO, |sum, &limb| sum * base(number.places) + limb)
+    }
+
+    /// Also negative numbers, and limbs that are much too long.
+    #[test]
+    fn regrouped_numbers_are_the_same() {
+        let mut state = 1_u64;
+        let mut random = |most: i32| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (state >> 33) as i32 % (most + 1) * (1 - 2 * (state >> 32 & 1) as i32)
+        };
+        for from in PLACES_MIN..=PLACES_MAX {
+            for to in PLACES_MIN..=from {
+                let short = base(from) as i32 / 2;
+                for most in [short, 2 * short, (1 << 30) - 1] {
+                    for length in 0..40 {
+                        let limbs = (0..length).map(|_| random(most));
+                        let number = Natural::from_limbs(from, limbs.collect());
+                        let regrouped = number.regrouped(to);
+                        assert_eq!(value(&regrouped), value(&number), "{from} to {to}");
+                        let longest = regrouped.limbs.iter().map(|limb| limb.abs()).max();
+                        if most <= 2 * short {
+                            assert!(
+                                i64::from(longest.unwrap_or(0)) <= base(to),
+                                "{from} to {to}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
     }
 }

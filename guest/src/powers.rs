@@ -322,13 +322,12 @@ fn sum_over_powers(n: u64, prime: u64, term: impl Fn(u64, u64) -> u128) -> u128 
 impl PrimePowers {
     /// Primes with their exponents.
     pub(crate) fn powers(&self) -> impl Iterator<Item = (u64, u64)> {
-        let ends = self.ends();
-        let runs: Vec<_> = self.runs_to(0, &ends).collect();
-        let power = |(exponent, primes): (u64, &[u64])| {
-            let primes: Vec<u64> = primes.to_vec();
-            primes.into_iter().map(move |prime| (prime, exponent))
-        };
-        runs.into_iter().flat_map(power)
+        let mut start = 0;
+        self.runs.iter().flat_map(move |run| {
+            let primes = &self.primes[start..run.end];
+            start = run.end;
+            primes.iter().map(|&prime| (prime, run.exponent))
+        })
     }
 }
 
