@@ -9,9 +9,14 @@
 //! folder in which a build with it has left them, its `OUT_DIR`.
 
 use std::error::Error;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::{env, fs};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use sha2::{Digest as _, Sha256};
 
 #[cfg(feature = "compiler")]
 #[allow(dead_code, reason = "the host uses the rest of the file")]
@@ -71,7 +76,7 @@ fn build() -> Result<(), Box<dyn Error>> {
             fs::copy(&file, out.join(name))
                 .map_err(|error| format!("{}: {error}", file.display()))?;
         }
-        return Ok(());
+        return bundle(&out);
     }
 
     // OUT_DIR is <target>/<profile>/build/<package>/out, with a folder for the
@@ -93,6 +98,26 @@ fn build() -> Result<(), Box<dyn Error>> {
     let wasm = fs::read(target.join(COMPONENT))?;
     fs::write(out.join("factorial.code"), compiler::precompile(&wasm)?)?;
     fs::write(out.join("factorial.wasm"), wasm)?;
+    bundle(&out)
+}
+
+/// What the program has of that: the code that every start needs as it is, and all else
+/// compressed. The component's own bytes are for processors that the code is not for.
+fn bundle(out: &Path) -> Result<(), Box<dyn Error>> {
+    let wasm = fs::read(out.join("factorial.wasm"))?;
+    let digest = Sha256::digest(&wasm);
+    let digits = digest.iter().fold(String::new(), |digits, byte| {
+        digits + &format!("{byte:02x}")
+    });
+    println!("cargo::rustc-env=COCOON_DIGEST={digits}");
+    for (name, bytes) in [
+        ("factorial.wasm.gz", wasm),
+        ("reply.code.gz", fs::read(out.join("reply.code"))?),
+    ] {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+        gzip.write_all(&bytes)?;
+        fs::write(out.join(name), gzip.finish()?)?;
+    }
     Ok(())
 }
 

@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use cocoon::component::Source;
 use cocoon::factorial::BUNDLED;
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{
@@ -75,10 +74,7 @@ impl Bare {
             .async_stack_size(STACK_BYTES + (256 << 10))
             .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         let engine = Engine::new(&config)?;
-        let Source::Bundled { wasm, .. } = BUNDLED else {
-            return Err(wasmtime::Error::msg("the bundled component is no file"));
-        };
-        let component = Component::from_binary(&engine, wasm)?;
+        let component = Component::from_binary(&engine, &BUNDLED.wasm()?)?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         let pre = SandboxPre::new(linker.instantiate_pre(&component)?)?;

@@ -6,7 +6,6 @@ use std::process::Command;
 use std::{env, fs};
 
 use anyhow::{Context as _, anyhow, bail, ensure};
-use cocoon::component::Source;
 use cocoon::factorial::BUNDLED;
 
 use super::Mode;
@@ -259,9 +258,6 @@ fn cocoons(program: &Path) -> anyhow::Result<Vec<Peer>> {
 
 /// The bundled component on stock Wasmtime, compiled beforehand.
 fn wasmtime(folder: &Path) -> anyhow::Result<Peer> {
-    let Source::Bundled { wasm, .. } = BUNDLED else {
-        bail!("the bundled component is no file");
-    };
     // Where the tests and CI put it, if the machine has none.
     let tools = target()?.join("tools/bin/wasmtime");
     let found = [PathBuf::from("wasmtime"), tools]
@@ -275,7 +271,7 @@ fn wasmtime(folder: &Path) -> anyhow::Result<Peer> {
         folder.join("factorial.wasm"),
         folder.join("factorial.cwasm"),
     );
-    fs::write(&component, wasm)?;
+    fs::write(&component, BUNDLED.wasm()?)?;
     let compiled = Command::new(&program)
         .arg("compile")
         .arg(&component)

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
+use flate2::read::GzDecoder;
 use wasmtime::Store;
 use wasmtime::component::{Component as Compiled, InstancePre};
 
@@ -92,11 +93,12 @@ pub enum Source {
     File(PathBuf),
     /// Bytes that somebody else has read, or pulled from a registry.
     Bytes(Bytes),
-    /// Bytes that are part of this program, and the code that the build made of
-    /// them.
+    /// A component that is part of this program, and the code that the build made of it.
     Bundled {
-        /// The component.
-        wasm: &'static [u8],
+        /// The component, compressed by gzip; nothing where there is no compiler.
+        gzip: &'static [u8],
+        /// Its SHA-256, in hexadecimal digits.
+        digest: &'static str,
         /// Its precompiled code.
         code: &'static [u8],
     },
@@ -111,16 +113,32 @@ impl Source {
     /// Where the file cannot be read.
     pub async fn digest(&self) -> Result<String, ComponentError> {
         let digest = match self {
-            Self::Bundled { wasm, .. } => Digest::of(wasm),
-            Self::Bytes(wasm) => Digest::of(wasm),
-            Self::File(path) => Digest::of(&tokio::fs::read(path).await.map_err(|error| {
-                ComponentError::Unreadable {
+            Self::Bundled { digest, .. } => (*digest).to_owned(),
+            Self::Bytes(wasm) => Digest::of(wasm).hex(),
+            Self::File(path) => {
+                let wasm = tokio::fs::read(path).await;
+                let wasm = wasm.map_err(|error| ComponentError::Unreadable {
                     path: path.clone(),
                     reason: error.to_string(),
-                }
-            })?),
+                })?;
+                Digest::of(&wasm).hex()
+            }
         };
-        Ok(digest.hex().chars().take(16).collect())
+        Ok(digest.chars().take(16).collect())
+    }
+
+    /// The bytes of the component.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read, or this program has no compiler and so no bytes of
+    /// the component that it has code of.
+    pub fn wasm(&self) -> std::io::Result<Bytes> {
+        Ok(match self {
+            Self::Bundled { gzip, .. } => unpacked(gzip)?.into(),
+            Self::Bytes(wasm) => wasm.clone(),
+            Self::File(path) => std::fs::read(path)?.into(),
+        })
     }
 }
 
@@ -225,10 +243,11 @@ impl<W: World> Component<W> {
         Self::link(engine, &compiled, grants)
     }
 
-    /// A component that is granted nothing, of `code` that the build made, or `None`
-    /// where that cannot be loaded.
-    pub(crate) fn of_code(engine: &Engine, code: &'static [u8]) -> Option<Self> {
-        let compiled = load_precompiled(engine, code);
+    /// A component that is granted nothing, of code that the build made and packed, or
+    /// `None` where that cannot be loaded.
+    pub(crate) fn of_code(engine: &Engine, gzip: &'static [u8]) -> Option<Self> {
+        let code = unpacked(gzip).map_err(|error| error.to_string());
+        let compiled = code.and_then(|code| deserialize(engine, &code));
         let linked = compiled.and_then(|compiled| {
             let linked = Self::link(engine, &compiled, &Grants::default());
             linked.map_err(|error| error.to_string())
@@ -292,7 +311,13 @@ async fn compile(engine: &Engine, source: &Source) -> Result<Compiled, Component
     let (engine, source) = (engine.clone(), source.clone());
     // The file may be a pipe that nobody writes to: reading it takes its time too.
     let compiling = tokio::task::spawn_blocking(move || match source {
-        Source::Bundled { wasm, .. } => from_binary(&engine, wasm),
+        Source::Bundled { gzip, .. } => {
+            let wasm = unpacked(gzip);
+            from_binary(
+                &engine,
+                &wasm.map_err(|error| ComponentError::Invalid(error.to_string()))?,
+            )
+        }
         Source::Bytes(wasm) => {
             recognise(&wasm).map_err(ComponentError::NotAComponent)?;
             from_binary(&engine, &wasm)
@@ -318,6 +343,14 @@ fn from_binary(engine: &Engine, wasm: &[u8]) -> Result<Compiled, ComponentError>
 #[cfg(not(feature = "compiler"))]
 fn from_binary(_: &Engine, _: &[u8]) -> Result<Compiled, ComponentError> {
     Err(ComponentError::NoCompiler("this component".to_owned()))
+}
+
+/// What the build packed.
+fn unpacked(gzip: &[u8]) -> std::io::Result<Vec<u8>> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    GzDecoder::new(gzip).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Reads a component's file.
@@ -359,13 +392,18 @@ fn recognise(bytes: &[u8]) -> Result<(), &'static str> {
 
 /// Loads code that the build of this program made, if it fits this engine and
 /// this processor.
-#[expect(unsafe_code, reason = "loading native code; see the safety comment")]
 pub(crate) fn load_precompiled(engine: &Engine, code: &'static [u8]) -> Result<Compiled, String> {
+    deserialize(engine, code)
+}
+
+/// The same, of code that is given by the two above alone.
+#[expect(unsafe_code, reason = "loading native code; see the safety comment")]
+fn deserialize(engine: &Engine, code: &[u8]) -> Result<Compiled, String> {
     if !engine.takes_precompiled() {
         return Err("the engine has no reserved memory".to_owned());
     }
-    // SAFETY: the code is part of this program's own binary, where only this
-    // program's build put it, with the same version of Wasmtime. Wasmtime itself
+    // SAFETY: the code is part of this program's own binary, plain or packed, where only
+    // this program's build put it, with the same version of Wasmtime. Wasmtime itself
     // checks version, settings and processor features before it accepts it.
     unsafe { Compiled::deserialize(engine.wasmtime(), code) }.map_err(|error| one_line(&error))
 }

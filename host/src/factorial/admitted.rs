@@ -222,3 +222,30 @@ impl Admitted {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Engine;
+    use crate::factorial::reply::ANSWERS_BEFORE;
+    use crate::factorial::{BUNDLED, Factorial, Kind};
+    use crate::machine::Machine;
+
+    #[tokio::test]
+    async fn short_answers_come_from_the_shorter_component_once_they_are_many() {
+        let engine = Engine::new(&Limits::default(), &Machine::detect()).expect("an engine");
+        let factorial = Factorial::load(&engine, &BUNDLED).await;
+        let factorial = factorial.expect("the bundled component");
+        let request = Request::decimal(Kind::Factorial, 20);
+        // The first one asks what it costs, in a sandbox that answers, too.
+        for asked in 0..ANSWERS_BEFORE + 3 {
+            let mut admitted = factorial.admit(request).await.expect("a sandbox");
+            let is_reply = matches!(admitted.sandbox, Place::Reply(_));
+            assert_eq!(is_reply, asked > ANSWERS_BEFORE, "{asked}");
+            let notation = admitted.notation().await;
+            assert_eq!(notation.as_deref(), Ok("20!"));
+            let answer = admitted.compute().await;
+            assert_eq!(answer.as_deref(), Ok("2432902008176640000"));
+        }
+    }
+}

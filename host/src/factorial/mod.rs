@@ -47,13 +47,18 @@ pub use seed::random_seed;
 
 /// The component that comes with this program.
 pub const BUNDLED: Source = Source::Bundled {
-    wasm: &WASM,
+    gzip: if cfg!(feature = "compiler") {
+        &GZIP
+    } else {
+        &[]
+    },
+    digest: env!("COCOON_DIGEST"),
     code: &CODE,
 };
 
 // Statics are in the program once; what a constant includes, wherever it is used.
-static WASM: [u8; include_bytes!(concat!(env!("OUT_DIR"), "/factorial.wasm")).len()] =
-    *include_bytes!(concat!(env!("OUT_DIR"), "/factorial.wasm"));
+static GZIP: [u8; include_bytes!(concat!(env!("OUT_DIR"), "/factorial.wasm.gz")).len()] =
+    *include_bytes!(concat!(env!("OUT_DIR"), "/factorial.wasm.gz"));
 static CODE: [u8; include_bytes!(concat!(env!("OUT_DIR"), "/factorial.code")).len()] =
     *include_bytes!(concat!(env!("OUT_DIR"), "/factorial.code"));
 

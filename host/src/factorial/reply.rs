@@ -6,6 +6,7 @@
 //! are those of the whole component, whose code it is. What knows that an answer is
 //! short takes a sandbox of it.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -20,15 +21,21 @@ use crate::pool::Permit;
 use crate::sandbox::Sandbox;
 use crate::shards::Shards;
 
-/// The code of the component, which the build made.
-static CODE: [u8; include_bytes!(concat!(env!("OUT_DIR"), "/reply.code")).len()] =
-    *include_bytes!(concat!(env!("OUT_DIR"), "/reply.code"));
+/// So many short answers are computed by the whole component first: it takes some
+/// milliseconds to unpack and load this one, and microseconds less for each answer then.
+pub(super) const ANSWERS_BEFORE: u64 = 256;
+
+/// The code of the component, which the build made, compressed by gzip.
+static GZIP: [u8; include_bytes!(concat!(env!("OUT_DIR"), "/reply.code.gz")).len()] =
+    *include_bytes!(concat!(env!("OUT_DIR"), "/reply.code.gz"));
 
 /// The component, once for each thread that asks for sandboxes of it. Each has an
 /// engine of its own: where two threads took their places from one, the memory of a
 /// sandbox was mostly in the other's cache, and two threads made fewer of them than one.
 pub(super) struct Replies {
     engine: Engine,
+    /// Short answers that were asked for, while there are few.
+    asked: AtomicU64,
     threads: Shards<OnceLock<Option<Places>>>,
 }
 
@@ -49,13 +56,19 @@ impl Replies {
     pub(super) fn new(engine: &Engine) -> Self {
         Self {
             engine: engine.clone(),
+            asked: AtomicU64::new(0),
             threads: Shards::default(),
         }
     }
 
-    /// A fresh sandbox, or the permit back where there can be no more of them, or none
-    /// since the code is for another processor.
+    /// A fresh sandbox, or the permit back where there are none yet or can be no more of
+    /// them, or none at all since the code is for another processor.
     pub(super) async fn sandbox(&self, permit: Permit) -> Result<Result<Reply, Permit>, RunError> {
+        // No thread writes where all of them read once there were enough.
+        if self.asked.load(Ordering::Relaxed) < ANSWERS_BEFORE {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            return Ok(Err(permit));
+        }
         let places = self
             .threads
             .own()
@@ -80,7 +93,7 @@ impl Places {
         let engine = engine.plain();
         let engine =
             engine.inspect_err(|error| tracing::debug!(%error, "short answers take longer"));
-        let component: Component<ReplyWorld> = Component::of_code(&engine.ok()?, &CODE)?;
+        let component: Component<ReplyWorld> = Component::of_code(&engine.ok()?, &GZIP)?;
         let free = Arc::new(Semaphore::new(component.sandboxes() as usize));
         Some(Self { component, free })
     }
