@@ -79,7 +79,7 @@ CMD ["run", "10"]
 FROM settings AS lean
 COPY --from=lean-build /image/ /
 
-# The component's precompiled code is part of the program, as are its own bytes; the
+# The component's precompiled code is part of the program, as are its own bytes, packed; the
 # file is for those who want it alone.
 FROM settings
 COPY --from=build /image/ /
