@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use cocoon::factorial::BUNDLED;
+use cocoon::factorial::bundled_wasm;
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{
     Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, UpdateDeadline,
@@ -74,7 +74,7 @@ impl Bare {
             .async_stack_size(STACK_BYTES + (256 << 10))
             .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         let engine = Engine::new(&config)?;
-        let component = Component::from_binary(&engine, &BUNDLED.wasm()?)?;
+        let component = Component::from_binary(&engine, &bundled_wasm()?)?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         let pre = SandboxPre::new(linker.instantiate_pre(&component)?)?;

@@ -8,7 +8,7 @@
 //! Measured in WebAssembly over all kinds, from 30 digits to 66 million, two pages
 //! (64 KiB each) last for 9,000 digits. Then products of primes take 3.2 to 6.0
 //! bytes a digit, multifactorials 4.7 to 7.8, sums of factorials 7.6 to 9.2 and
-//! primorials 12.4, of which their primes are a part; with proofs up to 1.45 times
+//! primorials 10.1, of which their primes are a part; with proofs up to 1.45 times
 //! as much, and multifactorials up to 14. The model below is above all that was
 //! measured, and never above 2 times of it, but for some proved numbers (2.5 times).
 //!

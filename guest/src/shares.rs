@@ -93,9 +93,9 @@ pub(crate) fn sizes(kind: Kind, n: u64, shares: usize) -> Vec<Size> {
     let dealt = deal(kind, n, shares, |dealt| match dealt {
         Dealt::Power(_, _, owner) => bytes[owner] += SMALL_BYTES,
         Dealt::Segment([rests, units]) => {
-            bytes[rests] += powers::list_bytes(PRIMES_PER_SEGMENT);
+            bytes[rests] += SEGMENT_LIST_BYTES;
             if units != rests {
-                bytes[units] += powers::list_bytes(PRIMES_PER_SEGMENT);
+                bytes[units] += SEGMENT_LIST_BYTES;
             }
         }
     });
@@ -114,9 +114,14 @@ pub(crate) fn sizes(kind: Kind, n: u64, shares: usize) -> Vec<Size> {
 /// number in 10.4 is one, and later fewer.
 const PRIMES_PER_SEGMENT: u64 = SEGMENT / 10;
 
-/// Bytes that a power of a small prime takes: in a list that grows, and is copied to a
-/// place of twice its size then; or after that as a prime and a run.
-const SMALL_BYTES: u64 = 3 * size_of::<(u64, u64)>() as u64;
+/// Bytes that a power of a small prime takes: in a list of pairs that may have twice the
+/// room that it needs, as a prime, and as a run of its own in a list that is copied when
+/// it grows.
+const SMALL_BYTES: u64 = 2 * 16 + 8 + 3 * 16;
+
+/// Bytes that the primes of a segment take, and as much again for their runs, which are
+/// fewer.
+const SEGMENT_LIST_BYTES: u64 = 2 * 8 * PRIMES_PER_SEGMENT;
 
 /// What goes to some share.
 enum Dealt {

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::{env, fs};
 
 use anyhow::{Context as _, anyhow, bail, ensure};
-use cocoon::factorial::BUNDLED;
+use cocoon::factorial::bundled_wasm;
 
 use super::Mode;
 
@@ -271,7 +271,7 @@ fn wasmtime(folder: &Path) -> anyhow::Result<Peer> {
         folder.join("factorial.wasm"),
         folder.join("factorial.cwasm"),
     );
-    fs::write(&component, BUNDLED.wasm()?)?;
+    fs::write(&component, bundled_wasm()?)?;
     let compiled = Command::new(&program)
         .arg("compile")
         .arg(&component)

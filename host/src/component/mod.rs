@@ -126,20 +126,6 @@ impl Source {
         };
         Ok(digest.chars().take(16).collect())
     }
-
-    /// The bytes of the component.
-    ///
-    /// # Errors
-    ///
-    /// Where the file cannot be read, or this program has no compiler and so no bytes of
-    /// the component that it has code of.
-    pub fn wasm(&self) -> std::io::Result<Bytes> {
-        Ok(match self {
-            Self::Bundled { gzip, .. } => unpacked(gzip)?.into(),
-            Self::Bytes(wasm) => wasm.clone(),
-            Self::File(path) => std::fs::read(path)?.into(),
-        })
-    }
 }
 
 /// Why a component cannot be run.
@@ -243,11 +229,10 @@ impl<W: World> Component<W> {
         Self::link(engine, &compiled, grants)
     }
 
-    /// A component that is granted nothing, of code that the build made and packed, or
-    /// `None` where that cannot be loaded.
-    pub(crate) fn of_code(engine: &Engine, gzip: &'static [u8]) -> Option<Self> {
-        let code = unpacked(gzip).map_err(|error| error.to_string());
-        let compiled = code.and_then(|code| deserialize(engine, &code));
+    /// A component that is granted nothing, of `code` that the build made, or `None`
+    /// where that cannot be loaded.
+    pub(crate) fn of_code(engine: &Engine, code: &'static [u8]) -> Option<Self> {
+        let compiled = load_precompiled(engine, code);
         let linked = compiled.and_then(|compiled| {
             let linked = Self::link(engine, &compiled, &Grants::default());
             linked.map_err(|error| error.to_string())
@@ -346,7 +331,7 @@ fn from_binary(_: &Engine, _: &[u8]) -> Result<Compiled, ComponentError> {
 }
 
 /// What the build packed.
-fn unpacked(gzip: &[u8]) -> std::io::Result<Vec<u8>> {
+pub(crate) fn unpacked(gzip: &[u8]) -> std::io::Result<Vec<u8>> {
     use std::io::Read as _;
     let mut bytes = Vec::new();
     GzDecoder::new(gzip).read_to_end(&mut bytes)?;
@@ -392,13 +377,8 @@ fn recognise(bytes: &[u8]) -> Result<(), &'static str> {
 
 /// Loads code that the build of this program made, if it fits this engine and
 /// this processor.
-pub(crate) fn load_precompiled(engine: &Engine, code: &'static [u8]) -> Result<Compiled, String> {
-    deserialize(engine, code)
-}
-
-/// The same, of code that is given by the two above alone.
 #[expect(unsafe_code, reason = "loading native code; see the safety comment")]
-fn deserialize(engine: &Engine, code: &[u8]) -> Result<Compiled, String> {
+pub(crate) fn load_precompiled(engine: &Engine, code: &'static [u8]) -> Result<Compiled, String> {
     if !engine.takes_precompiled() {
         return Err("the engine has no reserved memory".to_owned());
     }

@@ -22,7 +22,7 @@ use quick_cache::sync::Cache;
 use wasmtime::component::StreamReader;
 
 use crate::channel::{Inlet, Intake, Outlet, Receiver, Sender};
-use crate::component::{Component, ComponentError, Grants, Source};
+use crate::component::{Component, ComponentError, Grants, Source, unpacked};
 use crate::deadline::Deadline;
 use crate::engine::Engine;
 use crate::error::RunError;
@@ -55,6 +55,18 @@ pub const BUNDLED: Source = Source::Bundled {
     digest: env!("COCOON_DIGEST"),
     code: &CODE,
 };
+
+/// The bytes of the component that comes with this program.
+///
+/// # Errors
+///
+/// Where the program has no compiler, and so only the component's code.
+pub fn bundled_wasm() -> std::io::Result<Vec<u8>> {
+    match BUNDLED {
+        Source::Bundled { gzip, .. } => unpacked(gzip),
+        Source::Bytes(_) | Source::File(_) => Err(std::io::ErrorKind::NotFound.into()),
+    }
+}
 
 // Statics are in the program once; what a constant includes, wherever it is used.
 static GZIP: [u8; include_bytes!(concat!(env!("OUT_DIR"), "/factorial.wasm.gz")).len()] =

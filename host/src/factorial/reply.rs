@@ -4,7 +4,7 @@
 //! It imports no function and has no streams, so that a sandbox of it has one core
 //! instance and few tables to fill, and starts in a part of the time. Its answers
 //! are those of the whole component, whose code it is. What knows that an answer is
-//! short takes a sandbox of it.
+//! short takes a sandbox of it, once there were some.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -14,7 +14,7 @@ use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, Instance, InstancePre};
 
 use super::bindings::{Error, Kind, Request, call, find};
-use crate::component::{Component, State, World};
+use crate::component::{Component, State, World, unpacked};
 use crate::engine::Engine;
 use crate::error::RunError;
 use crate::pool::Permit;
@@ -23,11 +23,17 @@ use crate::shards::Shards;
 
 /// So many short answers are computed by the whole component first: it takes some
 /// milliseconds to unpack and load this one, and microseconds less for each answer then.
-pub(super) const ANSWERS_BEFORE: u64 = 256;
+pub(super) const ANSWERS_BEFORE: u64 = 16;
 
 /// The code of the component, which the build made, compressed by gzip.
 static GZIP: [u8; include_bytes!(concat!(env!("OUT_DIR"), "/reply.code.gz")).len()] =
     *include_bytes!(concat!(env!("OUT_DIR"), "/reply.code.gz"));
+
+/// The same, unpacked once.
+fn code() -> Option<&'static [u8]> {
+    static CODE: OnceLock<Option<Vec<u8>>> = OnceLock::new();
+    CODE.get_or_init(|| unpacked(&GZIP).ok()).as_deref()
+}
 
 /// The component, once for each thread that asks for sandboxes of it. Each has an
 /// engine of its own: where two threads took their places from one, the memory of a
@@ -93,7 +99,7 @@ impl Places {
         let engine = engine.plain();
         let engine =
             engine.inspect_err(|error| tracing::debug!(%error, "short answers take longer"));
-        let component: Component<ReplyWorld> = Component::of_code(&engine.ok()?, &GZIP)?;
+        let component: Component<ReplyWorld> = Component::of_code(&engine.ok()?, code()?)?;
         let free = Arc::new(Semaphore::new(component.sandboxes() as usize));
         Some(Self { component, free })
     }
