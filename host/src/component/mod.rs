@@ -298,10 +298,8 @@ async fn compile(engine: &Engine, source: &Source) -> Result<Compiled, Component
     let compiling = tokio::task::spawn_blocking(move || match source {
         Source::Bundled { gzip, .. } => {
             let wasm = unpacked(gzip);
-            from_binary(
-                &engine,
-                &wasm.map_err(|error| ComponentError::Invalid(error.to_string()))?,
-            )
+            let wasm = wasm.map_err(|error| ComponentError::Invalid(error.to_string()))?;
+            from_binary(&engine, &wasm)
         }
         Source::Bytes(wasm) => {
             recognise(&wasm).map_err(ComponentError::NotAComponent)?;
