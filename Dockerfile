@@ -44,7 +44,7 @@ RUN find guest host -name '*.rs' -exec touch {} + \
     && cargo build --profile image --locked -p cocoon --bin cocoon --target "$(uname -m)-unknown-linux-musl" \
     && mkdir /image /bundled \
     && cp "target/$(uname -m)-unknown-linux-musl/image/cocoon" target/guest/wasm32-wasip2/component/factorial.wasm /image/ \
-    && cp "target/$(uname -m)-unknown-linux-musl/image/build"/cocoon-*/out/factorial.* "target/$(uname -m)-unknown-linux-musl/image/build"/cocoon-*/out/reply.code /bundled/
+    && cp "target/$(uname -m)-unknown-linux-musl/image/build"/cocoon-*/out/*.code /image/factorial.wasm /bundled/
 
 FROM dependencies AS lean-dependencies
 RUN cargo build --profile image --no-default-features --locked -p cocoon --bin cocoon --target "$(uname -m)-unknown-linux-musl"
