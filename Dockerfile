@@ -29,8 +29,10 @@ RUN command -v musl-gcc >/dev/null \
     || { apt-get update && apt-get install --yes --no-install-recommends musl-tools && rm -rf /var/lib/apt/lists/*; }
 COPY rust-toolchain.toml ./
 RUN rustup target add "$(uname -m)-unknown-linux-musl" wasm32-wasip2
+# What C code says of when it was compiled is the same in every build.
 ENV CC_x86_64_unknown_linux_musl=musl-gcc \
-    CC_aarch64_unknown_linux_musl=musl-gcc
+    CC_aarch64_unknown_linux_musl=musl-gcc \
+    SOURCE_DATE_EPOCH=0
 COPY --from=manifests /src ./
 RUN cargo build --profile image --locked -p cocoon --bin cocoon --target "$(uname -m)-unknown-linux-musl"
 
