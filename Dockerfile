@@ -69,8 +69,10 @@ LABEL org.opencontainers.image.title="cocoon" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0" \
       org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.revision="${REVISION}"
-# Everywhere, for `serve` and for those who ask it whether it is well.
-ENV COCOON_LISTEN=0.0.0.0:8080
+# Everywhere, for `serve` and for those who ask it whether it is well. And the allocator
+# takes memory as it is needed: by default it takes twice what compiling a component does.
+ENV COCOON_LISTEN=0.0.0.0:8080 \
+    MIMALLOC_ARENA_EAGER_COMMIT=0
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 USER 65532:65532

@@ -102,9 +102,23 @@ async fn run_with(
     output: &Sender<(Stream, Bytes)>,
 ) -> Result<Exit, ProgramError> {
     let limits = pool.limits();
-    let permit = pool
-        .admit(limits.get(Limit::SandboxMemory), deadline)
-        .await?;
+    let permit = pool.admit(limits.get(Limit::SandboxMemory), deadline).await;
+    let permit = permit.map_err(|error| match error {
+        // Unlike a number, a program says nothing of what it needs.
+        RunError::TooLarge {
+            limit: limit @ Limit::TotalMemory,
+            value,
+            needed,
+            ..
+        } => RunError::TooLarge {
+            limit,
+            value,
+            needed,
+            needs: "of memory, which --sandbox-memory sets, beyond what is kept for small jobs"
+                .into(),
+        },
+        error => error,
+    })?;
     let stdout = Output::new(output, Stream::Out, limits.get(Limit::Output));
     let mut wasi = WasiCtxBuilder::new();
     wasi.args(&start.arguments)

@@ -57,12 +57,15 @@ impl Machine {
     }
 
     /// Bytes that all sandboxes may have together, by `limits` or else by the
-    /// default share of the machine's memory, of which [`PROGRAM_BYTES`] are kept.
+    /// default share of the machine's memory, of which [`PROGRAM_BYTES`] are kept, in
+    /// whole MiB.
     pub fn total_memory_bytes(&self, limits: &Limits) -> u64 {
         match limits.get(Limit::TotalMemory) {
-            0 => self
-                .share_bytes(TOTAL_MEMORY_PERCENT)
-                .min(self.memory_bytes.saturating_sub(PROGRAM_BYTES)),
+            0 => {
+                let share = self.share_bytes(TOTAL_MEMORY_PERCENT);
+                let rest = self.memory_bytes.saturating_sub(PROGRAM_BYTES);
+                share.min(rest) >> 20 << 20
+            }
             bytes => bytes,
         }
     }
@@ -191,7 +194,7 @@ mod tests {
             };
             machine.total_memory_bytes(&Limits::COMMANDS)
         };
-        assert_eq!(total(100_000_000_000), 70_000_000_000);
+        assert_eq!(total(100_000_000_000), 66_757 << 20);
         assert_eq!(total(64 << 20), 40 << 20);
         assert_eq!(total(6 << 20), 0);
     }

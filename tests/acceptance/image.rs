@@ -309,6 +309,18 @@ fn too_little_memory_to_start_is_one_line() {
 }
 
 #[test]
+fn a_component_is_compiled_where_there_is_memory_for_it_and_nothing_is_killed() {
+    let image = image!();
+    let arguments = ["run", "1", "--component", "/factorial.wasm"];
+    let enough = ["--memory", "64m", "--memory-swap", "64m"];
+    let compiled = run(image, &enough, &arguments);
+    assert_eq!((compiled.code, &*compiled.out), (Some(0), "1! = 1\n"));
+    let few = ["--memory", "32m", "--memory-swap", "32m"];
+    let refused = run(image, &few, &arguments);
+    assert_fails(&refused, 1, &["compiling the component takes", "32 MiB"]);
+}
+
+#[test]
 fn a_port_in_use_is_one_line() {
     let image = image!();
     let it = Container::serving(image, &[], &["serve"]);

@@ -17,14 +17,17 @@ async fn a_service_that_answers_is_well() {
     // Where the service was told to listen, it is asked.
     let address = server.url("").replace("http://", "");
     assert!(printed(["health", "--listen", &address]).starts_with(&server.url("/healthz")));
-    let everywhere = address.replace("127.0.0.1", "0.0.0.0");
-    let ended = ended(cocoon(["health"]).env("COCOON_LISTEN", everywhere));
-    assert_eq!((ended.code, &*ended.err), (Some(0), ""));
-    assert!(
-        ended.out.starts_with(&server.url("/healthz")),
-        "{}",
-        ended.out
-    );
+    // So it is where that is all addresses; also those of version 6, where none answers.
+    for all in ["0.0.0.0", "[::]"] {
+        let everywhere = address.replace("127.0.0.1", all);
+        let ended = ended(cocoon(["health"]).env("COCOON_LISTEN", everywhere));
+        assert_eq!((ended.code, &*ended.err), (Some(0), ""));
+        assert!(
+            ended.out.starts_with(&server.url("/healthz")),
+            "{}",
+            ended.out
+        );
+    }
 }
 
 #[tokio::test]

@@ -22,6 +22,14 @@ use wasmtime::component::{Component as Compiled, InstancePre};
 
 use crate::engine::{Engine, MEMORIES_PER_COMPONENT, TABLES_PER_COMPONENT, one_line};
 use crate::limits::Limit;
+#[cfg(feature = "compiler")]
+use crate::limits::PROGRAM_BYTES;
+
+/// Memory that the compiler takes for each byte of a component: with two processors a
+/// container with so much for components of 0.4 and 1.3 MB, and what the program keeps,
+/// was enough.
+#[cfg(feature = "compiler")]
+const COMPILER_BYTES: u64 = 32;
 
 pub use digest::Digest;
 pub use grants::{Dir, Grants};
@@ -155,7 +163,7 @@ pub enum ComponentError {
     /// It is in a registry.
     #[cfg(not(feature = "registry"))]
     #[error(
-        "this program was built without registries; pull the component with another and name its file"
+        "this build of cocoon has no registries; the image's default target and any other build have them"
     )]
     NoRegistries,
     /// The bytes are something else.
@@ -170,6 +178,15 @@ pub enum ComponentError {
     /// The bytes do not compile.
     #[error("the component is not valid: {0}")]
     Invalid(String),
+    /// The compiler would take more memory than there is.
+    #[error("compiling the component takes about {}, and there are {} in all; a larger machine, or \
+        container, has more", Limit::TotalMemory.format(*.needed), Limit::TotalMemory.format(*.bytes))]
+    CompileMemory {
+        /// Bytes of memory that the program and its compiler take.
+        needed: u64,
+        /// Bytes that there are.
+        bytes: u64,
+    },
     /// It took too long.
     #[error("compiling the component takes longer than {}; --{} raises this limit",
         Limit::CompileTime.format(*.value), Limit::CompileTime.spec().flag)]
@@ -319,6 +336,12 @@ async fn compile(engine: &Engine, source: &Source) -> Result<Compiled, Component
 
 #[cfg(feature = "compiler")]
 fn from_binary(engine: &Engine, wasm: &[u8]) -> Result<Compiled, ComponentError> {
+    let bytes = engine.memory_bytes();
+    let needed = PROGRAM_BYTES + COMPILER_BYTES * wasm.len() as u64;
+    if needed > bytes {
+        let needed = needed.next_multiple_of(1 << 20);
+        return Err(ComponentError::CompileMemory { needed, bytes });
+    }
     Compiled::from_binary(engine.wasmtime(), wasm)
         .map_err(|error| ComponentError::Invalid(one_line(&error)))
 }

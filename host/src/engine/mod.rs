@@ -48,6 +48,7 @@ pub struct Engine {
     limits: Limits,
     layout: Layout,
     sandboxes: u32,
+    memory_bytes: u64,
     total_memory_bytes: u64,
     descriptors: u64,
     meter: Meter,
@@ -104,6 +105,7 @@ impl Engine {
             limits: limits.clone(),
             layout,
             sandboxes,
+            memory_bytes: machine.memory_bytes,
             total_memory_bytes,
             descriptors: machine.descriptors,
             meter: Meter::new(sandboxes, total_memory_bytes),
@@ -142,6 +144,12 @@ impl Engine {
     /// How many sandboxes can exist at once.
     pub fn sandboxes(&self) -> u32 {
         self.sandboxes
+    }
+
+    /// Bytes of memory that this machine, or container, has.
+    #[cfg(feature = "compiler")]
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.memory_bytes
     }
 
     /// Bytes that all sandboxes may have together.

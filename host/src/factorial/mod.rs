@@ -40,7 +40,7 @@ pub use bindings::{
     Verification,
 };
 pub use parts::Plan;
-pub use record::{FactsRecord, Graded, miss_probability};
+pub use record::{FactsRecord, Graded, count_digits, miss_probability};
 use reply::Replies;
 pub use request::{FORMATS, KINDS, ONE_OF_EACH_KIND};
 pub use seed::random_seed;

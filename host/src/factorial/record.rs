@@ -43,6 +43,12 @@ impl From<&Grade> for Graded {
     }
 }
 
+/// How many digits a number is written with, without those of an exponent.
+pub fn count_digits(text: &[u8]) -> usize {
+    let digits = text.iter().take_while(|&&byte| byte != b'e');
+    digits.filter(|byte| byte.is_ascii_digit()).count()
+}
+
 /// 2 to the power of `-exponent`, as it is read.
 pub fn miss_probability(exponent: u32) -> String {
     format!("2^-{exponent}")
@@ -82,6 +88,23 @@ impl FactsRecord {
             trailing_zeros: facts.trailing_zeros,
             leading_digits: facts.leading_digits,
             peak_bytes: facts.peak_bytes,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_of_an_exponent_do_not_count() {
+        for (text, digits) in [
+            ("120", 3),
+            ("1.20e+2", 3),
+            ("1e+18446744073709551615", 1),
+            ("", 0),
+        ] {
+            assert_eq!(count_digits(text.as_bytes()), digits, "{text}");
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::ask::Asked;
 use crate::channel::{Receiver, channel};
 use crate::error::RunError;
-use crate::factorial::{Admitted, Factorial, Grade, Request};
+use crate::factorial::{Admitted, Factorial, Grade, Request, count_digits};
 use crate::limits::REPLY_BYTES;
 
 /// An answer of which at least the first piece is there.
@@ -34,6 +34,8 @@ pub(super) struct Long {
     bytes: Option<u64>,
     sent_bytes: u64,
     digits: u64,
+    /// Whether what comes is the exponent of scientific notation.
+    in_exponent: bool,
 }
 
 /// Waits for a sandbox that may compute what was asked.
@@ -68,6 +70,7 @@ pub(super) async fn start(admitted: Admitted) -> Result<Answer, RunError> {
         bytes,
         sent_bytes: 0,
         digits: 0,
+        in_exponent: false,
     };
     long.first = first.map(|piece| long.count(piece)).transpose()?;
     Ok(Answer::Long(Box::new(long)))
@@ -145,7 +148,10 @@ impl Long {
     fn count(&mut self, piece: Bytes) -> Result<Bytes, RunError> {
         check(&piece)?;
         self.sent_bytes += piece.len() as u64;
-        self.digits += piece.iter().filter(|byte| byte.is_ascii_digit()).count() as u64;
+        if !self.in_exponent {
+            self.digits += count_digits(&piece) as u64;
+            self.in_exponent = piece.contains(&b'e');
+        }
         if self.bytes.is_some_and(|bytes| self.sent_bytes > bytes) {
             return Err(self.wrong_length());
         }
@@ -191,7 +197,7 @@ pub(super) fn json_end(digits: u64, grade: &Grade) -> String {
 
 /// A short answer as JSON.
 pub(super) fn json(request: &Request, more: &str, value: &str) -> String {
-    let digits = value.bytes().filter(u8::is_ascii_digit).count() as u64;
+    let digits = count_digits(value.as_bytes()) as u64;
     // A reply checks nothing at random.
     let end = json_end(digits, &Grade::Proved);
     [&json_start(request, more), value, &end].concat()

@@ -39,7 +39,7 @@ pub(super) struct Number {
     /// Its digits.
     #[schema(example = "2432902008176640000")]
     value: String,
-    /// How many.
+    /// How many, but for those of an exponent.
     #[schema(example = 19)]
     digits: u64,
     /// In a listing, how long its sandbox computed, in microseconds.

@@ -46,7 +46,7 @@ impl Health {
         let (address, url) = if let Some(url) = &self.url {
             (host(url), url.to_string())
         } else {
-            let address = reachable(self.listen).to_string();
+            let address = reachable(self.listen).await.to_string();
             let url = format!("http://{address}/healthz");
             (address, url)
         };
@@ -96,13 +96,19 @@ async fn ask(address: &str, url: &str) -> Result<StatusCode, String> {
 
 /// Where a service can be reached that listens on `address`, which may stand for
 /// all addresses of this machine.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
+async fn reachable(address: SocketAddr) -> SocketAddr {
+    let local = |ip: IpAddr| SocketAddr::new(ip, address.port());
+    let ipv4 = local(Ipv4Addr::LOCALHOST.into());
     match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
-        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
-        _ => {}
+        IpAddr::V4(ip) if ip.is_unspecified() => ipv4,
+        IpAddr::V6(ip) if ip.is_unspecified() => {
+            // Many containers have no address of version 6, not even for themselves.
+            let ipv6 = local(Ipv6Addr::LOCALHOST.into());
+            let answers = TcpStream::connect(ipv6).await.is_ok();
+            if answers { ipv6 } else { ipv4 }
+        }
+        _ => address,
     }
-    address
 }
 
 /// The host and port of a URL.

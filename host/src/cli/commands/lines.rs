@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use cocoon::RunError;
 use cocoon::channel::{Receiver, channel};
-use cocoon::factorial::{Factorial, Grade, Graded, Request};
+use cocoon::factorial::{Factorial, Grade, Graded, Request, count_digits};
 use futures::{Stream, StreamExt as _};
 use serde::Serialize;
 use tokio::task::JoinHandle;
@@ -20,7 +20,7 @@ pub(crate) struct Record<'a> {
     pub(crate) n: u64,
     pub(crate) kind: String,
     pub(crate) value: &'a str,
-    /// Digits in `value`.
+    /// Digits in `value`, but for those of an exponent.
     pub(crate) digits: usize,
     pub(crate) elapsed_us: u64,
     #[serde(flatten)]
@@ -128,7 +128,7 @@ pub(super) fn record(
         n: request.n,
         kind: request.kind.to_string(),
         value,
-        digits: value.bytes().filter(u8::is_ascii_digit).count(),
+        digits: count_digits(value.as_bytes()),
         elapsed_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
         grade: grade.into(),
     })
