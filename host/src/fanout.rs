@@ -277,20 +277,23 @@ impl Crew {
 }
 
 /// Runs a part on a thread, until it is done or stopped. It has a runtime of its own,
-/// since it may outlive the one that waits for it by a moment.
+/// since it may outlive the one that waits for it by a moment. That is made there: one
+/// may not be dropped here, should there be no thread for it.
 fn on_a_thread<T: Send + 'static>(
     part: Abortable<impl Future<Output = T> + Send + 'static>,
 ) -> Result<oneshot::Receiver<Option<T>>, RunError> {
-    let failed = |error: std::io::Error| RunError::Failed(format!("no thread for a part: {error}"));
-    let runtime = Builder::new_current_thread().enable_time().build();
-    let runtime = runtime.map_err(failed)?;
     let (tell, told) = oneshot::channel();
     let run = move || {
-        // Nobody may be waiting any more.
-        let _ = tell.send(runtime.block_on(part).ok());
+        let runtime = Builder::new_current_thread().enable_time().build();
+        if let Ok(runtime) = runtime {
+            // Nobody may be waiting any more.
+            let _ = tell.send(runtime.block_on(part).ok());
+        }
     };
     let thread = std::thread::Builder::new().name("cocoon-part".to_owned());
-    thread.spawn(run).map_err(failed)?;
+    thread
+        .spawn(run)
+        .map_err(|error| RunError::Failed(format!("no thread for a part: {error}")))?;
     Ok(told)
 }
 

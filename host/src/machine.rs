@@ -48,7 +48,7 @@ impl Machine {
         let used = fs::read_to_string("/proc/self/maps").map_or(0, |maps| maps.lines().count());
         let address_space = getrlimit(Resource::As).current.unwrap_or(u64::MAX);
         Self {
-            memory_bytes: physical_bytes().min(cgroup_bytes().unwrap_or(u64::MAX)),
+            memory_bytes: physical_bytes().min(cgroup_limit(&MEMORY).unwrap_or(u64::MAX)),
             mappings_free: max.saturating_sub(used as u64),
             // A limited address space also has to hold heap, code and threads.
             address_space_bytes: ADDRESS_SPACE_BYTES.min(address_space / 4 * 3),
@@ -112,25 +112,47 @@ fn physical_bytes() -> u64 {
     info.totalram.saturating_mul(unit)
 }
 
-/// The least memory limit of this process's cgroup and those above it, version 2
-/// or 1. `None` where there is none.
-fn cgroup_bytes() -> Option<u64> {
+/// A limit of cgroups: its controller, and its files in versions 1 and 2.
+struct CgroupLimit {
+    controller: &'static str,
+    files: [&'static str; 2],
+}
+
+const MEMORY: CgroupLimit = CgroupLimit {
+    controller: "memory",
+    files: ["memory.limit_in_bytes", "memory.max"],
+};
+const PIDS: CgroupLimit = CgroupLimit {
+    controller: "pids",
+    files: ["pids.max"; 2],
+};
+
+/// The most threads that this process and its children may have, by its cgroup and those
+/// above it, which other processes may be in as well. `None` where nothing limits them.
+pub fn threads_max() -> Option<u64> {
+    cgroup_limit(&PIDS)
+}
+
+/// The least limit of this process's cgroup and those above it, version 2 or 1. `None`
+/// where there is none.
+fn cgroup_limit(limit: &CgroupLimit) -> Option<u64> {
     let membership = fs::read_to_string("/proc/self/cgroup").ok()?;
     membership
         .lines()
-        .filter_map(|line| limit_of_membership(line, Path::new("/sys/fs/cgroup")))
+        .filter_map(|line| limit_of_membership(line, limit, Path::new("/sys/fs/cgroup")))
         .min()
 }
 
 /// The limit that one line of `/proc/self/cgroup` stands for. Lines read
 /// `hierarchy:controllers:path`; version 2 has no controllers.
-fn limit_of_membership(line: &str, root: &Path) -> Option<u64> {
+fn limit_of_membership(line: &str, limit: &CgroupLimit, root: &Path) -> Option<u64> {
     let mut fields = line.splitn(3, ':');
     let (controllers, path) = (fields.nth(1)?, fields.next()?);
+    let [first, second] = limit.files;
     let (root, file) = match controllers {
-        "" => (root.to_path_buf(), "memory.max"),
-        named if named.split(',').any(|name| name == "memory") => {
-            (root.join("memory"), "memory.limit_in_bytes")
+        "" => (root.to_path_buf(), second),
+        named if named.split(',').any(|name| name == limit.controller) => {
+            (root.join(limit.controller), first)
         }
         _ => return None,
     };
@@ -210,12 +232,17 @@ mod tests {
         write("a/memory.max", "300\n");
         write("a/b/memory.max", "max\n");
         write("memory/x/memory.limit_in_bytes", "200\n");
-        assert_eq!(limit_of_membership("0::/a/b", root.path()), Some(300));
         assert_eq!(
-            limit_of_membership("4:cpu,memory:/x", root.path()),
+            limit_of_membership("0::/a/b", &MEMORY, root.path()),
+            Some(300)
+        );
+        assert_eq!(
+            limit_of_membership("4:cpu,memory:/x", &MEMORY, root.path()),
             Some(200)
         );
-        assert_eq!(limit_of_membership("4:cpu:/x", root.path()), None);
-        assert_eq!(limit_of_membership("0::/", root.path()), None);
+        assert_eq!(limit_of_membership("4:cpu:/x", &MEMORY, root.path()), None);
+        assert_eq!(limit_of_membership("0::/", &MEMORY, root.path()), None);
+        write("a/pids.max", "7\n");
+        assert_eq!(limit_of_membership("0::/a/b", &PIDS, root.path()), Some(7));
     }
 }

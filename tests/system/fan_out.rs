@@ -492,3 +492,11 @@ fn the_number_is_the_same_from_any_count_of_sandboxes() {
         }
     }
 }
+
+/// Two sandboxes would keep memory for small jobs, which one needs for itself.
+#[test]
+fn what_fits_into_one_sandbox_alone_is_computed_by_default() {
+    let arguments = ["compute", "1159130", "--total-memory", "40MiB"];
+    let alone = printed([&arguments[..], &["--fan-out", "1"]].concat());
+    assert!(printed(arguments) == alone, "other digits");
+}

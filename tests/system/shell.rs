@@ -28,6 +28,31 @@ fn little_address_space_is_enough() {
 }
 
 #[test]
+fn too_little_address_space_is_one_line() {
+    let ended = shell("ulimit -v 450000; exec \"$0\" run 3");
+    assert_fails(&ended, 1, &["address space", "580 MiB"]);
+}
+
+/// A program that cannot say what is wrong ends as if it could.
+#[test]
+fn errors_need_no_reader() {
+    for (line, code) in [
+        ("exec \"$0\" compute x 2>/dev/full", 2),
+        ("exec \"$0\" compute 5 >/dev/full 2>/dev/full", 1),
+        (
+            "COCOON_LOG=cocoon=debug exec \"$0\" compute 5 2>/dev/full",
+            0,
+        ),
+    ] {
+        let ended = shell(line);
+        assert_eq!(ended.code, Some(code), "{line}: {}", ended.err);
+    }
+    // Digits that are wrong are wrong also where nobody reads that they are.
+    let line = "echo 3628801 | (sleep 0.2; \"$0\" verify 10 -; echo $? >&2) | true";
+    assert_eq!(shell(line).err, "1\n");
+}
+
+#[test]
 fn few_descriptors_are_enough() {
     for descriptors in [20, 32, 64, 65, 128] {
         let Ended { out, err, code } =

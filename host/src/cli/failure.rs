@@ -1,7 +1,7 @@
 //! Why a command failed, and what that means for the exit code: 2 for what was
 //! typed wrong, 1 for what failed while running, 130 for Ctrl-C.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ErrorKind};
@@ -34,6 +34,11 @@ pub(crate) enum Failure {
     Usage(#[from] clap::Error),
     #[error("{what}: {error}")]
     Io { what: String, error: io::Error },
+    #[error(
+        "there is room for {most} threads, and {needed} are needed; the limit of processes and threads \
+         (`pids.max`, `docker run --pids-limit`) is too low"
+    )]
+    Threads { most: u64, needed: u64 },
     /// What failed is told already.
     #[error("{0}")]
     Programs(String),
@@ -68,10 +73,16 @@ impl Failure {
             | Self::Telemetry(_)
             | Self::Access(_)
             | Self::Io { .. }
+            | Self::Threads { .. }
             | Self::Wrong
             | Self::Programs(_) => 1,
         }
     }
+}
+
+/// Says one line on standard error. Where that cannot be written, nobody is left to tell.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "cocoon: {line}");
 }
 
 /// Tells how the command ended.
@@ -81,7 +92,7 @@ pub(crate) fn report(ended: Result<(), Failure>) -> ExitCode {
         Err(Failure::Usage(error)) => usage(&error),
         Err(failure) => {
             if !matches!(failure, Failure::ReaderGone | Failure::Wrong) {
-                eprintln!("cocoon: {}", one_line(&failure.to_string()));
+                say(&one_line(&failure.to_string()));
             }
             failure.exit_code().into()
         }
@@ -99,7 +110,7 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     ) {
         return match error.print() {
             Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => {
-                eprintln!("cocoon: cannot write the help: {failed}");
+                say(&format!("cannot write the help: {failed}"));
                 ExitCode::FAILURE
             }
             _ => u8::try_from(error.exit_code()).unwrap_or(2).into(),
@@ -119,7 +130,7 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
         (!value.is_empty()).then(|| format!("; {says} `{value}`"))
     })
     .unwrap_or_default();
-    eprintln!("cocoon: {wrong}{right} (`cocoon --help` tells more)");
+    say(&format!("{wrong}{right} (`cocoon --help` tells more)"));
     ExitCode::from(2)
 }
 

@@ -202,7 +202,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Info(command) => run(command.run()),
         Command::Verify(command) => run(command.run()),
         Command::Serve(command) => run_to_end(&mut nice_workers(), command.run()),
-        Command::Health(command) => run(command.run()),
+        Command::Health(command) => run_here(command.run()),
         Command::Exec(command) => run(command.run()),
         Command::Inspect(command) => run(command.run()),
         Command::Config(command) => command.run(settings, Cli::command()),
@@ -291,15 +291,46 @@ fn nice_workers() -> Builder {
     builder
 }
 
+/// Runs a small command on this thread alone: beside a service that has few there may be
+/// no other.
+fn run_here(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    runtime.map_err(no_threads)?.block_on(command)
+}
+
+fn no_threads(error: std::io::Error) -> Failure {
+    Failure::Io {
+        what: "cannot start threads".to_owned(),
+        error,
+    }
+}
+
+/// Threads beside those of which there is one for each processor: of the program itself,
+/// of the ticker, and those that wait for the system.
+const OTHER_THREADS: u64 = 6;
+
+/// Threads for each processor: one of the runtime, and one that compiles, is a part of a
+/// fan-out, or has connections.
+const THREADS_PER_PROCESSOR: u64 = 2;
+
+/// Whether there can be as many threads as the program starts by and by: what lacks one
+/// then could not go on, and the runtime would end the program without a word to anybody.
+fn enough_threads() -> Result<(), Failure> {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let needed = OTHER_THREADS + THREADS_PER_PROCESSOR * processors as u64;
+    match cocoon::machine::threads_max() {
+        Some(most) if most < needed => Err(Failure::Threads { most, needed }),
+        _ => Ok(()),
+    }
+}
+
 /// Runs a command that sees to signals by itself.
 fn run_to_end(
     threads: &mut Builder,
     command: impl Future<Output = Result<(), Failure>>,
 ) -> Result<(), Failure> {
-    let runtime = threads.enable_all().build().map_err(|error| Failure::Io {
-        what: "cannot start threads".to_owned(),
-        error,
-    })?;
+    enough_threads()?;
+    let runtime = threads.enable_all().build().map_err(no_threads)?;
     let ended = runtime.block_on(command);
     // A thread may still be compiling, or waiting in a write that nobody reads.
     // Everything else is dropped before the program ends, with its files.

@@ -68,6 +68,8 @@ where
         })?;
     let layer = lines::layer()
         .with_writer(io::stderr)
+        // What cannot be written cannot be told either, and must not end the program.
+        .log_internal_errors(false)
         .with_span_events(FmtSpan::CLOSE);
     Ok(match format {
         LogFormat::Text => layer.without_time().with_filter(filter).boxed(),

@@ -49,8 +49,14 @@ impl Compute {
             format: self.format,
             proved: self.proved,
         };
-        let factorial = self.common.load(self.fan_out.sandboxes().into()).await?;
-        let work = FanOut::admit(&factorial, request, self.fan_out).await?;
+        let work = match self.admit(request, self.fan_out).await {
+            // The small jobs of several sandboxes, of which there are none, keep memory from
+            // the one that could do it.
+            Err(Failure::Run(RunError::TooLarge { .. })) if self.fan_out == Width::Auto => {
+                self.admit(request, Width::UpTo(1)).await
+            }
+            admitted => admitted,
+        }?;
         let mut parts = work.progress();
         let progress = progress(work.cost().output_bytes.most());
         show_parts(&progress, *parts.borrow_and_update());
@@ -86,6 +92,13 @@ impl Compute {
             output.write(b"\n").await?;
         }
         output.finish().await
+    }
+}
+
+impl Compute {
+    async fn admit(&self, request: Request, width: Width) -> Result<FanOut, Failure> {
+        let factorial = self.common.load(width.sandboxes().into()).await?;
+        Ok(FanOut::admit(&factorial, request, width).await?)
     }
 }
 

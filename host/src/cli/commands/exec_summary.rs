@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cocoon::command::{Exit, ProgramError};
 
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, say};
 
 /// The instances that are named one by one in a summary.
 const NAMED: usize = 5;
@@ -39,10 +39,10 @@ impl Summary {
     /// Prints the summary of many instances, and fails if one of them did.
     pub(super) fn report(self, instances: u64) -> Result<(), Failure> {
         if instances > 1 {
-            eprintln!(
-                "cocoon: {} of {instances} instances succeeded",
+            say(&format!(
+                "{} of {instances} instances succeeded",
                 self.succeeded
-            );
+            ));
         }
         if self.others.is_empty() {
             return Ok(());

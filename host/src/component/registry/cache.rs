@@ -16,6 +16,9 @@ use tempfile::NamedTempFile;
 
 use crate::component::digest::Digest;
 
+/// Bytes that are written at once.
+const PIECE_BYTES: usize = 1 << 20;
+
 /// The cache, if there is a place for it.
 #[derive(Clone, Debug)]
 pub(super) struct Cache {
@@ -56,18 +59,16 @@ impl Cache {
     }
 
     /// Keeps `content`, if it can.
-    pub(super) async fn keep(&self, content: Bytes) {
-        let named = self.named;
-        let cache = self.clone();
-        let kept = tokio::task::spawn_blocking(move || {
-            let path = cache.path(Digest::of(&content))?;
-            let error = write(&path, &content).err()?;
-            Some(format!("cannot keep {}: {error}", path.display()))
-        });
-        match kept.await {
-            Ok(Some(problem)) if named => tracing::warn!("{problem}"),
-            Ok(Some(problem)) => tracing::debug!("{problem}"),
-            Ok(None) | Err(_) => {}
+    pub(super) async fn keep(&self, content: &[u8]) {
+        let Some(path) = self.path(Digest::of(content)) else {
+            return;
+        };
+        match write(&path, content).await {
+            Ok(()) => {}
+            Err(error) if self.named => {
+                tracing::warn!("cannot keep {}: {error}", path.display());
+            }
+            Err(error) => tracing::debug!("cannot keep {}: {error}", path.display()),
         }
     }
 
@@ -90,10 +91,11 @@ fn usual_folder() -> Option<PathBuf> {
 }
 
 fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
-    if !file.metadata()?.is_file() {
+    // Some of what is no file would have to be waited for, already to be opened.
+    if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is not a file"));
     }
+    let file = File::open(path)?;
     let mut content = Vec::new();
     // A byte more gives what is too long another digest.
     file.take(most.saturating_add(1))
@@ -101,11 +103,16 @@ fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
-fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+/// On the task itself, piece by piece: where that is dropped, as by Ctrl-C, the half file
+/// goes with it. A thread would be left behind in the middle of it.
+async fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(path);
     fs::create_dir_all(folder)?;
     let mut file = NamedTempFile::new_in(folder)?;
-    file.write_all(content)?;
+    for piece in content.chunks(PIECE_BYTES) {
+        file.write_all(piece)?;
+        tokio::task::yield_now().await;
+    }
     file.persist(path)?;
     Ok(())
 }

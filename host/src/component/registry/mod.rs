@@ -1,7 +1,8 @@
 //! Components from OCI registries, laid out as the CNCF's Wasm artifacts are: a
 //! manifest whose config says that it is Wasm, and one layer, the component.
 //!
-//! A pull has one deadline from its first look into the cache to its last byte.
+//! A pull has one deadline from its first look into the cache to its last byte; what it
+//! takes to keep what came has none.
 //! Nothing is used whose digest is not the one that was asked for, wherever it
 //! comes from, and nothing is kept before all of it has been found right. Who pins
 //! a digest needs no network when the cache has it; a tag is asked for every time,
@@ -34,22 +35,33 @@ pub(super) async fn pull(
     registries: &Registries,
 ) -> Result<Bytes, RegistryError> {
     let value = limits.get(Limit::PullTime);
-    let pulling = fetch(reference, limits.get(Limit::ComponentSize), registries);
-    match tokio::time::timeout(Duration::from_millis(value), pulling).await {
-        Ok(pulled) => pulled,
-        Err(_) => Err(RegistryError::TooSlow {
-            reference: reference.to_string(),
-            value,
-        }),
+    let cache = Cache::new(registries.cache.as_deref());
+    let most = limits.get(Limit::ComponentSize);
+    let pulling = fetch(reference, most, registries, &cache);
+    let pulled = tokio::time::timeout(Duration::from_millis(value), pulling).await;
+    let Pulled { component, new } = pulled.map_err(|_| RegistryError::TooSlow {
+        reference: reference.to_string(),
+        value,
+    })??;
+    for content in new {
+        cache.keep(&content).await;
     }
+    Ok(component)
+}
+
+/// What came of a pull.
+struct Pulled {
+    component: Bytes,
+    /// What the cache has not. The manifest comes last: where it is, the component is too.
+    new: Vec<Bytes>,
 }
 
 async fn fetch(
     reference: &Reference,
     most: u64,
     registries: &Registries,
-) -> Result<Bytes, RegistryError> {
-    let cache = Cache::new(registries.cache.as_deref());
+    cache: &Cache,
+) -> Result<Pulled, RegistryError> {
     let mut registry = Registry::new(reference, registries.plain_http);
     let cached = match reference.digest() {
         Some(digest) => cache.read(digest, REGISTRY_ANSWER_BYTES).await,
@@ -80,12 +92,10 @@ async fn fetch(
         reference: reference.to_string(),
         what: what.to_owned(),
     })?;
-    // The manifest comes last: where it is, the component is too.
-    if kept.is_none() {
-        cache.keep(component.clone()).await;
-    }
-    if cached.is_none() {
-        cache.keep(manifest).await;
-    }
-    Ok(component)
+    let new_component = kept.is_none().then(|| component.clone());
+    let new_manifest = cached.is_none().then_some(manifest);
+    Ok(Pulled {
+        component,
+        new: new_component.into_iter().chain(new_manifest).collect(),
+    })
 }
