@@ -11,6 +11,7 @@ use cocoon::http::access::Access;
 use cocoon::http::server::{End, serve};
 use cocoon::http::{Service, app};
 use cocoon::limits::Limit;
+use cocoon::machine::Machine;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -63,7 +64,10 @@ impl Serve {
         };
         // Before anybody is told that it serves.
         let mut signals = Signals::listen()?;
-        let engine = engine(&self.limits.limits, u64::MAX)?;
+        let limits = &self.limits.limits;
+        let connections = Machine::detect().connections(limits);
+        let limits = limits.clone().with(Limit::Connections, connections);
+        let engine = engine(&limits, u64::MAX)?;
         let component = self.component.as_ref();
         let source = self
             .registries
