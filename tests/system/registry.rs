@@ -487,7 +487,7 @@ fn other_machines_are_reached_by_tls_unless_it_is_said_otherwise() {
     assert_fails(
         &home.run(&["exec", &plain]),
         1,
-        &["cannot reach", &open.address[9..]],
+        &["cannot reach", &open.address[9..], "--plain-http"],
     );
     assert_kept(&home, vec![]);
     let allowed = ["exec", &plain, "--plain-http", "--", "12"];

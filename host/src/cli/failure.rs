@@ -80,6 +80,9 @@ impl Failure {
     }
 }
 
+/// What others say can be long.
+const LINE_CHARS_MAX: usize = 2000;
+
 /// Says one line on standard error. Where that cannot be written, nobody is left to tell.
 pub(crate) fn say(line: &str) {
     let _ = writeln!(io::stderr(), "cocoon: {line}");
@@ -151,10 +154,30 @@ pub(crate) fn wrong(error: &clap::Error) -> String {
 pub(crate) fn one_line(text: &str) -> String {
     let words: Vec<_> = text
         .split(|char: char| char.is_whitespace() || char.is_control())
-        .collect();
-    words
-        .into_iter()
         .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
+        .collect();
+    let mut line: String = words
         .join(" ")
+        .chars()
+        // Marks of directions would have a terminal show another line.
+        .filter(|char| !matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
+        .collect();
+    if let Some((end, _)) = line.char_indices().nth(LINE_CHARS_MAX) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_others_say_is_one_line_of_bounded_length() {
+        assert_eq!(one_line(" a\nb\u{1b}[0m\u{202e}c  d "), "a b [0mc d");
+        let long = one_line(&"é".repeat(10_000));
+        assert_eq!(long.chars().count(), LINE_CHARS_MAX + 1);
+        assert!(long.ends_with("é…"));
+    }
 }

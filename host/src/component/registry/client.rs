@@ -415,9 +415,19 @@ impl<'a> Registry<'a> {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> RegistryError {
+        let registry = self.reference.registry();
+        let mut reason = root(error);
+        // rustls says so of what is no TLS.
+        if reason.contains("InvalidContentType") {
+            reason = format!("it does not speak TLS; --plain-http reaches it without ({reason})");
+        }
+        let asked = error.url().map(|url| url.authority().to_owned());
+        if let Some(asked) = asked.filter(|asked| asked != registry) {
+            reason = format!("it leads to {asked}: {reason}");
+        }
         RegistryError::Unreachable {
-            registry: self.reference.registry().to_owned(),
-            reason: root(error),
+            registry: registry.to_owned(),
+            reason,
         }
     }
 
