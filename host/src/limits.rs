@@ -254,7 +254,7 @@ impl Limit {
                 flag: "connections",
                 env: "COCOON_CONNECTIONS",
                 unit: Unit::Things,
-                help: "Connections that are open at once, or fewer where the machine's descriptors allow fewer; others wait to be accepted",
+                help: "Connections that are open at once, or fewer where the machine's descriptors allow fewer, or its memory (one for each 768 KiB); others wait to be accepted",
             },
             Self::Idle => &Spec {
                 name: "idle time of a connection",

@@ -1,4 +1,4 @@
-//! What this machine lets one process have: memory, mappings, address space.
+//! What this machine lets one process have: memory, mappings, address space, threads.
 //!
 //! Read once at start. The numbers bound how many sandboxes can exist, so that
 //! the kernel never has to refuse one with ENOMEM.

@@ -323,8 +323,8 @@ fn a_component_is_compiled_where_there_is_memory_for_it_and_nothing_is_killed() 
 #[test]
 fn too_few_threads_is_one_line() {
     for image in both!() {
-        let ended = run(image, &["--pids-limit", "3"], &[]);
-        assert_fails(&ended, 1, &["3 threads", "--pids-limit"]);
+        let ended = run(image, &["--pids-limit", "4"], &[]);
+        assert_fails(&ended, 1, &["threads is 4", "--pids-limit"]);
     }
 }
 

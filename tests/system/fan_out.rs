@@ -497,6 +497,8 @@ fn the_number_is_the_same_from_any_count_of_sandboxes() {
 #[test]
 fn what_fits_into_one_sandbox_alone_is_computed_by_default() {
     let arguments = ["compute", "1159130", "--total-memory", "40MiB"];
+    let refused = run([&arguments[..], &["--fan-out", "2"]].concat());
+    assert_fails(&refused, 1, &["--total-memory"]);
     let alone = printed([&arguments[..], &["--fan-out", "1"]].concat());
     assert!(printed(arguments) == alone, "other digits");
 }

@@ -30,7 +30,7 @@ fn little_address_space_is_enough() {
 #[test]
 fn too_little_address_space_is_one_line() {
     let ended = shell("ulimit -v 450000; exec \"$0\" run 3");
-    assert_fails(&ended, 1, &["address space", "580 MiB"]);
+    assert_fails(&ended, 1, &["address space", "586 MiB"]);
 }
 
 /// A program that cannot say what is wrong ends as if it could.

@@ -35,8 +35,8 @@ pub(crate) enum Failure {
     #[error("{what}: {error}")]
     Io { what: String, error: io::Error },
     #[error(
-        "there is room for {most} threads, and {needed} are needed; the limit of processes and threads \
-         (`pids.max`, `docker run --pids-limit`) is too low"
+        "the limit of processes and threads is {most}, and {needed} are needed; `docker run --pids-limit`, \
+         or the cgroup's `pids.max`, raises it"
     )]
     Threads { most: u64, needed: u64 },
     /// What failed is told already.
@@ -160,11 +160,14 @@ pub(crate) fn one_line(text: &str) -> String {
         .join(" ")
         .chars()
         // Marks of directions would have a terminal show another line.
-        .filter(|char| !matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
+        .filter(|char| !matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
         .collect();
-    if let Some((end, _)) = line.char_indices().nth(LINE_CHARS_MAX) {
-        line.truncate(end);
-        line.push('…');
+    let chars = line.chars().count();
+    if chars > LINE_CHARS_MAX {
+        // What would be right is said in the end.
+        let place = |char: usize| line.char_indices().nth(char).map_or(0, |(place, _)| place);
+        let middle = place(LINE_CHARS_MAX / 2)..place(chars - LINE_CHARS_MAX / 2);
+        line.replace_range(middle, "…");
     }
     line
 }
@@ -178,6 +181,6 @@ mod tests {
         assert_eq!(one_line(" a\nb\u{1b}[0m\u{202e}c  d "), "a b [0mc d");
         let long = one_line(&"é".repeat(10_000));
         assert_eq!(long.chars().count(), LINE_CHARS_MAX + 1);
-        assert!(long.ends_with("é…"));
+        assert!(long.starts_with('é') && long.contains("é…é") && long.ends_with('é'));
     }
 }

@@ -268,13 +268,10 @@ impl Signals {
 
 /// Runs a command until it ends or Ctrl-C drops it.
 fn run(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    run_to_end(&mut Builder::new_multi_thread(), async {
-        tokio::select! {
-            biased;
-            failure = interrupted() => Err(failure),
-            ended = command => ended,
-        }
-    })
+    run_to_end(
+        &mut Builder::new_multi_thread(),
+        unless_interrupted(command),
+    )
 }
 
 /// Threads that give way to the service's own: what takes long is done by them, while
@@ -291,11 +288,26 @@ fn nice_workers() -> Builder {
     builder
 }
 
-/// Runs a small command on this thread alone: beside a service that has few there may be
-/// no other.
+/// Runs a small command on this thread: beside a service that has few there may be no
+/// other.
 fn run_here(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = Builder::new_current_thread().enable_all().build();
-    runtime.map_err(no_threads)?.block_on(command)
+    let runtime = runtime.map_err(no_threads)?;
+    let ended = runtime.block_on(unless_interrupted(command));
+    // A thread may still be waiting for the address of a name.
+    runtime.shutdown_timeout(SHUTDOWN);
+    ended
+}
+
+/// What the command comes to, unless Ctrl-C drops it.
+async fn unless_interrupted(
+    command: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
+    tokio::select! {
+        biased;
+        failure = interrupted() => Err(failure),
+        ended = command => ended,
+    }
 }
 
 fn no_threads(error: std::io::Error) -> Failure {
@@ -305,19 +317,15 @@ fn no_threads(error: std::io::Error) -> Failure {
     }
 }
 
-/// Threads beside those of which there is one for each processor: of the program itself,
-/// of the ticker, and those that wait for the system.
+/// Threads beside the runtime's workers, of which there is one for each processor: the
+/// first, the ticker's, and those that wait for the system or work on their own.
 const OTHER_THREADS: u64 = 6;
 
-/// Threads for each processor: one of the runtime, and one that compiles, is a part of a
-/// fan-out, or has connections.
-const THREADS_PER_PROCESSOR: u64 = 2;
-
-/// Whether there can be as many threads as the program starts by and by: what lacks one
-/// then could not go on, and the runtime would end the program without a word to anybody.
+/// Whether there can be as many threads as nearly every command starts: the runtime would
+/// panic for the lack of one, and might wait for ever.
 fn enough_threads() -> Result<(), Failure> {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let needed = OTHER_THREADS + THREADS_PER_PROCESSOR * processors as u64;
+    let needed = OTHER_THREADS + processors as u64;
     match cocoon::machine::threads_max() {
         Some(most) if most < needed => Err(Failure::Threads { most, needed }),
         _ => Ok(()),

@@ -8,7 +8,7 @@ use cocoon::RunError;
 use cocoon::channel::channel;
 use cocoon::factorial::{FORMATS, Format, Grade, KINDS, Kind, Request};
 use cocoon::fanout::{FanOut, Progress, Width};
-use cocoon::limits::FAN_OUT_MAX;
+use cocoon::limits::{FAN_OUT_MAX, Limit};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::lines;
@@ -49,14 +49,7 @@ impl Compute {
             format: self.format,
             proved: self.proved,
         };
-        let work = match self.admit(request, self.fan_out).await {
-            // The small jobs of several sandboxes, of which there are none, keep memory from
-            // the one that could do it.
-            Err(Failure::Run(RunError::TooLarge { .. })) if self.fan_out == Width::Auto => {
-                self.admit(request, Width::UpTo(1)).await
-            }
-            admitted => admitted,
-        }?;
+        let work = self.admit(request).await?;
         let mut parts = work.progress();
         let progress = progress(work.cost().output_bytes.most());
         show_parts(&progress, *parts.borrow_and_update());
@@ -93,10 +86,25 @@ impl Compute {
         }
         output.finish().await
     }
-}
 
-impl Compute {
-    async fn admit(&self, request: Request, width: Width) -> Result<FanOut, Failure> {
+    /// Finds room for the request. The small jobs of several sandboxes, of which there are
+    /// none, keep memory from a single one: by itself it may fit.
+    async fn admit(&self, request: Request) -> Result<FanOut, Failure> {
+        let width = self.fan_out;
+        let refused = match self.admit_as(request, width).await {
+            Err(Failure::Run(error)) => error,
+            admitted => return admitted,
+        };
+        let limit = refused.limit();
+        if width == Width::Auto && width.sandboxes() > 1 && limit == Some(Limit::TotalMemory) {
+            let alone = self.admit_as(request, Width::UpTo(1)).await;
+            // A component that came from a pipe comes no second time.
+            return alone.map_err(|_| refused.into());
+        }
+        Err(refused.into())
+    }
+
+    async fn admit_as(&self, request: Request, width: Width) -> Result<FanOut, Failure> {
         let factorial = self.common.load(width.sandboxes().into()).await?;
         Ok(FanOut::admit(&factorial, request, width).await?)
     }

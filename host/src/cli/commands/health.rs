@@ -2,6 +2,7 @@
 //!
 //! One request and its status, within one timeout.
 
+use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -14,10 +15,9 @@ use http_body_util::Empty;
 use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::cli::failure::Failure;
-use crate::cli::output::Output;
 
 /// The port of URLs that name none.
 const HTTP_PORT: u16 = 80;
@@ -43,15 +43,16 @@ pub(crate) struct Health {
 
 impl Health {
     pub(crate) async fn run(self) -> Result<(), Failure> {
+        let deadline = Instant::now() + self.timeout;
         let (address, url) = if let Some(url) = &self.url {
             (host(url), url.to_string())
         } else {
-            let address = reachable(self.listen).await.to_string();
+            let address = reachable(self.listen, deadline).await.to_string();
             let url = format!("http://{address}/healthz");
             (address, url)
         };
         let unwell = |why: String| Failure::Programs(format!("{url} is not well: {why}"));
-        let status = match timeout(self.timeout, ask(&address, &url)).await {
+        let status = match timeout_at(deadline, ask(&address, &url)).await {
             Ok(Ok(status)) => status,
             Ok(Err(why)) => return Err(unwell(why)),
             Err(_) => {
@@ -64,11 +65,15 @@ impl Health {
         if !status.is_success() {
             return Err(unwell(format!("it answers {status}")));
         }
-        let mut output = Output::stdout();
-        output
-            .write(format!("{url} is well: it answers {status}\n").as_bytes())
-            .await?;
-        output.finish().await
+        // Without a thread of its own, as there may be none.
+        match writeln!(io::stdout(), "{url} is well: it answers {status}") {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::ReaderGone),
+            Err(error) => Err(Failure::Io {
+                what: "cannot write to standard output".to_owned(),
+                error,
+            }),
+            Ok(()) => Ok(()),
+        }
     }
 }
 
@@ -96,7 +101,7 @@ async fn ask(address: &str, url: &str) -> Result<StatusCode, String> {
 
 /// Where a service can be reached that listens on `address`, which may stand for
 /// all addresses of this machine.
-async fn reachable(address: SocketAddr) -> SocketAddr {
+async fn reachable(address: SocketAddr, deadline: Instant) -> SocketAddr {
     let local = |ip: IpAddr| SocketAddr::new(ip, address.port());
     let ipv4 = local(Ipv4Addr::LOCALHOST.into());
     match address.ip() {
@@ -104,8 +109,10 @@ async fn reachable(address: SocketAddr) -> SocketAddr {
         IpAddr::V6(ip) if ip.is_unspecified() => {
             // Many containers have no address of version 6, not even for themselves.
             let ipv6 = local(Ipv6Addr::LOCALHOST.into());
-            let answers = TcpStream::connect(ipv6).await.is_ok();
-            if answers { ipv6 } else { ipv4 }
+            match timeout_at(deadline, TcpStream::connect(ipv6)).await {
+                Ok(Err(_)) => ipv4,
+                Ok(Ok(_)) | Err(_) => ipv6,
+            }
         }
         _ => address,
     }

@@ -58,9 +58,9 @@ impl Cache {
         read.await.ok().flatten()
     }
 
-    /// Keeps `content`, if it can.
-    pub(super) async fn keep(&self, content: &[u8]) {
-        let Some(path) = self.path(Digest::of(content)) else {
+    /// Keeps `content`, which has this digest, if it can.
+    pub(super) async fn keep(&self, digest: Digest, content: &[u8]) {
+        let Some(path) = self.path(digest) else {
             return;
         };
         match write(&path, content).await {

@@ -417,13 +417,14 @@ impl<'a> Registry<'a> {
     fn unreachable(&self, error: &reqwest::Error) -> RegistryError {
         let registry = self.reference.registry();
         let mut reason = root(error);
-        // rustls says so of what is no TLS.
-        if reason.contains("InvalidContentType") {
+        let asked = error.url().filter(|url| !is_at(url, registry));
+        if let Some(url) = asked {
+            let host = url.host_str().unwrap_or_default();
+            let port = url.port_or_known_default().unwrap_or_default();
+            reason = format!("it leads to {host}:{port}: {reason}");
+        } else if reason.contains("InvalidContentType") {
+            // rustls says so of what is no TLS.
             reason = format!("it does not speak TLS; --plain-http reaches it without ({reason})");
-        }
-        let asked = error.url().map(|url| url.authority().to_owned());
-        if let Some(asked) = asked.filter(|asked| asked != registry) {
-            reason = format!("it leads to {asked}: {reason}");
         }
         RegistryError::Unreachable {
             registry: registry.to_owned(),
@@ -449,6 +450,14 @@ fn check(content: &[u8], expected: Digest, what: &str) -> Result<(), RegistryErr
         what: what.to_owned(),
         expected,
         found,
+    })
+}
+
+/// Whether that is where the registry is.
+fn is_at(url: &Url, registry: &str) -> bool {
+    let there = Url::parse(&format!("{}://{registry}", url.scheme()));
+    there.is_ok_and(|there| {
+        (there.host(), there.port_or_known_default()) == (url.host(), url.port_or_known_default())
     })
 }
 

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::digest::Digest;
 use super::location::Registries;
 use super::recognise;
 use super::reference::Reference;
@@ -43,8 +44,8 @@ pub(super) async fn pull(
         reference: reference.to_string(),
         value,
     })??;
-    for content in new {
-        cache.keep(&content).await;
+    for (digest, content) in new {
+        cache.keep(digest, &content).await;
     }
     Ok(component)
 }
@@ -53,7 +54,7 @@ pub(super) async fn pull(
 struct Pulled {
     component: Bytes,
     /// What the cache has not. The manifest comes last: where it is, the component is too.
-    new: Vec<Bytes>,
+    new: Vec<(Digest, Bytes)>,
 }
 
 async fn fetch(
@@ -92,8 +93,8 @@ async fn fetch(
         reference: reference.to_string(),
         what: what.to_owned(),
     })?;
-    let new_component = kept.is_none().then(|| component.clone());
-    let new_manifest = cached.is_none().then_some(manifest);
+    let new_component = kept.is_none().then(|| (digest, component.clone()));
+    let new_manifest = cached.is_none().then(|| (Digest::of(&manifest), manifest));
     Ok(Pulled {
         component,
         new: new_component.into_iter().chain(new_manifest).collect(),
