@@ -6,6 +6,7 @@
 //! no state to go on: drop the sandbox.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Instant;
 
 use tracing::field::Empty;
@@ -15,7 +16,7 @@ use wasmtime_wasi::WasiCtx;
 
 use crate::component::{Component, State, World};
 use crate::deadline::Deadline;
-use crate::engine::one_line;
+use crate::engine::{Ticker, one_line};
 use crate::error::RunError;
 use crate::limits::{Limit, Limits};
 use crate::meter::{Meter, Runs};
@@ -28,6 +29,9 @@ pub struct Sandbox<W: World> {
     exports: W::Exports,
     store: Store<State>,
     limits: Limits,
+    /// What makes it take turns, and ends it in time, lives as long as it does, also where
+    /// the engine's last owner is gone.
+    _ticker: Arc<Ticker>,
     _runs: Runs,
     permit: Permit,
 }
@@ -69,6 +73,7 @@ impl<W: World> Sandbox<W> {
                 exports,
                 store,
                 limits,
+                _ticker: component.engine().ticker(),
                 _runs: permit.meter().runs(began),
                 permit,
             }),

@@ -16,7 +16,7 @@ use crate::meter::Meter;
 use config::{Calls, Layout};
 pub(crate) use config::{MEMORIES_PER_COMPONENT, TABLES_PER_COMPONENT};
 pub use ticker::TICK;
-use ticker::Ticker;
+pub(crate) use ticker::Ticker;
 
 /// Address space that the least of sandboxes take, with the component compiled anew: of
 /// 586 MiB, where this much is theirs, 30 of them had enough; of 488 they had not.
@@ -199,6 +199,11 @@ impl Engine {
     /// How many tables all sandboxes can have together.
     pub(crate) fn table_slots(&self) -> u32 {
         config::table_slots(self.sandboxes)
+    }
+
+    /// What has sandboxes take turns.
+    pub(crate) fn ticker(&self) -> Arc<Ticker> {
+        Arc::clone(&self.ticker)
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {

@@ -18,7 +18,7 @@ use wasmtime::EngineWeak;
 /// pages were there, and at 9 s on a busy machine where the kernel had to find them.
 pub const TICK: Duration = Duration::from_millis(1);
 
-pub(super) struct Ticker {
+pub(crate) struct Ticker {
     engines: Arc<Mutex<Vec<EngineWeak>>>,
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
