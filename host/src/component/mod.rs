@@ -28,10 +28,10 @@ use crate::limits::Limit;
 use crate::limits::PROGRAM_BYTES;
 
 /// Memory that the compiler takes for each byte of a component's functions: with two
-/// processors, containers with so much for 0.37 and 0.87 MB of them, and what the program
-/// keeps, were large enough.
+/// processors and 0.87 MB of them, a container with three quarters of it, and what the
+/// program keeps, was now and then too small.
 #[cfg(feature = "compiler")]
-const COMPILER_BYTES: u64 = 48;
+const COMPILER_BYTES: u64 = 64;
 
 pub use digest::Digest;
 pub use grants::{Dir, Grants};
