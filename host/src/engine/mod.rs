@@ -125,7 +125,9 @@ impl Engine {
         Ok(Self {
             inner,
             stack_bytes,
-            limits: limits.clone(),
+            limits: limits
+                .clone()
+                .with(Limit::Connections, machine.connections(limits)),
             layout,
             sandboxes,
             #[cfg(feature = "compiler")]
@@ -160,7 +162,7 @@ impl Engine {
         })
     }
 
-    /// The limits that the engine was made with.
+    /// The limits that the engine was made with, those of the machine among them.
     pub fn limits(&self) -> &Limits {
         &self.limits
     }

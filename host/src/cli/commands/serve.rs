@@ -11,7 +11,6 @@ use cocoon::http::access::Access;
 use cocoon::http::server::{End, serve};
 use cocoon::http::{Service, app};
 use cocoon::limits::Limit;
-use cocoon::machine::Machine;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -64,10 +63,7 @@ impl Serve {
         };
         // Before anybody is told that it serves.
         let mut signals = Signals::listen()?;
-        let limits = &self.limits.limits;
-        let connections = Machine::detect().connections(limits);
-        let limits = limits.clone().with(Limit::Connections, connections);
-        let engine = engine(&limits, u64::MAX)?;
+        let engine = engine(&self.limits.limits, u64::MAX)?;
         let component = self.component.as_ref();
         let source = self
             .registries
