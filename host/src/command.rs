@@ -13,8 +13,8 @@ use crate::channel::{Output, Sender};
 use crate::component::{Component, ComponentError, Grants};
 use crate::deadline::Deadline;
 use crate::error::RunError;
-use crate::limits::Limit;
-use crate::pool::Pool;
+use crate::limits::{Limit, Limits};
+use crate::pool::{Need, Pool};
 use crate::sandbox::Sandbox;
 
 crate::world!(
@@ -93,6 +93,14 @@ pub async fn run(
     ran
 }
 
+/// What each program may take of the host's memory under `limits`.
+pub fn need(limits: &Limits) -> Need {
+    Need {
+        cap_bytes: limits.get(Limit::SandboxMemory),
+        buffer_bytes: limits.program_buffer_bytes(),
+    }
+}
+
 async fn run_with(
     pool: &Pool,
     component: &Component<Program>,
@@ -102,7 +110,7 @@ async fn run_with(
     output: &Sender<(Stream, Bytes)>,
 ) -> Result<Exit, ProgramError> {
     let limits = pool.limits();
-    let permit = pool.admit(limits.get(Limit::SandboxMemory), deadline).await;
+    let permit = pool.admit(need(limits), deadline).await;
     let permit = permit.map_err(|error| match error {
         // Unlike a number, a program says nothing of what it needs.
         RunError::TooLarge {
@@ -125,7 +133,7 @@ async fn run_with(
         .stdin(MemoryInputPipe::new(start.input))
         .stderr(stdout.sibling(Stream::Err))
         .stdout(stdout);
-    grants.apply(&mut wasi)?;
+    grants.apply(&mut wasi, limits);
     let mut sandbox = Sandbox::new(component, permit, Some(wasi.build())).await?;
     let running =
         sandbox.run(

@@ -24,6 +24,7 @@
 //! # }
 //! ```
 
+mod blocking;
 pub mod channel;
 pub mod command;
 pub mod component;

@@ -33,6 +33,18 @@ pub enum Limit {
     CompileTime,
     /// Pulling a component from a registry.
     PullTime,
+    /// Bytes that one call of a sandbox may hand to the host.
+    HostCall,
+    /// Files that one sandbox may have open.
+    Files,
+    /// Objects of the host that one sandbox may hold: files, streams, sockets, timers.
+    Resources,
+    /// Elements of one table of a sandbox.
+    TableElements,
+    /// Threads that one sandbox may occupy with calls that block.
+    SandboxThreads,
+    /// Threads that the kernel has not given back from calls of jobs that are over.
+    StuckThreads,
     /// Time in which a reader takes no byte, or a client sends none.
     Stall,
     /// Connections that are open at once.
@@ -80,6 +92,8 @@ pub struct Spec {
 /// Sandboxes of jobs that promise no more than this are admitted without a wait
 /// for the memory budget, so that small jobs are never stuck behind large ones.
 pub const SMALL_JOB_BYTES: u64 = 1 << 20;
+/// What is set aside for every sandbox: the memory of a small job, and its buffers.
+pub const PLACE_BYTES: u64 = SMALL_JOB_BYTES + BUFFER_BYTES;
 /// Tables of a sandbox that do not count as its memory: 2,048 functions, several
 /// times what the toolchains make for a component of a few hundred KiB.
 pub const TABLES_FREE_BYTES: u64 = 16 << 10;
@@ -89,8 +103,27 @@ pub const REPLY_BYTES: u64 = 64 << 10;
 pub const CHUNK_BYTES: usize = 64 << 10;
 /// How many values a channel holds before its writer has to wait.
 pub const CHANNEL_ITEMS: usize = 8;
-/// Objects of the host that one sandbox may hold: open files, sockets, streams.
-pub const HOST_OBJECTS: usize = 1024;
+/// Objects of the host that one sandbox may hold by default.
+const RESOURCES: u64 = 4096;
+/// Bytes that the host sets aside for all buffers of one sandbox, beside its memory cap:
+/// a channel of [`CHANNEL_ITEMS`] chunks, the chunks that its two ends have in hand, and
+/// what calls of the contract carry.
+pub const BUFFER_BYTES: u64 = 1 << 20;
+/// Bytes that a channel of chunks holds at the most.
+pub const CHANNEL_BYTES: u64 = (CHANNEL_ITEMS * CHUNK_BYTES) as u64;
+/// Bytes that the files and sockets of one sandbox have on their way, all together.
+pub const STREAM_BYTES: usize = 192 << 10;
+/// Bytes that each of them may have on its way, also where [`STREAM_BYTES`] are used up.
+pub const STREAM_BYTES_MIN: usize = 128;
+/// Folders whose entries one sandbox may be reading at once.
+pub const LISTINGS: usize = 32;
+/// Bytes of entries that are read from a folder at once.
+pub const LISTING_BYTES: usize = 2 << 10;
+/// How long a sandbox waits for a thread where [`Limit::StuckThreads`] is reached.
+pub const STUCK_PATIENCE_MS: u64 = 1000;
+/// Instance data of a component (functions, globals, tables as the engine keeps them) that
+/// does not count as memory of its sandbox.
+pub const INSTANCE_FREE_BYTES: u64 = 256 << 10;
 /// The most that is repeated of what a component, or another program, says of an error.
 pub const ERROR_CHARS: usize = 1000;
 /// Costs of requests that are remembered.
@@ -136,7 +169,7 @@ const TIME_MS_MAX: u64 = 1 << 42;
 
 impl Limit {
     /// Every limit, in the order of `--help`.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 25] = [
         Self::SandboxMemory,
         Self::TotalMemory,
         Self::Deadline,
@@ -148,6 +181,12 @@ impl Limit {
         Self::ComponentSize,
         Self::CompileTime,
         Self::PullTime,
+        Self::HostCall,
+        Self::Files,
+        Self::Resources,
+        Self::TableElements,
+        Self::SandboxThreads,
+        Self::StuckThreads,
         Self::Stall,
         Self::Connections,
         Self::Idle,
@@ -159,7 +198,7 @@ impl Limit {
     ];
 
     /// Those of every command.
-    pub const OF_JOBS: &'static [Self] = Self::ALL.split_at(11).0;
+    pub const OF_JOBS: &'static [Self] = Self::ALL.split_at(17).0;
 
     /// This limit's row of the table.
     #[expect(clippy::too_many_lines, reason = "it is a table")]
@@ -241,6 +280,48 @@ impl Limit {
                 env: "COCOON_PULL_TIME",
                 unit: Unit::Milliseconds,
                 help: "Time to pull a component from a registry",
+            },
+            Self::HostCall => &Spec {
+                name: "data of one host call",
+                flag: "host-call",
+                env: "COCOON_HOST_CALL",
+                unit: Unit::Bytes,
+                help: "Bytes of arguments that a sandbox may pass to the host in one call",
+            },
+            Self::Files => &Spec {
+                name: "open files of one sandbox",
+                flag: "files",
+                env: "COCOON_FILES",
+                unit: Unit::Things,
+                help: "Files and folders that one sandbox may have open; opening another fails inside",
+            },
+            Self::Resources => &Spec {
+                name: "host resources of one sandbox",
+                flag: "resources",
+                env: "COCOON_RESOURCES",
+                unit: Unit::Things,
+                help: "Objects of the host that one sandbox may hold: files, streams, sockets, timers",
+            },
+            Self::TableElements => &Spec {
+                name: "elements of one table",
+                flag: "table-elements",
+                env: "COCOON_TABLE_ELEMENTS",
+                unit: Unit::Things,
+                help: "Elements that a table of a sandbox may grow to; a component whose tables start larger runs with memory allocated on demand",
+            },
+            Self::SandboxThreads => &Spec {
+                name: "threads of one sandbox",
+                flag: "sandbox-threads",
+                env: "COCOON_SANDBOX_THREADS",
+                unit: Unit::Things,
+                help: "Threads that one sandbox may occupy with calls that block: files and name look-up",
+            },
+            Self::StuckThreads => &Spec {
+                name: "stuck threads",
+                flag: "stuck-threads",
+                env: "COCOON_STUCK_THREADS",
+                unit: Unit::Things,
+                help: "Threads that jobs which are over may leave behind in calls that the kernel does not finish",
             },
             Self::Stall => &Spec {
                 name: "stall",
@@ -361,6 +442,12 @@ impl Limit {
             Self::Stack => (64 * KIB, 64 * MIB),
             Self::Sandboxes | Self::Connections | Self::ListItems => (1, 1_000_000),
             Self::Queue => (0, 100_000_000),
+            Self::HostCall => (64 * KIB, 128 * MIB),
+            Self::Files => (1, 100_000),
+            Self::Resources => (64, 1_000_000),
+            Self::TableElements => (1000, 100_000_000),
+            Self::SandboxThreads => (1, 64),
+            Self::StuckThreads => (1, 100_000),
             Self::ComponentSize => (1, GIB),
         }
     }
@@ -391,6 +478,12 @@ impl Limits {
         64 * MIB,
         60 * 1000,
         60 * 1000,
+        512 * KIB,
+        1024,
+        RESOURCES,
+        1_000_000,
+        4,
+        1000,
         TIME_MS_MAX,
         16_384,
         30 * 1000,
@@ -423,6 +516,26 @@ impl Limits {
         self.0[limit as usize] = value;
         self
     }
+}
+
+impl Limits {
+    /// Bytes that the host sets aside for all buffers of one program, beside its memory
+    /// cap: the channel of its outputs, what the ends of that have in hand, a line of each
+    /// output on its way to the terminal, its streams, its listings and one host call.
+    pub const fn program_buffer_bytes(&self) -> u64 {
+        const IN_HAND: usize = 4 * CHUNK_BYTES;
+        // An entry in memory takes up to twice what it takes in the kernel's buffer.
+        const LISTED: usize = LISTINGS * LISTING_BYTES * 2;
+        CHANNEL_BYTES
+            + (IN_HAND + STREAM_BYTES + LISTED) as u64
+            + self.get(Limit::Resources) * STREAM_BYTES_MIN as u64
+            + self.get(Limit::HostCall)
+    }
+}
+
+/// The value of a limit that counts things, as a size.
+pub(crate) fn things(limits: &Limits, limit: Limit) -> usize {
+    usize::try_from(limits.get(limit)).unwrap_or(usize::MAX)
 }
 
 impl Default for Limits {

@@ -9,13 +9,15 @@ use std::path::{Path, PathBuf};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::limits::{
-    LINEAR_MEMORY_BYTES, Limit, Limits, PROGRAM_BYTES, SMALL_JOB_BYTES, TOTAL_MEMORY_PERCENT,
+    LINEAR_MEMORY_BYTES, Limit, Limits, PLACE_BYTES, PROGRAM_BYTES, TOTAL_MEMORY_PERCENT,
 };
 
 /// Mappings that a suspended sandbox holds. Four were counted: its linear memory
 /// before, in and after the memory image, and its stack. A fifth is kept back
 /// for components with another layout.
 const MAPPINGS_PER_SANDBOX: u64 = 5;
+/// Mappings of one linear memory among them, which a component may have several of.
+pub(crate) const MAPPINGS_PER_MEMORY: u64 = 4;
 /// Mappings kept back for the program itself: threads, code, buffers.
 const MAPPINGS_RESERVED: u64 = 2048;
 /// Memory of the program itself that a connection takes while it reads a listing: 187 KB
@@ -29,7 +31,7 @@ const MAPPINGS_DEFAULT: u64 = 65_530;
 const ADDRESS_SPACE_BYTES: u64 = 1 << 46;
 /// Address space of one pooled sandbox: its linear memory's reservation and
 /// guard, its tables and its stack.
-const ADDRESS_SPACE_PER_SANDBOX: u64 = LINEAR_MEMORY_BYTES + (64 << 20);
+pub(crate) const ADDRESS_SPACE_PER_SANDBOX: u64 = LINEAR_MEMORY_BYTES + (64 << 20);
 
 /// What one process can have on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,12 +82,17 @@ impl Machine {
 
     /// How many sandboxes can exist at once: as many as `limits` say, or fewer
     /// where mappings or memory allow fewer: a quarter of the memory is kept for
-    /// jobs that are larger than [`SMALL_JOB_BYTES`]. 0 where not even one fits.
+    /// jobs that need more than [`PLACE_BYTES`]. 0 where not even one fits.
     pub fn sandboxes(&self, limits: &Limits) -> u64 {
         limits
             .get(Limit::Sandboxes)
-            .min(self.mappings_free.saturating_sub(MAPPINGS_RESERVED) / MAPPINGS_PER_SANDBOX)
-            .min(self.total_memory_bytes(limits) / 4 * 3 / SMALL_JOB_BYTES)
+            .min(self.sandbox_mappings() / MAPPINGS_PER_SANDBOX)
+            .min(self.total_memory_bytes(limits) / 4 * 3 / PLACE_BYTES)
+    }
+
+    /// Mappings that all sandboxes may have together.
+    pub(crate) const fn sandbox_mappings(&self) -> u64 {
+        self.mappings_free.saturating_sub(MAPPINGS_RESERVED)
     }
 
     /// How many connections a service may have open at once: as many as `limits` say, or
@@ -200,7 +207,7 @@ mod tests {
         assert_eq!(MACHINE.sandboxes(&Limits::COMMANDS), 1000);
         assert_eq!(
             MACHINE.sandboxes(&many),
-            MACHINE.total_memory_bytes(&many) / 4 * 3 / SMALL_JOB_BYTES
+            MACHINE.total_memory_bytes(&many) / 4 * 3 / PLACE_BYTES
         );
         let few = Machine {
             mappings_free: 2548,

@@ -18,7 +18,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
 use crate::error::RunError;
-use crate::limits::{Limit, SMALL_JOB_BYTES};
+use crate::limits::{Limit, PLACE_BYTES};
 use crate::tally::{Tally, Times};
 
 /// Counts and times what an engine's jobs do. Cheap to clone.
@@ -92,7 +92,7 @@ impl Meter {
     /// What the memory of all sandboxes may come to now.
     pub fn memory_bytes(&self) -> u64 {
         let large_bytes = unsigned(self.0.large_memory_bytes.get());
-        large_bytes + self.sandboxes_live() * SMALL_JOB_BYTES
+        large_bytes + self.sandboxes_live() * PLACE_BYTES
     }
 
     /// Jobs that were refused or stopped by `limit`.
@@ -225,7 +225,7 @@ mod tests {
         let large = meter.held(4 << 20);
         let queued = meter.queued();
         assert_eq!(meter.sandboxes_live(), 2);
-        assert_eq!(meter.memory_bytes(), (4 << 20) + 2 * SMALL_JOB_BYTES);
+        assert_eq!(meter.memory_bytes(), (4 << 20) + 2 * PLACE_BYTES);
         assert_eq!(meter.queue_length(), 1);
         drop((small, large, queued));
         assert_eq!(meter.sandboxes_live(), 0);

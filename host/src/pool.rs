@@ -3,8 +3,9 @@
 //! A pool lives as long as its engine. A [`Permit`] is one sandbox's place in
 //! it and gives the place back when it is dropped. Memory is admitted in two
 //! lanes, so that small jobs never stand behind large ones: every sandbox comes
-//! with [`SMALL_JOB_BYTES`], and jobs that need more wait for the rest of the
-//! budget. The sum of all caps never exceeds the budget.
+//! with [`PLACE_BYTES`], for a small job's memory and its buffers, and jobs that need
+//! more wait for the rest of the budget. The sum of all caps and all buffers never
+//! exceeds the budget.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use tracing::field::Empty;
 use crate::deadline::Deadline;
 use crate::engine::Engine;
 use crate::error::RunError;
-use crate::limits::{Limit, Limits, SMALL_JOB_BYTES};
+use crate::limits::{BUFFER_BYTES, Limit, Limits, PLACE_BYTES, SMALL_JOB_BYTES};
 use crate::meter::{Held, Meter};
 use crate::span::failed;
 
@@ -36,6 +37,39 @@ struct Lanes {
     total_memory_bytes: u64,
     waiting: AtomicU64,
     meter: Meter,
+}
+
+/// What a sandbox may take of the host's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// The cap of its own memory.
+    pub cap_bytes: u64,
+    /// What the host may hold for it in buffers.
+    pub buffer_bytes: u64,
+}
+
+impl Need {
+    /// A sandbox with one channel and no host calls but the contract's.
+    pub const fn of_memory(cap_bytes: u64) -> Self {
+        Self {
+            cap_bytes,
+            buffer_bytes: BUFFER_BYTES,
+        }
+    }
+
+    /// Bytes that it takes of the budget beside [`PLACE_BYTES`]. A large job's own memory is
+    /// admitted whole, so that its buffers may have all of its place.
+    const fn large_bytes(self) -> u64 {
+        let Self {
+            cap_bytes,
+            buffer_bytes,
+        } = self;
+        if cap_bytes <= SMALL_JOB_BYTES && buffer_bytes <= BUFFER_BYTES {
+            0
+        } else {
+            cap_bytes.saturating_add(buffer_bytes.saturating_sub(PLACE_BYTES))
+        }
+    }
 }
 
 /// A sandbox's place in the pool: its memory cap and its deadline.
@@ -68,7 +102,7 @@ impl Pool {
     /// A pool for `sandboxes` places (the engine's number, or fewer where a
     /// component needs more of its slots).
     pub fn new(engine: &Engine, sandboxes: u32) -> Self {
-        let small_bytes = u64::from(engine.sandboxes()) * SMALL_JOB_BYTES;
+        let small_bytes = u64::from(engine.sandboxes()) * PLACE_BYTES;
         let large_pages_max = engine.total_memory_bytes().saturating_sub(small_bytes) / PAGE_BYTES;
         let permits = |count: u64| {
             Arc::new(Semaphore::new(
@@ -116,41 +150,36 @@ impl Pool {
         self.0.waiting.load(Ordering::Relaxed) >= self.0.limits.get(Limit::Queue)
     }
 
-    /// How many sandboxes of `cap_bytes` find memory at once.
-    pub fn places(&self, cap_bytes: u64) -> u64 {
-        if cap_bytes > SMALL_JOB_BYTES {
-            self.0.large_pages_max / cap_bytes.div_ceil(PAGE_BYTES)
-        } else {
-            u64::MAX
+    /// How many sandboxes that `need` so much find memory at once.
+    pub fn places(&self, need: Need) -> u64 {
+        match need.large_bytes() {
+            0 => u64::MAX,
+            bytes => self.0.large_pages_max / bytes.div_ceil(PAGE_BYTES),
         }
     }
 
-    /// Waits for a place for a sandbox whose memory is capped at `cap_bytes`.
+    /// Waits for a place for a sandbox that `needs` so much.
     ///
     /// # Errors
     ///
     /// [`RunError::TooLarge`] where no sandbox may ever have so much,
     /// [`RunError::Busy`] where the queue is full, [`RunError::Stopped`] where
     /// the deadline passes in the queue.
-    pub async fn admit(&self, cap_bytes: u64, deadline: &Deadline) -> Result<Permit, RunError> {
-        let span = queue_span(1, cap_bytes);
-        let admitted = self.admit_one(cap_bytes, deadline).await;
+    pub async fn admit(&self, need: Need, deadline: &Deadline) -> Result<Permit, RunError> {
+        let span = queue_span(1, need.cap_bytes);
+        let admitted = self.admit_one(need, deadline).await;
         admitted.inspect_err(|error| failed(&span, error))
     }
 
-    async fn admit_one(&self, cap_bytes: u64, deadline: &Deadline) -> Result<Permit, RunError> {
-        // Memory first: who waits for it must not hold a sandbox's place.
-        let memory = if cap_bytes > SMALL_JOB_BYTES {
-            Some(
-                self.take(&self.0.large_pages, self.large_pages(cap_bytes)?, deadline)
-                    .await?,
-            )
-        } else {
-            None
+    async fn admit_one(&self, need: Need, deadline: &Deadline) -> Result<Permit, RunError> {
+        // Memory first: a job that waits for it must not hold a sandbox's place.
+        let memory = match self.large_pages(need)? {
+            0 => None,
+            pages => Some(self.take(&self.0.large_pages, pages, deadline).await?),
         };
         let sandbox = self.take(&self.0.sandboxes, 1, deadline).await?;
         Ok(Permit {
-            cap_bytes,
+            cap_bytes: need.cap_bytes,
             deadline: deadline.clone(),
             held: self.0.held(memory.as_ref()),
             _sandbox: sandbox,
@@ -158,8 +187,8 @@ impl Pool {
         })
     }
 
-    /// Waits for places for sandboxes that are needed at once, each capped at its
-    /// share of `caps_bytes`.
+    /// Waits for places for sandboxes that are needed at once, each with its share of
+    /// `needs`.
     ///
     /// All of their memory is taken in one go, and then all of their places, so
     /// that two that wait never hold halves of what both need.
@@ -169,29 +198,27 @@ impl Pool {
     /// As [`Pool::admit`], of the whole as of each.
     pub async fn admit_all(
         &self,
-        caps_bytes: &[u64],
+        needs: &[Need],
         deadline: &Deadline,
     ) -> Result<Vec<Permit>, RunError> {
-        let span = queue_span(caps_bytes.len(), caps_bytes.iter().sum());
-        let admitted = self.admit_many(caps_bytes, deadline).await;
+        let caps_bytes = needs.iter().map(|need| need.cap_bytes);
+        let span = queue_span(needs.len(), caps_bytes.sum());
+        let admitted = self.admit_many(needs, deadline).await;
         admitted.inspect_err(|error| failed(&span, error))
     }
 
     async fn admit_many(
         &self,
-        caps_bytes: &[u64],
+        needs: &[Need],
         deadline: &Deadline,
     ) -> Result<Vec<Permit>, RunError> {
-        let pages: Vec<_> = caps_bytes
+        let pages: Vec<_> = needs
             .iter()
-            .map(|&cap_bytes| match cap_bytes {
-                ..=SMALL_JOB_BYTES => Ok(0),
-                _ => self.large_pages(cap_bytes),
-            })
+            .map(|&need| self.large_pages(need))
             .collect::<Result<_, _>>()?;
         let all_pages: u64 = pages.iter().copied().map(u64::from).sum();
         let all_pages = self.few_pages(all_pages, all_pages.saturating_mul(PAGE_BYTES))?;
-        let count = u32::try_from(caps_bytes.len()).unwrap_or(u32::MAX);
+        let count = u32::try_from(needs.len()).unwrap_or(u32::MAX);
         if count > self.0.sandboxes_max {
             return Err(RunError::TooLarge {
                 limit: Limit::Sandboxes,
@@ -209,16 +236,16 @@ impl Pool {
             lane.split(usize::try_from(count).unwrap_or(usize::MAX))
                 .unwrap_or_else(|| unreachable!("the shares are what was taken"))
         };
-        Ok(caps_bytes
+        Ok(needs
             .iter()
             .zip(pages)
-            .map(|(&cap_bytes, pages)| {
+            .map(|(need, pages)| {
                 let memory = match (&mut memory, pages) {
                     (_, 0) | (None, _) => None,
                     (Some(memory), pages) => Some(share(memory, pages)),
                 };
                 Permit {
-                    cap_bytes,
+                    cap_bytes: need.cap_bytes,
                     deadline: deadline.clone(),
                     held: self.0.held(memory.as_ref()),
                     _sandbox: share(&mut sandboxes, 1),
@@ -228,18 +255,18 @@ impl Pool {
             .collect())
     }
 
-    /// The pages that a job of `cap_bytes` takes from the large lane.
-    fn large_pages(&self, cap_bytes: u64) -> Result<u32, RunError> {
-        let one_bytes = self.0.limits.get(Limit::SandboxMemory);
-        if cap_bytes > one_bytes {
+    /// The pages that a job takes from the large lane, 0 for a small one.
+    fn large_pages(&self, need: Need) -> Result<u32, RunError> {
+        let (one_bytes, bytes) = (self.0.limits.get(Limit::SandboxMemory), need.large_bytes());
+        if bytes > 0 && need.cap_bytes > one_bytes {
             return Err(RunError::TooLarge {
                 limit: Limit::SandboxMemory,
                 value: one_bytes,
-                needed: cap_bytes,
+                needed: need.cap_bytes,
                 needs: "of memory".into(),
             });
         }
-        self.few_pages(cap_bytes.div_ceil(PAGE_BYTES), cap_bytes)
+        self.few_pages(bytes.div_ceil(PAGE_BYTES), bytes)
     }
 
     /// `pages` if the large lane ever has so many; they are told as

@@ -11,14 +11,15 @@ use std::time::Instant;
 
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
+use wasmtime::component::ResourceTableError;
 use wasmtime::{Store, Trap, UpdateDeadline};
 use wasmtime_wasi::WasiCtx;
 
-use crate::component::{Component, State, World};
+use crate::component::{Component, MemoryCap, State, World};
 use crate::deadline::Deadline;
 use crate::engine::{Ticker, one_line};
 use crate::error::RunError;
-use crate::limits::{Limit, Limits};
+use crate::limits::{Limit, Limits, things};
 use crate::meter::{Meter, Runs};
 use crate::pool::Permit;
 use crate::span::failed;
@@ -58,8 +59,16 @@ impl<W: World> Sandbox<W> {
             error.type = Empty,
             otel.status_description = Empty,
         );
-        let state = State::new(permit.cap_bytes(), wasi, span);
+        let memory = component.memory_cap(permit.cap_bytes());
+        if memory.is_exceeded() {
+            // Its instances alone take more than that.
+            let error = over_memory(&memory, &limits);
+            failed(&span, &error);
+            return Err(error);
+        }
+        let state = State::new(memory, component.engine(), component.folders(), wasi, span);
         let mut store = Store::new(component.engine().wasmtime(), state);
+        store.set_hostcall_fuel(things(&limits, Limit::HostCall));
         store.limiter(|state| &mut state.memory);
         let deadline = permit.deadline().clone();
         store.epoch_deadline_callback(move |_| Ok(take_turns(&deadline)));
@@ -155,6 +164,13 @@ fn take_turns(deadline: &Deadline) -> UpdateDeadline {
     }
 }
 
+/// How Wasmtime names its bounds on what one call carries: arguments, and random bytes. The
+/// errors have no public type.
+const HOST_CALL_EXHAUSTED: [&str; 2] = [
+    "fuel allocated for hostcalls has been exhausted",
+    "requested len ",
+];
+
 const fn stopped(limit: Limit, value: u64) -> RunError {
     RunError::Stopped { limit, value }
 }
@@ -170,20 +186,37 @@ fn explain(
     if let Some(known) = error.downcast_ref::<RunError>() {
         return known.clone();
     }
+    if let Some(ResourceTableError::Full) = error.downcast_ref() {
+        return stopped(Limit::Resources, limits.get(Limit::Resources));
+    }
+    let cause = error.root_cause().to_string();
+    if HOST_CALL_EXHAUSTED.iter().any(|text| cause.contains(text)) {
+        return stopped(Limit::HostCall, limits.get(Limit::HostCall));
+    }
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => deadline.error(),
         Some(Trap::StackOverflow) => stopped(Limit::Stack, limits.get(Limit::Stack)),
         // Programs end so when they cannot get memory. Without a trap it is the
         // initial memory that was refused.
-        Some(Trap::UnreachableCodeReached) | None if memory.refused => {
-            match limits.get(Limit::SandboxMemory) {
-                value if value == memory.cap_bytes => stopped(Limit::SandboxMemory, value),
-                _ => RunError::OverPromise {
-                    promised_bytes: memory.cap_bytes,
-                },
+        Some(Trap::UnreachableCodeReached) | None if memory.refused.is_some() => {
+            match memory.refused {
+                Some(Limit::TableElements) => {
+                    stopped(Limit::TableElements, limits.get(Limit::TableElements))
+                }
+                _ => over_memory(memory, limits),
             }
         }
         Some(trap) => RunError::Trapped(trap.to_string()),
         None => RunError::Trapped(one_line(error)),
+    }
+}
+
+/// What becomes of a sandbox that needs more memory than its cap.
+fn over_memory(memory: &MemoryCap, limits: &Limits) -> RunError {
+    match limits.get(Limit::SandboxMemory) {
+        value if value == memory.cap_bytes => stopped(Limit::SandboxMemory, value),
+        _ => RunError::OverPromise {
+            promised_bytes: memory.cap_bytes,
+        },
     }
 }

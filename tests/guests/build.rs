@@ -38,6 +38,7 @@ fn build() -> Result<(), Box<dyn Error>> {
         "build.rs",
         "components",
         "src/hostile.rs",
+        "src/file_system.rs",
         "../../wit",
         "../../.cargo/config.toml",
     ] {

@@ -7,7 +7,7 @@ use crate::harness::{assert_fails, printed, run};
 
 /// A component whose core module has `fields`, and which exports
 /// `wasi:cli/run` by its function `run`.
-fn program(fields: &str) -> Vec<u8> {
+pub(crate) fn program(fields: &str) -> Vec<u8> {
     let text = format!(
         r#"(component
             (core module $module {fields})
@@ -19,7 +19,8 @@ fn program(fields: &str) -> Vec<u8> {
     wat::parse_str(text).expect("a component")
 }
 
-const CONTENT: &str = r#"(func (export "run") (result i32) i32.const 0)"#;
+/// A program that does nothing.
+pub(crate) const CONTENT: &str = r#"(func (export "run") (result i32) i32.const 0)"#;
 
 /// What `command` says of a file with `bytes` in it, which must fail.
 fn refusal(command: &[&str], bytes: &[u8], words: &[&str]) {
@@ -137,33 +138,23 @@ fn an_import_that_nobody_gives_is_named() {
 
 #[test]
 fn what_a_component_needs_is_bounded() {
-    let many = |module: &str, count: usize| {
-        let instances = "(core instance (instantiate $m))".repeat(count);
-        wat::parse_str(format!("(component (core module $m {module}) {instances})"))
-            .expect("a component")
-    };
-    refusal(&["exec"], &many("(memory 1)", 5), &["memories", "5", "4"]);
-    refusal(
-        &["exec"],
-        &many("(table 1 funcref)", 17),
-        &["tables", "17", "16"],
-    );
-    refusal(&["exec"], &many("", 65), &["65", "64"]);
-    refusal(
-        &["exec"],
-        &program(&("(memory 1)".repeat(2) + CONTENT)),
-        &["memor", "2"],
-    );
     // 300 MiB from the start, where a sandbox has 256 MiB.
     refusal(
         &["exec"],
         &program(&format!("(memory 4800) {CONTENT}")),
         &["memory of one sandbox", "256 MiB"],
     );
+    // Of eight bytes each.
     refusal(
         &["exec"],
-        &program(&format!("(table 10000000 funcref) {CONTENT}")),
-        &["table"],
+        &program(&format!("(table 100000000 funcref) {CONTENT}")),
+        &["memory of one sandbox", "256 MiB"],
+    );
+    // Each below the cap, and together above it.
+    refusal(
+        &["exec"],
+        &program(&format!("{} {CONTENT}", "(memory 1000)".repeat(5))),
+        &["memory of one sandbox", "256 MiB"],
     );
 }
 

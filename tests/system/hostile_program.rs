@@ -12,18 +12,18 @@ use cocoon_test_guests::HOSTILE_PROGRAM;
 
 use crate::harness::{FEW, SOON_MS, engine, file, soon};
 
-const SMALL: Limits = FEW
+pub(crate) const SMALL: Limits = FEW
     .with(Limit::SandboxMemory, 16 << 20)
     .with(Limit::Output, 1 << 20);
 
-struct Bench {
+pub(crate) struct Bench {
     pool: Pool,
     component: Component<Program>,
     grants: Grants,
 }
 
 impl Bench {
-    async fn new(limits: &Limits, grants: Grants) -> Self {
+    pub(crate) async fn new(limits: &Limits, grants: Grants) -> Self {
         let engine = engine(limits);
         let component = Component::load(&engine, &file(HOSTILE_PROGRAM), &grants)
             .await
@@ -36,7 +36,7 @@ impl Bench {
     }
 
     /// Runs the program; gives what it wrote, how that ended, and how it ended.
-    async fn run(
+    pub(crate) async fn run(
         &self,
         argument: &str,
     ) -> (Vec<u8>, Result<(), RunError>, Result<Exit, ProgramError>) {
@@ -85,7 +85,7 @@ impl Bench {
         .await
     }
 
-    async fn stopped(&self, argument: &str, limit: Limit) {
+    pub(crate) async fn stopped(&self, argument: &str, limit: Limit) {
         let value = self.pool.limits().get(limit);
         let expected = RunError::Stopped { limit, value };
         let (_, seen, ran) = self.run(argument).await;

@@ -103,6 +103,9 @@ impl<T: Copy + Send + Sync + 'static> OutputStream for Stream<T> {
         if bytes.is_empty() {
             return Ok(());
         }
+        if bytes.len() > CHUNK_BYTES {
+            return Err(StreamError::trap("wrote more than `check-write` permitted"));
+        }
         let output = &self.output;
         let count = bytes.len() as u64;
         let taken = output
@@ -115,7 +118,7 @@ impl<T: Copy + Send + Sync + 'static> OutputStream for Stream<T> {
             return Err(StreamError::Trap(RunError::Stopped { limit, value }.into()));
         }
         let Some(room) = self.room.take() else {
-            return Err(StreamError::trap("wrote more than `check-write` allowed"));
+            return Err(StreamError::trap("wrote more than `check-write` permitted"));
         };
         room.send((output.tag, bytes));
         Ok(())

@@ -12,15 +12,18 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, HasData, Linker, ResourceTable};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView as _};
-use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView as _};
 use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, io, random, sockets};
 use wasmtime_wasi::random::WasiRandom;
 use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView as _};
-use wasmtime_wasi::{FsPerms, WasiCtxBuilder, WasiView as _};
+use wasmtime_wasi::{WasiCtxBuilder, WasiView as _};
 
 use super::ComponentError;
+use super::files::{Files, HasFiles};
+use super::lookup::{HasLookups, Lookups};
 use super::state::State;
+use super::streams::{HasStreams, Streams};
 use crate::error::RunError;
+use crate::limits::{Limit, Limits};
 
 /// The version under which the WASI bindings stand in the linker.
 const WASI: &str = "0.2.12";
@@ -136,8 +139,8 @@ impl Grants {
             link_cli(linker)?;
         }
         if wants("wasi:filesystem/") {
-            filesystem::types::add_to_linker::<_, WasiFilesystem>(linker, State::filesystem)?;
-            filesystem::preopens::add_to_linker::<_, WasiFilesystem>(linker, State::filesystem)?;
+            filesystem::types::add_to_linker::<_, HasFiles>(linker, |state| Files(state))?;
+            filesystem::preopens::add_to_linker::<_, HasFiles>(linker, |state| Files(state))?;
         }
         // The types of the file system name those of the wall clock.
         if wants("wasi:clocks/") || wants("wasi:filesystem/") {
@@ -187,13 +190,11 @@ impl Grants {
         Ok(())
     }
 
-    /// Puts what is granted into the WASI state of one sandbox.
-    ///
-    /// # Errors
-    ///
-    /// Where a folder cannot be opened.
-    pub(crate) fn apply(&self, wasi: &mut WasiCtxBuilder) -> Result<(), ComponentError> {
+    /// Puts what is granted into the WASI state of one sandbox under `limits`. Its folders
+    /// are the component's.
+    pub(crate) fn apply(&self, wasi: &mut WasiCtxBuilder, limits: &Limits) {
         wasi.envs(&self.env);
+        wasi.max_random_size(limits.get(Limit::HostCall));
         wasi.insecure_random_seed(0);
         if self.randomness {
             wasi.insecure_random_seed(fresh_seed());
@@ -204,19 +205,6 @@ impl Grants {
                 .allow_udp(true)
                 .allow_ip_name_lookup(true);
         }
-        for dir in &self.dirs {
-            let permissions = if dir.writable {
-                FsPerms::ReadWrite
-            } else {
-                FsPerms::ReadOnly
-            };
-            wasi.preopened_dir(&dir.host, &dir.guest, permissions)
-                .map_err(|error| ComponentError::Dir {
-                    path: dir.host.clone(),
-                    reason: crate::engine::one_line(&error),
-                })?;
-        }
-        Ok(())
     }
 }
 
@@ -237,7 +225,7 @@ impl HasData for HasIo {
 fn link_io(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     io::error::add_to_linker::<_, HasIo>(linker, |state| state.ctx().table)?;
     io::poll::add_to_linker::<_, HasIo>(linker, |state| state.ctx().table)?;
-    io::streams::add_to_linker::<_, HasIo>(linker, |state| state.ctx().table)
+    io::streams::add_to_linker::<_, HasStreams>(linker, |state| Streams::of(state))
 }
 
 fn link_cli(linker: &mut Linker<State>) -> wasmtime::Result<()> {
@@ -257,7 +245,7 @@ fn link_sockets(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let options = sockets::network::LinkOptions::default();
     sockets::network::add_to_linker::<_, WasiSockets>(linker, &options, State::sockets)?;
     sockets::instance_network::add_to_linker::<_, WasiSockets>(linker, State::sockets)?;
-    sockets::ip_name_lookup::add_to_linker::<_, WasiSockets>(linker, State::sockets)?;
+    sockets::ip_name_lookup::add_to_linker::<_, HasLookups>(linker, |state| Lookups(state))?;
     sockets::tcp::add_to_linker::<_, WasiSockets>(linker, State::sockets)?;
     sockets::tcp_create_socket::add_to_linker::<_, WasiSockets>(linker, State::sockets)?;
     sockets::udp::add_to_linker::<_, WasiSockets>(linker, State::sockets)?;

@@ -55,7 +55,7 @@ pub enum Precompiled {
 ///
 /// Where it cannot be read, or is no component.
 pub async fn inspect(engine: &Engine, source: &Source) -> Result<Inspection, ComponentError> {
-    let compiled = compile(engine, source).await?;
+    let compiled = compile(engine, source).await?.compiled;
     let precompiled = match source {
         Source::File(_) | Source::Bytes(_) => Precompiled::None,
         Source::Bundled { code, .. } => match load_precompiled(engine, code) {

@@ -4,28 +4,33 @@
 //! memory image copy-on-write.
 
 mod digest;
+mod files;
+#[cfg(feature = "compiler")]
+mod footprint;
 mod grants;
 mod inspect;
 mod location;
+mod lookup;
 mod reference;
 #[cfg(feature = "registry")]
 mod registry;
 mod state;
+mod streams;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
 use flate2::read::GzDecoder;
-#[cfg(feature = "compiler")]
-use wasmparser::{Parser, Payload};
 use wasmtime::Store;
 use wasmtime::component::{Component as Compiled, InstancePre};
 
-use crate::engine::{Engine, MEMORIES_PER_COMPONENT, TABLES_PER_COMPONENT, one_line};
+use crate::engine::{Engine, one_line};
 use crate::limits::Limit;
 #[cfg(feature = "compiler")]
-use crate::limits::PROGRAM_BYTES;
+use crate::limits::{INSTANCE_FREE_BYTES, PROGRAM_BYTES};
+#[cfg(feature = "compiler")]
+use footprint::Footprint;
 
 /// Memory that the compiler takes for each byte of a component's functions: with two
 /// processors and 0.87 MB of them, a container with three quarters of it, and what the
@@ -34,12 +39,14 @@ use crate::limits::PROGRAM_BYTES;
 const COMPILER_BYTES: u64 = 64;
 
 pub use digest::Digest;
+pub(crate) use files::Folders;
 pub use grants::{Dir, Grants};
 pub use inspect::{Inspection, Interface, Precompiled, inspect};
 pub use location::{Location, Registries};
 pub use reference::{Reference, ReferenceError};
 #[cfg(feature = "registry")]
 pub use registry::RegistryError;
+pub(crate) use state::MemoryCap;
 pub use state::State;
 
 /// What a component is expected to export, and how to reach it: the bindings
@@ -204,16 +211,6 @@ pub enum ComponentError {
     /// It does not fit the world.
     #[error("the component does not fit: {0}")]
     Link(String),
-    /// It needs more than one sandbox has.
-    #[error("the component needs {needed} {what}, and one sandbox has at most {most}")]
-    Needs {
-        /// What it needs.
-        what: &'static str,
-        /// How many of it.
-        needed: u64,
-        /// How many there are.
-        most: u64,
-    },
     /// A granted folder cannot be opened.
     #[error("cannot grant {}: {reason}", .path.display())]
     Dir {
@@ -230,6 +227,18 @@ pub struct Component<W: World> {
     pre: W::Pre,
     sandboxes: u32,
     memory_image_bytes: u64,
+    instance_bytes: u64,
+    folders: Folders,
+}
+
+/// A component that is compiled, and the engine that has room for it.
+struct Loaded {
+    engine: Engine,
+    compiled: Compiled,
+    /// Instance data of one sandbox that counts as its memory.
+    instance_bytes: u64,
+    /// Linear memories of one sandbox beside those of its modules.
+    heaps: u32,
 }
 
 impl<W: World> Component<W> {
@@ -244,8 +253,10 @@ impl<W: World> Component<W> {
         source: &Source,
         grants: &Grants,
     ) -> Result<Self, ComponentError> {
-        let compiled = compile(engine, source).await?;
-        Self::link(engine, &compiled, grants)
+        let loaded = compile(engine, source).await?;
+        let patience = Duration::from_millis(engine.limits().get(Limit::CompileTime));
+        let folders = Folders::open(&grants.dirs, patience).await?;
+        Self::link(loaded, grants, folders)
     }
 
     /// A component that is granted nothing, of `code` that the build made, or `None`
@@ -253,7 +264,8 @@ impl<W: World> Component<W> {
     pub(crate) fn of_code(engine: &Engine, code: &'static [u8]) -> Option<Self> {
         let compiled = load_precompiled(engine, code);
         let linked = compiled.and_then(|compiled| {
-            let linked = Self::link(engine, &compiled, &Grants::default());
+            let loaded = Loaded::of_code(engine, compiled);
+            let linked = Self::link(loaded, &Grants::default(), Folders::default());
             linked.map_err(|error| error.to_string())
         });
         linked
@@ -261,19 +273,27 @@ impl<W: World> Component<W> {
             .ok()
     }
 
-    fn link(engine: &Engine, compiled: &Compiled, grants: &Grants) -> Result<Self, ComponentError> {
-        let sandboxes = fits(engine, compiled, grants)?;
-        let memory_image_bytes = inspect::memory_image_bytes(compiled);
+    fn link(loaded: Loaded, grants: &Grants, folders: Folders) -> Result<Self, ComponentError> {
+        let sandboxes = loaded.sandboxes()?;
+        let Loaded {
+            engine,
+            compiled,
+            instance_bytes,
+            ..
+        } = loaded;
+        let memory_image_bytes = inspect::memory_image_bytes(&compiled);
         let pre = grants
-            .linker(compiled)?
-            .instantiate_pre(compiled)
+            .linker(&compiled)?
+            .instantiate_pre(&compiled)
             .and_then(W::prepare)
             .map_err(|error| ComponentError::Link(one_line(&error)))?;
         Ok(Self {
-            engine: engine.clone(),
+            engine,
             pre,
             sandboxes,
             memory_image_bytes,
+            instance_bytes,
+            folders,
         })
     }
 
@@ -295,12 +315,56 @@ impl<W: World> Component<W> {
     pub(crate) fn pre(&self) -> &W::Pre {
         &self.pre
     }
+
+    /// The granted folders.
+    pub(crate) fn folders(&self) -> &Folders {
+        &self.folders
+    }
+
+    /// A cap of `cap_bytes` for one sandbox, under which its instance data is.
+    pub(crate) fn memory_cap(&self, cap_bytes: u64) -> MemoryCap {
+        MemoryCap::new(
+            cap_bytes,
+            self.instance_bytes,
+            self.engine.table_elements_max(),
+        )
+    }
 }
 
-async fn compile(engine: &Engine, source: &Source) -> Result<Compiled, ComponentError> {
+impl Loaded {
+    /// A component of code that the build made, whose instance data is small.
+    fn of_code(engine: &Engine, compiled: Compiled) -> Self {
+        Self {
+            engine: engine.clone(),
+            compiled,
+            instance_bytes: 0,
+            heaps: 0,
+        }
+    }
+
+    /// How many sandboxes the engine has slots for.
+    fn sandboxes(&self) -> Result<u32, ComponentError> {
+        let Some(needs) = self.compiled.resources_required() else {
+            return Err(ComponentError::Link(
+                "it instantiates modules that it imports, and nothing can be known of those"
+                    .to_owned(),
+            ));
+        };
+        let memories = needs.num_memories.saturating_add(self.heaps);
+        match self.engine.sandboxes_of(memories, needs.num_tables) {
+            0 => Err(ComponentError::Link(format!(
+                "it has {memories} memories and {} tables, for which this machine has no room",
+                needs.num_tables
+            ))),
+            sandboxes => Ok(sandboxes),
+        }
+    }
+}
+
+async fn compile(engine: &Engine, source: &Source) -> Result<Loaded, ComponentError> {
     if let Source::Bundled { code, .. } = source {
         match load_precompiled(engine, code) {
-            Ok(compiled) => return Ok(compiled),
+            Ok(compiled) => return Ok(Loaded::of_code(engine, compiled)),
             Err(reason) if cfg!(feature = "compiler") => {
                 tracing::debug!(reason, "the component is compiled anew");
             }
@@ -336,32 +400,45 @@ async fn compile(engine: &Engine, source: &Source) -> Result<Compiled, Component
     }
 }
 
+/// Compiles a component for the slots of `engine`, or for memory that is allocated on demand
+/// where it fits none of them.
 #[cfg(feature = "compiler")]
-fn from_binary(engine: &Engine, wasm: &[u8]) -> Result<Compiled, ComponentError> {
+fn from_binary(engine: &Engine, wasm: &[u8]) -> Result<Loaded, ComponentError> {
+    let footprint = Footprint::of(wasm);
     let bytes = engine.memory_bytes();
-    let needed = PROGRAM_BYTES + COMPILER_BYTES * code_bytes(wasm);
+    let needed = PROGRAM_BYTES.saturating_add(COMPILER_BYTES.saturating_mul(footprint.code_bytes));
     if needed > bytes {
         let needed = needed.next_multiple_of(1 << 20);
         return Err(ComponentError::CompileMemory { needed, bytes });
     }
-    Compiled::from_binary(engine.wasmtime(), wasm)
-        .map_err(|error| ComponentError::Invalid(one_line(&error)))
-}
-
-/// Bytes of the functions of all modules in a component.
-#[cfg(feature = "compiler")]
-fn code_bytes(wasm: &[u8]) -> u64 {
-    let payloads = Parser::new(0).parse_all(wasm);
-    // What is no component is found out by the compiler.
-    let sizes = payloads.map_while(Result::ok).map(|payload| match payload {
-        Payload::CodeSectionStart { size, .. } => size.into(),
-        _ => 0,
-    });
-    sizes.sum()
+    let invalid = |error: wasmtime::Error| ComponentError::Invalid(one_line(&error));
+    let code = engine.wasmtime().precompile_component(wasm);
+    let code = code.map_err(invalid)?;
+    let loaded = |engine: &Engine, compiled| Loaded {
+        engine: engine.clone(),
+        compiled,
+        instance_bytes: footprint.instance_bytes.saturating_sub(INSTANCE_FREE_BYTES),
+        heaps: footprint.collects.into(),
+    };
+    let pooled = deserialize(engine, &code).map(|compiled| loaded(engine, compiled));
+    match pooled {
+        Ok(pooled) if pooled.sandboxes().is_ok() => Ok(pooled),
+        unfit => {
+            let reason = unfit.err().map(|error| one_line(&error));
+            tracing::debug!(
+                reason,
+                "the component fits no slot; its memory is allocated on demand"
+            );
+            let engine = engine.on_demand();
+            let engine = engine.map_err(|error| ComponentError::Link(error.to_string()))?;
+            let compiled = deserialize(&engine, &code).map_err(invalid)?;
+            Ok(loaded(&engine, compiled))
+        }
+    }
 }
 
 #[cfg(not(feature = "compiler"))]
-fn from_binary(_: &Engine, _: &[u8]) -> Result<Compiled, ComponentError> {
+fn from_binary(_: &Engine, _: &[u8]) -> Result<Loaded, ComponentError> {
     Err(ComponentError::NoCompiler("this component".to_owned()))
 }
 
@@ -412,51 +489,19 @@ fn recognise(bytes: &[u8]) -> Result<(), &'static str> {
 
 /// Loads code that the build of this program made, if it fits this engine and
 /// this processor.
-#[expect(unsafe_code, reason = "loading native code; see the safety comment")]
 pub(crate) fn load_precompiled(engine: &Engine, code: &'static [u8]) -> Result<Compiled, String> {
     if !engine.takes_precompiled() {
         return Err("the engine has no reserved memory".to_owned());
     }
-    // SAFETY: the code is part of this program's own binary, plain or packed, where only
-    // this program's build put it, with the same version of Wasmtime. Wasmtime itself
-    // checks version, settings and processor features before it accepts it.
-    unsafe { Compiled::deserialize(engine.wasmtime(), code) }.map_err(|error| one_line(&error))
+    deserialize(engine, code).map_err(|error| one_line(&error))
 }
 
-/// How many sandboxes of the component the engine has slots for, and the machine
-/// descriptors: each granted folder is one in each sandbox.
-fn fits(engine: &Engine, compiled: &Compiled, grants: &Grants) -> Result<u32, ComponentError> {
-    let Some(needs) = compiled.resources_required() else {
-        return Err(ComponentError::Link(
-            "it instantiates modules that it imports, and nothing can be known of those".to_owned(),
-        ));
-    };
-    for (what, needed, most) in [
-        (
-            "memories",
-            needs.num_memories.into(),
-            MEMORIES_PER_COMPONENT.into(),
-        ),
-        (
-            "tables",
-            needs.num_tables.into(),
-            TABLES_PER_COMPONENT.into(),
-        ),
-        (
-            "descriptors for its folders",
-            grants.dirs.len() as u64,
-            engine.descriptors(),
-        ),
-    ] {
-        if needed > most {
-            return Err(ComponentError::Needs { what, needed, most });
-        }
-    }
-    let memories = engine.sandboxes().max(MEMORIES_PER_COMPONENT) / needs.num_memories.max(1);
-    let tables = engine.table_slots() / needs.num_tables.max(1);
-    let folders = match grants.dirs.len() as u64 {
-        0 => u32::MAX,
-        each => u32::try_from(engine.descriptors() / each).unwrap_or(u32::MAX),
-    };
-    Ok(engine.sandboxes().min(memories).min(tables).min(folders))
+/// Loads native code that this program made: its build, or itself just now.
+#[expect(unsafe_code, reason = "loading native code; see the safety comment")]
+fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Compiled> {
+    // SAFETY: the code is part of this program's own binary, plain or packed, where only
+    // this program's build put it, with the same version of Wasmtime; or this very process
+    // has compiled it, and nothing else had hands on it. Wasmtime itself checks version,
+    // settings and processor features before it accepts it.
+    unsafe { Compiled::deserialize(engine.wasmtime(), code) }
 }

@@ -3,12 +3,21 @@
 //!
 //! It lives and dies with the store of one sandbox.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Span;
 use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use crate::limits::{HOST_OBJECTS, TABLES_FREE_BYTES};
+use super::files::Folders;
+use super::streams::StreamBuffers;
+use crate::blocking::{BlockingHandle, BlockingPool, BlockingThreads};
+use crate::engine::Engine;
+use crate::error::RunError;
+use crate::limits::{Limit, TABLES_FREE_BYTES, things};
 
 /// The data of one sandbox's store.
 pub struct State {
@@ -16,32 +25,78 @@ pub struct State {
     /// Made when the component first calls WASI, which a component that only
     /// computes never does.
     wasi: Option<Box<WasiCtx>>,
-    resources: ResourceTable,
+    pub(super) resources: ResourceTable,
+    pub(super) buffers: StreamBuffers,
+    pub(super) folders: Folders,
+    /// The files that are open, by their index in `resources`, each with its descriptor.
+    pub(super) open_files: HashMap<u32, OwnedSemaphorePermit>,
+    pub(super) files_max: u64,
+    /// Descriptors that are left for the files of all sandboxes.
+    pub(super) descriptors: Arc<Semaphore>,
+    /// Folders whose entries are being read.
+    pub(super) listings: usize,
+    blocking: BlockingPool,
+    threads: Option<BlockingThreads>,
     span: Span,
 }
 
 impl State {
-    /// State whose memory is capped at `cap_bytes`. Without `wasi` the sandbox
-    /// is handed nothing: no arguments, no environment, closed streams. `span` is
-    /// the sandbox's, and lives as long as the state.
-    pub(crate) fn new(cap_bytes: u64, wasi: Option<WasiCtx>, span: Span) -> Self {
+    /// State under `memory` and the engine's limits. Without `wasi` the sandbox is handed nothing: no arguments, no environment, closed
+    /// streams. `span` is the sandbox's, and lives as long as the state.
+    pub(crate) fn new(
+        memory: MemoryCap,
+        engine: &Engine,
+        folders: &Folders,
+        wasi: Option<WasiCtx>,
+        span: Span,
+    ) -> Self {
+        let limits = engine.limits();
         let mut resources = ResourceTable::new();
-        resources.set_max_capacity(HOST_OBJECTS);
+        resources.set_max_capacity(things(limits, Limit::Resources));
         Self {
-            memory: MemoryCap {
-                cap_bytes,
-                used_bytes: 0,
-                tables_free_bytes: TABLES_FREE_BYTES,
-                refused: false,
-            },
+            memory,
             wasi: wasi.map(Box::new),
             resources,
+            buffers: StreamBuffers::default(),
+            folders: folders.clone(),
+            open_files: HashMap::new(),
+            files_max: limits.get(Limit::Files),
+            descriptors: Arc::clone(engine.open_files()),
+            listings: 0,
+            blocking: engine.blocking().clone(),
+            threads: None,
             span,
         }
     }
 
     pub(crate) fn span(&self) -> &Span {
         &self.span
+    }
+
+    /// The threads for calls that block, which start with the first of these.
+    ///
+    /// # Errors
+    ///
+    /// As [`BlockingPool::threads`].
+    pub(super) async fn blocking(&mut self) -> Result<BlockingHandle, RunError> {
+        if let Some(threads) = &self.threads {
+            return Ok(threads.handle());
+        }
+        let threads = self.blocking.threads().await?;
+        Ok(self.threads.insert(threads).handle())
+    }
+
+    /// As [`State::blocking`], without a wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`State::blocking`].
+    pub(super) fn blocking_now(&mut self) -> Result<BlockingHandle, RunError> {
+        if let Some(threads) = &self.threads {
+            return Ok(threads.handle());
+        }
+        let threads = self.blocking.threads_now()?;
+        Ok(self.threads.insert(threads).handle())
     }
 }
 
@@ -54,35 +109,53 @@ impl WasiView for State {
     }
 }
 
-/// The cap of one sandbox: all its memories and tables together, unlike
-/// `StoreLimits`, which caps each of them.
+/// The cap of one sandbox: all its memories, tables, heaps of collected objects and
+/// instance data together, unlike `StoreLimits`, which caps each of them.
 pub(crate) struct MemoryCap {
     pub(crate) cap_bytes: u64,
     used_bytes: u64,
     /// What tables may still take without counting: a component promises linear
     /// memory, and knows nothing of the tables that its toolchain made.
     tables_free_bytes: u64,
-    /// Whether growth was ever refused. An `unreachable` after that is how a
+    table_elements_max: usize,
+    /// The limit that refused growth last. An `unreachable` after that is how a
     /// program ends that could not get memory.
-    pub(crate) refused: bool,
+    pub(crate) refused: Option<Limit>,
 }
 
 impl MemoryCap {
+    /// A cap of `cap_bytes`, of which `instance_bytes` are used. A table has at most
+    /// `table_elements_max` elements.
+    pub(crate) fn new(cap_bytes: u64, instance_bytes: u64, table_elements_max: usize) -> Self {
+        Self {
+            cap_bytes,
+            used_bytes: instance_bytes,
+            tables_free_bytes: TABLES_FREE_BYTES,
+            table_elements_max,
+            refused: None,
+        }
+    }
+
     /// Bytes of all memories, and of tables beyond [`TABLES_FREE_BYTES`]. Memories
     /// never shrink, so that this is the peak as well.
     pub(crate) fn used_bytes(&self) -> u64 {
         self.used_bytes
     }
 
+    /// Whether the instance data alone, which nothing can grow, is over the cap.
+    pub(crate) fn is_exceeded(&self) -> bool {
+        self.used_bytes > self.cap_bytes
+    }
+
     fn grow(&mut self, more: u64) -> bool {
         let used_bytes = self.used_bytes.saturating_add(more);
         if used_bytes > self.cap_bytes {
-            self.refused = true;
+            self.refused = Some(Limit::SandboxMemory);
             return false;
         }
         self.used_bytes = used_bytes;
         // Who was refused more than it needs may still get that.
-        self.refused = false;
+        self.refused = None;
         true
     }
 }
@@ -105,6 +178,10 @@ impl ResourceLimiter for MemoryCap {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
+        if desired > self.table_elements_max {
+            self.refused = Some(Limit::TableElements);
+            return Ok(false);
+        }
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }

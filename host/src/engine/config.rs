@@ -19,10 +19,11 @@ pub enum Layout {
     Pooled {
         /// Sandboxes that exist at once.
         sandboxes: u32,
+        /// Elements that a slot for a table has.
+        table_elements: usize,
     },
     /// Each memory mapped when it is needed, compiled with the same settings as
-    /// `Pooled`: for the build, which runs nothing.
-    #[allow(dead_code, reason = "the build script makes this one")]
+    /// `Pooled`: for components that fit no slot, and for the build, which runs nothing.
     OnDemand,
     /// Nothing reserved ahead, for where address space is scarce (`ulimit -v`).
     /// Memories have bounds checks, so that code has to be compiled anew.
@@ -39,13 +40,6 @@ pub enum Calls {
     Plain,
 }
 
-/// Core instances, memories and tables that one component may have. What
-/// `wasm32-wasip2` toolchains make has three to five instances and one memory.
-pub const INSTANCES_PER_COMPONENT: u32 = 64;
-/// See [`INSTANCES_PER_COMPONENT`].
-pub const MEMORIES_PER_COMPONENT: u32 = 4;
-/// See [`INSTANCES_PER_COMPONENT`].
-pub const TABLES_PER_COMPONENT: u32 = 16;
 /// Tables that there are slots for, for each sandbox: a component of the usual
 /// toolchains has its own table and one for its lowered imports.
 pub const TABLES_PER_SANDBOX: u32 = 2;
@@ -55,6 +49,11 @@ pub const TABLES_PER_SANDBOX: u32 = 2;
 /// pages then stay mapped: page faults and `madvise` take the process's memory
 /// map for themselves, and two threads ran slower than one before this.
 const KEEP_RESIDENT_BYTES: usize = 256 << 10;
+/// Slots that there are at the least for memories, and for tables, so that one sandbox of
+/// a large component fits where few sandboxes do.
+const SLOTS_MIN: u32 = 16;
+/// No bound of its own: instance data counts as memory of its sandbox.
+const INSTANCE_BYTES_MAX: usize = 1 << 40;
 /// What a host function may use of a fiber's stack, beyond the wasm stack.
 const HOST_STACK_BYTES: usize = 256 << 10;
 
@@ -73,8 +72,12 @@ pub fn config(layout: Layout, calls: Calls, stack_bytes: usize) -> Config {
         .generate_address_map(false)
         .native_unwind_info(false);
     match layout {
-        Layout::Pooled { sandboxes } => {
-            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(sandboxes)));
+        Layout::Pooled {
+            sandboxes,
+            table_elements,
+        } => {
+            let pool = pool(sandboxes, table_elements);
+            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         }
         Layout::OnDemand => {}
         Layout::Unreserved => {
@@ -88,23 +91,35 @@ pub fn config(layout: Layout, calls: Calls, stack_bytes: usize) -> Config {
     config
 }
 
-/// Tables that there are slots for.
-pub fn table_slots(sandboxes: u32) -> u32 {
-    sandboxes
-        .saturating_mul(TABLES_PER_SANDBOX)
-        .max(TABLES_PER_COMPONENT)
+/// Memories that there are slots for.
+pub fn memory_slots(sandboxes: u32) -> u32 {
+    sandboxes.max(SLOTS_MIN)
 }
 
-fn pool(sandboxes: u32) -> PoolingAllocationConfig {
+/// Tables that there are slots for.
+pub fn table_slots(sandboxes: u32) -> u32 {
+    sandboxes.saturating_mul(TABLES_PER_SANDBOX).max(SLOTS_MIN)
+}
+
+fn pool(sandboxes: u32, table_elements: usize) -> PoolingAllocationConfig {
+    let (memories, tables) = (memory_slots(sandboxes), table_slots(sandboxes));
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(sandboxes)
-        .total_core_instances(sandboxes.saturating_mul(INSTANCES_PER_COMPONENT))
-        .total_memories(sandboxes.max(MEMORIES_PER_COMPONENT))
-        .total_tables(table_slots(sandboxes))
+        .total_memories(memories)
+        .total_tables(tables)
         .total_stacks(sandboxes)
-        .max_core_instances_per_component(INSTANCES_PER_COMPONENT)
-        .max_memories_per_component(MEMORIES_PER_COMPONENT)
-        .max_tables_per_component(TABLES_PER_COMPONENT)
+        .total_gc_heaps(sandboxes)
+        // Any component may take any slots. Core instances are no slots but memory of the
+        // heap, which counts as the sandbox's (`Footprint`).
+        .total_core_instances(u32::MAX)
+        .max_core_instances_per_component(u32::MAX)
+        .max_core_instance_size(INSTANCE_BYTES_MAX)
+        .max_component_instance_size(INSTANCE_BYTES_MAX)
+        .max_memories_per_component(memories)
+        .max_memories_per_module(memories)
+        .max_tables_per_component(tables)
+        .max_tables_per_module(tables)
+        .table_elements(table_elements)
         .max_memory_size(4 << 30)
         .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
         .table_keep_resident(KEEP_RESIDENT_BYTES);

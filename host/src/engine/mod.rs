@@ -9,12 +9,14 @@ mod ticker;
 
 use std::sync::Arc;
 
-use crate::limits::{Limit, Limits, PLAIN_SANDBOXES, PROGRAM_BYTES};
-use crate::machine::Machine;
+use tokio::sync::Semaphore;
+
+use crate::blocking::BlockingPool;
+use crate::limits::{Limit, Limits, PLAIN_SANDBOXES, PROGRAM_BYTES, things};
+use crate::machine::{ADDRESS_SPACE_PER_SANDBOX, MAPPINGS_PER_MEMORY, Machine};
 use crate::meter::Meter;
 
 use config::{Calls, Layout};
-pub(crate) use config::{MEMORIES_PER_COMPONENT, TABLES_PER_COMPONENT};
 pub use ticker::TICK;
 pub(crate) use ticker::Ticker;
 
@@ -28,7 +30,7 @@ pub enum EngineError {
     /// Not even one sandbox fits.
     #[error(
         "there is no room for a single sandbox: {memory} of memory for all sandboxes and {mappings} free \
-         mappings; at least 2 MiB, beside {program} for the program, and 2053 mappings are needed \
+         mappings; at least 3 MiB, beside {program} for the program, and 2053 mappings are needed \
          (--total-memory sets the memory)"
     )]
     NoRoom {
@@ -65,7 +67,13 @@ pub struct Engine {
     #[cfg(feature = "compiler")]
     memory_bytes: u64,
     total_memory_bytes: u64,
+    /// Half of the descriptors, for what the program itself opens for sandboxes.
     descriptors: u64,
+    /// The other half, for what sandboxes open.
+    open_files: Arc<Semaphore>,
+    address_space_bytes: u64,
+    mappings: u64,
+    blocking: BlockingPool,
     meter: Meter,
     ticker: Arc<Ticker>,
 }
@@ -105,7 +113,10 @@ impl Engine {
         let stack_bytes = usize::try_from(limits.get(Limit::Stack)).unwrap_or(usize::MAX);
         let start =
             |layout, calls| wasmtime::Engine::new(&config::config(layout, calls, stack_bytes));
-        let pooled = Layout::Pooled { sandboxes };
+        let pooled = Layout::Pooled {
+            sandboxes,
+            table_elements: things(limits, Limit::TableElements),
+        };
         let reserved = if machine.pooled_sandboxes() >= u64::from(sandboxes) {
             start(pooled, Calls::Concurrent).map(|inner| (inner, pooled))
         } else {
@@ -133,7 +144,11 @@ impl Engine {
             #[cfg(feature = "compiler")]
             memory_bytes: machine.memory_bytes,
             total_memory_bytes,
-            descriptors: machine.descriptors,
+            descriptors: machine.descriptors / 2,
+            open_files: Arc::new(Semaphore::new(permits(machine.descriptors / 2))),
+            address_space_bytes: machine.address_space_bytes,
+            mappings: machine.sandbox_mappings(),
+            blocking: BlockingPool::new(limits),
             meter: Meter::new(sandboxes, total_memory_bytes),
             ticker: Arc::new(ticker),
         })
@@ -148,15 +163,39 @@ impl Engine {
     pub(crate) fn plain(&self) -> Result<Self, EngineError> {
         let sandboxes = self.sandboxes.min(PLAIN_SANDBOXES);
         let layout = match self.layout {
-            Layout::Pooled { .. } => Layout::Pooled { sandboxes },
+            Layout::Pooled { table_elements, .. } => Layout::Pooled {
+                sandboxes,
+                table_elements,
+            },
             other => other,
         };
-        let config = config::config(layout, Calls::Plain, self.stack_bytes);
+        self.sibling(layout, Calls::Plain, sandboxes)
+    }
+
+    /// One more engine, for components that fit no slot of this one: each of their
+    /// memories and tables is mapped when it is needed. Code that is compiled for this one
+    /// loads there.
+    ///
+    /// # Errors
+    ///
+    /// Where Wasmtime refuses to start.
+    pub(crate) fn on_demand(&self) -> Result<Self, EngineError> {
+        let layout = match self.layout {
+            Layout::Pooled { .. } => Layout::OnDemand,
+            other => other,
+        };
+        self.sibling(layout, Calls::Concurrent, self.sandboxes)
+    }
+
+    /// An engine with other settings and the same limits, meter and ticker.
+    fn sibling(&self, layout: Layout, calls: Calls, sandboxes: u32) -> Result<Self, EngineError> {
+        let config = config::config(layout, calls, self.stack_bytes);
         let inner =
             wasmtime::Engine::new(&config).map_err(|error| EngineError::Start(one_line(&error)))?;
         self.ticker.add(&inner);
         Ok(Self {
             inner,
+            layout,
             sandboxes,
             ..self.clone()
         })
@@ -183,7 +222,8 @@ impl Engine {
         self.total_memory_bytes
     }
 
-    /// File descriptors that all sandboxes may hold together.
+    /// File descriptors that the program may hold for all sandboxes together, beside those
+    /// that sandboxes open.
     pub fn descriptors(&self) -> u64 {
         self.descriptors
     }
@@ -198,9 +238,44 @@ impl Engine {
         self.layout != Layout::Unreserved
     }
 
-    /// How many tables all sandboxes can have together.
-    pub(crate) fn table_slots(&self) -> u32 {
-        config::table_slots(self.sandboxes)
+    /// How many sandboxes fit at once that have so many memories and tables each.
+    pub(crate) fn sandboxes_of(&self, memories: u32, tables: u32) -> u32 {
+        let fit = match self.layout {
+            Layout::Pooled { sandboxes, .. } => {
+                let memories = config::memory_slots(sandboxes) / memories.max(1);
+                memories.min(config::table_slots(sandboxes) / tables.max(1))
+            }
+            // Whatever mappings and address space the machine has.
+            Layout::OnDemand | Layout::Unreserved => {
+                let each = u64::from(memories) * MAPPINGS_PER_MEMORY + u64::from(tables) + 1;
+                let mappings = self.mappings / each;
+                let reserved = match self.layout {
+                    Layout::OnDemand => ADDRESS_SPACE_PER_SANDBOX * u64::from(memories.max(1)),
+                    _ => 1,
+                };
+                let fit = mappings.min(self.address_space_bytes / reserved);
+                u32::try_from(fit).unwrap_or(u32::MAX)
+            }
+        };
+        fit.min(self.sandboxes)
+    }
+
+    /// Elements that a table may grow to. What is mapped on demand has no slots.
+    pub(crate) fn table_elements_max(&self) -> usize {
+        match self.layout {
+            Layout::Pooled { table_elements, .. } => table_elements,
+            Layout::OnDemand | Layout::Unreserved => usize::MAX,
+        }
+    }
+
+    /// Descriptors that are left for files that sandboxes open.
+    pub(crate) fn open_files(&self) -> &Arc<Semaphore> {
+        &self.open_files
+    }
+
+    /// Threads for calls that may block.
+    pub(crate) fn blocking(&self) -> &BlockingPool {
+        &self.blocking
     }
 
     /// What has sandboxes take turns.
@@ -211,6 +286,13 @@ impl Engine {
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.inner
     }
+}
+
+/// A number of permits that a semaphore takes.
+fn permits(count: u64) -> usize {
+    usize::try_from(count).map_or(Semaphore::MAX_PERMITS, |count| {
+        count.min(Semaphore::MAX_PERMITS)
+    })
 }
 
 /// `error` and its causes on one line.

@@ -28,7 +28,7 @@ use crate::engine::Engine;
 use crate::error::RunError;
 use crate::limits::{COSTS_REMEMBERED, ERROR_CHARS, Limit, Limits, REPLY_BYTES, SMALL_JOB_BYTES};
 use crate::meter::Meter;
-use crate::pool::{Permit, Pool};
+use crate::pool::{Need, Permit, Pool};
 use crate::sandbox::Sandbox;
 use crate::span::failed;
 
@@ -347,7 +347,10 @@ impl Factorial {
 
     async fn permit(&self, cap_bytes: u64, deadline: &Deadline) -> Result<Permit, RunError> {
         let cap_bytes = cap_bytes.min(self.limits().get(Limit::SandboxMemory));
-        self.0.pool.admit(cap_bytes, deadline).await
+        self.0
+            .pool
+            .admit(Need::of_memory(cap_bytes), deadline)
+            .await
     }
 
     /// A fresh sandbox in a place that was admitted.

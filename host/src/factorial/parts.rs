@@ -15,8 +15,8 @@ use super::{Factorial, digits, held_to_proof, span};
 use crate::channel::{ByteInlet, Inlet, Receiver, Sender};
 use crate::deadline::Deadline;
 use crate::error::RunError;
-use crate::limits::{Limit, PART_READERS};
-use crate::pool::Permit;
+use crate::limits::{CHANNEL_BYTES, Limit, PART_READERS};
+use crate::pool::{Need, Permit};
 use crate::sandbox::Sandbox;
 use crate::span::failed;
 
@@ -44,6 +44,21 @@ impl Plan {
     /// When the last digit must have been produced.
     pub(crate) fn deadline(&self) -> &Deadline {
         &self.deadline
+    }
+
+    /// What the sandbox of that part may take: a channel for each time that it is read.
+    fn need(&self, index: usize) -> Need {
+        let read = |part: &Part| {
+            let from = |&&input: &&u32| input as usize == index;
+            part.inputs.iter().filter(from).count() as u64
+        };
+        let channels: u64 = self.parts.iter().map(read).sum();
+        let cap_bytes = self.parts.get(index).map_or(0, |part| part.peak_bytes);
+        let one = Need::of_memory(cap_bytes);
+        Need {
+            buffer_bytes: one.buffer_bytes + channels.saturating_sub(1) * CHANNEL_BYTES,
+            ..one
+        }
     }
 
     /// Whether that part puts out the number.
@@ -113,13 +128,13 @@ impl Factorial {
         outputs: Vec<Sender<Bytes>>,
     ) -> Result<Grade, RunError> {
         let performed = async {
-            let Some(part) = plan.parts.get(index) else {
+            if index >= plan.parts.len() {
                 return Err(RunError::Malformed(format!(
-                    "there is no part {index} in a plan of {}",
+                    "expected a part below {}, got {index}",
                     plan.parts.len()
                 )));
-            };
-            let permit = self.0.pool.admit(part.peak_bytes, &plan.deadline).await?;
+            }
+            let permit = self.0.pool.admit(plan.need(index), &plan.deadline).await?;
             let mut sandbox = self.sandbox_in(permit).await?;
             let inputs = inputs.into_iter().map(Inlet::bytes).collect();
             self.perform_in(&mut sandbox, plan, index, seed, inputs, &outputs)
@@ -134,8 +149,10 @@ impl Factorial {
 
     /// The places for all parts of a plan at once.
     pub(crate) async fn admit_parts(&self, plan: &Plan) -> Result<Vec<Permit>, RunError> {
-        let caps_bytes: Vec<_> = plan.parts.iter().map(|part| part.peak_bytes).collect();
-        self.0.pool.admit_all(&caps_bytes, &plan.deadline).await
+        let needs: Vec<_> = (0..plan.parts.len())
+            .map(|index| plan.need(index))
+            .collect();
+        self.0.pool.admit_all(&needs, &plan.deadline).await
     }
 
     /// Does a part in a sandbox that is there, for as long as somebody reads.

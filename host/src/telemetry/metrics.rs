@@ -169,7 +169,7 @@ mod tests {
             "cocoon_queue_wait_seconds_count 0",
             "cocoon_sandboxes_live 1",
             "cocoon_sandboxes_max 4",
-            "cocoon_sandbox_memory_bytes 3145728",
+            "cocoon_sandbox_memory_bytes 4194304",
             "cocoon_sandbox_memory_max_bytes 67108864",
             r#"cocoon_limits_hit_total{limit="queue"} 1"#,
             r#"cocoon_limits_hit_total{limit="deadline"} 0"#,

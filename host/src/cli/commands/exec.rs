@@ -107,7 +107,7 @@ impl Exec {
         let concurrency = u64::from(self.concurrency.unwrap_or(u32::MAX))
             .min(component.sandboxes().into())
             // Who would wait for memory does not start, and its time does not run.
-            .min(pool.places(pool.limits().get(Limit::SandboxMemory)))
+            .min(pool.places(command::need(pool.limits())))
             .min(
                 engine
                     .descriptors()

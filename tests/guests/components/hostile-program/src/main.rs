@@ -1,7 +1,12 @@
 //! A program that does what its first argument says, most of it unkind.
 
 use std::io::{Read as _, Write as _};
+use std::net::ToSocketAddrs as _;
 use std::time::Duration;
+
+use wasip2::cli::{stdin, stdout};
+use wasip2::filesystem::preopens::get_directories;
+use wasip2::filesystem::types::{Descriptor, DescriptorFlags, OpenFlags, PathFlags};
 
 mod bindings {
     #![allow(missing_docs, clippy::pedantic, reason = "generated")]
@@ -76,11 +81,135 @@ fn main() {
                 std::process::exit(3);
             }
         }
+        "write-beyond" => {
+            let bytes = vec![b'7'; argument(1).parse().expect("a size")];
+            println!("{:?}", stdout::get_stdout().write(&bytes));
+        }
+        "zeroes" => {
+            let size = argument(1).parse().expect("a size");
+            println!("{:?}", stdout::get_stdout().write_zeroes(size));
+        }
+        "zeroes-to-file" => {
+            let stream = create(argument(1)).write_via_stream(0).expect("a stream");
+            let size = argument(2).parse().expect("a size");
+            println!("{:?}", stream.write_zeroes(size));
+        }
+        "read-at-once" => {
+            let read = stdin::get_stdin().blocking_read(u64::MAX);
+            println!("{}", read.expect("input").len());
+        }
+        "random-bytes" => {
+            let size = argument(1).parse().expect("a size");
+            println!("{}", wasip2::random::random::get_random_bytes(size).len());
+        }
+        "long-path" => {
+            let path = "x".repeat(argument(1).parse().expect("a size"));
+            println!("{:?}", root().stat_at(PathFlags::empty(), &path));
+        }
+        "open-many" => open_many(argument(1)),
+        "subscribe-many" => {
+            let input = stdin::get_stdin();
+            let mut pollables = Vec::new();
+            loop {
+                pollables.push(input.subscribe());
+            }
+        }
+        "read-ahead" => read_ahead(argument(1), argument(2).parse().expect("a count")),
+        "list" => match std::fs::read_dir(argument(1)) {
+            Ok(entries) => {
+                let names = entries.map(|entry| entry.expect("an entry").file_name());
+                let mut names: Vec<_> = names.collect();
+                names.sort();
+                println!("{} {:?}..{:?}", names.len(), names.first(), names.last());
+            }
+            Err(error) => println!("{error}"),
+        },
+        "list-many" => {
+            let mut listings = Vec::new();
+            let error = loop {
+                match root().read_directory() {
+                    Ok(listing) => listings.push(listing),
+                    Err(error) => break error,
+                }
+            };
+            println!("{} {error:?}", listings.len());
+        }
+        "open" => match std::fs::File::open(argument(1)) {
+            Ok(_) => println!("opened"),
+            Err(error) => println!("{error}"),
+        },
+        "lookup" => {
+            let found = (argument(1), 80).to_socket_addrs();
+            println!("{:?}", found.map(Iterator::collect::<Vec<_>>));
+        }
+        "file-system" => println!("{}", file_system(argument(1), argument(2), argument(3))),
         other => {
             eprintln!("it cannot {other:?}");
             std::process::exit(64);
         }
     }
+}
+
+include!("../../../src/file_system.rs");
+
+/// The first folder that was granted.
+fn root() -> Descriptor {
+    let (folder, _) = get_directories().into_iter().next().expect("a folder");
+    folder
+}
+
+/// A new file in the first folder.
+fn create(name: &str) -> Descriptor {
+    let flags = DescriptorFlags::READ | DescriptorFlags::WRITE;
+    let opened = root().open_at(PathFlags::empty(), name, OpenFlags::CREATE, flags);
+    opened.expect("a file")
+}
+
+fn open(folder: &Descriptor, name: &str) -> Result<Descriptor, String> {
+    let opened = folder.open_at(
+        PathFlags::empty(),
+        name,
+        OpenFlags::empty(),
+        DescriptorFlags::READ,
+    );
+    opened.map_err(|error| format!("{error:?}"))
+}
+
+/// Opens a file until that fails, closes them all, and opens it once more.
+fn open_many(name: &str) {
+    let folder = root();
+    let mut files = Vec::new();
+    let error = loop {
+        match open(&folder, name) {
+            Ok(file) => files.push(file),
+            Err(error) => break error,
+        }
+    };
+    let count = files.len();
+    drop(files);
+    println!("{count} {error} {}", open(&folder, name).is_ok());
+}
+
+/// Starts reading so many streams of a file and takes nothing of what they read, then
+/// reads all of them to their ends.
+fn read_ahead(name: &str, count: usize) {
+    let file = open(&root(), name).expect("a file");
+    let streams: Vec<_> = (0..count)
+        .map(|_| file.read_via_stream(0).expect("a stream"))
+        .collect();
+    for stream in &streams {
+        let _ = stream.read(1 << 20);
+    }
+    for stream in &streams {
+        stream.subscribe().block();
+    }
+    let mut bytes = 0;
+    for stream in &streams {
+        while let Ok(read) = stream.blocking_read(1 << 20) {
+            bytes += read.len();
+        }
+    }
+    println!("{bytes}");
 }
 
 fn take_memory() -> ! {

@@ -1,0 +1,302 @@
+//! `wasi:io/streams` with a bound on what one sandbox has in the host's buffers.
+//!
+//! Wasmtime's own implementation leaves three sizes to the guest: how much it writes at
+//! once, how many zeros, and how much it reads from its input. Here a write beyond what
+//! `check-write` permitted traps, as in `wasmtime run`, and no call moves more than
+//! [`CHUNK_BYTES`]. What files and sockets have on their way comes to [`STREAM_BYTES`] for
+//! all of them together, and [`STREAM_BYTES_MIN`] for each where that is used up.
+
+use std::collections::HashMap;
+
+use wasmtime::component::{HasData, Resource, ResourceTable};
+use wasmtime_wasi::p2::bindings::io::streams::{self, HostInputStream, HostOutputStream};
+use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, StreamError, StreamResult};
+
+use super::state::State;
+use crate::limits::{CHUNK_BYTES, STREAM_BYTES, STREAM_BYTES_MIN};
+
+/// Bytes that streams have on their way, by the stream's index in the resource table.
+#[derive(Debug, Default)]
+pub(super) struct StreamBuffers {
+    held_bytes: HashMap<u32, usize>,
+    all_bytes: usize,
+}
+
+impl StreamBuffers {
+    /// How much of `wanted` bytes may be moved next.
+    fn grant(&self, wanted: usize) -> usize {
+        let left = STREAM_BYTES.saturating_sub(self.all_bytes);
+        wanted.min(CHUNK_BYTES).min(left.max(STREAM_BYTES_MIN))
+    }
+
+    /// Notes that `stream` has `bytes` on their way.
+    fn hold(&mut self, stream: u32, bytes: usize) {
+        self.release(stream);
+        if bytes > 0 {
+            self.held_bytes.insert(stream, bytes);
+            self.all_bytes += bytes;
+        }
+    }
+
+    /// Notes that `stream` has nothing on its way.
+    fn release(&mut self, stream: u32) {
+        if let Some(bytes) = self.held_bytes.remove(&stream) {
+            self.all_bytes -= bytes;
+        }
+    }
+
+    /// How much may be read from `stream`, of which `wanted` bytes are asked for.
+    fn grant_read(&self, stream: u32, wanted: u64) -> usize {
+        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+        match self.held_bytes.get(&stream) {
+            // What is on its way may all be taken.
+            Some(_) => wanted.min(CHUNK_BYTES),
+            None => self.grant(wanted),
+        }
+    }
+
+    /// Notes that a read of up to `size` bytes brought `bytes`. A file that brought none is
+    /// reading, and one that brought all that was asked for may have more.
+    fn after_read(&mut self, stream: u32, size: usize, bytes: usize) {
+        match (bytes, self.held_bytes.get(&stream).copied()) {
+            (0, None) => self.hold(stream, size),
+            (0, Some(_)) => {}
+            (_, Some(held)) if bytes == size => self.hold(stream, held.saturating_sub(bytes)),
+            _ => self.release(stream),
+        }
+    }
+}
+
+/// The streams of one sandbox.
+pub(super) struct Streams<'a> {
+    table: &'a mut ResourceTable,
+    buffers: &'a mut StreamBuffers,
+}
+
+/// Where the linker finds them.
+pub(super) struct HasStreams;
+
+impl HasData for HasStreams {
+    type Data<'a> = Streams<'a>;
+}
+
+impl<'a> Streams<'a> {
+    pub(super) fn of(state: &'a mut State) -> Self {
+        Self {
+            table: &mut state.resources,
+            buffers: &mut state.buffers,
+        }
+    }
+
+    /// Traps a write of more than `check-write` permits now.
+    fn check_permit(
+        &mut self,
+        stream: &Resource<DynOutputStream>,
+        bytes: u64,
+    ) -> StreamResult<usize> {
+        let permit = self.check_write(Resource::new_borrow(stream.rep()))?;
+        if bytes > permit {
+            return Err(StreamError::Trap(wasmtime::format_err!(
+                "expected a write of at most {permit} bytes, as check-write permits, got {bytes}"
+            )));
+        }
+        // It fits a permit, which fits a size.
+        Ok(usize::try_from(bytes).unwrap_or(usize::MAX))
+    }
+}
+
+impl streams::Host for Streams<'_> {
+    fn convert_stream_error(
+        &mut self,
+        error: StreamError,
+    ) -> wasmtime::Result<streams::StreamError> {
+        self.table.convert_stream_error(error)
+    }
+}
+
+impl HostInputStream for Streams<'_> {
+    fn read(&mut self, stream: Resource<DynInputStream>, len: u64) -> StreamResult<Vec<u8>> {
+        let index = stream.rep();
+        let size = self.buffers.grant_read(index, len);
+        let read = self.table.read(stream, size as u64);
+        match &read {
+            Ok(bytes) if size > 0 => self.buffers.after_read(index, size, bytes.len()),
+            Ok(_) => {}
+            Err(_) => self.buffers.release(index),
+        }
+        read
+    }
+
+    async fn blocking_read(
+        &mut self,
+        stream: Resource<DynInputStream>,
+        len: u64,
+    ) -> StreamResult<Vec<u8>> {
+        let index = stream.rep();
+        let size = self.buffers.grant_read(index, len);
+        let read = HostInputStream::blocking_read(self.table, stream, size as u64).await;
+        match &read {
+            Ok(bytes) => self.buffers.after_read(index, size, bytes.len().max(1)),
+            Err(_) => self.buffers.release(index),
+        }
+        read
+    }
+
+    fn skip(&mut self, stream: Resource<DynInputStream>, len: u64) -> StreamResult<u64> {
+        self.read(stream, len).map(|bytes| bytes.len() as u64)
+    }
+
+    async fn blocking_skip(
+        &mut self,
+        stream: Resource<DynInputStream>,
+        len: u64,
+    ) -> StreamResult<u64> {
+        let skipped = self.blocking_read(stream, len).await;
+        skipped.map(|bytes| bytes.len() as u64)
+    }
+
+    fn subscribe(
+        &mut self,
+        stream: Resource<DynInputStream>,
+    ) -> wasmtime::Result<Resource<DynPollable>> {
+        HostInputStream::subscribe(self.table, stream)
+    }
+
+    async fn drop(&mut self, stream: Resource<DynInputStream>) -> wasmtime::Result<()> {
+        self.buffers.release(stream.rep());
+        HostInputStream::drop(self.table, stream).await
+    }
+}
+
+impl HostOutputStream for Streams<'_> {
+    fn check_write(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<u64> {
+        let index = stream.rep();
+        let permit = self.table.check_write(stream)?;
+        if permit > 0 {
+            // A stream that takes more has handed on what it had.
+            self.buffers.release(index);
+        }
+        let permit = usize::try_from(permit).unwrap_or(usize::MAX);
+        Ok(self.buffers.grant(permit) as u64)
+    }
+
+    fn write(&mut self, stream: Resource<DynOutputStream>, bytes: Vec<u8>) -> StreamResult<()> {
+        let index = stream.rep();
+        let count = self.check_permit(&stream, bytes.len() as u64)?;
+        self.table.write(stream, bytes)?;
+        self.buffers.hold(index, count);
+        Ok(())
+    }
+
+    async fn blocking_write_and_flush(
+        &mut self,
+        stream: Resource<DynOutputStream>,
+        bytes: Vec<u8>,
+    ) -> StreamResult<()> {
+        // Wasmtime holds it to 4 KiB, and waits until they are written.
+        HostOutputStream::blocking_write_and_flush(self.table, stream, bytes).await
+    }
+
+    fn write_zeroes(&mut self, stream: Resource<DynOutputStream>, len: u64) -> StreamResult<()> {
+        let index = stream.rep();
+        let count = self.check_permit(&stream, len)?;
+        self.table.write_zeroes(stream, len)?;
+        self.buffers.hold(index, count);
+        Ok(())
+    }
+
+    async fn blocking_write_zeroes_and_flush(
+        &mut self,
+        stream: Resource<DynOutputStream>,
+        len: u64,
+    ) -> StreamResult<()> {
+        HostOutputStream::blocking_write_zeroes_and_flush(self.table, stream, len).await
+    }
+
+    fn flush(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<()> {
+        self.table.flush(stream)
+    }
+
+    async fn blocking_flush(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<()> {
+        HostOutputStream::blocking_flush(self.table, stream).await
+    }
+
+    fn splice(
+        &mut self,
+        output: Resource<DynOutputStream>,
+        input: Resource<DynInputStream>,
+        len: u64,
+    ) -> StreamResult<u64> {
+        let permit = self.check_write(Resource::new_borrow(output.rep()))?;
+        let bytes = self.read(input, len.min(permit))?;
+        let count = bytes.len() as u64;
+        if count > 0 {
+            self.write(output, bytes)?;
+        }
+        Ok(count)
+    }
+
+    async fn blocking_splice(
+        &mut self,
+        output: Resource<DynOutputStream>,
+        input: Resource<DynInputStream>,
+        len: u64,
+    ) -> StreamResult<u64> {
+        let len = self
+            .buffers
+            .grant(usize::try_from(len).unwrap_or(usize::MAX));
+        let (from, to) = (input.rep(), output.rep());
+        let spliced =
+            HostOutputStream::blocking_splice(self.table, output, input, len as u64).await;
+        // It has waited for both.
+        self.buffers.release(from);
+        self.buffers.release(to);
+        spliced
+    }
+
+    fn subscribe(
+        &mut self,
+        stream: Resource<DynOutputStream>,
+    ) -> wasmtime::Result<Resource<DynPollable>> {
+        HostOutputStream::subscribe(self.table, stream)
+    }
+
+    async fn drop(&mut self, stream: Resource<DynOutputStream>) -> wasmtime::Result<()> {
+        self.buffers.release(stream.rep());
+        HostOutputStream::drop(self.table, stream).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_share_a_budget_and_each_has_a_little() {
+        let mut buffers = StreamBuffers::default();
+        for stream in 0..3 {
+            let granted = buffers.grant(usize::MAX);
+            assert_eq!(granted, CHUNK_BYTES);
+            buffers.hold(stream, granted);
+        }
+        assert_eq!(buffers.grant(usize::MAX), STREAM_BYTES_MIN);
+        assert_eq!(buffers.grant(7), 7);
+        buffers.release(1);
+        assert_eq!(buffers.grant(usize::MAX), CHUNK_BYTES);
+        buffers.release(1);
+        assert_eq!(buffers.all_bytes, 2 * CHUNK_BYTES);
+    }
+
+    #[test]
+    fn a_read_holds_what_is_left_of_it() {
+        let mut buffers = StreamBuffers::default();
+        let size = buffers.grant_read(5, 10_000);
+        assert_eq!(size, 10_000);
+        buffers.after_read(5, size, 0);
+        assert_eq!(buffers.all_bytes, 10_000);
+        buffers.after_read(5, 4000, 4000);
+        assert_eq!(buffers.all_bytes, 6000);
+        buffers.after_read(5, 4000, 3000);
+        assert_eq!(buffers.all_bytes, 0);
+    }
+}
