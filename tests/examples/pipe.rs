@@ -17,7 +17,7 @@ use cocoon::engine::Engine;
 use cocoon::factorial::{BUNDLED, Factorial, Kind, Request};
 use cocoon::limits::{Limits, SMALL_JOB_BYTES};
 use cocoon::machine::Machine;
-use cocoon::pool::Pool;
+use cocoon::pool::{Need, Pool};
 use cocoon::sandbox::Sandbox;
 
 /// The bindings of a world that Cocoon does not know.
@@ -95,7 +95,9 @@ async fn count_with(
     requests: &Sender<Request>,
 ) -> Result<(), RunError> {
     let pool = Pool::new(counter.engine(), counter.sandboxes());
-    let permit = pool.admit(SMALL_JOB_BYTES, &pool.deadline()).await?;
+    let permit = pool
+        .admit(Need::of_memory(SMALL_JOB_BYTES), &pool.deadline())
+        .await?;
     let mut sandbox = Sandbox::new(counter, permit, None).await?;
     let counting = sandbox.run(async |store, component| {
         store

@@ -67,10 +67,10 @@ async fn the_deadline_passes_in_the_queue_as_well() {
 
 #[tokio::test]
 async fn small_jobs_are_not_stuck_behind_large_ones() {
-    // 4 places of 1 MiB, and not quite enough beside them for two of 4 MiB.
+    // 4 places of 2 MiB, and not quite enough beside them for two of 4 MiB.
     let limits = FEW
         .with(Limit::Sandboxes, 4)
-        .with(Limit::TotalMemory, (4 << 20) + 7 * (1 << 20));
+        .with(Limit::TotalMemory, (8 << 20) + 7 * (1 << 20));
     let factorial = hostile(&limits).await;
     let large = factorial
         .admit(factorial_of(hostile::TAKE_MUCH_MORE))

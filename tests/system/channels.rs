@@ -10,7 +10,7 @@ use cocoon::channel::{Outlet, Receiver, Sender, channel};
 use cocoon::component::{Component, Grants};
 use cocoon::factorial::{Factorial, Kind, Request};
 use cocoon::limits::{CHANNEL_ITEMS, CHUNK_BYTES, Limit, SMALL_JOB_BYTES};
-use cocoon::pool::Pool;
+use cocoon::pool::{Need, Pool};
 use cocoon::sandbox::Sandbox;
 use cocoon_test_guests::hostile;
 use futures::{StreamExt as _, stream};
@@ -128,7 +128,9 @@ async fn count(
         .await
         .expect("numbers");
     let pool = Pool::new(&engine, component.sandboxes());
-    let permit = pool.admit(SMALL_JOB_BYTES, &pool.deadline()).await?;
+    let permit = pool
+        .admit(Need::of_memory(SMALL_JOB_BYTES), &pool.deadline())
+        .await?;
     let mut sandbox = Sandbox::new(&component, permit, None).await?;
     let counting = sandbox.run(async |store, component| {
         store

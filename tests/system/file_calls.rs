@@ -142,8 +142,14 @@ impl DeadMount {
         );
         let options = std::ffi::CString::new(options).expect("text");
         let target = folder.path().join("dead");
-        mount("dead", &target, "fuse", MountFlags::empty(), options.as_c_str())
-            .expect("a mount, which needs root");
+        mount(
+            "dead",
+            &target,
+            "fuse",
+            MountFlags::empty(),
+            options.as_c_str(),
+        )
+        .expect("a mount, which needs root");
         Self {
             folder,
             server: Some(server),
@@ -218,8 +224,13 @@ async fn threads_that_a_dead_mount_holds_are_a_limit_with_a_name() {
         matches!(
             error,
             ProgramError::Run(
-                RunError::Busy { limit: Limit::StuckThreads, .. }
-                    | RunError::Stopped { limit: Limit::Deadline, .. }
+                RunError::Busy {
+                    limit: Limit::StuckThreads,
+                    ..
+                } | RunError::Stopped {
+                    limit: Limit::Deadline,
+                    ..
+                }
             )
         ),
         "{error}"

@@ -21,7 +21,11 @@ fn a_write_beyond_its_permit_traps_before_it_takes_memory() {
         assert_fails(&beyond, 1, &["at most 65536 bytes", bytes]);
     }
     let call = run(exec(&[], &["write-beyond", "16777216"]));
-    assert_fails(&call, 1, &["data of one host call", "512 KiB", "--host-call"]);
+    assert_fails(
+        &call,
+        1,
+        &["data of one host call", "512 KiB", "--host-call"],
+    );
 }
 
 #[test]
@@ -172,7 +176,10 @@ fn what_is_not_read_is_not_held() {
         let peak = peak_of_unread(arguments, grants);
         // The permits of four: their memory caps and their buffers.
         let permitted = 4 * ((24 << 20) + (2 << 20));
-        assert!(peak < own + permitted, "{arguments:?}: {own} and then {peak} bytes");
+        assert!(
+            peak < own + permitted,
+            "{arguments:?}: {own} and then {peak} bytes"
+        );
     }
 }
 
@@ -194,5 +201,8 @@ fn a_slow_reader_gets_every_byte() {
     }
     drop(output);
     child.wait().expect("the child");
-    assert!(read.chunks_exact(100).all(|line| line == &[b"7".repeat(99), b"\n".to_vec()].concat()[..]));
+    assert!(
+        read.chunks_exact(100)
+            .all(|line| line == &[b"7".repeat(99), b"\n".to_vec()].concat()[..])
+    );
 }

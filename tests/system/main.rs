@@ -50,8 +50,8 @@ mod service_drain;
 mod service_hostile;
 mod serving;
 mod shell;
-mod telemetry;
 mod stock_components;
+mod telemetry;
 mod verify;
 mod worlds;
 

@@ -7,7 +7,7 @@ use cocoon::channel::{Promise, Sender, byte_outlet, channel};
 use cocoon::component::{Component, Grants};
 use cocoon::factorial::{BUNDLED, Estimate, FactorialWorld, Format, Kind, Request};
 use cocoon::limits::{LINEAR_MEMORY_BYTES, REPLY_BYTES};
-use cocoon::pool::Pool;
+use cocoon::pool::{Need, Pool};
 use cocoon::sandbox::Sandbox;
 
 use crate::contract::kinds;
@@ -31,7 +31,7 @@ impl Bench {
     async fn sandbox(&self, cap_bytes: u64) -> Sandbox<FactorialWorld> {
         let permit = self
             .pool
-            .admit(cap_bytes, &self.pool.deadline())
+            .admit(Need::of_memory(cap_bytes), &self.pool.deadline())
             .await
             .expect("a place");
         Sandbox::new(&self.component, permit, None)

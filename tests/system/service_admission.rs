@@ -180,8 +180,8 @@ async fn who_reads_nothing_is_ended() {
 
 #[tokio::test]
 async fn memory_that_a_client_let_go_is_there_for_the_next() {
-    // 4 places of 1 MiB, and not quite enough beside them for two of 4 MiB.
-    let memory = ["--sandboxes", "4", "--total-memory", "11MiB"];
+    // 4 places of 2 MiB, and not quite enough beside them for two of 4 MiB.
+    let memory = ["--sandboxes", "4", "--total-memory", "15MiB"];
     let more = [
         "--sandbox-memory",
         "4MiB",

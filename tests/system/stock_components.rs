@@ -151,5 +151,9 @@ fn a_table_that_grows_beyond_its_slot_names_the_limit() {
     );
     assert_eq!(exec(&grows, &[]).code, Some(0));
     let ended = exec(&grows, &["--table-elements", "1500"]);
-    assert_fails(&ended, 1, &["elements of one table", "1500", "--table-elements"]);
+    assert_fails(
+        &ended,
+        1,
+        &["elements of one table", "1500", "--table-elements"],
+    );
 }

@@ -7,7 +7,7 @@ use cocoon::command::Program;
 use cocoon::component::{Component, Grants, World};
 use cocoon::factorial::{BUNDLED, FactorialWorld};
 use cocoon::limits::{Limit, SMALL_JOB_BYTES};
-use cocoon::pool::Pool;
+use cocoon::pool::{Need, Pool};
 use cocoon::sandbox::Sandbox;
 use wasmtime::component::StreamReader;
 
@@ -23,7 +23,7 @@ async fn sandbox(limits: &cocoon::limits::Limits) -> Sandbox<NumbersWorld> {
         .expect("numbers");
     let pool = Pool::new(&engine, component.sandboxes());
     let permit = pool
-        .admit(SMALL_JOB_BYTES, &pool.deadline())
+        .admit(Need::of_memory(SMALL_JOB_BYTES), &pool.deadline())
         .await
         .expect("a place");
     Sandbox::new(&component, permit, None)

@@ -1,7 +1,6 @@
 /// Does `operation` to `path`, and says how that ended: the same inside a sandbox and
 /// outside, where the tests include this file too.
 fn file_system(operation: &str, path: &str, other: &str) -> String {
-    use std::fs;
     let ended = match operation {
         "stat" => fs::metadata(path).map(|found| format!("{:?}", kind(&found))),
         "lstat" => fs::symlink_metadata(path).map(|found| format!("{:?}", kind(&found))),
@@ -19,6 +18,6 @@ fn file_system(operation: &str, path: &str, other: &str) -> String {
 }
 
 /// File, folder and link, as booleans.
-fn kind(found: &std::fs::Metadata) -> [bool; 3] {
+fn kind(found: &fs::Metadata) -> [bool; 3] {
     [found.is_file(), found.is_dir(), found.file_type().is_symlink()]
 }

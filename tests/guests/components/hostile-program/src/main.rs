@@ -1,5 +1,6 @@
 //! A program that does what its first argument says, most of it unkind.
 
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::ToSocketAddrs as _;
 use std::time::Duration;
@@ -68,7 +69,7 @@ fn main() {
                 println!("{name}={value}");
             }
         }
-        "read" => match std::fs::read_to_string(argument(1)) {
+        "read" => match fs::read_to_string(argument(1)) {
             Ok(text) => print!("{text}"),
             Err(error) => {
                 eprintln!("{error}");
@@ -76,7 +77,7 @@ fn main() {
             }
         },
         "write" => {
-            if let Err(error) = std::fs::write(argument(1), "written\n") {
+            if let Err(error) = fs::write(argument(1), "written\n") {
                 eprintln!("{error}");
                 std::process::exit(3);
             }
@@ -115,7 +116,7 @@ fn main() {
             }
         }
         "read-ahead" => read_ahead(argument(1), argument(2).parse().expect("a count")),
-        "list" => match std::fs::read_dir(argument(1)) {
+        "list" => match fs::read_dir(argument(1)) {
             Ok(entries) => {
                 let names = entries.map(|entry| entry.expect("an entry").file_name());
                 let mut names: Vec<_> = names.collect();
@@ -134,7 +135,7 @@ fn main() {
             };
             println!("{} {error:?}", listings.len());
         }
-        "open" => match std::fs::File::open(argument(1)) {
+        "open" => match fs::File::open(argument(1)) {
             Ok(_) => println!("opened"),
             Err(error) => println!("{error}"),
         },
