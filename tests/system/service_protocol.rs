@@ -150,6 +150,13 @@ async fn a_head_that_is_none_gets_a_problem() {
     let roomy = Server::start(&["--headers", "256KiB"]);
     let request = format!("GET /{} HTTP/1.1\r\n{host}\r\n", "x".repeat(66_000));
     assert_eq!(status(&roomy, request.as_bytes()).await, 414);
+    for codings in ["gzip, chunked", "chunked, chunked", "identity, chunked"] {
+        let request = format!(
+            "POST /batch HTTP/1.1\r\n{host}Connection: close\r\nTransfer-Encoding: {codings}\r\n\r\n0\r\n\r\n"
+        );
+        let seen = status(&server, request.as_bytes()).await;
+        assert!(seen == 400 || seen == 501, "{seen} for {codings}");
+    }
     // After answers that went well, too.
     let good = format!("GET /factorial/30000 HTTP/1.1\r\n{host}\r\n");
     let answers = server.raw(format!("{good}{good}nonsense\r\n\r\n")).await;

@@ -179,7 +179,8 @@ impl Refusal {
         let text = str::from_utf8(written).ok()?;
         let (before, after) = text.split_once(EMPTY)?;
         let after = after.strip_suffix("\r\n")?;
-        if after.contains("\r\n\r\n") || !before.ends_with("\r\n") {
+        let has_body = text.find("\r\n\r\n")? + 4 != text.len();
+        if has_body || !before.ends_with("\r\n") {
             return None;
         }
         let (status, detail) = match status.get(..2)? {

@@ -60,7 +60,7 @@ pub(super) async fn factorial(
         media_type: media.name(),
         cache: service.0.cache_control,
         is_negotiated: true,
-        tag: weak_tag(&name(&service, &asked.request, media)),
+        tag: tag(&service, &asked.request, media),
     };
     let held = Held::of(&request.headers, representation.tag.as_ref());
     if held == Held::This {
@@ -98,7 +98,7 @@ impl Media {
 }
 
 /// The name of this very representation: the same component says the same.
-fn name(service: &Service, request: &factorial::Request, media: Media) -> String {
+fn tag(service: &Service, request: &factorial::Request, media: Media) -> Option<HeaderValue> {
     let factorial::Request {
         kind,
         n,
@@ -111,7 +111,9 @@ fn name(service: &Service, request: &factorial::Request, media: Media) -> String
     };
     let proved = if *proved { "-proved" } else { "" };
     let component = service.component();
-    format!("{component}-{kind}-{n}-{format}{proved}-{media}")
+    weak_tag(format_args!(
+        "{component}-{kind}-{n}-{format}{proved}-{media}"
+    ))
 }
 
 /// What is known of the answer's bytes beforehand. An object also has what is known

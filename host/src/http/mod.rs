@@ -31,7 +31,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{StatusCode, Uri};
 use axum::routing::get;
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
@@ -174,11 +174,11 @@ async fn not_found(uri: Uri) -> Problem {
     )
 }
 
-async fn not_allowed(method: Method, uri: Uri) -> Problem {
+async fn not_allowed(uri: Uri) -> Problem {
     Problem::plain(
         StatusCode::METHOD_NOT_ALLOWED,
         format!(
-            "expected a method that the Allow header lists, got {method} for {}",
+            "expected a method that the Allow header lists for {}, got another",
             uri.path()
         ),
     )

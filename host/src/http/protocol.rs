@@ -9,7 +9,8 @@ use std::task::{Context, Poll};
 
 use axum::extract::Request;
 use axum::http::header::{
-    ALLOW, CONNECTION, CONTENT_TYPE, EXPECT, HOST, RETRY_AFTER, UPGRADE, WWW_AUTHENTICATE,
+    ALLOW, CONNECTION, CONTENT_TYPE, EXPECT, HOST, RETRY_AFTER, TRANSFER_ENCODING, UPGRADE,
+    WWW_AUTHENTICATE,
 };
 use axum::http::{HeaderMap, StatusCode, Version};
 use axum::response::{IntoResponse as _, Response};
@@ -17,6 +18,7 @@ use futures::TryFutureExt as _;
 use futures::future::{Either, MapOk, Ready, ready};
 use tower::{Layer, Service};
 
+use super::field::weighted;
 use super::problem::{PROBLEM_JSON, Problem};
 
 /// The one expectation that there is (RFC 9110, section 10.1.1).
@@ -52,11 +54,18 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        match check_host(&request).and_then(|()| check_expect(request.headers())) {
+        match check(&request) {
             Ok(()) => Either::Right(self.0.call(request).map_ok(as_problem)),
             Err(problem) => Either::Left(ready(Ok(problem.into_response()))),
         }
     }
+}
+
+/// Refuses a request that no route should see.
+fn check(request: &Request) -> Result<(), Problem> {
+    check_host(request)?;
+    check_expect(request.headers())?;
+    check_transfer(request.headers())
 }
 
 /// `response`, or a problem in place of an error that is none.
@@ -175,6 +184,24 @@ fn check_expect(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::plain(
         StatusCode::EXPECTATION_FAILED,
         "expected 100-continue in the Expect header, got another expectation",
+    ))
+}
+
+/// Refuses transfer codings that hyper leaves in the body (RFC 9112, section 6.1).
+fn check_transfer(headers: &HeaderMap) -> Result<(), Problem> {
+    if !headers.contains_key(TRANSFER_ENCODING) {
+        return Ok(());
+    }
+    let mut codings = weighted(headers, &TRANSFER_ENCODING).map(|coding| coding.value);
+    let is_chunked = codings
+        .next()
+        .is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"));
+    if is_chunked && codings.next().is_none() {
+        return Ok(());
+    }
+    Err(Problem::plain(
+        StatusCode::NOT_IMPLEMENTED,
+        "expected chunked as the only Transfer-Encoding, got another",
     ))
 }
 

@@ -7,6 +7,7 @@
 //! one representation (section 8.8.1): no route serves ranges.
 
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -139,7 +140,7 @@ fn headless() -> Body {
 }
 
 /// A weak entity tag. `None` for a name that no header can carry.
-pub(super) fn weak_tag(name: &str) -> Option<HeaderValue> {
+pub(super) fn weak_tag(name: impl Display) -> Option<HeaderValue> {
     HeaderValue::try_from(format!("W/\"{name}\"")).ok()
 }
 
@@ -162,7 +163,7 @@ impl Fixed {
                 media_type,
                 cache: "no-cache",
                 is_negotiated: false,
-                tag: weak_tag(&format!("{start:016x}")),
+                tag: weak_tag(format_args!("{start:016x}")),
             },
         }
     }
