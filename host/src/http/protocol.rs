@@ -199,9 +199,8 @@ fn check_transfer(headers: &HeaderMap) -> Result<(), Problem> {
     if is_chunked && codings.next().is_none() {
         return Ok(());
     }
-    Err(Problem::plain(
-        StatusCode::NOT_IMPLEMENTED,
-        "expected chunked as the only Transfer-Encoding, got another",
+    Err(Problem::malformed(
+        "expected chunked once as the Transfer-Encoding, got another",
     ))
 }
 
