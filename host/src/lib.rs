@@ -34,6 +34,7 @@ mod error;
 pub mod factorial;
 pub mod fanout;
 pub mod http;
+mod json;
 pub mod limits;
 pub mod machine;
 pub mod meter;

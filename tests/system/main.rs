@@ -48,6 +48,8 @@ mod service_connections;
 mod service_cuts;
 mod service_drain;
 mod service_hostile;
+mod service_protocol;
+mod service_representation;
 mod serving;
 mod shell;
 mod stock_components;

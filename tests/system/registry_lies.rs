@@ -94,6 +94,15 @@ fn another_digest_than_the_one_that_was_asked_for_is_refused() {
         &[&found, &pinned, "digest"],
     );
 
+    // Of two, both count.
+    let header = format!("Docker-Content-Digest: {found}\r\nDocker-Content-Digest: {pinned}\r\n");
+    let address = saying(reply("200 OK", &header, manifest.as_bytes()));
+    refused(
+        &format!("{address}/tool"),
+        &[],
+        &[&found, &pinned, "digest"],
+    );
+
     let mut other = factor();
     *other.last_mut().expect("a byte") ^= 1;
     let (found, wanted) = (
@@ -355,6 +364,9 @@ fn a_token_that_is_none_is_refused() {
     for (token, word) in [
         (r#"{"token":"other"}"#, "wants credentials"),
         ("{}", "as a token"),
+        (r#"["abc"]"#, "as a token"),
+        (r#"["abc",null]"#, "as a token"),
+        (r#"{"token":"abc","token":"abc"}"#, "as a token"),
         ("<html>", "as a token"),
         // What would end a header.
         (

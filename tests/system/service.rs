@@ -303,6 +303,24 @@ impl Client2 {
     ) -> Result<Answer, hyper::Error> {
         Answer::read(self.open(request).await?).await
     }
+
+    /// The answer to `request` with `:authority: localhost` and another Host.
+    pub(crate) async fn ask_with_host(
+        &mut self,
+        request: Request<Full<Bytes>>,
+        host: &str,
+    ) -> Result<Answer, hyper::Error> {
+        let (mut head, body) = request.into_parts();
+        let whole = format!("http://localhost{}", head.uri);
+        head.uri = whole.parse().expect("an address");
+        head.headers.insert("host", host.parse().expect("a header"));
+        let request = Request::from_parts(head, body);
+        let opened = soon("an answer", async {
+            self.0.ready().await?;
+            self.0.send_request(request).await
+        });
+        Answer::read(opened.await?).await
+    }
 }
 
 /// A whole answer.

@@ -1,5 +1,5 @@
 //! Anything at all, sent to the service: no status that is not in the table, no
-//! panic, and always ready for the next.
+//! error that is not a problem, no panic, and always ready for the next.
 
 use futures::StreamExt as _;
 use tokio::io::AsyncWriteExt as _;
@@ -151,6 +151,21 @@ fn request(random: &mut fastrand::Rng) -> Vec<u8> {
     bytes
 }
 
+/// Asserts that an error is a problem which nothing keeps.
+fn assert_problem(request: &[u8], status: u16, answer: &str) {
+    let is_problem = [
+        "content-type: application/problem+json\r\n",
+        "cache-control: no-store\r\n",
+    ]
+    .iter()
+    .all(|line| answer.contains(line));
+    assert!(
+        status < 400 || is_problem,
+        "{answer} for {}",
+        String::from_utf8_lossy(request)
+    );
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn anything_gets_a_status_of_the_table() {
     // What is not complete is not waited for.
@@ -167,7 +182,9 @@ async fn anything_gets_a_status_of_the_table() {
             let line = answer.split(|byte| *byte == b'\r').next().unwrap_or(b"");
             let status = String::from_utf8_lossy(line).into_owned();
             let status = status.split(' ').nth(1).and_then(|word| word.parse().ok());
-            (bytes, status.unwrap_or(0_u16))
+            let status = status.unwrap_or(0_u16);
+            assert_problem(bytes, status, &String::from_utf8_lossy(&answer));
+            (bytes, status)
         })
         .buffer_unordered(48)
         .collect::<Vec<_>>()

@@ -148,7 +148,11 @@ impl Access {
         if OPEN_PATHS.contains(&path) {
             return Ok(());
         }
-        let given = headers.get(AUTHORIZATION).ok_or(Refusal::NoToken)?;
+        let mut given = headers.get_all(AUTHORIZATION).iter();
+        let (given, more) = (given.next().ok_or(Refusal::NoToken)?, given.next());
+        if more.is_some() {
+            return Err(Refusal::Repeated);
+        }
         let given = bearer(given.as_bytes()).ok_or(Refusal::NoToken)?;
         token.refresh(TOKEN_AGE).await;
         if token.is(given) {
@@ -171,22 +175,31 @@ async fn require_token(State(access): State<Access>, request: Request, next: Nex
 enum Refusal {
     NoToken,
     WrongToken,
+    /// Several headers, of which another program may take another.
+    Repeated,
 }
 
 impl Refusal {
     fn answer(self) -> Response {
         // The challenges of RFC 6750.
-        let (challenge, detail) = match self {
+        let (status, challenge, detail) = match self {
             Self::NoToken => (
+                StatusCode::UNAUTHORIZED,
                 "Bearer",
                 "this service asks for a token; send it as `Authorization: Bearer TOKEN`",
             ),
             Self::WrongToken => (
+                StatusCode::UNAUTHORIZED,
                 "Bearer error=\"invalid_token\"",
                 "this is not the token; it may have been changed",
             ),
+            Self::Repeated => (
+                StatusCode::BAD_REQUEST,
+                "Bearer error=\"invalid_request\"",
+                "expected one Authorization header, got several",
+            ),
         };
-        let mut answer = Problem::plain(StatusCode::UNAUTHORIZED, detail).into_response();
+        let mut answer = Problem::plain(status, detail).into_response();
         answer
             .headers_mut()
             .insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
@@ -340,6 +353,9 @@ mod tests {
             let checked = access.check("/factorial/20", &headers(given)).await;
             assert_eq!(checked, expected, "{given:?}");
         }
+        let mut twice = headers("Bearer 0123456789abcdef");
+        twice.append(AUTHORIZATION, HeaderValue::from_static("Bearer x"));
+        assert_eq!(access.check("/", &twice).await, Err(Refusal::Repeated));
         let none = HeaderMap::new();
         assert_eq!(access.check("/", &none).await, Err(Refusal::NoToken));
         for path in ["/healthz", "/readyz"] {
@@ -354,12 +370,13 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_to_send() {
-        for (refusal, expected) in [
-            (Refusal::NoToken, "Bearer"),
-            (Refusal::WrongToken, "Bearer error=\"invalid_token\""),
+        for (refusal, status, expected) in [
+            (Refusal::NoToken, 401, "Bearer"),
+            (Refusal::WrongToken, 401, "Bearer error=\"invalid_token\""),
+            (Refusal::Repeated, 400, "Bearer error=\"invalid_request\""),
         ] {
             let answer = refusal.answer();
-            assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+            assert_eq!(answer.status().as_u16(), status);
             assert_eq!(answer.headers()[WWW_AUTHENTICATE], expected);
         }
     }

@@ -2,13 +2,15 @@
 
 use std::str::FromStr;
 
-use axum::extract::Query;
+use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::Uri;
+use axum::http::request::Parts;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::problem::Problem;
 use crate::factorial::{Format, Kind, Request};
+use crate::json::Object;
 use crate::limits::Limit;
 
 /// A request as it is typed, in a path and a query or as a line of a batch.
@@ -29,6 +31,22 @@ pub(super) struct Typed {
     /// How long the client waits; it can lower the deadline, not raise it.
     #[schema(example = "5s")]
     timeout: Option<String>,
+}
+
+/// The one variable segment of a path, decoded.
+pub(super) struct Segment(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(segment)) => Ok(Self(segment)),
+            Err(_) => Err(Problem::malformed(
+                "expected a path of UTF-8 after percent-decoding, got other bytes",
+            )),
+        }
+    }
 }
 
 /// A request that was understood.
@@ -82,9 +100,9 @@ impl Asked {
 
     /// Reads one line of a batch.
     pub(super) fn from_json(line: &[u8]) -> Result<Self, Problem> {
-        let typed: Typed = serde_json::from_slice(line).map_err(|error| {
+        let Object(typed) = serde_json::from_slice::<Object<Typed>>(line).map_err(|error| {
             Problem::malformed(format!(
-                "this line is no request: {error}; write it as {{\"n\": 20, \"kind\": \"factorial\"}}"
+                "expected a line such as {{\"n\": 20, \"kind\": \"factorial\"}}: {error}"
             ))
         })?;
         typed.understand()
@@ -167,7 +185,7 @@ fn parameters(uri: &Uri) -> Result<Vec<(String, String)>, Problem> {
     match Query::try_from_uri(uri) {
         Ok(Query(parameters)) => Ok(parameters),
         Err(error) => Err(Problem::malformed(format!(
-            "the query cannot be read: {error}"
+            "expected a query of names and values: {error}"
         ))),
     }
 }

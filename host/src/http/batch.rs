@@ -4,13 +4,16 @@
 //! slow reader slows its own writing. Short answers are computed ahead, several
 //! at once; a long one waits for its turn, and is then sent piece by piece.
 
+use std::time::Duration;
+
 use axum::body::{Body, BodyDataStream};
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Version};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt as _};
+use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -18,12 +21,24 @@ use super::answer::{self, Answer};
 use super::ask::Asked;
 use super::factorial::too_old;
 use super::feed::{Feed, feed};
+use super::field::{Item, weighted};
+use super::protocol::awaits_continue;
+use super::representation::{Codings, Representation, best, is_charset_utf8};
 use super::{Problem, Service};
 use crate::error::RunError;
-use crate::factorial::Factorial;
+use crate::factorial::{Count, Factorial};
 use crate::limits::{ITEMS_AT_ONCE, Limit};
 
 const NDJSON: &str = "application/x-ndjson";
+/// What a batch may be called.
+const MEDIA: [&str; 5] = [
+    NDJSON,
+    "application/ndjson",
+    "application/jsonl",
+    "application/json",
+    // What curl says by itself.
+    "application/x-www-form-urlencoded",
+];
 
 /// Many numbers over one connection: a request a line, an answer a line, in
 /// order.
@@ -44,41 +59,92 @@ pub(super) async fn batch(
     State(service): State<Service>,
     version: Version,
     headers: HeaderMap,
+    codings: Codings,
     body: Body,
 ) -> Result<Response, Problem> {
-    super::negotiate::best(&headers, &[(NDJSON, ())])?;
+    best(&headers, &[(NDJSON, ())])?;
     check_media(&headers)?;
+    if weighted(&headers, &CONTENT_ENCODING).any(|it| !it.value.eq_ignore_ascii_case(b"identity")) {
+        return Ok(encoded());
+    }
     if version < Version::HTTP_11 {
         return Ok(too_old());
     }
+    let body = if awaits_continue(version, &headers) {
+        begun(&service, body).await?
+    } else {
+        body
+    };
     let answers = feed(&service.clone(), async move |feed| {
         let answered = answer_all(&service, body, &feed).await;
         (feed, answered)
     });
-    let mut response = Response::new(answers);
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(NDJSON));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    let representation = Representation::fresh(NDJSON).negotiated();
+    Ok(representation.response(codings, Some(answers), Count::Beyond))
 }
 
-/// Lines of JSON are what is read here; clients that do not say are believed.
-fn check_media(headers: &HeaderMap) -> Result<(), Problem> {
-    let told = headers
-        .get(CONTENT_TYPE)
-        .and_then(|told| told.to_str().ok());
-    match told.map(|told| told.split(';').next().unwrap_or_default().trim()) {
-        None
-        | Some(
-            NDJSON | "application/ndjson" | "application/jsonl" | "application/json"
-            // What curl says by itself.
-            | "application/x-www-form-urlencoded",
-        ) => Ok(()),
-        Some(other) => Err(Problem::plain(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            format!("a batch is {NDJSON}, not `{other}`"),
-        )),
+/// `body` from its first piece on, which a client sends that was asked for it.
+async fn begun(service: &Service, mut body: Body) -> Result<Body, Problem> {
+    let value = service.limits().get(Limit::Stall);
+    let first = timeout(Duration::from_millis(value), body.frame()).await;
+    let first = first.map_err(|_| RunError::Stopped {
+        limit: Limit::Stall,
+        value,
+    })?;
+    match first {
+        None => Ok(Body::empty()),
+        Some(Ok(first)) => {
+            let first = futures::stream::iter(first.into_data().ok().map(Ok));
+            Ok(Body::from_stream(first.chain(body.into_data_stream())))
+        }
+        Some(Err(error)) => Err(Problem::malformed(format!(
+            "expected a whole request body, got one that broke off: {error}"
+        ))),
     }
+}
+
+/// Refuses a body that is something else than lines of JSON. A client that names no
+/// type is believed.
+fn check_media(headers: &HeaderMap) -> Result<(), Problem> {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let Some(named) = types.next() else {
+        return Ok(());
+    };
+    if types.next().is_some() {
+        return Err(Problem::malformed(
+            "expected one Content-Type header, got several",
+        ));
+    }
+    let is_read = Item::read(named.as_bytes()).is_some_and(|item| {
+        let mut charsets = item.parameters.iter();
+        let is = |media: &&str| item.value.eq_ignore_ascii_case(media.as_bytes());
+        MEDIA.iter().any(is)
+            && charsets.all(|(name, value)| {
+                !name.eq_ignore_ascii_case(b"charset") || is_charset_utf8(name, value)
+            })
+    });
+    if is_read {
+        return Ok(());
+    }
+    Err(Problem::plain(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        format!(
+            "expected {NDJSON} in UTF-8 as the Content-Type, got `{}`",
+            named.as_bytes().escape_ascii()
+        ),
+    ))
+}
+
+/// A refusal of a compressed body, with the codings that would be read.
+fn encoded() -> Response {
+    let mut response = Problem::plain(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "expected a body without a content coding, got one with a Content-Encoding",
+    )
+    .into_response();
+    let codings = HeaderValue::from_static("identity");
+    response.headers_mut().insert(ACCEPT_ENCODING, codings);
+    response
 }
 
 /// What is known of a line's answer before its turn.

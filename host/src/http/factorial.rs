@@ -1,19 +1,17 @@
 //! `GET /factorial/{n}`: one number.
 
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
-use axum::http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, UPGRADE, VARY,
-};
+use axum::extract::{Request, State};
+use axum::http::header::{CONNECTION, UPGRADE};
 use axum::http::{HeaderValue, Method, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
 use super::answer::{self, Answer};
-use super::ask::{Asked, AskedQuery};
-use super::negotiate::{best, has};
+use super::ask::{Asked, AskedQuery, Segment};
+use super::representation::{Codings, Held, Representation, best, weak_tag};
 use super::{Problem, Service};
-use crate::factorial::{self, Admitted};
+use crate::factorial::{self, Admitted, Count};
 
 /// How a number is represented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +24,9 @@ const MEDIA: &[(&str, Media)] = &[
     ("text/plain", Media::Text),
     ("application/json", Media::Json),
 ];
+
+/// About what an object has around its digits.
+const JSON_BYTES: u64 = 128;
 
 /// One number: its digits, or a JSON object with them and how it was made sure
 /// that they are right.
@@ -47,46 +48,57 @@ const MEDIA: &[(&str, Media)] = &[
 )]
 pub(super) async fn factorial(
     State(service): State<Service>,
-    Path(n): Path<String>,
+    Segment(n): Segment,
     request: Request,
 ) -> Result<Response, Problem> {
     // Whole: extractors of its parts would copy each of them.
     let (request, _) = request.into_parts();
     let asked = Asked::from_uri(&n, &request.uri)?;
     let media = best(&request.headers, MEDIA)?;
-    let tag = tag(&service, &asked.request, media);
-    let mut response = if has(&request.headers, &tag) {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        let admitted = answer::admit(service.factorial(), asked).await?;
-        let length = length(&admitted, media);
-        if request.version < Version::HTTP_11 && length.is_none() && !answer::is_short(&admitted) {
-            return Ok(too_old());
-        }
-        let body = if request.method == Method::HEAD {
-            Body::empty()
-        } else {
-            let answer = if answer::is_short(&admitted) {
-                answer::start(admitted).await?
-            } else {
-                service.work(answer::start(admitted)).await??
-            };
-            body(answer, asked.request, media)
-        };
-        told(body, length, media)
+    let codings = Codings::of(request.version, &request.headers)?;
+    let representation = Representation {
+        media_type: media.name(),
+        cache: service.0.cache_control,
+        is_negotiated: true,
+        tag: tag(&service, &asked.request, media),
     };
-    let headers = response.headers_mut();
-    let cached = HeaderValue::from_static(service.0.cache_control);
-    headers.insert(CACHE_CONTROL, cached);
-    headers.insert(VARY, HeaderValue::from_static("accept"));
-    if let Ok(tag) = HeaderValue::try_from(tag) {
-        headers.insert(ETAG, tag);
+    let held = Held::of(&request.headers, representation.tag.as_ref());
+    if held == Held::This {
+        return Ok(representation.not_modified());
     }
-    Ok(response)
+    let admitted = answer::admit(service.factorial(), asked).await?;
+    let bytes = bytes(&admitted, media);
+    let is_short = answer::is_short(&admitted);
+    if request.version < Version::HTTP_11 && bytes.exact().is_none() && !is_short {
+        return Ok(too_old());
+    }
+    if held == Held::Any {
+        return Ok(representation.not_modified());
+    }
+    let body = if request.method == Method::HEAD {
+        None
+    } else {
+        let answer = if is_short {
+            answer::start(admitted).await?
+        } else {
+            service.work(answer::start(admitted)).await??
+        };
+        Some(body(answer, asked.request, media))
+    };
+    Ok(representation.response(codings, body, bytes))
+}
+
+impl Media {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text/plain; charset=utf-8",
+            Self::Json => "application/json",
+        }
+    }
 }
 
 /// The name of this very representation: the same component says the same.
-fn tag(service: &Service, request: &factorial::Request, media: Media) -> String {
+fn tag(service: &Service, request: &factorial::Request, media: Media) -> Option<HeaderValue> {
     let factorial::Request {
         kind,
         n,
@@ -99,15 +111,18 @@ fn tag(service: &Service, request: &factorial::Request, media: Media) -> String 
     };
     let proved = if *proved { "-proved" } else { "" };
     let component = service.component();
-    format!("\"{component}-{kind}-{n}-{format}{proved}-{media}\"")
+    weak_tag(format_args!(
+        "{component}-{kind}-{n}-{format}{proved}-{media}"
+    ))
 }
 
-/// The bytes of the answer, where they are known beforehand. An object also tells
-/// what is known only in the end.
-fn length(admitted: &Admitted, media: Media) -> Option<u64> {
-    match media {
-        Media::Text => admitted.cost().output_bytes.exact(),
-        Media::Json => None,
+/// What is known of the answer's bytes beforehand. An object also has what is known
+/// only in the end.
+fn bytes(admitted: &Admitted, media: Media) -> Count {
+    let digits = admitted.cost().output_bytes;
+    match (media, digits.most()) {
+        (Media::Json, Some(most)) => Count::AtMost(most.saturating_add(JSON_BYTES)),
+        _ => digits,
     }
 }
 
@@ -124,20 +139,6 @@ fn body(answer: Answer, request: factorial::Request, media: Media) -> Body {
             }),
         ),
     }
-}
-
-fn told(body: Body, length: Option<u64>, media: Media) -> Response {
-    let mut response = Response::new(body);
-    let headers = response.headers_mut();
-    let media = match media {
-        Media::Text => "text/plain; charset=utf-8",
-        Media::Json => "application/json",
-    };
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
-    if let Some(length) = length {
-        headers.insert(CONTENT_LENGTH, length.into());
-    }
-    response
 }
 
 /// To a client of HTTP/1.0, a body without a length that is cut looks whole.

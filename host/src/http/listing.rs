@@ -6,22 +6,20 @@
 
 use std::time::Instant;
 
-use axum::body::Body;
-use axum::extract::{Path, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
-use axum::http::{HeaderMap, HeaderValue, Method, Uri};
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
 use futures::StreamExt as _;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::answer::{self, Answer};
-use super::ask::{self, Asked};
+use super::ask::{self, Asked, Segment};
 use super::feed::{Feed, feed};
-use super::negotiate::best;
+use super::representation::{Codings, EVENT_STREAM, Representation, best};
 use super::{Problem, Service};
 use crate::error::RunError;
-use crate::factorial::{Factorial, Kind, Request};
+use crate::factorial::{Count, Factorial, Kind, Request};
 use crate::limits::{ITEMS_AT_ONCE, Limit};
 
 /// How records are told apart.
@@ -35,7 +33,7 @@ enum Media {
 
 const MEDIA: &[(&str, Media)] = &[
     ("application/x-ndjson", Media::Lines),
-    ("text/event-stream", Media::Events),
+    (EVENT_STREAM, Media::Events),
 ];
 
 /// 1! to n!, each from a sandbox of its own, in order.
@@ -58,10 +56,11 @@ const MEDIA: &[(&str, Media)] = &[
 )]
 pub(super) async fn factorials(
     State(service): State<Service>,
-    Path(n): Path<String>,
+    Segment(n): Segment,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
+    codings: Codings,
 ) -> Result<Response, Problem> {
     let n = ask::number_from_uri(&n, &uri)?;
     let media = best(&headers, MEDIA)?;
@@ -77,21 +76,15 @@ pub(super) async fn factorials(
     }
     // What cannot be finished is not begun: the last one is the largest.
     drop(answer::admit(service.factorial(), asked(n)).await?);
-    let body = if method == Method::HEAD {
-        Body::empty()
-    } else {
+    let body = (method != Method::HEAD).then(|| {
         let factorial = service.factorial().clone();
         feed(&service, async move |feed| {
             let listed = Listing { feed: &feed, media }.write(&factorial, n).await;
             (feed, listed)
         })
-    };
-    let mut response = Response::new(body);
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media.name()));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(VARY, HeaderValue::from_static("accept"));
-    Ok(response)
+    });
+    let representation = Representation::fresh(media.name()).negotiated();
+    Ok(representation.response(codings, body, Count::Beyond))
 }
 
 const fn asked(n: u64) -> Asked {
@@ -105,7 +98,7 @@ impl Media {
     const fn name(self) -> &'static str {
         match self {
             Self::Lines => "application/x-ndjson",
-            Self::Events => "text/event-stream",
+            Self::Events => EVENT_STREAM,
         }
     }
 }

@@ -9,18 +9,20 @@ pub mod access;
 mod answer;
 mod ask;
 mod batch;
-mod compress;
 mod connection;
 mod factorial;
 mod feed;
+mod field;
+mod gzip;
 mod health;
 mod listing;
 mod metrics;
-mod negotiate;
 mod observe;
 mod openapi;
 mod page;
 mod problem;
+mod protocol;
+mod representation;
 pub mod server;
 mod tell;
 mod threads;
@@ -29,7 +31,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{StatusCode, Uri};
 use axum::routing::get;
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
@@ -158,7 +160,7 @@ pub fn app(service: &Service) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
         .with_state(service.clone())
-        .layer(compress::Compress)
+        .layer(protocol::Protocol)
         .layer(observe::layer(service.0.http_metrics.clone()))
 }
 
@@ -166,17 +168,17 @@ async fn not_found(uri: Uri) -> Problem {
     Problem::plain(
         StatusCode::NOT_FOUND,
         format!(
-            "there is nothing at {}; /openapi.json tells what there is",
+            "expected a path that /openapi.json lists, got {}",
             uri.path()
         ),
     )
 }
 
-async fn not_allowed(method: Method, uri: Uri) -> Problem {
+async fn not_allowed(uri: Uri) -> Problem {
     Problem::plain(
         StatusCode::METHOD_NOT_ALLOWED,
         format!(
-            "{} cannot be asked with {method}; Allow tells how it can",
+            "expected a method that the Allow header lists for {}, got another",
             uri.path()
         ),
     )

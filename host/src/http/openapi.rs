@@ -1,17 +1,17 @@
 //! The description of the API, made from the routes (`OpenAPI` 3.1).
 
 use std::future::{Ready, ready};
+use std::sync::Arc;
 
-use axum::http::HeaderValue;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
+use axum::http::HeaderMap;
+use axum::response::Response;
 use serde::Serialize;
 use utoipa::openapi::OpenApi;
 use utoipa::{OpenApi as _, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::Service;
+use super::representation::{Codings, Fixed};
 use crate::factorial::Graded;
 
 #[derive(utoipa::OpenApi)]
@@ -54,12 +54,10 @@ pub(super) fn router() -> OpenApiRouter<Service> {
 }
 
 /// Serves the description.
-pub(super) fn document(description: &OpenApi) -> impl Fn() -> Ready<Response> + Clone + use<> {
-    let json = Bytes::from(description.to_json().unwrap_or_default());
-    move || {
-        let mut response = json.clone().into_response();
-        let media = HeaderValue::from_static("application/json");
-        response.headers_mut().insert(CONTENT_TYPE, media);
-        ready(response)
-    }
+pub(super) fn document(
+    description: &OpenApi,
+) -> impl Fn(Codings, HeaderMap) -> Ready<Response> + Clone + use<> {
+    let json = description.to_json().unwrap_or_default();
+    let document = Arc::new(Fixed::new("application/json", json));
+    move |codings, headers| ready(document.response(codings, &headers))
 }

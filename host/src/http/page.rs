@@ -8,21 +8,26 @@
 use std::sync::LazyLock;
 
 use axum::Router;
-use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
-};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::Response;
 use axum::routing::get;
-use bytes::Bytes;
-use sha2::{Digest as _, Sha256};
 
-use super::negotiate;
+use super::representation::{Codings, Fixed};
 
 /// What a browser may do with the page: run and show what comes from here.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// What every file says of how it may be used.
+const POLICIES: [(HeaderName, &str); 4] = [
+    (CONTENT_SECURITY_POLICY, POLICY),
+    (CROSS_ORIGIN_OPENER_POLICY, "same-origin"),
+    (REFERRER_POLICY, "no-referrer"),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+];
+const CROSS_ORIGIN_OPENER_POLICY: HeaderName =
+    HeaderName::from_static("cross-origin-opener-policy");
 
 const SCRIPT: &str = concat!(
     include_str!("page/page.js"),
@@ -33,10 +38,22 @@ const SCRIPT: &str = concat!(
 
 static FILES: LazyLock<[File; 4]> = LazyLock::new(|| {
     [
-        File::new(PATHS[0], "text/html", include_str!("page/index.html")),
-        File::new(PATHS[1], "text/css", include_str!("page/page.css")),
-        File::new(PATHS[2], "text/javascript", SCRIPT),
-        File::new(PATHS[3], "image/svg+xml", include_str!("page/icon.svg")),
+        File::new(
+            PATHS[0],
+            "text/html; charset=utf-8",
+            include_str!("page/index.html"),
+        ),
+        File::new(
+            PATHS[1],
+            "text/css; charset=utf-8",
+            include_str!("page/page.css"),
+        ),
+        File::new(PATHS[2], "text/javascript; charset=utf-8", SCRIPT),
+        File::new(
+            PATHS[3],
+            "image/svg+xml; charset=utf-8",
+            include_str!("page/icon.svg"),
+        ),
     ]
 });
 
@@ -46,60 +63,33 @@ pub(super) const PATHS: [&str; 4] = ["/", "/page.css", "/page.js", "/icon.svg"];
 /// One file of the page.
 struct File {
     path: &'static str,
-    content: &'static str,
-    headers: HeaderMap,
-    etag: String,
+    file: Fixed,
 }
 
 /// The routes of the page, which need nothing of the service's state.
 pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     FILES.iter().fold(Router::new(), |router, file| {
-        let answer = move |headers: HeaderMap| async move { file.answer(&headers) };
+        let answer = |codings: Codings, headers: HeaderMap| {
+            std::future::ready(file.response(codings, &headers))
+        };
         router.route(file.path, get(answer))
     })
 }
 
 impl File {
-    fn new(path: &'static str, kind: &'static str, content: &'static str) -> Self {
-        let digest = Sha256::digest(content);
-        let start = digest
-            .first_chunk()
-            .map_or(0, |start| u64::from_be_bytes(*start));
-        let etag = format!("\"{start:016x}\"");
-        let fixed = [
-            (CACHE_CONTROL, "no-cache"),
-            (CONTENT_SECURITY_POLICY, POLICY),
-            (
-                HeaderName::from_static("cross-origin-opener-policy"),
-                "same-origin",
-            ),
-            (REFERRER_POLICY, "no-referrer"),
-            (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        ];
-        let fixed = fixed.map(|(name, value)| (name, HeaderValue::from_static(value)));
-        let own = [
-            (CONTENT_TYPE, format!("{kind}; charset=utf-8")),
-            (ETAG, etag.clone()),
-        ];
-        let own = own.map(|(name, value)| (name, HeaderValue::try_from(value)));
-        let own = own
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value.ok()?)));
+    fn new(path: &'static str, media_type: &'static str, content: &'static str) -> Self {
         Self {
             path,
-            content,
-            headers: fixed.into_iter().chain(own).collect(),
-            etag,
+            file: Fixed::new(media_type, content),
         }
     }
 
-    fn answer(&self, asked: &HeaderMap) -> Response {
-        let mut response = if negotiate::has(asked, &self.etag) {
-            StatusCode::NOT_MODIFIED.into_response()
-        } else {
-            Bytes::from_static(self.content.as_bytes()).into_response()
-        };
-        response.headers_mut().extend(self.headers.clone());
+    fn response(&self, codings: Codings, headers: &HeaderMap) -> Response {
+        let mut response = self.file.response(codings, headers);
+        for (name, value) in POLICIES {
+            let value = HeaderValue::from_static(value);
+            response.headers_mut().insert(name, value);
+        }
         response
     }
 }
@@ -107,8 +97,8 @@ impl File {
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
-    use axum::http::Request;
-    use axum::http::header::IF_NONE_MATCH;
+    use axum::http::header::{ETAG, IF_NONE_MATCH};
+    use axum::http::{Request, StatusCode};
     use http_body_util::BodyExt as _;
     use tower::ServiceExt as _;
 

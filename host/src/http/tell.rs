@@ -1,29 +1,27 @@
 //! `GET /kinds/{n}` and `GET /info/{n}`: what there is of a number, and what can
 //! be said of it without computing it.
 
-use axum::extract::{Path, State};
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, HeaderValue, Uri};
+use axum::extract::State;
+use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use futures::StreamExt as _;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answer::{self, Answer};
-use super::ask::{self, Asked};
-use super::negotiate::best;
+use super::ask::{self, Asked, Segment};
+use super::representation::{Codings, Representation, best};
 use super::{Problem, Service};
 use crate::error::RunError;
 use crate::factorial::{Factorial, FactsRecord, Kind, ONE_OF_EACH_KIND, Request};
 
-const JSON: &[(&str, ())] = &[("application/json", ())];
+const JSON: &str = "application/json";
+const MEDIA: &[(&str, ())] = &[(JSON, ())];
 
-fn json(record: &impl Serialize) -> Result<Response, Problem> {
+fn json(codings: Codings, record: &impl Serialize) -> Result<Response, Problem> {
     let json = serde_json::to_vec(record).map_err(|error| RunError::Failed(error.to_string()))?;
-    let mut response = Response::new(json.into());
-    let media = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(CONTENT_TYPE, media);
-    Ok(response)
+    let representation = Representation::fresh(JSON).negotiated();
+    Ok(representation.whole(codings, json))
 }
 
 /// One kind of factorial of a number.
@@ -55,12 +53,13 @@ pub(super) struct OneKind {
 )]
 pub(super) async fn kinds(
     State(service): State<Service>,
-    Path(n): Path<String>,
+    Segment(n): Segment,
     uri: Uri,
     headers: HeaderMap,
+    codings: Codings,
 ) -> Result<Response, Problem> {
     let n = ask::number_from_uri(&n, &uri)?;
-    best(&headers, JSON)?;
+    best(&headers, MEDIA)?;
     let kinds = futures::stream::iter(ONE_OF_EACH_KIND)
         .map(|kind| {
             let factorial = service.factorial().clone();
@@ -69,7 +68,7 @@ pub(super) async fn kinds(
         .buffered(ONE_OF_EACH_KIND.len());
     let kinds: Vec<_> = kinds.collect().await;
     let kinds: Result<Vec<_>, RunError> = kinds.into_iter().collect();
-    json(&kinds?)
+    json(codings, &kinds?)
 }
 
 async fn one_kind(factorial: Factorial, kind: Kind, n: u64) -> OneKind {
@@ -135,12 +134,13 @@ async fn value(
 )]
 pub(super) async fn info(
     State(service): State<Service>,
-    Path(n): Path<String>,
+    Segment(n): Segment,
     uri: Uri,
     headers: HeaderMap,
+    codings: Codings,
 ) -> Result<Response, Problem> {
     let (kind, n) = ask::kind_from_uri(&n, &uri)?;
-    best(&headers, JSON)?;
+    best(&headers, MEDIA)?;
     let facts = service.factorial().info(kind, n).await?;
-    json(&FactsRecord::new(kind, n, facts))
+    json(codings, &FactsRecord::new(kind, n, facts))
 }

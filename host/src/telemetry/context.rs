@@ -13,7 +13,8 @@ const TRACEPARENT: &str = "traceparent";
 /// Makes `span` a part of the trace that `headers` name, if they name one. It
 /// must not have been entered yet.
 pub(crate) fn continue_trace(span: &Span, headers: &HeaderMap) {
-    if headers.contains_key(TRACEPARENT) {
+    // Of several parents, none is the right one.
+    if headers.get_all(TRACEPARENT).iter().count() == 1 {
         let parent =
             TraceContextPropagator::new().extract_with_context(&Context::new(), &Incoming(headers));
         // Nobody may export it: then it is a part of no trace.

@@ -17,6 +17,7 @@ use super::error::RegistryError;
 use super::{credentials, manifest};
 use crate::component::digest::Digest;
 use crate::component::reference::{Reference, is_loopback};
+use crate::json::Object;
 use crate::limits::{REGISTRY_ANSWER_BYTES, REGISTRY_REDIRECTS};
 
 /// Docker's own registry, which is named by one host, is reached by another, and
@@ -94,10 +95,13 @@ impl<'a> Registry<'a> {
         let what = self.reference.to_string();
         let path = format!("manifests/{}", self.reference.version());
         let answer = self.ask(&path, manifest::KINDS, &what).await?;
-        let told = answer.headers().get(DIGEST_HEADER);
-        let told = told.and_then(|told| told.to_str().ok()?.parse().ok());
+        let named = answer.headers().get_all(DIGEST_HEADER).iter();
+        // Those by other algorithms are not known here.
+        let named: Vec<Digest> = named
+            .filter_map(|named| named.to_str().ok()?.parse().ok())
+            .collect();
         let manifest = self.read(answer, REGISTRY_ANSWER_BYTES, &what).await?;
-        if let Some(expected) = self.reference.digest().or(told) {
+        for expected in self.reference.digest().into_iter().chain(named) {
             check(&manifest, expected, &what)?;
         }
         Ok(manifest)
@@ -301,10 +305,10 @@ impl<'a> Registry<'a> {
         }
         let answer = self.read(answer, REGISTRY_ANSWER_BYTES, what).await?;
         let token = serde_json::from_slice(&answer).ok().and_then(
-            |TokenAnswer {
+            |Object(TokenAnswer {
                  token,
                  access_token,
-             }| token.or(access_token),
+             })| token.or(access_token),
         );
         match token {
             Some(token) => Ok(Authorization::Token(token)),

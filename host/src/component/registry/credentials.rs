@@ -2,7 +2,7 @@
 //! configuration, or the helper that it names.
 
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Read as _};
 use std::path::PathBuf;
 
 use docker_credential::{CredentialRetrievalError, DockerCredential, get_credential_from_reader};
@@ -13,6 +13,10 @@ use super::client::{DOCKER_HUB, DOCKER_HUB_CREDENTIALS};
 
 /// What helpers say on their standard output of a registry that they do not know.
 const UNKNOWN_TO_HELPER: &str = "credentials not found";
+
+/// What is read of Docker's configuration, which has some hundred bytes for each
+/// registry.
+const CONFIG_BYTES_MAX: u64 = 4 << 20;
 
 /// The credentials for a registry, or `None` where there are none. A helper is
 /// another program, and takes its time.
@@ -34,6 +38,7 @@ pub(super) fn find(registry: &str) -> Result<Option<DockerCredential>, String> {
     } else {
         registry
     };
+    let file = file.take(CONFIG_BYTES_MAX);
     match get_credential_from_reader(BufReader::new(file), server) {
         Ok(credential) => Ok(Some(credential)),
         Err(CredentialRetrievalError::NoCredentialConfigured) => Ok(None),

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::component::digest::Digest;
+use crate::json::Object;
 
 /// The config of a Wasm artifact, which has what can be read off the component too.
 const CONFIG: &str = "application/vnd.wasm.config.v0+json";
@@ -28,9 +29,9 @@ pub(super) struct Layer {
 
 #[derive(Deserialize)]
 struct Manifest {
-    config: Option<Descriptor>,
+    config: Option<Object<Descriptor>>,
     #[serde(default)]
-    layers: Vec<Descriptor>,
+    layers: Vec<Object<Descriptor>>,
     manifests: Option<IgnoredAny>,
 }
 
@@ -44,19 +45,19 @@ struct Descriptor {
 
 /// The one layer of a manifest, or what the manifest is for instead.
 pub(super) fn layer(manifest: &[u8]) -> Result<Layer, String> {
-    let manifest: Manifest = serde_json::from_slice(manifest)
+    let Object(manifest) = serde_json::from_slice::<Object<Manifest>>(manifest)
         .map_err(|error| format!("something without a manifest of OCI's ({error})"))?;
     if manifest.manifests.is_some() {
         return Err("an index of several images; name one of them by its digest".to_owned());
     }
-    let config = manifest.config.map(|config| config.media_type);
+    let config = manifest.config.map(|Object(config)| config.media_type);
     if config.as_deref() != Some(CONFIG) {
         let found = shown(config.as_deref().unwrap_or("missing"));
         return Err(format!(
             "an ordinary image or another artifact: its config is {found}, and a component's is {CONFIG}"
         ));
     }
-    let [layer] = manifest.layers.as_slice() else {
+    let [Object(layer)] = manifest.layers.as_slice() else {
         return Err(format!(
             "an artifact of {} layers, and a component has one",
             manifest.layers.len()
@@ -116,9 +117,34 @@ mod tests {
     #[test]
     fn everything_else_is_named() {
         let long = "x".repeat(1_000_000);
+        let wasm = manifest(CONFIG, &[(LAYER, DIGEST)]);
         for (text, word) in [
             (String::new(), "manifest"),
             ("[]".to_owned(), "manifest"),
+            // Derived readers take the fields of a struct from an array too.
+            (
+                format!(r#"[["{CONFIG}","{DIGEST}",2],[["{LAYER}","{DIGEST}",7]],null]"#),
+                "object",
+            ),
+            (
+                format!(r#"{{"config":["{CONFIG}","{DIGEST}",2]}}"#),
+                "object",
+            ),
+            (
+                wasm.replace(
+                    &format!(r#"{{"mediaType":"{LAYER}","digest":"{DIGEST}","size":7}}"#),
+                    &format!(r#"["{LAYER}","{DIGEST}",7]"#),
+                ),
+                "object",
+            ),
+            (
+                wasm.replacen('{', r#"{"layers":[],"#, 1),
+                "duplicate field `layers`",
+            ),
+            (
+                wasm.replace(r#""size":7"#, r#""size":7,"size":8"#),
+                "duplicate field `size`",
+            ),
             (r#"{"layers":[{"size":-1}]}"#.to_owned(), "manifest"),
             ("{}".to_owned(), "config is missing"),
             (r#"{"manifests":[]}"#.to_owned(), "index"),
