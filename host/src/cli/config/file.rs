@@ -184,7 +184,12 @@ fn one(key: &str, arg: &Arg, value: &DeValue<'_>) -> Result<String, String> {
     if quoted {
         Ok(text)
     } else {
-        Err(format!("expected a string for `{key}`; use \"{text}\""))
+        let written = match arg.get_action() {
+            // One of several strings in an array.
+            ArgAction::Append => format!("\"{text}\""),
+            _ => format!("`{key} = \"{text}\"`"),
+        };
+        Err(format!("expected a string for `{key}`; use {written}"))
     }
 }
 
