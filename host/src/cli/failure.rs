@@ -167,8 +167,9 @@ pub(crate) fn shown(path: &Path) -> String {
             .as_os_str()
             .as_encoded_bytes()
             .utf8_chunks()
-            .map(|chunk| format!("{}{}", chunk.valid(), chunk.invalid().escape_ascii()))
-            .collect(),
+            .fold(String::new(), |text, chunk| {
+                text + chunk.valid() + &chunk.invalid().escape_ascii().to_string()
+            }),
     }
 }
 

@@ -169,7 +169,7 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     let cli = settings
-        .parse(command, &arguments)
+        .parse(&command, &arguments)
         .and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match cli {
         Ok(cli) => cli,

@@ -76,7 +76,7 @@ impl Config {
                 if positional { arg.required(false) } else { arg }
             })
         });
-        let matches = settings.parse(cli.clone(), &self.shown)?;
+        let matches = settings.parse(&cli, &self.shown)?;
         let Some((name, matches)) = matches.subcommand() else {
             return Ok(());
         };

@@ -58,8 +58,8 @@ enum Record<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         text: Option<&'a str>,
         /// The bytes, if they are not.
-        #[serde(skip_serializing_if = "Option::is_none", serialize_with = "in_base64")]
-        base64: Option<&'a [u8]>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        base64: Option<Base64<'a>>,
         /// No newline follows: the line was cut here, or the output ends here.
         #[serde(skip_serializing_if = "is_false")]
         partial: bool,
@@ -84,17 +84,20 @@ impl<'a> Record<'a> {
                 Stream::Err => "stderr",
             },
             text,
-            base64: text.is_none().then_some(piece.bytes),
+            base64: text.is_none().then_some(Base64(piece.bytes)),
             partial: piece.partial,
         }
     }
 }
 
-/// Writes bytes in base64 of the standard alphabet, with padding (RFC 4648, section 4).
-#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
-fn in_base64<S: Serializer>(bytes: &Option<&[u8]>, serializer: S) -> Result<S::Ok, S::Error> {
-    let bytes = bytes.unwrap_or_default();
-    serializer.collect_str(&Base64Display::new(bytes, &BASE64_STANDARD))
+/// Bytes as a string in base64 of the standard alphabet, with padding (RFC 4648,
+/// section 4).
+struct Base64<'a>(&'a [u8]);
+
+impl Serialize for Base64<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&Base64Display::new(self.0, &BASE64_STANDARD))
+    }
 }
 
 #[expect(

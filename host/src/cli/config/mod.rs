@@ -72,11 +72,11 @@ impl Settings {
     /// Parses `arguments`, with the file's values as defaults.
     pub(crate) fn parse(
         &mut self,
-        command: Command,
+        command: &Command,
         arguments: &[OsString],
     ) -> Result<ArgMatches, Error> {
         self.parse_configured(command.clone(), arguments)
-            .map_err(|error| explain(error, &command, arguments))
+            .map_err(|error| explain(error, command, arguments))
     }
 
     fn parse_configured(
