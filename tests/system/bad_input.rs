@@ -1,5 +1,9 @@
-//! What is typed wrong: one line that says what was wrong and what would be
-//! right, exit code 2, and nothing else.
+//! Wrong arguments and variables: one line that says what is wrong and what is
+//! expected, exit code 2, and no output. The advice in it works.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 
 use crate::harness::{assert_fails, cocoon, ended, run};
 
@@ -60,8 +64,69 @@ fn what_is_typed_wrong_is_named_with_what_would_be_right() {
             &["exec", PROGRAM, "--dir", "/no/such/folder"],
             &["/no/such/folder"],
         ),
-        (&["exec", PROGRAM, "--dir", PROGRAM], &["not a folder"]),
-        (&["exec", PROGRAM, "--dir", ":"], &["HOST:GUEST"]),
+        (&["exec", ""], &["<FILE>", "got an empty string"]),
+        (
+            &["exec", PROGRAM, "-n", "many"],
+            &["from 1 to 18446744073709551615"],
+        ),
+        (
+            &["exec", PROGRAM, "-c", "4294967296"],
+            &["from 1 to 4294967295"],
+        ),
+        (
+            &["exec", PROGRAM, "--stdin", ""],
+            &["--stdin", "got none or an empty"],
+        ),
+        (
+            &["exec", PROGRAM, "--output-dir="],
+            &["--output-dir", "empty"],
+        ),
+        (
+            &["exec", PROGRAM, "--dir", PROGRAM],
+            &["expected a folder, got the file"],
+        ),
+        (
+            &["exec", PROGRAM, "--dir", ":"],
+            &["HOST[:GUEST][:rw]", "`:`"],
+        ),
+        (
+            &["exec", PROGRAM, "--dir", ""],
+            &["HOST[:GUEST][:rw]", "``"],
+        ),
+        (
+            &["exec", PROGRAM, "--dir", ":rw"],
+            &["HOST[:GUEST][:rw]", "`:rw`"],
+        ),
+        (
+            &["exec", PROGRAM, "--dir", "/tmp::rw"],
+            &["HOST[:GUEST][:rw]", "`/tmp::rw`"],
+        ),
+        (
+            &["exec", PROGRAM, "--dir", "/tmp:/a:/b"],
+            &["HOST[:GUEST][:rw]"],
+        ),
+        (
+            &["exec", PROGRAM, "--env", ""],
+            &["expected NAME or NAME=VALUE", "an empty string"],
+        ),
+        (
+            &["compute", "5", "--fan-out", ""],
+            &["expected auto or an integer from 1 to 64"],
+        ),
+        (
+            &["compute", "5", "--component", ""],
+            &["oci://REFERENCE", "an empty string"],
+        ),
+        (
+            &["compute", "5", "--seed", ""],
+            &["expected an integer from 0"],
+        ),
+        (&["verify", "5", ""], &["<FILE>", "empty"]),
+        (
+            &["serve", "--listen", "localhost:80"],
+            &["IP address", "127.0.0.1:8080"],
+        ),
+        (&["serve", "--token-file", ""], &["--token-file", "empty"]),
         (
             &["exec", PROGRAM, "--env", "COCOON_NO_SUCH"],
             &["COCOON_NO_SUCH=VALUE"],
@@ -107,9 +172,13 @@ fn what_contradicts_itself_is_refused() {
 }
 
 #[test]
-fn variables_are_checked_as_flags_are() {
+fn variables_are_checked_as_flags_are_and_named() {
     let wrong = ended(cocoon(["run"]).env("COCOON_DEADLINE", "soon"));
-    assert_fails(&wrong, 2, &["soon", "30s"]);
+    assert_fails(&wrong, 2, &["cocoon: COCOON_DEADLINE: ", "soon", "30s"]);
+    let empty = ended(cocoon(["run"]).env("COCOON_COMPONENT_CACHE", ""));
+    assert_fails(&empty, 2, &["COCOON_COMPONENT_CACHE: ", "empty"]);
+    let flag = ended(cocoon(["run", "--deadline=never"]).env("COCOON_DEADLINE", "1s"));
+    assert_fails(&flag, 2, &["cocoon: invalid value 'never'"]);
     let contradiction =
         ended(cocoon(["run", "--sandbox-memory", "2GiB"]).env("COCOON_TOTAL_MEMORY", "1GiB"));
     assert_fails(&contradiction, 2, &["--total-memory"]);
@@ -157,4 +226,126 @@ fn what_a_limit_forbids_is_known_before_computing() {
             "{arguments:?}"
         );
     }
+}
+
+/// Bytes that are not UTF-8.
+const NO_TEXT: &[u8] = b"a\xff";
+
+#[test]
+fn a_value_that_must_be_utf8_is_named_with_its_source() {
+    let no_text = OsStr::from_bytes(NO_TEXT);
+    for flag in ["--env", "--deadline", "-n", "--log-format"] {
+        let ended = ended(cocoon(["exec", PROGRAM, flag]).arg(no_text));
+        assert_fails(&ended, 2, &["expected UTF-8 for '-", "got `a\\xff`"]);
+    }
+    let argument = ended(cocoon(["exec", PROGRAM, "--", "say"]).arg(no_text));
+    assert_fails(&argument, 2, &["expected UTF-8 for '[ARGS]...'", "a\\xff"]);
+    // The path is none of those.
+    let path = ended(
+        cocoon(["exec", PROGRAM, "--stdin"])
+            .arg(no_text)
+            .arg("--deadline")
+            .arg(OsStr::from_bytes(b"1s\xfe")),
+    );
+    assert_fails(&path, 2, &["--deadline", "1s\\xfe"]);
+    for (variable, command) in [
+        ("COCOON_DEADLINE", "run"),
+        ("COCOON_LISTEN", "serve"),
+        ("COCOON_LOG_FORMAT", "run"),
+        ("COCOON_FAN_OUT", "compute"),
+    ] {
+        let arguments = [&[command][..], &["5"][..usize::from(command == "compute")]].concat();
+        let ended = ended(cocoon(arguments).env(variable, no_text));
+        let named = format!("{variable}: expected UTF-8");
+        assert_fails(&ended, 2, &[&named, "got `a\\xff`"]);
+    }
+    let shown = ended(cocoon(["config", "exec", "--deadline"]).arg(no_text));
+    assert_fails(&shown, 2, &["expected UTF-8 for '--deadline", "a\\xff"]);
+    let log = ended(cocoon(["run", "1"]).env("COCOON_LOG", no_text));
+    assert_fails(&log, 1, &["a\\xff", "COCOON_LOG", "not UTF-8"]);
+}
+
+#[test]
+fn a_variable_is_granted_by_its_value_here_or_another() {
+    let env = |value: &[u8], grant: &str| {
+        let mut command = cocoon(["exec", PROGRAM, "--env", grant, "--", "environment"]);
+        ended(command.env("HERE", OsStr::from_bytes(value)))
+    };
+    assert_eq!(env("é".as_bytes(), "HERE").out, "HERE=é\n");
+    assert_eq!(env(b"", "HERE").out, "HERE=\n");
+    // It is set, and not UTF-8; the advice works.
+    let not_utf8 = env(NO_TEXT, "HERE");
+    assert_fails(
+        &not_utf8,
+        2,
+        &["UTF-8", "`a\\xff`", "HERE", "use HERE=VALUE"],
+    );
+    assert!(!not_utf8.err.contains("set here"), "{}", not_utf8.err);
+    assert_eq!(env(NO_TEXT, "HERE=VALUE").out, "HERE=VALUE\n");
+    let unset = env(b"", "COCOON_NOT_HERE");
+    assert_fails(&unset, 2, &["set here", "use COCOON_NOT_HERE=VALUE"]);
+    for grant in ["COCOON_NOT_HERE=VALUE", "A=", "A==", "A=B=C"] {
+        assert_eq!(env(b"", grant).out, format!("{grant}\n"));
+    }
+}
+
+#[test]
+fn two_grants_of_one_name_are_refused() {
+    let twice = ["exec", PROGRAM, "--env", "A=1", "--env", "A=2", "--env=B=1"];
+    assert_fails(&run(twice), 2, &["--env", "`A`"]);
+    let twice = ["exec", PROGRAM, "--dir", "/tmp:/x", "--dir", "/var:/x"];
+    assert_fails(&run(twice), 2, &["--dir", "`/x`"]);
+}
+
+#[test]
+fn a_folder_may_have_any_name_outside_if_its_name_inside_is_text() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &[u8]| folder.path().join(OsStr::from_bytes(name));
+    let read = |grant: &OsStr, file: &str| {
+        let mut command = cocoon(["exec", PROGRAM, "--dir"]);
+        ended(command.arg(grant).args(["--", "read", file]))
+    };
+    for name in [NO_TEXT, b"a:b"] {
+        fs::create_dir(at(name)).expect("a folder");
+        fs::write(at(name).join("file"), "here\n").expect("a file");
+    }
+    let no_text = at(NO_TEXT);
+    assert_fails(
+        &read(no_text.as_os_str(), "/in/file"),
+        2,
+        &["UTF-8", "use HOST:GUEST"],
+    );
+    let mut grant = no_text.into_os_string();
+    grant.push(":/in");
+    assert_eq!(read(&grant, "/in/file").out, "here\n");
+    let colon = at(b"a:b");
+    assert_fails(
+        &read(colon.as_os_str(), "/in/file"),
+        2,
+        &["expected a folder", "use a link"],
+    );
+    std::os::unix::fs::symlink(&colon, at(b"link")).expect("a link");
+    let mut grant = at(b"link").into_os_string();
+    grant.push(":/in");
+    assert_eq!(read(&grant, "/in/file").out, "here\n");
+}
+
+#[test]
+fn an_input_or_output_of_the_wrong_kind_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().to_str().expect("UTF-8");
+    let input = run(["exec", PROGRAM, "--stdin", path, "--", "cat"]);
+    assert_fails(&input, 1, &["cannot read", path, "directory"]);
+    let file = folder.path().join("file");
+    fs::write(&file, "kept").expect("a file");
+    let file = file.to_str().expect("UTF-8");
+    let output = run(["exec", PROGRAM, "--output-dir", file, "--", "say"]);
+    assert_fails(&output, 1, &["expected a folder for --output-dir", file]);
+    assert_eq!(fs::read_to_string(file).expect("a file"), "kept");
+    let below = format!("{file}/below");
+    let output = run(["exec", PROGRAM, "--output-dir", &below, "--", "say"]);
+    assert_fails(&output, 1, &["cannot create the folder", &below]);
+    // A name that is not UTF-8 loses no byte in a message.
+    let missing = ended(cocoon(["exec", PROGRAM, "--stdin"]).arg(OsStr::from_bytes(b"no\xff")));
+    assert_fails(&missing, 1, &["cannot read no\\xff: "]);
 }

@@ -146,9 +146,49 @@ fn a_wrong_file_is_told_with_line_and_what_would_be_right() {
         ),
         (
             "[run]\nkind = \"double\"",
-            &["cocoon.toml:2: ", "no flag of `run`"],
+            &["cocoon.toml:2: ", "long flag of `run`"],
         ),
         ("[serf]\n", &["cocoon.toml:1: ", "`[serf]`", "compute"]),
+        (
+            "[exec]\nfrobnicate = 1",
+            &["cocoon.toml:2: ", "`frobnicate`", "`cocoon exec --help`"],
+        ),
+        ("zzz = 1", &["cocoon.toml:1: ", "`cocoon COMMAND --help`"]),
+        (
+            "[exec]\nenv = { A = \"1\" }",
+            &["cocoon.toml:2: ", "env = [\"NAME[=VALUE]\", …]"],
+        ),
+        (
+            "[exec]\nenv = [[\"A=1\"]]",
+            &["cocoon.toml:2: ", "env = [\"NAME[=VALUE]\", …]"],
+        ),
+        (
+            "[exec]\nenv = [\"A=b\\u0000c\"]",
+            &["cocoon.toml:2: ", "without a NUL character"],
+        ),
+        (
+            "[exec]\ndir = [\"/tmp:/a\\u0000\"]",
+            &["cocoon.toml:2: ", "without a NUL character"],
+        ),
+        (
+            "[exec]\nenv = [\"\"]",
+            &["cocoon.toml:2: ", "expected NAME or NAME=VALUE"],
+        ),
+        (
+            "[exec]\ninstances = 0",
+            &["cocoon.toml:2: ", "`instances`", "from 1 to"],
+        ),
+        (
+            "[exec]\nstdin = \"\"",
+            &[
+                "cocoon.toml:2: ",
+                "expected a value for `stdin`, got an empty",
+            ],
+        ),
+        (
+            "component = \"\"",
+            &["cocoon.toml:1: ", "`component`", "got an empty string"],
+        ),
         (
             "sandboxes = \"many\"",
             &["cocoon.toml:1: ", "`sandboxes`", "write it as 1000"],
@@ -175,17 +215,17 @@ fn a_wrong_file_is_told_with_line_and_what_would_be_right() {
             "kind = \"tenfold\"",
             &["cocoon.toml:1: ", "`kind`", "subfactorial"],
         ),
-        ("n = 10", &["cocoon.toml:1: ", "`n` is no flag"]),
+        ("n = 10", &["cocoon.toml:1: ", "got `n`"]),
         (
             "config = \"other.toml\"",
-            &["cocoon.toml:1: ", "`config` is no flag"],
+            &["cocoon.toml:1: ", "got `config`"],
         ),
         ("queue = 1\nqueue = 2", &["cocoon.toml:2: ", "duplicate"]),
         ("queue = ", &["cocoon.toml:1: "]),
         ("queue = \"\u{1}\"", &["cocoon.toml:1: "]),
         (
             "sandbox-memory = \"2GiB\"\ntotal-memory = \"1GiB\"",
-            &["--sandbox-memory", "must be less"],
+            &["--sandbox-memory", "to be less than"],
         ),
     ] {
         // Whichever command runs, all of the file must be right.
@@ -253,7 +293,7 @@ fn config_tells_where_each_value_comes_from() {
         "# total-memory = \"70%\" # default",
         "# json = false # default",
         "# seed: drawn at random # default",
-        "# component: not set # default",
+        "# component: the built-in one # default",
     ] {
         assert!(lines.iter().any(|it| it == line), "{line:?} in {text}");
     }
@@ -403,8 +443,12 @@ fn config_refuses_what_the_command_would() {
             &["config", "compute", "--sandboxes", "many"],
             &["write it as 1000"],
         ),
-        (&["config", "man"], &["`man` has no settings", "compute"]),
+        (&["config", "man"], &["got `man`", "compute"]),
         (&["config", "frobnicate"], &["frobnicate"]),
+        (
+            &["config", "exec", "--env", ""],
+            &["expected NAME or NAME=VALUE"],
+        ),
         (
             &["config", "exec", "-i", "--stdin", "x"],
             &["--interactive", "--stdin"],

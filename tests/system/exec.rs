@@ -154,12 +154,12 @@ fn json_tells_lines_and_exits() {
             .collect();
         assert!(
             of.iter().any(
-                |it| it["stream"] == "stdout" && it["line"] == json!(format!("out {instance}"))
+                |it| it["stream"] == "stdout" && it["text"] == json!(format!("out {instance}"))
             )
         );
         assert!(
             of.iter().any(
-                |it| it["stream"] == "stderr" && it["line"] == json!(format!("err {instance}"))
+                |it| it["stream"] == "stderr" && it["text"] == json!(format!("err {instance}"))
             )
         );
         let exit = of.last().expect("events");

@@ -21,6 +21,7 @@ mod deploy_policies;
 mod deploy_schema;
 mod digits;
 mod exec;
+mod exec_bytes;
 mod fan_out;
 mod file_calls;
 mod grants;

@@ -1,7 +1,8 @@
-//! Why a command failed, and what that means for the exit code: 2 for what was
-//! typed wrong, 1 for what failed while running, 130 for Ctrl-C.
+//! Failures of commands and their exit codes: 2 for a wrong command line, 1 for a
+//! failure while running, 130 for Ctrl-C.
 
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ErrorKind};
@@ -14,7 +15,7 @@ use cocoon::telemetry::TelemetryError;
 
 use super::config::ConfigError;
 
-/// The end of a command that is not done.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error(transparent)]
@@ -29,26 +30,26 @@ pub(crate) enum Failure {
     Access(#[from] AccessError),
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// What clap says of arguments that are read while a command runs.
+    /// Arguments that a command parses itself are wrong, or contradict each other.
     #[error(transparent)]
     Usage(#[from] clap::Error),
     #[error("{what}: {error}")]
     Io { what: String, error: io::Error },
     #[error(
-        "the limit of processes and threads is {most}, and {needed} are needed; `docker run --pids-limit`, \
-         or the cgroup's `pids.max`, raises it"
+        "expected room for {needed} processes and threads, got a limit of {most}; use `docker run --pids-limit`, \
+         or the cgroup's `pids.max`, to raise it"
     )]
     Threads { most: u64, needed: u64 },
-    /// What failed is told already.
+    /// Programs or connections failed; the text says how many and why.
     #[error("{0}")]
     Programs(String),
-    /// What is wrong is the result of the command, and printed.
+    /// The command checked digits, and printed that they are wrong.
     #[error("the digits are wrong")]
     Wrong,
     #[error("interrupted")]
     Interrupted,
-    /// The reader of our output left. That is its right, and no error.
-    #[error("nobody reads the output")]
+    /// The reader of the output closed its end, which ends a command quietly.
+    #[error("the reader of the output closed it")]
     ReaderGone,
 }
 
@@ -80,15 +81,15 @@ impl Failure {
     }
 }
 
-/// What others say can be long.
+/// The longest message, since components and registries write parts of some.
 const LINE_CHARS_MAX: usize = 2000;
 
-/// Says one line on standard error. Where that cannot be written, nobody is left to tell.
+/// Prints one line on standard error, if it can be written.
 pub(crate) fn say(line: &str) {
     let _ = writeln!(io::stderr(), "cocoon: {line}");
 }
 
-/// Tells how the command ended.
+/// Prints why the command failed, if it did, and returns its exit code.
 pub(crate) fn report(ended: Result<(), Failure>) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -102,8 +103,7 @@ pub(crate) fn report(ended: Result<(), Failure>) -> ExitCode {
     }
 }
 
-/// Tells what was typed wrong, in one line, or prints the help that was asked
-/// for.
+/// Prints in one line what is wrong with the arguments, or prints the requested help.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     if matches!(
         error.kind(),
@@ -124,7 +124,7 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
         (ContextKind::SuggestedArg, "did you mean"),
         (ContextKind::SuggestedSubcommand, "did you mean"),
         (ContextKind::SuggestedValue, "did you mean"),
-        (ContextKind::ValidValue, "it must be one of"),
+        (ContextKind::ValidValue, "expected one of"),
     ]
     .into_iter()
     .filter(|(_, says)| !wrong.contains("[possible values") || *says == "did you mean")
@@ -133,14 +133,24 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
         (!value.is_empty()).then(|| format!("; {says} `{value}`"))
     })
     .unwrap_or_default();
-    say(&format!("{wrong}{right} (`cocoon --help` tells more)"));
+    say(&format!("{wrong}{right} (see `cocoon --help`)"));
     ExitCode::from(2)
 }
 
-/// What is wrong, without the usage and the hints that clap adds.
+/// The message of `error` without the usage and the hints that clap adds.
 pub(crate) fn wrong(error: &clap::Error) -> String {
+    let context = |kind| error.get(kind).map(ToString::to_string);
+    // For clap, a value that is empty is one that is missing.
+    if error.kind() == ErrorKind::InvalidValue
+        && let (Some(arg), Some("")) = (
+            context(ContextKind::InvalidArg),
+            context(ContextKind::InvalidValue).as_deref(),
+        )
+    {
+        return format!("expected a value for '{arg}', got none or an empty string");
+    }
     let text = error.render().to_string();
-    // The first paragraph says it.
+    // The message is the first paragraph.
     let end = ["\n\nUsage:", "\n\nFor more", "\n\n  tip:"]
         .into_iter()
         .filter_map(|rest| text.find(rest))
@@ -149,8 +159,22 @@ pub(crate) fn wrong(error: &clap::Error) -> String {
     wrong.strip_prefix("error: ").unwrap_or(&wrong).to_owned()
 }
 
-/// `text` without line breaks and other control characters, which may come from
-/// what was typed or from a component.
+/// `path` with escapes for bytes that are not UTF-8, so that no byte is lost.
+pub(crate) fn shown(path: &Path) -> String {
+    match path.to_str() {
+        Some(text) => text.to_owned(),
+        None => path
+            .as_os_str()
+            .as_encoded_bytes()
+            .utf8_chunks()
+            .fold(String::new(), |text, chunk| {
+                text + chunk.valid() + &chunk.invalid().escape_ascii().to_string()
+            }),
+    }
+}
+
+/// `text` without line breaks and other control characters, which arguments and
+/// components may bring.
 pub(crate) fn one_line(text: &str) -> String {
     let words: Vec<_> = text
         .split(|char: char| char.is_whitespace() || char.is_control())
@@ -159,12 +183,12 @@ pub(crate) fn one_line(text: &str) -> String {
     let mut line: String = words
         .join(" ")
         .chars()
-        // Marks of directions would have a terminal show another line.
+        // A terminal would reorder the line after marks of direction.
         .filter(|char| !matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
         .collect();
     let chars = line.chars().count();
     if chars > LINE_CHARS_MAX {
-        // What would be right is said in the end.
+        // The end has the advice.
         let place = |char: usize| line.char_indices().nth(char).map_or(0, |(place, _)| place);
         let middle = place(LINE_CHARS_MAX / 2)..place(chars - LINE_CHARS_MAX / 2);
         line.replace_range(middle, "…");
@@ -177,10 +201,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_others_say_is_one_line_of_bounded_length() {
+    fn a_message_is_one_line_of_bounded_length() {
         assert_eq!(one_line(" a\nb\u{1b}[0m\u{202e}c  d "), "a b [0mc d");
         let long = one_line(&"é".repeat(10_000));
         assert_eq!(long.chars().count(), LINE_CHARS_MAX + 1);
         assert!(long.starts_with('é') && long.contains("é…é") && long.ends_with('é'));
+    }
+
+    #[test]
+    fn a_path_is_shown_with_all_its_bytes() {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt as _;
+        let shown_of = |bytes: &[u8]| shown(Path::new(OsStr::from_bytes(bytes)));
+        assert_eq!(shown_of("/tmp/a é".as_bytes()), "/tmp/a é");
+        assert_eq!(shown_of(b"/\xffa\xc3\xa9/\xe2\x82"), "/\\xffaé/\\xe2\\x82");
     }
 }

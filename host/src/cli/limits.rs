@@ -8,16 +8,16 @@ use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
 use cocoon::limits::{Limit, Limits, TOTAL_MEMORY_PERCENT};
 use cocoon::machine::Machine;
 
-/// What the limits of a family of commands are by default.
+/// The default limits of a family of commands.
 pub(crate) trait Defaults: 'static {
     const LIMITS: Limits;
-    /// Those that have a flag.
+    /// The limits with a flag.
     const SHOWN: &'static [Limit] = Limit::OF_JOBS;
-    /// Said instead of the value where the number alone would mislead.
+    /// Words for the help instead of a value that would mislead.
     const SANDBOX_MEMORY: Option<&'static str>;
 }
 
-/// Commands whose component promises what it needs.
+/// Commands whose component promises how much memory it needs.
 #[derive(Debug)]
 pub(crate) struct Commands;
 
@@ -112,7 +112,7 @@ impl<D: Defaults> FromArgMatches for LimitArgs<D> {
     }
 }
 
-/// Limits of which one makes the other pointless were not meant so.
+/// Refuses a limit that makes another one pointless.
 fn contradictions(limits: &Limits, given: &[(Limit, Option<ValueSource>)]) -> Result<(), Error> {
     let was_given = |limit| given.iter().any(|(other, _)| *other == limit);
     let (one, all) = (Limit::SandboxMemory, Limit::TotalMemory);
@@ -120,7 +120,7 @@ fn contradictions(limits: &Limits, given: &[(Limit, Option<ValueSource>)]) -> Re
         return Err(Error::raw(
             ErrorKind::ArgumentConflict,
             format!(
-                "--{} ({}) is more than --{} ({}); it must be less",
+                "expected --{} ({}) to be less than --{} ({})",
                 one.spec().flag,
                 one.format(limits.get(one)),
                 all.spec().flag,
@@ -131,13 +131,13 @@ fn contradictions(limits: &Limits, given: &[(Limit, Option<ValueSource>)]) -> Re
     Ok(())
 }
 
-/// The value of a limit, which may be a share of the machine for the memory of
-/// all sandboxes.
+/// Parses the value of a limit. The memory of all sandboxes may be a share of the
+/// machine's.
 fn parse(limit: Limit, text: &str) -> Result<u64, String> {
     match (limit, text.strip_suffix('%')) {
         (Limit::TotalMemory, Some(percent)) => match percent.parse() {
             Ok(percent @ 1..=100) => Ok(Machine::detect().share_bytes(percent)),
-            _ => Err(format!("`{text}` is no share; write it as 70%")),
+            _ => Err("expected a share from 1% to 100%, such as 70%".to_owned()),
         },
         _ => limit.parse(text),
     }

@@ -1,4 +1,4 @@
-//! The command line: its types, and what every command has in common.
+//! The command line: its types, and the parts that all commands share.
 //!
 //! A command is a future. Ctrl-C drops it, and with it every sandbox, channel
 //! and unfinished file.
@@ -9,25 +9,28 @@ mod failure;
 mod limits;
 mod output;
 mod stdout;
+mod usage;
+mod values;
 
+use std::env::VarError;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueHint};
 use cocoon::component::{Location, Registries, Source};
 use cocoon::engine::Engine;
 use cocoon::factorial::{BUNDLED, Factorial};
 use cocoon::limits::{Limit, Limits};
 use cocoon::machine::Machine;
-use cocoon::telemetry::{self, LOG_FILTER, LogFormat};
+use cocoon::telemetry::{self, LOG_FILTER, LogFormat, TelemetryError};
 
 use config::Settings;
 use failure::Failure;
 use limits::{Commands, LimitArgs};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use values::location;
 
 /// Runs WebAssembly components as coroutines, each in a sandbox of its own.
 ///
@@ -35,11 +38,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 #[derive(Debug, Parser)]
 #[command(name = "cocoon", version, about, max_term_width = 100)]
 struct Cli {
-    /// Settings of the commands, in TOML: long flags are its keys, and flags and variables win
-    /// over it
+    /// Settings of the commands, in TOML, with long flags as keys; flags and variables win over it
     #[arg(long, global = true, value_name = "FILE", env = config::VARIABLE, hide_env_values = true)]
     config: Option<PathBuf>,
-    /// How the log is written to standard error: text or json
+    /// Format of the log on standard error: text or json
     #[arg(
         long,
         global = true,
@@ -55,25 +57,25 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Print 1! to N!, each computed by a sandbox of its own
+    /// Print 1! to N!, each from its own sandbox
     Run(commands::run::Run),
-    /// Print N!, or another kind of it
+    /// Print N!, or another kind of factorial
     Compute(commands::compute::Compute),
     /// Print one line for each kind of factorial of N
     Kinds(commands::kinds::Kinds),
-    /// Tell digits, trailing zeros, leading digits and memory of N! without computing it
+    /// Print digits, trailing zeros, leading digits and memory of N! without computing it
     Info(commands::info::Info),
-    /// Check digits that somebody else computed, without computing N!
+    /// Check the digits in a file without computing N!
     Verify(commands::verify::Verify),
     /// Answer requests for factorials over HTTP, each in a fresh sandbox
     Serve(commands::serve::Serve),
-    /// Tell whether a service is well: it answers, or exit code 1
+    /// Probe a service; exit code 1 unless it answers with success
     Health(commands::health::Health),
-    /// Run any `wasi:cli/run` component, as often at once as asked for
+    /// Run any `wasi:cli/run` component, in one or many instances
     Exec(commands::exec::Exec),
-    /// Tell what a component imports, exports and needs
+    /// Print what a component imports, exports and needs
     Inspect(commands::inspect::Inspect),
-    /// Print the settings that a command would have here, and where each comes from
+    /// Print the settings that a command would have here, and the source of each
     Config(commands::config::Config),
     /// Print a completion script for a shell
     Completions(commands::completions::Completions),
@@ -81,13 +83,13 @@ enum Command {
     Man,
 }
 
-/// What the commands that compute factorials have in common.
+/// The arguments that all commands that compute factorials share.
 #[derive(Debug, Args)]
 struct FactorialArgs {
-    /// A component of the factorial world, in a file or at `oci://REFERENCE`, instead of the one that is built in
+    /// A component of the factorial world, in a file or at `oci://REFERENCE` [default: the built-in one]
     #[arg(long, value_name = "FILE", env = "COCOON_COMPONENT", value_parser = location(), value_hint = ValueHint::FilePath)]
     component: Option<Location>,
-    /// One JSON object a line instead of text
+    /// Print a JSON object for each result instead of text
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -96,7 +98,7 @@ struct FactorialArgs {
     limits: LimitArgs<Commands>,
 }
 
-/// How components are had from registries.
+/// How components are pulled from registries.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Registries")]
 struct RegistryArgs {
@@ -108,13 +110,13 @@ struct RegistryArgs {
         hide_env_values = true
     )]
     component_cache: Option<PathBuf>,
-    /// Reach the registry without TLS, as one on this machine always is
+    /// Connect to the registry without TLS, as always to one on this machine
     #[arg(long)]
     plain_http: bool,
 }
 
 impl RegistryArgs {
-    /// The component there, or the one that is built in.
+    /// The component there, or the built-in one.
     async fn source(
         &self,
         component: Option<&Location>,
@@ -132,7 +134,7 @@ impl RegistryArgs {
 }
 
 impl FactorialArgs {
-    /// The component, with room for up to so many sandboxes.
+    /// Loads the component, with room for up to `sandboxes`.
     async fn load(&self, sandboxes: u64) -> Result<Factorial, Failure> {
         let engine = engine(&self.limits.limits, sandboxes)?;
         let component = self.component.as_ref();
@@ -144,24 +146,7 @@ impl FactorialArgs {
     }
 }
 
-/// N as it is typed.
-fn number(text: &str) -> Result<u64, String> {
-    text.parse()
-        .map_err(|_| format!("N is a whole number from 0 to {}", u64::MAX))
-}
-
-/// A seed as it is typed.
-fn seed(text: &str) -> Result<u64, String> {
-    text.parse()
-        .map_err(|_| format!("a seed is a whole number from 0 to {}", u64::MAX))
-}
-
-/// A component as it is typed.
-fn location() -> impl TypedValueParser<Value = Location> {
-    OsStringValueParser::new().try_map(Location::parse)
-}
-
-/// An engine with room for no more sandboxes than a command has a use for: each costs
+/// An engine with room for the sandboxes that a command uses, and no others: each costs
 /// three microseconds at the start, when its stack is laid out, and again in the end.
 fn engine(limits: &Limits, sandboxes: u64) -> Result<Engine, Failure> {
     let sandboxes = limits.get(Limit::Sandboxes).min(sandboxes.max(1));
@@ -177,21 +162,21 @@ pub(crate) fn main() -> ExitCode {
         Ok(settings) => settings,
         Err(error) => {
             return match Cli::try_parse() {
-                // Help is there for those who wrote the file, too.
+                // Help works with a wrong file, too.
                 Err(help) if !help.use_stderr() => failure::usage(&help),
                 _ => failure::report(Err(error.into())),
             };
         }
     };
     let cli = settings
-        .parse(command, &arguments)
+        .parse(&command, &arguments)
         .and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match cli {
         Ok(cli) => cli,
         Err(error) => return failure::usage(&error.format(&mut Cli::command())),
     };
-    let filter = std::env::var("COCOON_LOG").unwrap_or_else(|_| LOG_FILTER.to_owned());
-    let _telemetry = match telemetry::start(cli.log_format, &filter) {
+    let started = log_filter().and_then(|filter| telemetry::start(cli.log_format, &filter));
+    let _telemetry = match started {
         Ok(telemetry) => telemetry,
         Err(error) => return failure::report(Err(error.into())),
     };
@@ -212,7 +197,19 @@ pub(crate) fn main() -> ExitCode {
     failure::report(ended)
 }
 
-/// How long threads that wait for the system are waited for in the end.
+/// The targets and levels that are logged.
+fn log_filter() -> Result<String, TelemetryError> {
+    match std::env::var("COCOON_LOG") {
+        Ok(filter) => Ok(filter),
+        Err(VarError::NotPresent) => Ok(LOG_FILTER.to_owned()),
+        Err(VarError::NotUnicode(filter)) => Err(TelemetryError::Filter {
+            filter: failure::shown(Path::new(&filter)),
+            reason: "COCOON_LOG is not UTF-8".to_owned(),
+        }),
+    }
+}
+
+/// The time that threads in a system call have at the end of the program.
 const SHUTDOWN: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// Waits for Ctrl-C, for the terminal to close, or for SIGTERM.
@@ -226,9 +223,9 @@ async fn interrupted() -> Failure {
     }
 }
 
-/// The signals that end a program: Ctrl-C, that the terminal closed, and SIGTERM,
-/// which is how containers are stopped: the first process of one is not ended by
-/// it unless it asks to be. None is lost from when it listens.
+/// The signals that end a program: Ctrl-C, a closed terminal, and SIGTERM, which stops
+/// containers. The kernel ends the first process of a container by a signal only if it
+/// listens for it. No signal after [`Signals::listen`] is lost.
 struct Signals {
     ends: [Signal; 3],
     _too_large: Signal,
@@ -242,8 +239,8 @@ impl Signals {
                 error,
             })
         };
-        // Past `ulimit -f` a write is to fail as on a full disk. Unless somebody
-        // waits for the signal, it ends the program and leaves the half file behind.
+        // A write beyond `ulimit -f` should fail as on a full disk. Without a listener,
+        // the signal would end the program and leave a half file behind.
         let too_large = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
         Ok(Self {
             ends: [
@@ -274,32 +271,31 @@ fn run(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure
     )
 }
 
-/// Threads that give way to the service's own: what takes long is done by them, while
-/// short answers, which take microseconds, are not to wait for the end of a time slice.
-/// With this, 99 % of them came within 3.5 ms beside four clients that ask for
-/// 1,000,000!, and within 7 to 12 ms without.
+/// Threads that yield to the service's own. They run the long jobs, while short answers,
+/// which take microseconds, should not wait for the end of a time slice. With this, 99 %
+/// of them came within 3.5 ms beside four clients that request 1,000,000!, and within 7 to
+/// 12 ms without.
 fn nice_workers() -> Builder {
     const NICENESS: i32 = 10;
     let mut builder = Builder::new_multi_thread();
     builder.on_thread_start(|| {
-        // Of this thread alone, on Linux. Nobody is refused to be nicer.
+        // Of this thread alone, on Linux. Raising niceness never fails.
         let _ = rustix::process::setpriority_process(None, NICENESS);
     });
     builder
 }
 
-/// Runs a small command on this thread: beside a service that has few there may be no
-/// other.
+/// Runs a small command on this thread, since a container may allow no more threads.
 fn run_here(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(no_threads)?;
     let ended = runtime.block_on(unless_interrupted(command));
-    // A thread may still be waiting for the address of a name.
+    // A thread may still wait for the address of a name.
     runtime.shutdown_timeout(SHUTDOWN);
     ended
 }
 
-/// What the command comes to, unless Ctrl-C drops it.
+/// Runs the command, unless Ctrl-C drops it.
 async fn unless_interrupted(
     command: impl Future<Output = Result<(), Failure>>,
 ) -> Result<(), Failure> {
@@ -317,12 +313,12 @@ fn no_threads(error: std::io::Error) -> Failure {
     }
 }
 
-/// Threads beside the runtime's workers, of which there is one for each processor: the
-/// first, the ticker's, and those that wait for the system or work on their own.
+/// Threads other than the runtime's workers, of which each processor has one: the first,
+/// the ticker's, and those for blocking calls.
 const OTHER_THREADS: u64 = 6;
 
-/// Whether there can be as many threads as nearly every command starts: the runtime would
-/// panic for the lack of one, and might wait for ever.
+/// Checks that a command can start its threads. Without one, the runtime would panic, and
+/// might wait for ever.
 fn enough_threads() -> Result<(), Failure> {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let needed = OTHER_THREADS + processors as u64;
@@ -332,7 +328,7 @@ fn enough_threads() -> Result<(), Failure> {
     }
 }
 
-/// Runs a command that sees to signals by itself.
+/// Runs a command that handles signals itself.
 fn run_to_end(
     threads: &mut Builder,
     command: impl Future<Output = Result<(), Failure>>,
@@ -340,8 +336,8 @@ fn run_to_end(
     enough_threads()?;
     let runtime = threads.enable_all().build().map_err(no_threads)?;
     let ended = runtime.block_on(command);
-    // A thread may still be compiling, or waiting in a write that nobody reads.
-    // Everything else is dropped before the program ends, with its files.
+    // A thread may still compile, or wait in a write without a reader. Everything else
+    // is dropped before the program ends, with its files.
     runtime.shutdown_timeout(SHUTDOWN);
     ended
 }

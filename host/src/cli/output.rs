@@ -1,4 +1,4 @@
-//! Where results go: standard output, or a file that appears whole or not at all.
+//! Outputs of commands: standard output, or a file that appears whole or not at all.
 
 use std::fs::Permissions;
 use std::io;
@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tempfile::TempPath;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _, BufWriter};
 
-use super::failure::Failure;
+use super::failure::{Failure, shown};
 use super::stdout::Stdout;
 
 enum Writer {
@@ -17,11 +17,11 @@ enum Writer {
     File(BufWriter<Box<dyn AsyncWrite + Unpin + Send>>),
 }
 
-/// A place for the bytes of a result.
+/// A writer of results.
 pub(crate) struct Output {
     writer: Writer,
     name: String,
-    /// The file that is being written beside the one that is meant.
+    /// The temporary file, and the path that it is renamed to.
     beside: Option<(TempPath, PathBuf)>,
 }
 
@@ -34,11 +34,11 @@ impl Output {
         }
     }
 
-    /// The file at `path`, or what it is a link to. It is written beside and
-    /// renamed by [`Output::finish`], so that a failed run leaves no half file and
-    /// does not harm the file that was there.
+    /// The file at `path`, or the target of a link there. [`Output::finish`] renames a
+    /// temporary file in the same folder: a failed run leaves no half file, and an old
+    /// file as it was.
     pub(crate) async fn file(path: &Path) -> Result<Self, Failure> {
-        let name = path.display().to_string();
+        let name = shown(path);
         let failed = |error| Failure::Io {
             what: format!("cannot write {name}"),
             error,
@@ -86,7 +86,7 @@ impl Output {
         written.map_err(|error| self.failure(error))
     }
 
-    /// As [`Output::write`], for a piece that need not be copied.
+    /// Writes a piece without copying it, as [`Output::write`] would.
     pub(crate) async fn write_chunk(&mut self, chunk: Bytes) -> Result<(), Failure> {
         let written = match &mut self.writer {
             Writer::Stdout(stdout) => stdout.write_chunk(chunk).await,
@@ -95,7 +95,7 @@ impl Output {
         written.map_err(|error| self.failure(error))
     }
 
-    /// Lets the reader see what was written.
+    /// Waits until everything is written.
     pub(crate) async fn flush(&mut self) -> Result<(), Failure> {
         let flushed = match &mut self.writer {
             Writer::Stdout(stdout) => stdout.flush().await,
@@ -104,7 +104,7 @@ impl Output {
         flushed.map_err(|error| self.failure(error))
     }
 
-    /// Makes everything that was written count.
+    /// Waits until everything is written, and makes the file appear.
     pub(crate) async fn finish(mut self) -> Result<(), Failure> {
         self.flush().await?;
         if let Some((beside, path)) = self.beside.take() {

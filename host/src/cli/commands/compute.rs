@@ -12,29 +12,30 @@ use cocoon::limits::{FAN_OUT_MAX, Limit};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::lines;
+use crate::cli::FactorialArgs;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::{FactorialArgs, number, seed};
+use crate::cli::values::number;
 
 #[derive(Debug, Args)]
 pub(crate) struct Compute {
     /// The number whose factorial is computed
     #[arg(allow_negative_numbers = true, value_parser = number, value_name = "N")]
     n: u64,
-    #[arg(long, default_value = "factorial", value_name = "KIND", help = format!("Which factorial: {KINDS}"))]
+    #[arg(long, default_value = "factorial", value_name = "KIND", help = format!("Kind of factorial: {KINDS}"))]
     kind: Kind,
-    #[arg(long, default_value = "decimal", value_name = "FORMAT", help = format!("How it is written: {FORMATS}"))]
+    #[arg(long, default_value = "decimal", value_name = "FORMAT", help = format!("Notation of the number: {FORMATS}"))]
     format: Format,
     /// Write to FILE, which appears whole or not at all
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
-    #[arg(long, default_value = "auto", value_parser = width, value_name = "COUNT", env = "COCOON_FAN_OUT", hide_env_values = true, help = format!("Up to so many sandboxes at work on the number, from 1 to {FAN_OUT_MAX}; auto is one for each processor, as far as memory allows and the number is worth it"))]
+    #[arg(long, default_value = "auto", value_parser = width, value_name = "COUNT", env = "COCOON_FAN_OUT", hide_env_values = true, help = format!("Number of sandboxes that share the work, from 1 to {FAN_OUT_MAX}; auto is one for each processor, or fewer where memory or the number is small"))]
     fan_out: Width,
-    /// Have every product proved exact, also where a check modulo a random prime would be faster
+    /// Prove every product exact, even if a check modulo a random prime would be faster
     #[arg(long)]
     proved: bool,
-    /// The seed of what is checked at random, to have the same checks again [default: drawn at random]
-    #[arg(long, allow_negative_numbers = true, value_parser = seed, value_name = "SEED")]
+    /// The seed of random checks, to repeat them [default: drawn at random]
+    #[arg(long, allow_negative_numbers = true, value_parser = number, value_name = "SEED")]
     seed: Option<u64>,
     #[command(flatten)]
     common: FactorialArgs,
@@ -87,8 +88,8 @@ impl Compute {
         output.finish().await
     }
 
-    /// Finds room for the request. The small jobs of several sandboxes, of which there are
-    /// none, keep memory from a single one: by itself it may fit.
+    /// Reserves memory for the request. If several sandboxes do not fit, one may: each
+    /// sandbox keeps memory for small jobs, of which there are none here.
     async fn admit(&self, request: Request) -> Result<FanOut, Failure> {
         let width = self.fan_out;
         let refused = match self.admit_as(request, width).await {
@@ -98,7 +99,7 @@ impl Compute {
         let limit = refused.limit();
         if width == Width::Auto && width.sandboxes() > 1 && limit == Some(Limit::TotalMemory) {
             let alone = self.admit_as(request, Width::UpTo(1)).await;
-            // A component that came from a pipe comes no second time.
+            // A component that is read from a pipe cannot be read again.
             return alone.map_err(|_| refused.into());
         }
         Err(refused.into())
@@ -110,22 +111,24 @@ impl Compute {
     }
 }
 
-/// `auto` or a count, as it is typed.
+/// Parses `auto` or a count.
 fn width(text: &str) -> Result<Width, String> {
     match (text, text.parse()) {
         ("auto", _) => Ok(Width::Auto),
         (_, Ok(count @ 1..=FAN_OUT_MAX)) => Ok(Width::UpTo(count)),
-        _ => Err(format!("it is auto, or a number from 1 to {FAN_OUT_MAX}")),
+        _ => Err(format!(
+            "expected auto or an integer from 1 to {FAN_OUT_MAX}"
+        )),
     }
 }
 
-/// A product that was found wrong is right in the end, and no good sign.
+/// Warns of wrong products. They were computed again, but hint at a fault.
 fn tell_repeated(grade: &Grade) {
     if let Grade::Verified(verification) = grade
         && verification.repeated > 0
     {
         tracing::warn!(
-            "{} of {} products were found wrong, and computed again with proof",
+            "{} of {} products were wrong, and computed again with proof",
             verification.repeated,
             verification.products
         );
@@ -138,7 +141,7 @@ fn show_parts(progress: &ProgressBar, parts: Progress) {
     }
 }
 
-/// Digits written, on standard error if that is a terminal.
+/// A bar of the digits that are written, on standard error if that is a terminal.
 fn progress(bytes: Option<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::stderr());
     let style =

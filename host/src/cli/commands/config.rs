@@ -1,12 +1,13 @@
-//! `cocoon config`: the settings that a command would have here, and where each
-//! comes from.
+//! `cocoon config`: the settings that a command would have here, and the source of
+//! each.
 //!
-//! What is printed can be a configuration: it means the same where it is read
-//! back. So defaults are comments, since a default that is written down is a
-//! choice: it stays when the program's changes, and contradicts other choices.
+//! The output is a configuration that sets the same values. So defaults are
+//! comments: as values they would stay when the program's defaults change, and
+//! could contradict other values.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
+use std::path::Path;
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, ValueHint};
@@ -15,22 +16,22 @@ use serde_json::Value;
 
 use super::lines;
 use crate::cli::config::{self, Settings};
-use crate::cli::failure::{Failure, one_line};
+use crate::cli::failure::{Failure, one_line, shown};
 
-/// The command that is meant where none is named.
+/// The default command.
 const USUAL: &str = "serve";
 /// Flags that hold secrets, as `NAME=VALUE`.
 const SECRET: &[&str] = &["env"];
 
-/// Longer lines have their comment behind them, not below the others'.
+/// The last column at which comments are aligned.
 const COLUMN_MAX: usize = 60;
 
 #[derive(Debug, Args)]
 pub(crate) struct Config {
-    /// One JSON object a line instead of TOML
+    /// Print a JSON object for each setting instead of TOML
     #[arg(long)]
     json: bool,
-    /// The command, and flags of it that are to be taken into account [default: serve]
+    /// The command, and flags of it that change its settings [default: serve]
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,
@@ -39,14 +40,14 @@ pub(crate) struct Config {
     shown: Vec<OsString>,
 }
 
-/// A setting and where it comes from.
+/// A setting and its source.
 #[derive(Serialize)]
 struct Row<'a> {
     command: &'a str,
     key: &'a str,
-    /// `null` where nothing is set, or what is set is no value.
+    /// `null` if nothing is set, or if a note stands for the value.
     value: Value,
-    /// In words, where there is no value.
+    /// Words that stand for the value.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
     source: &'static str,
@@ -60,7 +61,7 @@ struct Row<'a> {
 
 impl Config {
     pub(crate) fn run(mut self, mut settings: Settings, cli: Command) -> Result<(), Failure> {
-        // Of this command wherever it stands: nobody asks what it would set.
+        // `--json` is always a flag of `config`, and not of the command behind it.
         let before = self.shown.len();
         self.shown.retain(|argument| argument != "--json");
         self.json |= self.shown.len() < before;
@@ -68,14 +69,14 @@ impl Config {
             self.shown.insert(0, USUAL.into());
         }
         self.shown.insert(0, "cocoon".into());
-        // What a command works on is no setting, and not asked for.
+        // Operands of a command are not settings, and may be left out.
         let cli = cli.mut_subcommands(|command| {
             command.mut_args(|arg| {
                 let positional = arg.get_long().is_none() && arg.get_short().is_none();
                 if positional { arg.required(false) } else { arg }
             })
         });
-        let matches = settings.parse(cli.clone(), &self.shown)?;
+        let matches = settings.parse(&cli, &self.shown)?;
         let Some((name, matches)) = matches.subcommand() else {
             return Ok(());
         };
@@ -84,7 +85,10 @@ impl Config {
             let names: Vec<_> = config::configurable(&cli).map(Command::get_name).collect();
             return Err(Failure::Usage(cli.clone().error(
                 clap::error::ErrorKind::InvalidSubcommand,
-                format!("`{name}` has no settings; those have: {}", names.join(", ")),
+                format!(
+                    "expected a command with settings ({}), got `{name}`",
+                    names.join(", ")
+                ),
             )));
         };
         let rows: Vec<_> = config::settable(command)
@@ -130,9 +134,7 @@ fn row<'a>(
         (Some(ValueSource::CommandLine), _) => row.source = "flag",
         (Some(ValueSource::EnvVariable), _) => {
             row.source = "variable";
-            row.variable = arg
-                .get_env()
-                .map(|name| name.to_string_lossy().into_owned());
+            row.variable = arg.get_env().map(|name| shown(Path::new(name)));
         }
         (_, Some(setting)) => {
             row.source = "file";
@@ -148,7 +150,7 @@ fn row<'a>(
         (row.value, row.note) = told_default(key, arg);
     } else if SECRET.contains(&id) {
         let names = texts.iter().map(|text| {
-            let text = text.to_string_lossy();
+            let text = shown(Path::new(text));
             text.split_once('=').unwrap_or((&text, "")).0.to_owned()
         });
         let names: Vec<_> = names.collect();
@@ -160,19 +162,20 @@ fn row<'a>(
     {
         row.value = value(arg, &texts);
     } else {
-        row.note = Some("not UTF-8, as a configuration is".to_owned());
+        let texts: Vec<_> = texts.iter().map(|text| shown(Path::new(text))).collect();
+        row.note = Some(format!("{}, which is not UTF-8", texts.join(", ")));
     }
     row
 }
 
-/// What the help says of a default that no parser gives: a value, or words.
+/// The default that only the help has: a value, or words.
 fn told_default(key: &str, arg: &Arg) -> (Value, Option<String>) {
     let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
     let told = help
         .split_once("[default: ")
         .and_then(|(_, rest)| rest.split_once(']'));
     match told {
-        // Any words are a path.
+        // The parser of a path accepts any words.
         Some((told, _))
             if arg.get_value_hint() == ValueHint::Unknown
                 && config::check(key, arg, told).is_ok() =>
@@ -192,7 +195,7 @@ fn value(arg: &Arg, texts: &[&str]) -> Value {
     }
 }
 
-/// A number if that is what it would be read back as.
+/// A number if a configuration with it has the same text.
 fn scalar(text: &str) -> Value {
     match text.parse::<i64>() {
         Ok(number) if number.to_string() == text => number.into(),
@@ -219,7 +222,7 @@ fn toml(command: &str, rows: &[Row<'_>]) -> String {
         .filter(|width| *width <= COLUMN_MAX)
         .max()
         .unwrap_or_default();
-    // Writing to a string does not fail.
+    // Writing to a string never fails.
     let mut text = format!("[{command}]\n");
     for (what, from) in said {
         let _ = writeln!(text, "{what:width$}  # {from}");
@@ -228,7 +231,7 @@ fn toml(command: &str, rows: &[Row<'_>]) -> String {
 }
 
 impl Row<'_> {
-    /// Where the value comes from, in words.
+    /// The source in words.
     fn from(&self) -> String {
         match (&self.variable, &self.file, self.line) {
             (Some(variable), ..) => variable.clone(),
@@ -238,8 +241,7 @@ impl Row<'_> {
     }
 }
 
-/// A value in TOML. What JSON escapes in a text, TOML escapes in the same way,
-/// but for one character.
+/// A value in TOML. TOML escapes strings as JSON does, and one character more.
 fn literal(value: &Value) -> String {
     match value {
         Value::Array(values) => {

@@ -1,4 +1,4 @@
-//! `cocoon exec`: anybody's program, in as many sandboxes at once as asked for.
+//! `cocoon exec`: runs any program, many instances at once, each in its own sandbox.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,31 +15,33 @@ use futures::{StreamExt as _, stream};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::exec_grants;
 use super::exec_output::{Printer, Style};
 use super::exec_summary::Summary;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, shown};
 use crate::cli::limits::{LimitArgs, Promiseless};
-use crate::cli::{RegistryArgs, engine, location};
+use crate::cli::values::{location, positive};
+use crate::cli::{RegistryArgs, engine};
 
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct Exec {
-    /// The component, of any world with `wasi:cli/run`, in a file or at `oci://REFERENCE`
+    /// The component, which exports `wasi:cli/run`, in a file or at `oci://REFERENCE`
     #[arg(value_name = "FILE", value_parser = location(), value_hint = ValueHint::FilePath)]
     component: Location,
-    /// How often it is run, each time in a sandbox of its own
-    #[arg(short = 'n', long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    /// Number of instances, each in its own sandbox
+    #[arg(short = 'n', long, default_value_t = 1, value_name = "N", value_parser = positive::<u64>)]
     instances: u64,
-    /// How many run at once [default: as many as there is room for]
-    #[arg(short, long, value_name = "C", value_parser = clap::value_parser!(u32).range(1..))]
+    /// Number of instances that run at once [default: as many as the limits allow]
+    #[arg(short, long, value_name = "C", value_parser = positive::<u32>)]
     concurrency: Option<u32>,
-    /// Grant a folder, read-only unless it ends in `:rw`; GUEST is its path inside
-    #[arg(long = "dir", value_name = "HOST[:GUEST][:rw]", value_parser = parse_dir, help_heading = "Grants")]
+    /// Grant a folder, read-only without `:rw`; GUEST, or else HOST, is its path inside
+    #[arg(long = "dir", value_name = "HOST[:GUEST][:rw]", value_parser = exec_grants::dir(), help_heading = "Grants")]
     dirs: Vec<Dir>,
-    /// Grant an environment variable, with its value here or the one given
-    #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = parse_env, help_heading = "Grants")]
+    /// Grant an environment variable; without VALUE, with the value that it has here
+    #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = exec_grants::env, help_heading = "Grants")]
     env: Vec<(String, String)>,
-    /// Grant sockets and name look-up
+    /// Grant sockets and name lookup
     #[arg(long, help_heading = "Grants")]
     network: bool,
     /// Grant clocks and timers
@@ -48,28 +50,29 @@ pub(crate) struct Exec {
     /// Grant randomness
     #[arg(long, help_heading = "Grants")]
     randomness: bool,
-    /// Give each instance the whole of our standard input as its own
+    /// Give each instance all of this command's standard input
     #[arg(short, long, conflicts_with = "stdin")]
     interactive: bool,
-    /// Give each instance the whole of FILE as its standard input
+    /// Give each instance all of FILE as standard input
     #[arg(long, value_name = "FILE")]
     stdin: Option<PathBuf>,
-    /// One JSON object for each line of output and for each exit
+    /// Print a JSON object for each line of output, in `text` or, if it is not UTF-8, in `base64`,
+    /// and for each exit; `"partial": true` means that no newline follows
     #[arg(long, conflicts_with = "output_dir")]
     json: bool,
-    /// Write each instance's output to DIR/I.out and DIR/I.err
+    /// Write the outputs of instance I, byte for byte, to DIR/I.out and DIR/I.err
     #[arg(long, value_name = "DIR")]
     output_dir: Option<PathBuf>,
     #[command(flatten)]
     registries: RegistryArgs,
     #[command(flatten)]
     limits: LimitArgs<Promiseless>,
-    /// Arguments of the program; {i} is the number of the instance, from 1
+    /// Arguments of the program; {i} stands for the instance's number, from 1
     #[arg(last = true, value_name = "ARGS")]
     arguments: Vec<String>,
 }
 
-/// What all instances share.
+/// The parts that all instances share.
 struct Batch {
     component: Component<Program>,
     pool: Pool,
@@ -89,6 +92,7 @@ impl Exec {
             clocks: self.clocks,
             randomness: self.randomness,
         };
+        exec_grants::check(&grants)?;
         let name = self.component.name();
         let source = self
             .registries
@@ -102,11 +106,12 @@ impl Exec {
             pool.limits().get(Limit::Input),
         )
         .await?;
-        // Each granted folder and each output file is a descriptor.
-        let files_each = grants.dirs.len() as u64 + if self.output_dir.is_some() { 2 } else { 0 };
+        // Each output file is a descriptor.
+        let files_each = if self.output_dir.is_some() { 2 } else { 0 };
         let concurrency = u64::from(self.concurrency.unwrap_or(u32::MAX))
             .min(component.sandboxes().into())
-            // Who would wait for memory does not start, and its time does not run.
+            // An instance that would wait for memory does not start: its deadline
+            // would run meanwhile.
             .min(pool.places(command::need(pool.limits())))
             .min(
                 engine
@@ -136,8 +141,8 @@ impl Exec {
             .map(|instance| {
                 let (batch, printer) = (Arc::clone(&batch), Arc::clone(&printer));
                 async move {
-                    // A task of its own, so that instances spread over the cores,
-                    // but one that ends with us.
+                    // A task for each instance spreads them over the cores; it is
+                    // aborted when this command ends.
                     let ran = AbortOnDropHandle::new(tokio::spawn(run_instance(
                         batch, printer, instance,
                     )))
@@ -152,7 +157,7 @@ impl Exec {
         while let Some((instance, ran)) = ended.next().await {
             let ran = match ran {
                 Ok(ran) => ran,
-                // Nothing that an instance did: ours is the output that failed.
+                // The command's own output failed, not an instance.
                 Err(failure) => return Err(failure),
             };
             printer.exited(instance, &ran).await?;
@@ -163,7 +168,7 @@ impl Exec {
     }
 }
 
-/// Runs one instance and prints what it writes.
+/// Runs one instance and prints its outputs.
 async fn run_instance(
     batch: Arc<Batch>,
     printer: Arc<Printer>,
@@ -190,17 +195,17 @@ async fn run_instance(
         &deadline,
         sender,
     );
-    // Both end with the program: the channel when the program does.
+    // The channel ends when the program does.
     let (ran, printed) = tokio::join!(running, printer.print(instance, output));
     printed?;
     Ok(ran)
 }
 
-/// All of a file, or of our standard input, that each instance is given.
+/// Reads the standard input of all instances: a file's, this command's, or none.
 async fn read_input(interactive: bool, file: Option<PathBuf>, most: u64) -> Result<Bytes, Failure> {
     let (what, source): (_, Box<dyn AsyncRead + Unpin + Send>) = match file {
         Some(path) => {
-            let what = format!("cannot read {}", path.display());
+            let what = format!("cannot read {}", shown(&path));
             match tokio::fs::File::open(&path).await {
                 Ok(file) => (what, Box::new(file)),
                 Err(error) => return Err(Failure::Io { what, error }),
@@ -230,41 +235,4 @@ async fn read_input(interactive: bool, file: Option<PathBuf>, most: u64) -> Resu
         .into());
     }
     Ok(input.into())
-}
-
-/// `HOST[:GUEST][:rw]`
-fn parse_dir(text: &str) -> Result<Dir, String> {
-    let (text, writable) = match (text.strip_suffix(":rw"), text.strip_suffix(":ro")) {
-        (Some(text), _) => (text, true),
-        (None, Some(text)) => (text, false),
-        (None, None) => (text, false),
-    };
-    let (host, guest) = text.split_once(':').unwrap_or((text, text));
-    if host.is_empty() || guest.is_empty() || guest.contains(':') {
-        return Err("a folder is granted as HOST, HOST:GUEST or HOST:GUEST:rw".to_owned());
-    }
-    let host = PathBuf::from(host);
-    match host.metadata() {
-        Ok(found) if found.is_dir() => Ok(Dir {
-            host,
-            guest: guest.to_owned(),
-            writable,
-        }),
-        Ok(_) => Err(format!("{} is not a folder", host.display())),
-        Err(error) => Err(format!("{}: {error}", host.display())),
-    }
-}
-
-/// `NAME[=VALUE]`
-fn parse_env(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some(("", _)) => Err("a variable is granted as NAME or NAME=VALUE".to_owned()),
-        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
-        None => match std::env::var(text) {
-            Ok(value) => Ok((text.to_owned(), value)),
-            Err(_) => Err(format!(
-                "{text} is not set here; {text}=VALUE gives it a value"
-            )),
-        },
-    }
 }

@@ -1,65 +1,117 @@
-//! What the programs of `cocoon exec` write, as it comes: unchanged, with a
-//! prefix for each line, as JSON, or into a file each.
+//! The outputs of the programs that `cocoon exec` runs: printed unchanged, with a
+//! prefix for each line, as JSON, or written into two files for each instance.
 //!
-//! Lines of different instances interleave, but never within a line of up to
-//! [`CHUNK_BYTES`]; a longer one is cut.
+//! Lines of several instances interleave, but each piece of a line is printed
+//! whole. A line longer than [`CHUNK_BYTES`] is printed in pieces, which JSON and
+//! prefix mark as such. An instance holds at most one such piece for each of its
+//! two outputs.
 
 use std::fs;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str;
 
+use base64::display::Base64Display;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use cocoon::channel::Receiver;
 use cocoon::command::{Exit, ProgramError, Stream};
 use cocoon::limits::CHUNK_BYTES;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Mutex;
 
+use super::exec_lines::{Lines, Piece};
 use super::lines::json_line;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, shown};
 use crate::cli::output::Output;
 
-/// How output is shown.
+/// How outputs are printed.
 pub(super) enum Style {
+    /// The bytes as they come.
     Plain,
+    /// `[I] ` in front of each line of instance I, `[I]+ ` in front of the rest of
+    /// one that was cut. The last line gets a newline if it has none.
     Prefixed,
+    /// A [`Record`] for each piece of a line, and one for each exit.
     Json,
+    /// The bytes as they come, in `I.out` and `I.err` of a folder.
     Files(PathBuf),
 }
 
-/// Where the outputs of all instances come together.
+/// The printer that all instances share.
 pub(super) struct Printer {
     style: Style,
     stdout: Mutex<Output>,
     stderr: Mutex<tokio::io::Stderr>,
 }
 
+/// A line of `--json`.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Event<'a> {
+enum Record<'a> {
+    /// A line without its newline, or a piece of one.
     Line {
         instance: u64,
         stream: &'static str,
-        line: &'a str,
+        /// The bytes, if they are UTF-8.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        text: Option<&'a str>,
+        /// The bytes, if they are not.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        base64: Option<Base64<'a>>,
+        /// No newline follows: the line was cut here, or the output ends here.
+        #[serde(skip_serializing_if = "is_false")]
+        partial: bool,
     },
+    /// The end of a program by itself.
     Exit {
         instance: u64,
         exit: i32,
         memory_bytes: u64,
     },
-    Error {
-        instance: u64,
-        error: String,
-    },
+    /// The end of a program that was stopped.
+    Error { instance: u64, error: String },
+}
+
+impl<'a> Record<'a> {
+    fn line(instance: u64, stream: Stream, piece: Piece<'a>) -> Self {
+        let text = str::from_utf8(piece.bytes).ok();
+        Self::Line {
+            instance,
+            stream: match stream {
+                Stream::Out => "stdout",
+                Stream::Err => "stderr",
+            },
+            text,
+            base64: text.is_none().then_some(Base64(piece.bytes)),
+            partial: piece.partial,
+        }
+    }
+}
+
+/// Bytes as a string in base64 of the standard alphabet, with padding (RFC 4648,
+/// section 4).
+struct Base64<'a>(&'a [u8]);
+
+impl Serialize for Base64<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&Base64Display::new(self.0, &BASE64_STANDARD))
+    }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference to the field"
+)]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl Printer {
     pub(super) fn new(style: Style) -> Result<Self, Failure> {
         if let Style::Files(dir) = &style {
-            fs::create_dir_all(dir).map_err(|error| Failure::Io {
-                what: format!("cannot make the folder {}", dir.display()),
-                error,
-            })?;
+            create_folder(dir)?;
         }
         Ok(Self {
             style,
@@ -68,42 +120,46 @@ impl Printer {
         })
     }
 
-    /// Prints what one instance writes until it ends, well or not: how it ended
-    /// is told by whoever runs it.
+    /// Prints the outputs of one instance until the channel ends, in success or
+    /// failure.
     pub(super) async fn print(
         &self,
         instance: u64,
         mut output: Receiver<(Stream, Bytes)>,
     ) -> Result<(), Failure> {
         let mut sinks = match &self.style {
+            Style::Plain => Sinks::Plain,
             Style::Files(dir) => {
                 let file = async |kind| Output::file(&dir.join(format!("{instance}.{kind}"))).await;
                 Sinks::Files(Box::new([file("out").await?, file("err").await?]))
             }
-            _ => Sinks::Lines([Vec::new(), Vec::new()]),
+            Style::Prefixed | Style::Json => {
+                Sinks::Lines([(); 2].map(|()| Lines::new(CHUNK_BYTES)))
+            }
         };
         while let Ok(Some((stream, bytes))) = output.recv().await {
             match &mut sinks {
+                Sinks::Plain => self.write(stream, &[&bytes]).await?,
                 Sinks::Files(files) => files[stream as usize].write(&bytes).await?,
-                Sinks::Lines(_) if matches!(self.style, Style::Plain) => {
-                    self.write(stream, &bytes).await?;
-                }
-                Sinks::Lines(rests) => {
-                    self.lines(instance, stream, &mut rests[stream as usize], &bytes)
-                        .await?;
+                Sinks::Lines(lines) => {
+                    let mut bytes = &bytes[..];
+                    while let Some(piece) = lines[stream as usize].next(&mut bytes) {
+                        self.piece(instance, stream, piece).await?;
+                    }
                 }
             }
         }
         match sinks {
+            Sinks::Plain => {}
             Sinks::Files(files) => {
                 for file in *files {
                     file.finish().await?;
                 }
             }
-            Sinks::Lines(rests) => {
-                for (stream, rest) in [Stream::Out, Stream::Err].into_iter().zip(rests) {
-                    if !rest.is_empty() {
-                        self.line(instance, stream, &rest).await?;
+            Sinks::Lines(lines) => {
+                for (stream, mut lines) in [Stream::Out, Stream::Err].into_iter().zip(lines) {
+                    if let Some(piece) = lines.finish() {
+                        self.piece(instance, stream, piece).await?;
                     }
                 }
             }
@@ -111,7 +167,7 @@ impl Printer {
         Ok(())
     }
 
-    /// Tells how an instance ended, where that is part of the output.
+    /// Prints how an instance ended, if the style has records.
     pub(super) async fn exited(
         &self,
         instance: u64,
@@ -120,95 +176,130 @@ impl Printer {
         if !matches!(self.style, Style::Json) {
             return Ok(());
         }
-        let event = match ran {
-            Ok(Exit { code, memory_bytes }) => Event::Exit {
+        self.record(&match ran {
+            Ok(Exit { code, memory_bytes }) => Record::Exit {
                 instance,
                 exit: *code,
                 memory_bytes: *memory_bytes,
             },
-            Err(error) => Event::Error {
+            Err(error) => Record::Error {
                 instance,
                 error: error.to_string(),
             },
-        };
-        self.write(Stream::Out, &json_line(&event)?).await
+        })
+        .await
     }
 
+    /// Waits until everything is written. The summary on standard error comes after
+    /// the outputs there.
     pub(super) async fn finish(&self) -> Result<(), Failure> {
-        // What is told next on standard error comes after what they wrote there,
-        // which is still on its way. Where it is closed, nothing can be told.
-        let _ = self.stderr.lock().await.flush().await;
+        stderr_written(self.stderr.lock().await.flush().await)?;
         self.stdout.lock().await.flush().await
     }
 
-    /// Prints the lines that are complete with `bytes`, and keeps the rest.
-    async fn lines(
-        &self,
-        instance: u64,
-        stream: Stream,
-        rest: &mut Vec<u8>,
-        bytes: &[u8],
-    ) -> Result<(), Failure> {
-        for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
-            rest.extend_from_slice(piece);
-            if piece.ends_with(b"\n") || rest.len() >= CHUNK_BYTES {
-                self.line(instance, stream, rest).await?;
-                rest.clear();
-            }
+    async fn piece(&self, instance: u64, stream: Stream, piece: Piece<'_>) -> Result<(), Failure> {
+        if matches!(self.style, Style::Json) {
+            return self.record(&Record::line(instance, stream, piece)).await;
         }
-        Ok(())
+        let mark = if piece.continues { "+" } else { "" };
+        let prefix = format!("[{instance}]{mark} ");
+        self.write(stream, &[prefix.as_bytes(), piece.bytes, b"\n"])
+            .await
     }
 
-    async fn line(&self, instance: u64, stream: Stream, line: &[u8]) -> Result<(), Failure> {
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        let text = match (&self.style, stream) {
-            (Style::Json, stream) => {
-                let stream = if stream == Stream::Out {
-                    "stdout"
-                } else {
-                    "stderr"
-                };
-                let line = &String::from_utf8_lossy(line);
-                return self
-                    .write(
-                        Stream::Out,
-                        &json_line(&Event::Line {
-                            instance,
-                            stream,
-                            line,
-                        })?,
-                    )
-                    .await;
-            }
-            _ => [format!("[{instance}] ").as_bytes(), line, b"\n"].concat(),
-        };
-        self.write(stream, &text).await
+    async fn record(&self, record: &Record<'_>) -> Result<(), Failure> {
+        // An instance that waits for its turn holds no record: escaped, it may be
+        // six times as long as the piece.
+        let mut stdout = self.stdout.lock().await;
+        stdout.write(&json_line(record)?).await
     }
 
-    async fn write(&self, stream: Stream, bytes: &[u8]) -> Result<(), Failure> {
+    /// Writes `parts` without another instance's bytes between them.
+    async fn write(&self, stream: Stream, parts: &[&[u8]]) -> Result<(), Failure> {
         match stream {
             Stream::Out => {
                 let mut stdout = self.stdout.lock().await;
-                stdout.write(bytes).await?;
+                for part in parts {
+                    stdout.write(part).await?;
+                }
                 // A person watches one instance; of many the buffer makes pages.
                 if matches!(self.style, Style::Plain) {
-                    stdout.flush().await
-                } else {
-                    Ok(())
+                    stdout.flush().await?;
                 }
+                Ok(())
             }
             Stream::Err => {
-                // Where standard error is closed there is nowhere to say so.
-                let _ = self.stderr.lock().await.write_all(bytes).await;
-                Ok(())
+                let mut stderr = self.stderr.lock().await;
+                stderr_written(stderr.write_all(&parts.concat()).await)
             }
         }
     }
 }
 
-/// Where one instance's two streams go.
+/// Fails if a program's standard error was not written. A reader that closed its end
+/// wants no more of it, and the program goes on.
+fn stderr_written(written: io::Result<()>) -> Result<(), Failure> {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Io {
+            what: "cannot write standard error".to_owned(),
+            error,
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn create_folder(dir: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(dir).map_err(|error| {
+        if dir.exists() {
+            Failure::Io {
+                what: format!("expected a folder for --output-dir, got {}", shown(dir)),
+                error: io::ErrorKind::NotADirectory.into(),
+            }
+        } else {
+            Failure::Io {
+                what: format!("cannot create the folder {}", shown(dir)),
+                error,
+            }
+        }
+    })
+}
+
+/// Where the two outputs of one instance go.
 enum Sinks {
+    Plain,
     Files(Box<[Output; 2]>),
-    /// The lines that are not complete yet.
-    Lines([Vec<u8>; 2]),
+    Lines([Lines; 2]),
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// The record of a piece, as a reader of `--json` parses it.
+    fn record(stream: Stream, bytes: &[u8], partial: bool) -> Value {
+        let piece = Piece {
+            bytes,
+            partial,
+            continues: false,
+        };
+        serde_json::to_value(Record::line(7, stream, piece)).expect("JSON")
+    }
+
+    #[test]
+    fn a_record_has_text_or_base64_and_says_whether_it_is_partial() {
+        assert_eq!(
+            record(Stream::Out, "a\0\r é\u{2028}".as_bytes(), false),
+            json!({"instance": 7, "stream": "stdout", "text": "a\0\r é\u{2028}"})
+        );
+        assert_eq!(
+            record(Stream::Err, b"", true),
+            json!({"instance": 7, "stream": "stderr", "text": "", "partial": true})
+        );
+        assert_eq!(
+            record(Stream::Out, b"\xff\xfe?a", true),
+            json!({"instance": 7, "stream": "stdout", "base64": "//4/YQ==", "partial": true})
+        );
+    }
 }

@@ -1,4 +1,4 @@
-//! How the instances of `cocoon exec` ended, all together.
+//! A summary of how the instances of `cocoon exec` ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,10 +6,12 @@ use cocoon::command::{Exit, ProgramError};
 
 use crate::cli::failure::{Failure, say};
 
-/// The instances that are named one by one in a summary.
+/// The first instances that a summary names for each exit code or error.
 const NAMED: usize = 5;
+/// Exit codes and errors that are counted each by itself. Components decide about both.
+const COUNTED: usize = 100;
 
-/// Exit codes and errors, each with the first instances that had it.
+/// Exit codes and errors, each with its first instances.
 #[derive(Default)]
 pub(super) struct Summary {
     succeeded: u64,
@@ -27,8 +29,14 @@ impl Summary {
             Ok(Exit { code, .. }) => format!("exited with {code}"),
             Err(error) => error.to_string(),
         };
+        let counted = self.counts.len() < COUNTED || self.counts.contains_key(&how);
+        let how = if counted {
+            how
+        } else {
+            "ended in another way".to_owned()
+        };
         *self.counts.entry(how.clone()).or_default() += 1;
-        // The first ones by number, in whichever order they ended.
+        // The lowest numbers, in any order of their ends.
         let named = self.others.entry(how).or_default();
         named.insert(instance);
         if named.len() > NAMED {
@@ -36,7 +44,7 @@ impl Summary {
         }
     }
 
-    /// Prints the summary of many instances, and fails if one of them did.
+    /// Prints the summary of several instances, and fails if one of them failed.
     pub(super) fn report(self, instances: u64) -> Result<(), Failure> {
         if instances > 1 {
             say(&format!(
@@ -47,10 +55,10 @@ impl Summary {
         if self.others.is_empty() {
             return Ok(());
         }
-        let mut told = Vec::new();
+        let mut parts = Vec::new();
         for (how, named) in &self.others {
             if instances == 1 {
-                told.push(how.clone());
+                parts.push(how.clone());
                 continue;
             }
             let count = self.counts.get(how).copied().unwrap_or_default();
@@ -60,11 +68,32 @@ impl Summary {
             } else {
                 ""
             };
-            told.push(format!(
+            parts.push(format!(
                 "{count} {how} (instance {}{more})",
                 names.join(", ")
             ));
         }
-        Err(Failure::Programs(told.join("; ")))
+        Err(Failure::Programs(parts.join("; ")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_holds_a_bounded_number_of_exit_codes() {
+        let mut summary = Summary::default();
+        for code in 1..=1000 {
+            let exit = Exit {
+                code,
+                memory_bytes: 0,
+            };
+            summary.add(code.unsigned_abs().into(), Ok(exit));
+        }
+        assert_eq!(summary.counts.len(), COUNTED + 1);
+        assert_eq!(summary.counts.values().sum::<u64>(), 1000);
+        assert_eq!(summary.counts["ended in another way"], 900);
+        assert_eq!(summary.others.len(), COUNTED + 1);
     }
 }

@@ -1,7 +1,8 @@
-//! `cocoon health`: whether a service is well, for images that have no `curl`.
+//! `cocoon health`: probes a service, for images that have no `curl`.
 //!
-//! One request and its status, within one timeout.
+//! It sends one request and reads its status, within one timeout.
 
+use std::error::Error as _;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -18,25 +19,27 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use crate::cli::failure::Failure;
+use crate::cli::values::address;
 
-/// The port of URLs that name none.
+/// The port of a URL without one.
 const HTTP_PORT: u16 = 80;
 
 #[derive(Debug, Args)]
 pub(crate) struct Health {
-    /// What to ask [default: /healthz where --listen says]
+    /// The URL to request [default: /healthz at the address of --listen]
     #[arg(value_name = "URL", value_parser = url)]
     url: Option<Uri>,
-    /// The address that the service was told to listen on
+    /// The address that the service listens on
     #[arg(
         long,
         default_value = "127.0.0.1:8080",
         value_name = "ADDRESS",
+        value_parser = address,
         env = "COCOON_LISTEN",
         hide_env_values = true
     )]
     listen: SocketAddr,
-    /// Time in which it has to answer
+    /// Time until the answer
     #[arg(long, default_value = HEALTH_TIMEOUT, value_name = "TIME", value_parser = time)]
     timeout: Duration,
 }
@@ -65,7 +68,7 @@ impl Health {
         if !status.is_success() {
             return Err(unwell(format!("it answers {status}")));
         }
-        // Without a thread of its own, as there may be none.
+        // `Output` would start a thread, and the container may allow no more.
         match writeln!(io::stdout(), "{url} is well: it answers {status}") {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::ReaderGone),
             Err(error) => Err(Failure::Io {
@@ -77,12 +80,20 @@ impl Health {
     }
 }
 
-/// The status of the answer to one `GET`, or what went wrong.
+/// Sends one `GET` and returns the status of its answer, or what went wrong.
 async fn ask(address: &str, url: &str) -> Result<StatusCode, String> {
     let stream = TcpStream::connect(address)
         .await
         .map_err(|error| error.to_string())?;
-    let broken = |error: hyper::Error| format!("it does not speak HTTP/1.1: {error}");
+    let broken = |error: hyper::Error| {
+        let cause = error.source().map(|cause| format!(": {cause}"));
+        let cause = cause.unwrap_or_default();
+        if error.is_parse() {
+            format!("expected an answer in HTTP/1.1: {error}{cause}")
+        } else {
+            format!("the connection broke: {error}{cause}")
+        }
+    };
     let (mut requests, connection) = handshake(TokioIo::new(stream)).await.map_err(broken)?;
     let uri: Uri = url.parse().map_err(|error| format!("{error}"))?;
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
@@ -99,8 +110,8 @@ async fn ask(address: &str, url: &str) -> Result<StatusCode, String> {
     }
 }
 
-/// Where a service can be reached that listens on `address`, which may stand for
-/// all addresses of this machine.
+/// The address to connect to for a service that listens on `address`, which may
+/// stand for all addresses of this machine.
 async fn reachable(address: SocketAddr, deadline: Instant) -> SocketAddr {
     let local = |ip: IpAddr| SocketAddr::new(ip, address.port());
     let ipv4 = local(Ipv4Addr::LOCALHOST.into());
@@ -124,19 +135,29 @@ fn host(url: &Uri) -> String {
     format!("{}:{port}", url.host().unwrap_or_default())
 }
 
-/// A URL as it is typed.
+/// Parses a URL of plain HTTP.
 fn url(text: &str) -> Result<Uri, String> {
-    let url = text.parse::<Uri>().ok();
-    url.filter(|url| url.scheme() == Some(&Scheme::HTTP))
-        .filter(|url| url.host().is_some_and(|host| !host.is_empty()))
-        .filter(|url| url.authority().is_some_and(|it| !it.as_str().contains('@')))
-        .ok_or_else(|| "a URL is written as http://127.0.0.1:8080/readyz".to_owned())
+    const SUCH_AS: &str = "such as http://127.0.0.1:8080/readyz";
+    let url: Uri = text
+        .parse()
+        .map_err(|error| format!("expected a URL {SUCH_AS}: {error}"))?;
+    if url.scheme() != Some(&Scheme::HTTP) {
+        return Err(format!(
+            "expected a URL that starts with http://, {SUCH_AS}"
+        ));
+    }
+    match url.authority() {
+        Some(it) if it.as_str().contains('@') => {
+            Err(format!("expected a URL without a user name, {SUCH_AS}"))
+        }
+        Some(it) if !it.host().is_empty() => Ok(url),
+        _ => Err(format!("expected a URL with a host, {SUCH_AS}")),
+    }
 }
 
-/// A time as it is typed.
+/// Parses a time.
 fn time(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text)
-        .ok()
-        .filter(|time| !time.is_zero())
-        .ok_or_else(|| format!("`{text}` is not a time; write it as 500ms or 3s"))
+    let time = humantime::parse_duration(text);
+    let time = time.ok().filter(|time| !time.is_zero());
+    time.ok_or_else(|| "expected a time above 0, such as 500ms or 3s".to_owned())
 }

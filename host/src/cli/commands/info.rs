@@ -1,19 +1,20 @@
-//! `cocoon info`: what can be said of a number without computing it.
+//! `cocoon info`: facts of a number, without computing it.
 
 use clap::Args;
 use cocoon::factorial::{FactsRecord, KINDS, Kind};
 
 use super::lines;
+use crate::cli::FactorialArgs;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::{FactorialArgs, number};
+use crate::cli::values::number;
 
 #[derive(Debug, Args)]
 pub(crate) struct Info {
-    /// The number whose factorial is meant
+    /// The number
     #[arg(allow_negative_numbers = true, value_parser = number, value_name = "N")]
     n: u64,
-    #[arg(long, default_value = "factorial", value_name = "KIND", help = format!("Which factorial: {KINDS}"))]
+    #[arg(long, default_value = "factorial", value_name = "KIND", help = format!("Kind of factorial: {KINDS}"))]
     kind: Kind,
     #[command(flatten)]
     common: FactorialArgs,

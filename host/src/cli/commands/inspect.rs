@@ -1,4 +1,4 @@
-//! `cocoon inspect`: what a component imports, exports and needs.
+//! `cocoon inspect`: the imports, exports and needs of a component.
 
 use std::fmt::Write as _;
 
@@ -9,11 +9,12 @@ use cocoon::factorial::BUNDLED_FOR;
 use crate::cli::failure::Failure;
 use crate::cli::limits::{LimitArgs, Promiseless};
 use crate::cli::output::Output;
-use crate::cli::{RegistryArgs, engine, location};
+use crate::cli::values::location;
+use crate::cli::{RegistryArgs, engine};
 
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
-    /// The component, in a file or at `oci://REFERENCE`; the one that is built in if none is given
+    /// The component, in a file or at `oci://REFERENCE` [default: the built-in one]
     #[arg(value_name = "FILE", value_parser = location(), value_hint = ValueHint::FilePath)]
     component: Option<Location>,
     #[command(flatten)]
@@ -48,7 +49,7 @@ fn text(it: &Inspection) -> String {
             format!("for {BUNDLED_FOR}, not usable here, compiled instead: {reason}")
         }
     };
-    // Writing to a string does not fail.
+    // Writing to a string never fails.
     let _ = write!(
         text,
         "memory image: {} KiB, mapped copy-on-write into each sandbox\n\

@@ -4,8 +4,9 @@ use clap::Args;
 use cocoon::factorial::{ONE_OF_EACH_KIND, Request};
 
 use super::lines;
+use crate::cli::FactorialArgs;
 use crate::cli::failure::Failure;
-use crate::cli::{FactorialArgs, number};
+use crate::cli::values::number;
 
 #[derive(Debug, Args)]
 pub(crate) struct Kinds {
@@ -21,7 +22,7 @@ impl Kinds {
         let factorial = self.common.load(ONE_OF_EACH_KIND.len() as u64).await?;
         let n = self.n;
         let requests = ONE_OF_EACH_KIND.map(|kind| Request::decimal(kind, n));
-        // What cannot be finished is not begun.
+        // Refuses the command before the first line if any line exceeds a limit.
         for request in requests {
             drop(factorial.admit(request).await?);
         }

@@ -4,6 +4,8 @@ pub(crate) mod completions;
 pub(crate) mod compute;
 pub(crate) mod config;
 pub(crate) mod exec;
+mod exec_grants;
+mod exec_lines;
 mod exec_output;
 mod exec_summary;
 pub(crate) mod health;

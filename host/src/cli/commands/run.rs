@@ -4,12 +4,13 @@ use clap::Args;
 use cocoon::factorial::{Kind, Request};
 
 use super::lines;
+use crate::cli::FactorialArgs;
 use crate::cli::failure::Failure;
-use crate::cli::{FactorialArgs, number};
+use crate::cli::values::number;
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    /// How many factorials
+    /// Number of factorials
     #[arg(default_value_t = 10, allow_negative_numbers = true, value_parser = number, value_name = "N")]
     n: u64,
     #[command(flatten)]
@@ -19,10 +20,10 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let factorial = self.common.load(self.n).await?;
-        // What cannot be finished is not begun: the last line is the largest.
+        // Refuses the command before the first line if the largest exceeds a limit.
         let last = Request::decimal(Kind::Factorial, self.n);
         drop(factorial.admit(last).await?);
-        // 0! is the one line of `run 0`, as the component by itself has it.
+        // `run 0` prints 0!, as the component alone does.
         let numbers = if self.n == 0 { 0..=0 } else { 1..=self.n };
         let requests = numbers.map(|n| Request::decimal(Kind::Factorial, n));
         lines::print(&factorial, requests, self.common.json).await

@@ -17,20 +17,22 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::failure::Failure;
 use crate::cli::limits::{self, LimitArgs};
 use crate::cli::output::Output;
-use crate::cli::{RegistryArgs, Signals, engine, location};
+use crate::cli::values::{address, location};
+use crate::cli::{RegistryArgs, Signals, engine};
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// The address and port to listen on; port 0 is any that is free
+    /// The address and port to listen on; 0 is any free port
     #[arg(
         long,
         default_value = "127.0.0.1:8080",
         value_name = "ADDRESS",
+        value_parser = address,
         env = "COCOON_LISTEN",
         hide_env_values = true
     )]
     listen: SocketAddr,
-    /// A component of the factorial world, in a file or at `oci://REFERENCE`, instead of the one that is built in
+    /// A component of the factorial world, in a file or at `oci://REFERENCE` [default: the built-in one]
     #[arg(
         long,
         value_name = "FILE",
@@ -40,7 +42,7 @@ pub(crate) struct Serve {
         value_hint = ValueHint::FilePath
     )]
     component: Option<Location>,
-    /// Ask for the bearer token in the first line of FILE, which may change meanwhile, everywhere but at /healthz and /readyz
+    /// Require the bearer token in the first line of FILE, except at /healthz and /readyz; a changed FILE is read again
     #[arg(
         long,
         value_name = "FILE",
@@ -56,12 +58,12 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        // Whoever cannot be asked for a token is not told that all is well.
+        // Before the service is ready, so that it never runs without its token.
         let access = match &self.token_file {
             Some(file) => Access::from_file(file)?,
             None => Access::open(),
         };
-        // Before anybody is told that it serves.
+        // Before the message that it serves, so that no signal is lost.
         let mut signals = Signals::listen()?;
         let engine = engine(&self.limits.limits, u64::MAX)?;
         let component = self.component.as_ref();
@@ -78,27 +80,29 @@ impl Serve {
         let listener = TcpListener::bind(self.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let limits = engine.limits();
-        let told = |limit: Limit| limit.format(limits.get(limit));
+        let value = |limit: Limit| limit.format(limits.get(limit));
         let started = format!(
             "cocoon serves http://{address} with {} sandboxes ({} each, {} in all), {} queued jobs, deadline {}\n",
             factorial.sandboxes(),
-            told(Limit::SandboxMemory),
+            value(Limit::SandboxMemory),
             ByteSize::b(engine.total_memory_bytes()).display().iec(),
-            told(Limit::Queue),
-            told(Limit::Deadline),
+            value(Limit::Queue),
+            value(Limit::Deadline),
         );
         let mut output = Output::stdout();
         output.write(started.as_bytes()).await?;
         output.finish().await?;
         if access.is_open() && !address.ip().is_loopback() {
-            tracing::warn!("anybody who reaches {address} may ask; --token-file asks for a token");
+            tracing::warn!(
+                "every client that reaches {address} is served; use --token-file to require a token"
+            );
         }
         let service = Service::new(factorial, component, !access.is_open());
         let app = access.guard(app(&service));
         let ending = CancellationToken::new();
         let ended = tokio::select! {
             ended = serve(listener, app, &service, ending.cancelled()) => ended,
-            // The second signal does not wait.
+            // The second signal ends the command at once.
             () = async {
                 signals.next().await;
                 ending.cancel();
@@ -112,8 +116,8 @@ impl Serve {
         match ended {
             End::Drained => Ok(()),
             End::GivenUp(count) => Err(Failure::Programs(format!(
-                "{count} connections were given up after the drain timeout ({}); --{} raises it",
-                told(Limit::DrainTimeout),
+                "closed {count} connections after the drain timeout ({}); use --{} to raise it",
+                value(Limit::DrainTimeout),
                 Limit::DrainTimeout.spec().flag
             ))),
         }

@@ -1,8 +1,7 @@
-//! `cocoon verify`: whether a file has the digits of a number.
+//! `cocoon verify`: checks that a file has the digits of a number.
 //!
-//! The file is streamed into the sandbox, and no further than the component
-//! reads. It may be as long as the number is: `--input`, which bounds what a
-//! program is handed and the host holds, has no say in it.
+//! The file is streamed into the sandbox, only as far as the component reads. Since
+//! the host never holds all of it, `--input` does not bound its length.
 
 use std::path::{Path, PathBuf};
 
@@ -15,22 +14,23 @@ use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::lines;
-use crate::cli::failure::Failure;
+use crate::cli::FactorialArgs;
+use crate::cli::failure::{Failure, shown};
 use crate::cli::output::Output;
-use crate::cli::{FactorialArgs, number, seed};
+use crate::cli::values::number;
 
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// The number whose factorial the digits are said to be
+    /// The number whose factorial FILE should have
     #[arg(allow_negative_numbers = true, value_parser = number, value_name = "N")]
     n: u64,
     /// The digits; `-` is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    #[arg(long, default_value = "factorial", value_name = "KIND", help = format!("Which factorial: {KINDS}"))]
+    #[arg(long, default_value = "factorial", value_name = "KIND", help = format!("Kind of factorial: {KINDS}"))]
     kind: Kind,
-    /// The seed of the primes, to have the same check again [default: drawn at random]
-    #[arg(long, allow_negative_numbers = true, value_parser = seed, value_name = "SEED")]
+    /// The seed of the primes, to repeat a check [default: drawn at random]
+    #[arg(long, allow_negative_numbers = true, value_parser = number, value_name = "SEED")]
     seed: Option<u64>,
     #[command(flatten)]
     common: FactorialArgs,
@@ -41,11 +41,11 @@ struct Record<'a> {
     n: u64,
     kind: String,
     right: bool,
-    /// Digits that were read.
+    /// Number of digits that were read.
     digits: u64,
-    /// That a mistake was missed, as `2^-88`, if none was found.
+    /// The probability of a missed mistake, as `2^-88`; `None` if one was found.
     miss_probability: Option<String>,
-    /// What is wrong, if something is.
+    /// The mistake, if one was found.
     wrong: Option<&'a str>,
 }
 
@@ -59,7 +59,7 @@ impl Verify {
             feed(file, sender, &self.file),
             factorial.verify(self.kind, self.n, digits, seed)
         );
-        // A file that breaks off is why the check did.
+        // An unreadable file is the cause of a failed check.
         let count = read?;
         let verdict = verdict?;
         let mut output = Output::stdout();
@@ -80,7 +80,7 @@ impl Verify {
             failed => failed,
         };
         match (verdict, told) {
-            // So it ends even if nobody wants to read it.
+            // The exit code says so even if the output has no reader.
             (Verdict::Wrong(_), Ok(()) | Err(Failure::ReaderGone)) => Err(Failure::Wrong),
             (_, told) => told,
         }
@@ -112,8 +112,8 @@ async fn open(path: &Path) -> Result<File, Failure> {
     Ok(Box::new(file.map_err(|error| cannot_read(path, error))?))
 }
 
-/// Sends the file until its end, or until nobody reads any more, and counts the
-/// digits.
+/// Sends the file until its end, or until the component stops reading, and returns the
+/// number of digits.
 async fn feed(mut file: File, digits: Sender<Bytes>, path: &Path) -> Result<u64, Failure> {
     let mut count = 0;
     loop {
@@ -122,7 +122,7 @@ async fn feed(mut file: File, digits: Sender<Bytes>, path: &Path) -> Result<u64,
             read = file.read_buf(&mut chunk) => match read {
                 Ok(0) => break,
                 Ok(_) => {}
-                // Dropped without a word, the channel has failed.
+                // Dropping the sender fails the channel.
                 Err(error) => return Err(cannot_read(path, error)),
             },
             () = digits.reader_gone() => return Ok(count),
@@ -138,7 +138,7 @@ async fn feed(mut file: File, digits: Sender<Bytes>, path: &Path) -> Result<u64,
 
 fn cannot_read(path: &Path, error: std::io::Error) -> Failure {
     Failure::Io {
-        what: format!("cannot read {}", path.display()),
+        what: format!("cannot read {}", shown(path)),
         error,
     }
 }

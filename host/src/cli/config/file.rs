@@ -1,7 +1,7 @@
-//! The file of a configuration: what it may say, and where it is wrong.
+//! Configuration files: reading, checking, and errors with their line.
 //!
-//! All of it is checked whichever command runs, so that a mistake is found when
-//! it is made.
+//! Every command checks the whole file, so that a mistake is found at once and not
+//! when the command runs that it concerns.
 
 use std::error::Error as _;
 use std::fs::File;
@@ -15,17 +15,18 @@ use toml::Spanned;
 use toml::de::{DeInteger, DeString, DeTable, DeValue};
 
 use super::{Setting, configurable, exclude, settable};
-use crate::cli::failure;
+use crate::cli::failure::{self, shown};
+use crate::cli::usage::parse_alone;
 
-/// No configuration is longer.
+/// The longest configuration file.
 const BYTES_MAX: u64 = 64 << 10;
 
-/// Why a file is no configuration.
+/// Why a file is not a configuration.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
     #[error("cannot read the configuration {file}: {error}")]
     Unreadable { file: String, error: io::Error },
-    #[error("{file} is longer than {} KiB; a configuration must be shorter", BYTES_MAX >> 10)]
+    #[error("expected a configuration of up to {} KiB, got more in {file}", BYTES_MAX >> 10)]
     TooLong { file: String },
     #[error("{file}:{line}: {what}")]
     Wrong {
@@ -35,12 +36,12 @@ pub(crate) enum ConfigError {
     },
 }
 
-/// What is wrong, and in which line.
+/// A message, and the line that it is about.
 type Wrong = (String, usize);
 
-/// What the file at `path` says of the flags of `commands`.
+/// Reads the values of the file at `path` for the flags of `commands`.
 pub(super) fn read(path: &Path, commands: &Command) -> Result<Vec<Setting>, ConfigError> {
-    let file = path.display().to_string();
+    let file = shown(path);
     let text = match read_text(path) {
         Ok(Some(text)) => text,
         Ok(None) => return Err(ConfigError::TooLong { file }),
@@ -50,7 +51,7 @@ pub(super) fn read(path: &Path, commands: &Command) -> Result<Vec<Setting>, Conf
     settings(&lines, commands).map_err(|(what, line)| ConfigError::Wrong { file, line, what })
 }
 
-/// The text of a file, which knows its lines.
+/// The text of a file, to find the line of a position.
 struct Lines<'a>(&'a str);
 
 impl Lines<'_> {
@@ -60,7 +61,7 @@ impl Lines<'_> {
     }
 }
 
-/// The text of a file, unless it is too long.
+/// Reads a file; `None` if it is too long.
 fn read_text(path: &Path) -> io::Result<Option<String>> {
     let mut text = String::new();
     File::open(path)?
@@ -76,7 +77,7 @@ fn settings(lines: &Lines<'_>, commands: &Command) -> Result<Vec<Setting>, Wrong
     })?;
     let table = table.into_inner();
     let mut settings = Vec::new();
-    // Tables first: what is said of one command weighs more than what is said of all.
+    // Tables first: a value for one command wins over a value for all.
     for (name, value) in &table {
         let Some(of_one) = value.get_ref().as_table() else {
             continue;
@@ -84,12 +85,12 @@ fn settings(lines: &Lines<'_>, commands: &Command) -> Result<Vec<Setting>, Wrong
         let command =
             configurable(commands).find(|command| command.get_name() == name.get_ref().as_ref());
         let Some(command) = command else {
-            let what = no_command(commands, name.get_ref());
+            let what = unknown_table(commands, name.get_ref());
             return Err((what, lines.of(&name.span())));
         };
         for (key, value) in of_one {
             if !add(&mut settings, command, key, value, lines)? {
-                let what = no_key(commands, Some(command), key.get_ref());
+                let what = unknown_key(commands, Some(command), key.get_ref());
                 return Err((what, lines.of(&key.span())));
             }
         }
@@ -103,7 +104,7 @@ fn settings(lines: &Lines<'_>, commands: &Command) -> Result<Vec<Setting>, Wrong
             known |= add(&mut settings, command, key, value, lines)?;
         }
         if !known {
-            let what = no_key(commands, None, key.get_ref());
+            let what = unknown_key(commands, None, key.get_ref());
             return Err((what, lines.of(&key.span())));
         }
     }
@@ -113,8 +114,8 @@ fn settings(lines: &Lines<'_>, commands: &Command) -> Result<Vec<Setting>, Wrong
     Ok(settings)
 }
 
-/// Adds what `key` says of `command`, unless that is said already, or returns
-/// false if the command has no such flag.
+/// Adds the value of `key` for `command` unless it has one, and returns whether the
+/// command has such a flag.
 fn add(
     settings: &mut Vec<Setting>,
     command: &Command,
@@ -128,10 +129,10 @@ fn add(
     let values =
         values(key_of_it, arg, value.get_ref()).map_err(|what| (what, lines.of(&value.span())))?;
     let (name, id) = (command.get_name(), arg.get_id().as_str());
-    let said = settings
+    let set = settings
         .iter()
         .any(|setting| setting.command == name && setting.id == id);
-    if !said {
+    if !set {
         settings.push(Setting {
             command: name.to_owned(),
             id: id.to_owned(),
@@ -146,12 +147,12 @@ fn add(
     Ok(true)
 }
 
-/// A value of the file as it would be typed.
+/// The values that a person would type after the flag.
 fn values(key: &str, arg: &Arg, value: &DeValue<'_>) -> Result<Vec<String>, String> {
     match (arg.get_action(), value) {
         (ArgAction::SetTrue, DeValue::Boolean(on)) => Ok(vec![on.to_string()]),
         (ArgAction::SetTrue, _) => Err(format!(
-            "`{key}` is on or off; write `{key} = true` or `{key} = false`"
+            "expected true or false for `{key}`; use `{key} = true` or `{key} = false`"
         )),
         (ArgAction::Append, DeValue::Array(list)) => list
             .iter()
@@ -162,26 +163,33 @@ fn values(key: &str, arg: &Arg, value: &DeValue<'_>) -> Result<Vec<String>, Stri
 }
 
 fn one(key: &str, arg: &Arg, value: &DeValue<'_>) -> Result<String, String> {
-    let (text, written) = match value {
+    let (text, quoted) = match value {
         DeValue::String(text) => (text.to_string(), true),
         DeValue::Integer(number) => (decimal(number), true),
         DeValue::Float(number) => (number.as_str().to_owned(), false),
         DeValue::Boolean(on) => (on.to_string(), false),
         DeValue::Datetime(time) => (time.to_string(), false),
         DeValue::Array(_) | DeValue::Table(_) => {
-            return Err(format!(
-                "`{key}` has one value; write `{key} = \"{}\"`",
-                arg.get_value_names()
-                    .and_then(<[_]>::first)
-                    .map_or("VALUE", |name| name.as_str())
-            ));
+            let name = arg.get_value_names().and_then(<[_]>::first);
+            let name = name.map_or("VALUE", |name| name.as_str());
+            return Err(match arg.get_action() {
+                ArgAction::Append => {
+                    format!("expected strings for `{key}`; use `{key} = [\"{name}\", …]`")
+                }
+                _ => format!("expected one value for `{key}`; use `{key} = \"{name}\"`"),
+            });
         }
     };
     check(key, arg, &text)?;
-    if written {
+    if quoted {
         Ok(text)
     } else {
-        Err(format!("`{key}` is a text; write `{key} = \"{text}\"`"))
+        let written = match arg.get_action() {
+            // One of several strings in an array.
+            ArgAction::Append => format!("\"{text}\""),
+            _ => format!("`{key} = \"{text}\"`"),
+        };
+        Err(format!("expected a string for `{key}`; use {written}"))
     }
 }
 
@@ -191,29 +199,23 @@ fn decimal(number: &DeInteger<'_>) -> String {
         .map_or_else(|_| number.to_string(), |number| number.to_string())
 }
 
-/// Whether `text` is a value of `arg`, or else what its parser says.
+/// Checks that `text` is a value of `arg`.
+///
+/// # Errors
+///
+/// The message of its parser.
 pub(crate) fn check(key: &str, arg: &Arg, text: &str) -> Result<(), String> {
-    // The argument alone, without those that it needs or excludes.
-    let alone = Arg::new("value")
-        .long("value")
-        .value_parser(arg.get_value_parser().clone());
-    let parsed = Command::new("")
-        .no_binary_name(true)
-        .arg(alone)
-        .try_get_matches_from([format!("--value={text}")]);
-    match parsed {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            let why = match error.source() {
-                Some(why) => why.to_string(),
-                None => failure::wrong(&error),
-            };
-            Err(format!("`{text}` is no value of `{key}`: {why}"))
-        }
-    }
+    parse_alone(arg, text.as_ref()).map_err(|error| match error.source() {
+        Some(why) => format!("invalid value `{text}` for `{key}`: {why}"),
+        None if text.is_empty() => format!("expected a value for `{key}`, got an empty string"),
+        None => format!(
+            "invalid value `{text}` for `{key}`: {}",
+            failure::wrong(&error)
+        ),
+    })
 }
 
-/// Two settings of one command of which only one can be meant.
+/// Checks that no two settings of one command exclude each other.
 fn contradictions(settings: &[Setting], command: &Command) -> Result<(), Wrong> {
     let of_it: Vec<_> = settings
         .iter()
@@ -237,19 +239,15 @@ fn contradictions(settings: &[Setting], command: &Command) -> Result<(), Wrong> 
     Ok(())
 }
 
-fn no_command(commands: &Command, name: &str) -> String {
+fn unknown_table(commands: &Command, name: &str) -> String {
     let names: Vec<_> = configurable(commands).map(Command::get_name).collect();
     format!(
-        "`[{name}]` is no command that has settings; those are {}",
+        "expected a key or a table of a command ({}), got `[{name}]`",
         names.join(", ")
     )
 }
 
-fn no_key(commands: &Command, command: Option<&Command>, key: &str) -> String {
-    let of = command.map_or_else(
-        || "any command".to_owned(),
-        |command| format!("`{}`", command.get_name()),
-    );
+fn unknown_key(commands: &Command, command: Option<&Command>, key: &str) -> String {
     let among: Vec<_> = match command {
         Some(command) => vec![command],
         None => configurable(commands).collect(),
@@ -257,13 +255,19 @@ fn no_key(commands: &Command, command: Option<&Command>, key: &str) -> String {
     let meant = among
         .into_iter()
         .find_map(|command| similar(commands, command, key));
-    match meant {
-        Some(meant) => format!("`{key}` is no flag of {of}; did you mean `{meant}`?"),
-        None => format!("`{key}` is no flag of {of}; `cocoon config` shows what can be set"),
-    }
+    let (of, help) = match command.map(Command::get_name) {
+        Some(name) => (format!("`{name}`"), name),
+        None => ("any command".to_owned(), "COMMAND"),
+    };
+    let advice = match meant {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        // `cocoon config` would refuse this file, too.
+        None => format!("`cocoon {help} --help` lists them"),
+    };
+    format!("expected a long flag of {of}, got `{key}`; {advice}")
 }
 
-/// The flag that clap would have meant.
+/// The flag of `command` that clap suggests for `key`.
 fn similar(commands: &Command, command: &Command, key: &str) -> Option<String> {
     let arguments = ["cocoon", command.get_name(), &format!("--{key}")].map(str::to_owned);
     let error = commands.clone().try_get_matches_from(arguments).err()?;

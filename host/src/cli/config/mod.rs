@@ -1,9 +1,9 @@
 //! Configuration from a file.
 //!
-//! The keys of the file are the long flags. What it says becomes the default of
-//! the flag that it names, so that flags and environment variables win over it,
-//! and values are read, checked and refused like any other. It is read before
-//! the arguments are, and not at all if nothing names it.
+//! The keys of the file are the long flags, and its values become the defaults of
+//! these flags. So flags and environment variables win over the file, and clap
+//! parses and refuses all values alike. The file is read before the arguments are
+//! parsed, and only if a flag or a variable names it.
 
 mod file;
 
@@ -15,30 +15,32 @@ use clap::builder::BoolishValueParser;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, Error};
 
+use super::failure::shown;
+use super::usage::{explain, ours};
 pub(crate) use file::{ConfigError, check};
 
 /// The variable that names the file where no flag does.
 pub(crate) const VARIABLE: &str = "COCOON_CONFIG";
 const FLAG: &str = "--config";
 
-/// Commands that have no settings: they run nothing.
+/// Commands that run no sandbox, and have no settings.
 const WITHOUT: [&str; 4] = ["config", "completions", "man", "help"];
 
-/// What the file says of one flag of one command.
+/// The file's value for one flag of one command.
 #[derive(Debug)]
 pub(crate) struct Setting {
     command: String,
     id: String,
     /// The long flag.
     pub(crate) key: String,
-    /// `true` or `false` for a flag without value. As long-lived as clap wants
-    /// defaults to be, which are texts of the program otherwise.
+    /// `true` or `false` for a flag without value. Static, as clap requires of
+    /// defaults.
     values: Vec<&'static str>,
     /// From 1.
     pub(crate) line: usize,
 }
 
-/// What the file says.
+/// All values of the file.
 #[derive(Debug, Default)]
 pub(crate) struct Settings {
     file: PathBuf,
@@ -46,7 +48,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Reads the file that `arguments` or the environment name, if they do.
+    /// Reads the file that `arguments` or the environment name, if any.
     pub(crate) fn load(command: &Command, arguments: &[OsString]) -> Result<Self, ConfigError> {
         let Some(file) = named(arguments) else {
             return Ok(Self::default());
@@ -55,20 +57,29 @@ impl Settings {
         Ok(Self { file, settings })
     }
 
-    /// The path of the file, as it was named.
+    /// The path of the file as the flag or variable has it.
     pub(crate) fn file(&self) -> String {
-        self.file.display().to_string()
+        shown(&self.file)
     }
 
-    /// What the file says of an argument.
+    /// The file's value for an argument of a command.
     pub(crate) fn of(&self, command: &str, id: &str) -> Option<&Setting> {
         self.settings
             .iter()
             .find(|setting| setting.command == command && setting.id == id)
     }
 
-    /// Parses `arguments`, with what the file says as defaults.
+    /// Parses `arguments`, with the file's values as defaults.
     pub(crate) fn parse(
+        &mut self,
+        command: &Command,
+        arguments: &[OsString],
+    ) -> Result<ArgMatches, Error> {
+        self.parse_configured(command.clone(), arguments)
+            .map_err(|error| explain(error, command, arguments))
+    }
+
+    fn parse_configured(
         &mut self,
         command: Command,
         arguments: &[OsString],
@@ -79,8 +90,8 @@ impl Settings {
         let matches = self
             .configure(command.clone())
             .try_get_matches_from(arguments)?;
-        // Defaults exclude nothing, so that the file's would stand beside a flag
-        // or variable that excludes them. They weigh less, and go.
+        // For clap, a default conflicts with nothing. A value of the file that
+        // conflicts with a flag or variable is dropped.
         let Some((name, given)) = matches.subcommand() else {
             return Ok(matches);
         };
@@ -102,7 +113,7 @@ impl Settings {
         self.configure(command).try_get_matches_from(arguments)
     }
 
-    /// `command` with what the file says as defaults.
+    /// `command` with the file's values as defaults.
     fn configure(&self, command: Command) -> Command {
         command.mut_subcommands(|command| {
             let name = command.get_name().to_owned();
@@ -123,7 +134,7 @@ impl Setting {
             .hide_default_value(true)
             .default_values(&self.values);
         if matches!(arg.get_action(), ArgAction::SetTrue) {
-            // What the file turns on, `--flag=false` turns off.
+            // `--flag=false` turns off a flag that the file turns on.
             arg.action(ArgAction::Set)
                 .num_args(0..=1)
                 .require_equals(true)
@@ -144,7 +155,7 @@ pub(crate) fn configurable(command: &Command) -> impl Iterator<Item = &Command> 
         .filter(|command| !WITHOUT.contains(&command.get_name()))
 }
 
-/// The arguments of a command that a file can set: flags, by their long names.
+/// The arguments of a command that a file can set: the flags, by their long names.
 pub(crate) fn settable(command: &Command) -> impl Iterator<Item = (&str, &Arg)> {
     command.get_arguments().filter_map(|arg| {
         let known = matches!(
@@ -163,7 +174,7 @@ fn typed(matches: &ArgMatches, id: &str) -> bool {
     )
 }
 
-/// Whether two arguments of a command exclude each other, whichever says so.
+/// Whether two arguments of a command exclude each other, by either's declaration.
 fn exclude(command: &Command, one: &str, other: &str) -> bool {
     let says = |one: &str, other: &str| {
         command
@@ -175,11 +186,10 @@ fn exclude(command: &Command, one: &str, other: &str) -> bool {
     says(one, other) || says(other, one)
 }
 
-/// The file that `--config` names, or else the variable. Nothing is said here of
-/// a flag without its value: the parser of the arguments will.
+/// The file that `--config` names, or else the variable. The parser of the arguments
+/// refuses a flag without its value.
 fn named(arguments: &[OsString]) -> Option<PathBuf> {
-    // What comes after `--` is somebody else's.
-    let mut ours = arguments.iter().take_while(|argument| *argument != "--");
+    let mut ours = ours(arguments);
     while let Some(argument) = ours.next() {
         let value = if argument == FLAG {
             ours.next().map(OsString::as_os_str)
