@@ -49,6 +49,7 @@ mod service_hostile;
 mod serving;
 mod shell;
 mod telemetry;
+mod tools;
 mod verify;
 mod worlds;
 
