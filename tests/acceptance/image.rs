@@ -1,7 +1,7 @@
 //! The image, run by a real engine: `docker run`.
 //!
 //! What it prints, whom it runs as, how it serves, ends and is refused, and what it
-//! is made of. Where no engine has the image, it is told that all this was skipped.
+//! is made of.
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
@@ -16,7 +16,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::TEN;
-use crate::container::{Container, LOCKED, answer, asked, images, known, run, told};
+use crate::container::{Container, LOCKED, answer, asked, image, images, known, run, told};
 use crate::harness::{Ended, assert_fails, printed, sha256};
 use crate::serving::{parts_of, status_of};
 
@@ -36,26 +36,6 @@ pub(super) const READ_ONLY: [&str; 5] = [
     "no-new-privileges",
 ];
 
-/// The image, or the end of a test that has none.
-macro_rules! image {
-    () => {
-        match images() {
-            Some([image, _]) => image.as_str(),
-            None => return,
-        }
-    };
-}
-
-/// Both images, or the end of a test that has none.
-macro_rules! both {
-    () => {
-        match images() {
-            Some(images) => images.iter().map(String::as_str),
-            None => return,
-        }
-    };
-}
-
 /// What a container printed, which must have succeeded and complained of nothing.
 fn succeeded(ended: Ended) -> String {
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
@@ -65,15 +45,17 @@ fn succeeded(ended: Ended) -> String {
 // --- one shot -----------------------------------------------------------------
 
 #[test]
+#[ignore = "needs Docker and the images"]
 fn without_arguments_it_prints_ten_factorials() {
-    for image in both!() {
+    for image in images() {
         assert_eq!(succeeded(run(image, &[], &[])), TEN, "{image}");
     }
 }
 
 #[test]
+#[ignore = "needs Docker and the images"]
 fn it_does_so_locked_down_and_under_any_user() {
-    for image in both!() {
+    for image in images() {
         assert_eq!(succeeded(run(image, &LOCKED, &[])), TEN, "{image}");
         for user in ["0", "12345", "1000670000:0"] {
             let options = [&LOCKED[..], &["--user", user]].concat();
@@ -83,8 +65,9 @@ fn it_does_so_locked_down_and_under_any_user() {
 }
 
 #[test]
+#[ignore = "needs Docker and the images"]
 fn every_command_works_as_on_the_host() {
-    for image in both!() {
+    for image in images() {
         for arguments in [&["kinds", "10"][..], &["info", "1000"], &["--version"]] {
             let out = succeeded(run(image, &LOCKED, arguments));
             assert_eq!(out, printed(arguments), "{image} {arguments:?}");
@@ -95,8 +78,9 @@ fn every_command_works_as_on_the_host() {
 }
 
 #[test]
+#[ignore = "needs Docker and the images"]
 fn exit_codes_pass_through() {
-    for image in both!() {
+    for image in images() {
         assert_fails(&run(image, &LOCKED, &["compute", "ten"]), 2, &["ten"]);
         let beyond = run(image, &LOCKED, &["compute", "18446744073709551615"]);
         assert_fails(&beyond, 1, &["out of reach", "4 GiB"]);
@@ -104,8 +88,9 @@ fn exit_codes_pass_through() {
 }
 
 #[test]
+#[ignore = "needs Docker and the images"]
 fn with_the_compiler_it_runs_any_component() {
-    let image = image!();
+    let image = image();
     let own = run(
         image,
         &LOCKED,
@@ -119,8 +104,9 @@ fn with_the_compiler_it_runs_any_component() {
 }
 
 #[test]
+#[ignore = "needs Docker and the images"]
 fn without_it_it_says_so_in_one_line() {
-    let Some([_, lean]) = images() else { return };
+    let [_, lean] = images();
     let mount = format!("{}:/factor.wasm:ro", cocoon_test_guests::FOREIGN_FACTOR);
     let options = [&LOCKED[..], &["--volume", &mount]].concat();
     for arguments in [
@@ -135,8 +121,9 @@ fn without_it_it_says_so_in_one_line() {
 // --- the service --------------------------------------------------------------
 
 #[test]
+#[ignore = "needs Docker and the images"]
 fn it_serves_on_a_published_port() {
-    for image in both!() {
+    for image in images() {
         let it = Container::serving(image, &["--publish", "127.0.0.1::8080"], &["serve"]);
         let published = told(&["port", &it.id, "8080/tcp"]);
         let answer = answer(&published, "/factorial/20").expect("an answer");
@@ -145,8 +132,9 @@ fn it_serves_on_a_published_port() {
 }
 
 #[test]
+#[ignore = "needs Docker and the images"]
 fn it_becomes_healthy_by_its_own_check() {
-    for image in both!() {
+    for image in images() {
         let it = Container::serving(image, &["--health-interval", "1s"], &["serve"]);
         assert_eq!(it.health(), "healthy", "{image}");
         let asked = told(&["exec", &it.id, "/cocoon", "health"]);
@@ -158,8 +146,9 @@ fn it_becomes_healthy_by_its_own_check() {
 }
 
 #[test]
+#[ignore = "needs Docker and the images"]
 fn it_becomes_unhealthy_when_nobody_answers() {
-    let image = image!();
+    let image = image();
     let options = ["--health-interval", "1s", "--health-retries", "1"];
     // A service that listens elsewhere than the image says.
     let arguments = ["serve", "--listen", "127.0.0.1:8081"];
@@ -169,8 +158,9 @@ fn it_becomes_unhealthy_when_nobody_answers() {
 }
 
 #[test]
+#[ignore = "needs Docker and the images"]
 fn it_drains_when_it_is_stopped() {
-    let image = image!();
+    let image = image();
     let it = Container::serving(image, &READ_ONLY, &["serve"]);
     let address = it.address(PORT);
     let long = printed(["compute", "200000"]);
@@ -230,8 +220,9 @@ fn it_drains_when_it_is_stopped() {
 }
 
 #[test]
+#[ignore = "needs Docker and the images"]
 fn one_that_computes_ends_at_once_when_it_is_stopped() {
-    let image = image!();
+    let image = image();
     let it = Container::start(image, &[], &["compute", "10000000"]);
     it.hears(Signal::TERM);
     let began = Instant::now();
@@ -242,8 +233,9 @@ fn one_that_computes_ends_at_once_when_it_is_stopped() {
 // --- limits of the machine ----------------------------------------------------
 
 #[test]
+#[ignore = "needs Docker and the images"]
 fn little_memory_refuses_requests_and_kills_nothing() {
-    for image in both!() {
+    for image in images() {
         let few = ["--memory", "64m", "--memory-swap", "64m"];
         let it = Container::serving(image, &few, &["serve"]);
         let address = it.address(PORT);
@@ -285,8 +277,9 @@ fn little_memory_refuses_requests_and_kills_nothing() {
 }
 
 #[test]
+#[ignore = "needs Docker and the images"]
 fn a_quota_of_processors_sets_the_threads() {
-    let image = image!();
+    let image = image();
     let threads = |cpus: &str| {
         let it = Container::serving(image, &["--cpus", cpus], &["serve"]);
         answer(&it.address(PORT), "/factorial/20").expect("an answer");
@@ -301,16 +294,18 @@ fn a_quota_of_processors_sets_the_threads() {
 }
 
 #[test]
+#[ignore = "needs Docker and the images"]
 fn too_little_memory_to_start_is_one_line() {
-    for image in both!() {
+    for image in images() {
         let ended = run(image, &["--memory", "6m", "--memory-swap", "6m"], &[]);
         assert_fails(&ended, 1, &["memory", "at least"]);
     }
 }
 
 #[test]
+#[ignore = "needs Docker and the images"]
 fn a_component_is_compiled_where_there_is_memory_for_it_and_nothing_is_killed() {
-    let image = image!();
+    let image = image();
     let arguments = ["run", "1", "--component", "/factorial.wasm"];
     let enough = ["--memory", "64m", "--memory-swap", "64m"];
     let compiled = run(image, &enough, &arguments);
@@ -321,16 +316,18 @@ fn a_component_is_compiled_where_there_is_memory_for_it_and_nothing_is_killed() 
 }
 
 #[test]
+#[ignore = "needs Docker and the images"]
 fn too_few_threads_is_one_line() {
-    for image in both!() {
+    for image in images() {
         let ended = run(image, &["--pids-limit", "4"], &[]);
         assert_fails(&ended, 1, &["threads is 4", "--pids-limit"]);
     }
 }
 
 #[test]
+#[ignore = "needs Docker and the images"]
 fn a_port_in_use_is_one_line() {
-    let image = image!();
+    let image = image();
     let it = Container::serving(image, &[], &["serve"]);
     let network = format!("container:{}", it.id);
     let second = run(image, &["--network", &network], &["serve"]);
@@ -340,8 +337,9 @@ fn a_port_in_use_is_one_line() {
 // --- what it is made of -------------------------------------------------------
 
 #[test]
+#[ignore = "needs Docker and the images"]
 fn its_settings_are_those_of_a_careful_image() {
-    for image in both!() {
+    for image in images() {
         let known = known(image);
         let config = &known["Config"];
         assert_eq!(config["User"], "65532:65532");
@@ -363,10 +361,9 @@ fn its_settings_are_those_of_a_careful_image() {
 }
 
 #[test]
+#[ignore = "needs Docker and the images"]
 fn its_layers_hold_the_program_and_its_component_alone() {
-    let Some([image, lean]) = images() else {
-        return;
-    };
+    let [image, lean] = images();
     for (image, wanted) in [
         (
             image,
@@ -414,8 +411,9 @@ fn unpack(archive: &Path, folder: &Path) {
 }
 
 #[test]
+#[ignore = "needs Docker and the images"]
 fn its_component_is_byte_for_byte_the_one_that_is_built_here() {
-    let image = image!();
+    let image = image();
     let folder = tempfile::tempdir().expect("a folder");
     let copy = folder.path().join("factorial.wasm");
     let container = told(&["create", image]);
@@ -431,10 +429,9 @@ fn its_component_is_byte_for_byte_the_one_that_is_built_here() {
 }
 
 #[test]
+#[ignore = "needs Docker and the images"]
 fn it_is_small() {
-    let Some([image, lean]) = images() else {
-        return;
-    };
+    let [image, lean] = images();
     for (image, most) in [(image, IMAGE_BYTES_MAX), (lean, LEAN_BYTES_MAX)] {
         let bytes = known(image)["Size"].as_u64().expect("a size");
         assert!(

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::image::READ_ONLY;
-use crate::container::{Container, answer, images};
+use crate::container::{Container, answer, image};
 use crate::serving::{parts_of, status_of};
 
 /// A file of the manifests' base.
@@ -25,7 +25,7 @@ fn value<'a>(text: &'a str, key: &str) -> &'a str {
 }
 
 /// Starts the Deployment's container as the manifest says.
-fn deployed(image: &str) -> Container {
+fn deployed() -> Container {
     let text = manifest("deployment.yaml");
     // From `env:` on, each name is followed by its value.
     let (_, variables) = text.split_once(" env:\n").expect("variables");
@@ -46,7 +46,7 @@ fn deployed(image: &str) -> Container {
     let options: Vec<_> = options.iter().map(String::as_str).collect();
     let arguments = value(&text, "args").trim_matches(['[', ']']);
     let arguments: Vec<_> = arguments.split(", ").collect();
-    Container::serving(image, &options, &arguments)
+    Container::serving(image(), &options, &arguments)
 }
 
 /// The path of a probe.
@@ -56,8 +56,8 @@ fn probe<'a>(text: &'a str, name: &str) -> &'a str {
 }
 
 #[test]
+#[ignore = "needs Docker and the images"]
 fn it_answers_on_the_port_that_the_service_sends_requests_to() {
-    let Some([image, _]) = images() else { return };
     let (service, deployment) = (manifest("service.yaml"), manifest("deployment.yaml"));
     // The Service's port leads to the container's port by its name.
     let name = value(&service, "targetPort");
@@ -66,17 +66,17 @@ fn it_answers_on_the_port_that_the_service_sends_requests_to() {
         name
     );
     let port = value(&deployment, "containerPort").parse().expect("a port");
-    let it = deployed(image);
+    let it = deployed();
     let answer = answer(&it.address(port), "/factorial/20").expect("an answer");
     assert_eq!(parts_of(&answer).1, "2432902008176640000");
 }
 
 #[test]
+#[ignore = "needs Docker and the images"]
 fn its_probes_succeed() {
-    let Some([image, _]) = images() else { return };
     let deployment = manifest("deployment.yaml");
     let port = value(&deployment, "containerPort").parse().expect("a port");
-    let it = deployed(image);
+    let it = deployed();
     for name in ["livenessProbe:", "readinessProbe:"] {
         let answer = answer(&it.address(port), probe(&deployment, name)).expect("an answer");
         assert_eq!(status_of(&answer), "200", "{name}");
@@ -84,10 +84,10 @@ fn its_probes_succeed() {
 }
 
 #[test]
+#[ignore = "needs Docker and the images"]
 fn it_ends_within_the_grace_that_it_is_given() {
-    let Some([image, _]) = images() else { return };
     let grace = manifest("deployment.yaml");
     let grace = value(&grace, "terminationGracePeriodSeconds").parse();
-    let it = deployed(image);
+    let it = deployed();
     assert_eq!(it.stop(grace.expect("seconds")), 0, "{}", it.said());
 }

@@ -7,20 +7,15 @@ use std::net::TcpStream;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use bytes::Bytes;
-use fantoccini::elements::Element;
-use fantoccini::wd::TimeoutConfiguration;
-use fantoccini::{Client, ClientBuilder, Locator};
 use http_body_util::{BodyExt as _, Full};
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper::Method;
 use hyper_util::rt::TokioExecutor;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{NEVER, clean, cocoon, kill};
-
-const MISSING: &str =
-    "the page is tried in Chromium; `apt-get install chromium chromium-driver` brings it";
+use crate::harness::{NEVER, cocoon, kill};
+use crate::tools::CHROMEDRIVER;
 
 /// A program that runs until it is dropped, and has said where it listens.
 pub(crate) struct Running {
@@ -33,11 +28,9 @@ pub(crate) struct Running {
 
 impl Running {
     /// Starts a program and waits for a line with `word`.
-    fn start(command: &mut Command, word: &str, hint: &str) -> Self {
+    fn start(command: &mut Command, word: &str) -> Self {
         let command = command.stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command
-            .spawn()
-            .unwrap_or_else(|error| panic!("{command:?} did not start ({error}); {hint}"));
+        let mut child = command.spawn().expect("a program that starts");
         let mut out = BufReader::new(child.stdout.take().expect("its output"));
         let mut line = String::new();
         while !line.contains(word) {
@@ -56,7 +49,7 @@ impl Running {
     pub(crate) fn service(more: &[&str]) -> Self {
         let arguments = ["serve", "--listen", "127.0.0.1:0"];
         let arguments = arguments.iter().chain(more);
-        Self::start(&mut cocoon(arguments), "http://", "it is the binary")
+        Self::start(&mut cocoon(arguments), "http://")
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -81,9 +74,14 @@ impl Drop for Running {
     }
 }
 
+/// Keys as WebDriver names them.
+pub(crate) const TAB: &str = "\u{e004}";
+pub(crate) const ENTER: &str = "\u{e007}";
+pub(crate) const RIGHT: &str = "\u{e014}";
+
+/// A browser, driven by the commands of W3C WebDriver.
 pub(crate) struct Browser {
-    pub(crate) client: Client,
-    /// Where the driver listens, and what it calls the session.
+    /// The address of the driver, and the path of the session.
     address: String,
     session: String,
     // Fields are dropped in this order: the browser ends before its folder.
@@ -94,12 +92,8 @@ pub(crate) struct Browser {
 impl Browser {
     pub(crate) async fn open(url: &str) -> Self {
         let profile = tempfile::tempdir().expect("a folder");
-        let mut command = Command::new("chromedriver");
-        let driver = Running::start(
-            clean(&mut command).arg("--port=0"),
-            "successfully on port ",
-            MISSING,
-        );
+        let mut command = CHROMEDRIVER.command();
+        let driver = Running::start(command.arg("--port=0"), "successfully on port ");
         let port = driver.line.rsplit(' ').next().expect("a port");
         let port = port.trim().trim_end_matches('.');
         let address = format!("127.0.0.1:{port}");
@@ -118,62 +112,92 @@ impl Browser {
         .map(str::to_owned)
         .into();
         arguments.push(format!("--user-data-dir={}", profile.path().display()));
-        let wanted = json!({
+        let wanted = json!({ "capabilities": { "alwaysMatch": {
             "goog:chromeOptions": { "args": arguments },
             "goog:loggingPrefs": { "browser": "ALL" },
+            "timeouts": { "script": NEVER.as_millis(), "pageLoad": NEVER.as_millis() },
+        } } });
+        let opened = ask(&address, Method::POST, "/session", Some(&wanted)).await;
+        let opened = opened.unwrap_or_else(|error| {
+            panic!(
+                "expected a browser, got: {error}; run `.ci/tools` or `apt-get install chromium`"
+            )
         });
-        let wanted = wanted.as_object().expect("an object").clone();
-        let client = ClientBuilder::new(HttpConnector::new())
-            .capabilities(wanted)
-            .connect(&format!("http://{address}"))
-            .await
-            .unwrap_or_else(|error| panic!("no browser ({error}); {MISSING}"));
-        let id = client.session_id().await.expect("a session");
-        let session = format!("/session/{}", id.expect("its name"));
-        let patience = TimeoutConfiguration::new(Some(NEVER), Some(NEVER), None);
-        client.update_timeouts(patience).await.expect("patience");
-        client.goto(url).await.expect("the page");
-        Self {
-            client,
+        let id = opened["sessionId"].as_str().expect("a session");
+        let browser = Self {
+            session: format!("/session/{id}"),
             address,
-            session,
             _driver: driver,
             _profile: profile,
-        }
+        };
+        browser.go_to(url).await;
+        browser
     }
 
-    pub(crate) async fn find(&self, selector: &str) -> Element {
-        let found = self.client.find(Locator::Css(selector)).await;
-        found.unwrap_or_else(|error| panic!("{selector}: {error}"))
+    pub(crate) async fn go_to(&self, url: &str) {
+        self.post("url", &json!({ "url": url })).await;
+    }
+
+    /// The address of the page.
+    pub(crate) async fn url(&self) -> String {
+        text(self.get("url").await)
     }
 
     pub(crate) async fn click(&self, selector: &str) {
-        let clicked = self.find(selector).await.click().await;
-        clicked.unwrap_or_else(|error| panic!("{selector}: {error}"));
+        let element = self.find(selector).await;
+        self.post(&format!("{element}/click"), &json!({})).await;
     }
 
     /// Types `text` in place of what a field has.
     pub(crate) async fn fill(&self, selector: &str, text: &str) {
         let field = self.find(selector).await;
-        field.clear().await.expect("an empty field");
-        field.send_keys(text).await.expect("a full field");
+        self.post(&format!("{field}/clear"), &json!({})).await;
+        let typed = json!({ "text": text });
+        self.post(&format!("{field}/value"), &typed).await;
     }
 
     /// Presses keys wherever the focus is.
     pub(crate) async fn press(&self, keys: &str) {
-        let focused = self.client.active_element().await.expect("a focus");
-        focused.send_keys(keys).await.expect("keys");
+        let focused = path_of(&self.get("element/active").await);
+        let typed = json!({ "text": keys });
+        self.post(&format!("{focused}/value"), &typed).await;
     }
 
     /// What a script says that may use `return`.
     pub(crate) async fn run(&self, script: &str) -> Value {
-        let said = self.client.execute(script, Vec::new()).await;
-        said.unwrap_or_else(|error| panic!("{script}: {error}"))
+        self.post("execute/sync", &json!({ "script": script, "args": [] }))
+            .await
+    }
+
+    /// Whether somebody can use a button or a field.
+    pub(crate) async fn is_enabled(&self, selector: &str) -> bool {
+        let element = self.find(selector).await;
+        self.get(&format!("{element}/enabled")).await == json!(true)
+    }
+
+    /// An attribute of an element.
+    pub(crate) async fn attribute(&self, selector: &str, name: &str) -> String {
+        let element = self.find(selector).await;
+        text(self.get(&format!("{element}/attribute/{name}")).await)
+    }
+
+    /// A property of an element's computed style.
+    pub(crate) async fn style(&self, selector: &str, name: &str) -> String {
+        let element = self.find(selector).await;
+        text(self.get(&format!("{element}/css/{name}")).await)
+    }
+
+    /// The width of an element in pixels.
+    pub(crate) async fn width(&self, selector: &str) -> f64 {
+        let element = self.find(selector).await;
+        let place = self.get(&format!("{element}/rect")).await;
+        place["width"].as_f64().expect("a width")
     }
 
     /// The text of an element as somebody sees it.
     pub(crate) async fn text(&self, selector: &str) -> String {
-        self.find(selector).await.text().await.expect("its text")
+        let element = self.find(selector).await;
+        text(self.get(&format!("{element}/text")).await)
     }
 
     /// Waits until the page says that `condition` holds, looking at each frame.
@@ -183,7 +207,9 @@ impl Browser {
              const look = () => {condition} ? done(true) : requestAnimationFrame(look);
              look();"
         );
-        let waited = self.client.execute_async(&script, Vec::new()).await;
+        let script = json!({ "script": script, "args": [] });
+        let path = format!("{}/execute/async", self.session);
+        let waited = ask(&self.address, Method::POST, &path, Some(&script)).await;
         if let Err(error) = waited {
             let seen = self.text("main").await;
             panic!("never {condition} ({error}): {seen}");
@@ -199,31 +225,33 @@ impl Browser {
     /// Tells the browser what its driver has no words for.
     pub(crate) async fn devtools(&self, command: &str, parameters: &Value) {
         let told = json!({ "cmd": command, "params": parameters });
-        self.ask("goog/cdp/execute", &told).await;
+        self.post("goog/cdp/execute", &told).await;
     }
 
-    async fn ask(&self, path: &str, body: &Value) -> Value {
-        let client = hyper_util::client::legacy::Client::builder(TokioExecutor::new());
-        let request =
-            hyper::Request::post(format!("http://{}{}/{path}", self.address, self.session))
-                .header("content-type", "application/json")
-                .body(Full::<Bytes>::from(body.to_string()))
-                .expect("a request");
-        let answer = client
-            .build_http()
-            .request(request)
-            .await
-            .expect("an answer");
-        assert!(answer.status().is_success(), "{path}: {answer:?}");
-        let body = answer.into_body().collect().await.expect("a body");
-        let answer: Value = serde_json::from_slice(&body.to_bytes()).expect("JSON");
-        answer["value"].clone()
+    /// The path of the first element that a selector of CSS finds.
+    async fn find(&self, selector: &str) -> String {
+        let wanted = json!({ "using": "css selector", "value": selector });
+        path_of(&self.post("element", &wanted).await)
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        self.command(Method::GET, path, None).await
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Value {
+        self.command(Method::POST, path, Some(body)).await
+    }
+
+    async fn command(&self, method: Method, path: &str, body: Option<&Value>) -> Value {
+        let path = format!("{}/{path}", self.session);
+        let answer = ask(&self.address, method, &path, body).await;
+        answer.unwrap_or_else(|error| panic!("{path} {body:?}: {error}"))
     }
 
     /// Ends the browser, in whose console nothing is to be but failed requests,
     /// if any were `meant` to fail: no error of a script, no broken policy.
     pub(crate) async fn close(self, meant: bool) {
-        let log = self.ask("se/log", &json!({ "type": "browser" })).await;
+        let log = self.post("se/log", &json!({ "type": "browser" })).await;
         for line in log.as_array().expect("lines") {
             assert!(meant && line["source"] == "network", "{line}");
         }
@@ -245,5 +273,49 @@ impl Drop for Browser {
             driver.read(&mut [0; 1]).map(drop)
         };
         drop(end());
+    }
+}
+
+/// Sends a command to a driver. Its answer, or its error with the browser's message.
+async fn ask(
+    address: &str,
+    method: Method,
+    path: &str,
+    body: Option<&Value>,
+) -> Result<Value, Value> {
+    let client = hyper_util::client::legacy::Client::builder(TokioExecutor::new());
+    let body = body.map(Value::to_string).unwrap_or_default();
+    let request = hyper::Request::builder()
+        .method(method)
+        .uri(format!("http://{address}{path}"))
+        .header("content-type", "application/json")
+        .body(Full::<Bytes>::from(body))
+        .expect("a request");
+    let answer = client
+        .build_http()
+        .request(request)
+        .await
+        .expect("an answer");
+    let good = answer.status().is_success();
+    let body = answer.into_body().collect().await.expect("a body");
+    let mut answer: Value = serde_json::from_slice(&body.to_bytes()).expect("JSON");
+    let value = answer["value"].take();
+    if good { Ok(value) } else { Err(value) }
+}
+
+/// The path of an element, whose reference is an object of one pair.
+fn path_of(reference: &Value) -> String {
+    let id = reference.as_object().and_then(|pair| pair.values().next());
+    let id = id.and_then(Value::as_str);
+    format!(
+        "element/{}",
+        id.unwrap_or_else(|| panic!("no element: {reference}"))
+    )
+}
+
+fn text(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        other => panic!("no text: {other}"),
     }
 }

@@ -1,8 +1,7 @@
 //! Containers of the image, by the Docker engine.
 //!
-//! `COCOON_IMAGE` names the image, and then the engine and the image must be there.
-//! Otherwise the image `cocoon` is tried if there is one of this commit, and it is told
-//! what was skipped. A container ends with its [`Container`].
+//! `COCOON_IMAGE` names the image; without it the tests use the image `cocoon`, which must
+//! be of this commit. A container ends with its [`Container`].
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -13,6 +12,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::harness::{Ended, NEVER, ended};
+use crate::tools::DOCKER;
 
 /// The variable that names the image.
 const VARIABLE: &str = "COCOON_IMAGE";
@@ -28,61 +28,58 @@ pub(crate) const LOCKED: [&str; 7] = [
     "no-new-privileges",
 ];
 
-/// The image and the one without the compiler, or nothing where no engine has them.
-pub(crate) fn images() -> Option<&'static [String; 2]> {
-    static IMAGES: OnceLock<Option<[String; 2]>> = OnceLock::new();
-    let found = IMAGES.get_or_init(|| {
+/// The image and the one without the compiler.
+///
+/// # Panics
+///
+/// When no Docker daemon answers, or when it lacks the images of this commit.
+pub(crate) fn images() -> &'static [String; 2] {
+    static IMAGES: OnceLock<[String; 2]> = OnceLock::new();
+    IMAGES.get_or_init(|| {
         let named = std::env::var(VARIABLE).ok();
-        let name = named.clone().unwrap_or_else(|| "cocoon".to_owned());
-        let images = [name.clone(), format!("{name}-lean")];
-        // Images of another commit are those of another program.
-        let missing = missing(&images).or_else(|| match named {
-            None => another_commit(&images),
-            Some(_) => None,
-        });
-        match (missing, named) {
-            (None, _) => Some(images),
-            (Some(why), None) => {
-                // Not by a macro, whose output is kept back of tests that succeed.
-                let told = format!("\nskipped the tests of the image: {why}\n");
-                let _ = std::io::stderr().write_all(told.as_bytes());
-                None
+        let name = named.as_deref().unwrap_or("cocoon");
+        let images = [name.to_owned(), format!("{name}-lean")];
+        let daemon = docker(&["info"]);
+        assert_eq!(
+            daemon.code,
+            Some(0),
+            "expected a Docker daemon, got: {}; run `.ci/docker`",
+            daemon.err.trim_end()
+        );
+        for image in &images {
+            let inspected = docker(&["image", "inspect", image]);
+            assert_eq!(
+                inspected.code,
+                Some(0),
+                "expected the image {image}, got none; run `.ci/docker`"
+            );
+            if named.is_none() {
+                assert_of_this_commit(image);
             }
-            (Some(why), Some(_)) => panic!("{VARIABLE} names an image, and {why}"),
         }
-    });
-    found.as_ref()
-}
-
-/// Why the images cannot be had.
-fn missing(images: &[String; 2]) -> Option<String> {
-    match Command::new("docker").arg("info").output() {
-        Err(error) => return Some(format!("there is no Docker ({error})")),
-        Ok(info) if !info.status.success() => return Some("no Docker daemon answers".to_owned()),
-        Ok(_) => {}
-    }
-    images.iter().find_map(|image| {
-        let inspected = docker(&["image", "inspect", image]);
-        (inspected.code != Some(0)).then(|| format!("{image} is not built; .ci/docker does that"))
+        images
     })
 }
 
-/// Why the images are not of the commit that is checked out.
-fn another_commit(images: &[String; 2]) -> Option<String> {
-    let head = Command::new("git").args(["rev-parse", "HEAD"]).output();
-    let head = head
-        .ok()
-        .and_then(|head| String::from_utf8(head.stdout).ok());
-    images.iter().find_map(|image| {
-        let label = &known(image)["Config"]["Labels"]["org.opencontainers.image.revision"];
-        let same = label.as_str().is_some() && label.as_str() == head.as_deref().map(str::trim);
-        (!same).then(|| format!("{image} is of another commit; .ci/docker builds it anew"))
-    })
+/// The image with the compiler.
+pub(crate) fn image() -> &'static str {
+    &images()[0]
+}
+
+/// Asserts that an image is of the commit that is checked out.
+fn assert_of_this_commit(image: &str) {
+    let head = ended(Command::new("git").args(["rev-parse", "HEAD"])).out;
+    let label = &known(image)["Config"]["Labels"]["org.opencontainers.image.revision"];
+    assert_eq!(
+        label.as_str(),
+        Some(head.trim()),
+        "expected {image} of this commit, got another; run `.ci/docker`"
+    );
 }
 
 /// Runs the engine's client to its end.
 pub(crate) fn docker(arguments: &[&str]) -> Ended {
-    ended(Command::new("docker").args(arguments).stdin(Stdio::null()))
+    DOCKER.run(arguments)
 }
 
 /// What the engine's client prints, which must succeed.
@@ -126,9 +123,9 @@ impl Container {
 
     /// The first line that the engine's client prints, which then is ended.
     fn follow(&self, arguments: &[&str]) -> String {
-        let mut client = Command::new("docker")
+        let mut client = DOCKER
+            .command()
             .args(arguments)
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -2,12 +2,11 @@
 //! they mount.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::deploy::{IMAGE, Setting, ms, not_tried, text, texts};
+use crate::deploy::{IMAGE, Setting, ms, text, texts};
 use crate::kustomize::{deploy, document};
 
 /// The file, as far as it uses what such files may have: the rest is refused.
@@ -176,35 +175,4 @@ fn prometheus_reads_the_service() {
         [format!("cocoon:{port}")]
     );
     assert_eq!(scrape["metrics_path"], "/metrics");
-}
-
-#[test]
-fn compose_takes_it() {
-    let Some(mut command) = compose() else {
-        not_tried("docker compose, which would check the Compose file, is not installed");
-        return;
-    };
-    let file = deploy("compose/compose.yaml");
-    let checked = command.arg("-f").arg(file).args(["config", "--quiet"]);
-    let checked = checked.output().expect("a program");
-    let said = String::from_utf8_lossy(&checked.stderr);
-    assert!(checked.status.success() && said.is_empty(), "{said}");
-}
-
-/// `docker compose`, or the program of that name before it was a plug-in.
-fn compose() -> Option<Command> {
-    let answers = |command: &mut Command| {
-        let version = command.arg("version").output();
-        version.is_ok_and(|version| version.status.success())
-    };
-    let plugin = || {
-        let mut command = Command::new("docker");
-        command.arg("compose");
-        command
-    };
-    if answers(&mut plugin()) {
-        return Some(plugin());
-    }
-    let alone = || Command::new("docker-compose");
-    answers(&mut alone()).then(alone)
 }

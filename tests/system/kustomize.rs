@@ -2,7 +2,7 @@
 //!
 //! It knows as much of Kustomize as `deploy/` uses, and refuses the rest: files
 //! and folders as resources, components, and JSON patches with one target each.
-//! `deploy.rs` holds it against `kubectl`, where there is one.
+//! `deploy.rs` compares its output with that of `kustomize build`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

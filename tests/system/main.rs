@@ -55,6 +55,7 @@ mod serving;
 mod shell;
 mod stock_components;
 mod telemetry;
+mod tools;
 mod verify;
 mod worlds;
 

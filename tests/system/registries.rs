@@ -13,7 +13,8 @@ use reqwest::header::{CONTENT_TYPE, LOCATION};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::harness::{Ended, NEVER, clean, cocoon, ended};
+use crate::harness::{Ended, NEVER, cocoon, ended};
+use crate::tools::DOCKER_REGISTRY;
 
 pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const CONFIG: &str = "application/vnd.wasm.config.v0+json";
@@ -39,16 +40,14 @@ impl Registry {
             data.display()
         );
         fs::write(&config, text).expect("a file");
-        let mut command = Command::new("docker-registry");
-        let mut child = clean(&mut command)
+        let mut child = DOCKER_REGISTRY
+            .command()
             .arg("serve")
             .arg(config)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| {
-                panic!("docker-registry does not start ({error}); `apt-get install docker-registry` brings it")
-            });
+            .expect("a registry that starts");
         let mut log = BufReader::new(child.stderr.take().expect("its log"));
         let address = loop {
             let mut line = String::new();

@@ -12,6 +12,7 @@ use cocoon::component::Digest;
 use crate::harness::{Ended, assert_fails, assert_one_line, ended};
 use crate::registries::{CONFIG, Home, LAYER, Registry};
 use crate::serving::Serving;
+use crate::tools::OPENSSL;
 
 /// Stands for `open sesame` in an htpasswd file, which takes bcrypt alone.
 const OPEN_SESAME: &str = "ali:$2b$04$VZnVaaRD3s.6HPBk0vGZU.6zk6E9xHOZ8qFmsWAD3sd590qjbuyL6";
@@ -54,6 +55,7 @@ fn assert_kept(home: &Home, mut digests: Vec<Digest>) {
 }
 
 #[test]
+#[ignore = "needs docker-registry"]
 fn a_component_is_had_by_tag_and_by_digest() {
     let home = Home::new();
     let (registry, program, world) = stocked(&home);
@@ -93,6 +95,7 @@ fn a_component_is_had_by_tag_and_by_digest() {
 }
 
 #[test]
+#[ignore = "needs docker-registry"]
 fn the_service_takes_its_component_from_a_registry() {
     let home = Home::new();
     let (registry, _, _) = stocked(&home);
@@ -105,6 +108,7 @@ fn the_service_takes_its_component_from_a_registry() {
 }
 
 #[test]
+#[ignore = "needs docker-registry"]
 fn a_digest_that_is_kept_needs_no_registry() {
     let home = Home::new();
     let (registry, program, _) = stocked(&home);
@@ -140,6 +144,7 @@ fn a_digest_that_is_kept_needs_no_registry() {
 }
 
 #[test]
+#[ignore = "needs docker-registry"]
 fn what_is_damaged_is_pulled_again_and_a_tag_may_move() {
     let home = Home::new();
     let (registry, program, _) = stocked(&home);
@@ -160,6 +165,7 @@ fn what_is_damaged_is_pulled_again_and_a_tag_may_move() {
 }
 
 #[test]
+#[ignore = "needs docker-registry"]
 fn the_cache_is_where_it_is_wanted_and_never_needed() {
     let home = Home::new();
     let (registry, program, _) = stocked(&home);
@@ -215,6 +221,7 @@ fn the_cache_is_where_it_is_wanted_and_never_needed() {
 }
 
 #[test]
+#[ignore = "needs docker-registry"]
 fn what_is_no_component_is_refused_and_not_kept() {
     let home = Home::new();
     let registry = Registry::start(home.folder.path(), "", "");
@@ -302,6 +309,7 @@ fn what_is_typed_wrong_is_told_as_such() {
 }
 
 #[test]
+#[ignore = "needs docker-registry"]
 fn credentials_come_from_dockers_configuration() {
     let home = Home::new();
     let folder = home.folder.path();
@@ -392,18 +400,8 @@ fn credentials_come_from_dockers_configuration() {
 /// and is not told apart from any other.
 fn certify(folder: &Path) {
     let openssl = |arguments: &[&str]| {
-        let made = Command::new("openssl")
-            .current_dir(folder)
-            .args(arguments)
-            .output();
-        let made = made.unwrap_or_else(|error| {
-            panic!("openssl does not start ({error}); `apt-get install openssl` brings it")
-        });
-        assert!(
-            made.status.success(),
-            "{}",
-            String::from_utf8_lossy(&made.stderr)
-        );
+        let made = ended(OPENSSL.command().current_dir(folder).args(arguments));
+        assert_eq!(made.code, Some(0), "{}", made.err);
     };
     let key = [
         "-newkey",
@@ -447,6 +445,7 @@ fn certify(folder: &Path) {
 }
 
 #[test]
+#[ignore = "needs docker-registry and openssl"]
 fn other_machines_are_reached_by_tls_unless_it_is_said_otherwise() {
     let home = Home::new();
     let folder = home.folder.path();

@@ -1,0 +1,118 @@
+//! Manifests against the types of the Kubernetes API.
+//!
+//! The types read the fields that they know and skip the rest. [`check`] writes again what
+//! was read and compares: a field that is gone is unknown. The version is the oldest that
+//! the crate has, since clusters are older than it.
+//!
+//! A package of its own, compiled without optimisation: as a part of the system tests the
+//! types took longer to compile than all tests that use them.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// A `Route`, as far as it is used: the API has none.
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Route {
+    api_version: String,
+    kind: String,
+    metadata: k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta,
+    spec: RouteSpec,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct RouteSpec {
+    to: RouteTarget,
+    port: RoutePort,
+    tls: RouteTls,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct RouteTarget {
+    kind: String,
+    name: String,
+    weight: u8,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RoutePort {
+    target_port: String,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RouteTls {
+    termination: String,
+    insecure_edge_termination_policy: String,
+}
+
+/// A manifest as `T` reads and writes it.
+fn through<T: DeserializeOwned + Serialize>(manifest: &Value) -> Result<Value, String> {
+    let read: T = serde_json::from_value(manifest.clone()).map_err(|error| error.to_string())?;
+    serde_json::to_value(read).map_err(|error| error.to_string())
+}
+
+/// Where two trees differ, as JSON pointers.
+fn differences(at: &str, one: &Value, other: &Value, found: &mut Vec<String>) {
+    match (one, other) {
+        (Value::Object(one), Value::Object(other)) => {
+            let missing = |from: &Map<_, _>, in_: &Map<String, _>| {
+                let keys = from.keys().filter(|key| !in_.contains_key(*key));
+                keys.map(|key| format!("{at}/{key}")).collect::<Vec<_>>()
+            };
+            found.extend(missing(one, other));
+            found.extend(missing(other, one));
+            for (key, value) in one {
+                if let Some(same) = other.get(key) {
+                    differences(&format!("{at}/{key}"), value, same, found);
+                }
+            }
+        }
+        (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
+            for (index, (value, same)) in one.iter().zip(other).enumerate() {
+                differences(&format!("{at}/{index}"), value, same, found);
+            }
+        }
+        _ if one == other => {}
+        _ => found.push(at.to_owned()),
+    }
+}
+
+/// Checks that a manifest is one of its kind, and nothing else.
+///
+/// # Errors
+///
+/// The kind, with the serde error or the JSON pointers of unknown fields.
+pub fn check(manifest: &Value) -> Result<(), String> {
+    let text = |key: &str| manifest[key].as_str().unwrap_or_default();
+    let kind = format!("{} {}", text("apiVersion"), text("kind"));
+    let again = match kind.as_str() {
+        "apps/v1 Deployment" => through::<Deployment>(manifest),
+        "autoscaling/v2 HorizontalPodAutoscaler" => through::<HorizontalPodAutoscaler>(manifest),
+        "batch/v1 Job" => through::<Job>(manifest),
+        "networking.k8s.io/v1 NetworkPolicy" => through::<NetworkPolicy>(manifest),
+        "policy/v1 PodDisruptionBudget" => through::<PodDisruptionBudget>(manifest),
+        "route.openshift.io/v1 Route" => through::<Route>(manifest),
+        "v1 Service" => through::<Service>(manifest),
+        "v1 ServiceAccount" => through::<ServiceAccount>(manifest),
+        _ => Err("no known kind".to_owned()),
+    };
+    let again = again.map_err(|error| format!("{kind}: {error}"))?;
+    let mut found = Vec::new();
+    differences("", manifest, &again, &mut found);
+    if found.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("{kind}: unknown {}", found.join(", ")))
+    }
+}
