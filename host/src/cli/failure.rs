@@ -36,7 +36,7 @@ pub(crate) enum Failure {
     #[error("{what}: {error}")]
     Io { what: String, error: io::Error },
     #[error(
-        "expected room for {needed} processes and threads, got a limit of {most}; use `docker run --pids-limit`, \
+        "the limit of processes and threads is {most}, expected at least {needed}; use `docker run --pids-limit`, \
          or the cgroup's `pids.max`, to raise it"
     )]
     Threads { most: u64, needed: u64 },
