@@ -403,25 +403,24 @@ impl Limit {
         let value = match self.spec().unit {
             Unit::Bytes => text
                 .parse::<bytesize::ByteSize>()
-                .map(|size| size.as_u64())
-                .map_err(|_| format!("`{text}` is not a size; write it as 256MiB or 4GiB"))?,
+                .ok()
+                .map(|size| size.as_u64()),
             Unit::Milliseconds => humantime::parse_duration(text)
                 .ok()
-                .and_then(|time| u64::try_from(time.as_millis()).ok())
-                .ok_or_else(|| format!("`{text}` is not a time; write it as 500ms, 30s or 1h"))?,
-            Unit::Things => text
-                .parse()
-                .map_err(|_| format!("`{text}` is not a number; write it as 1000"))?,
+                .and_then(|time| u64::try_from(time.as_millis()).ok()),
+            Unit::Things => text.parse().ok(),
         };
         let (least, most) = self.range();
-        if value < least || value > most {
-            return Err(format!(
-                "`{text}` is out of range; it must be from {} to {}",
-                self.format(least),
-                self.format(most)
-            ));
-        }
-        Ok(value)
+        let value = value.filter(|value| (least..=most).contains(value));
+        value.ok_or_else(|| {
+            let what = match self.spec().unit {
+                Unit::Bytes => "a size, such as 256KiB,",
+                Unit::Milliseconds => "a time, such as 500ms or 1h,",
+                Unit::Things => "an integer",
+            };
+            let (least, most) = (self.format(least), self.format(most));
+            format!("expected {what} from {least} to {most}, got `{text}`")
+        })
     }
 
     /// The least and the greatest value that make sense.
@@ -581,11 +580,12 @@ mod tests {
     #[test]
     fn what_is_no_value_is_refused_with_what_would_be_right() {
         for (limit, text, hint) in [
-            (Limit::SandboxMemory, "many", "256MiB"),
+            (Limit::SandboxMemory, "many", "from 64 KiB to 4 GiB"),
             (Limit::SandboxMemory, "5GiB", "4 GiB"),
-            (Limit::Deadline, "soon", "30s"),
-            (Limit::Deadline, "0s", "out of range"),
-            (Limit::Sandboxes, "-1", "1000"),
+            (Limit::Stack, "256MiB", "64 MiB"),
+            (Limit::Deadline, "soon", "a time"),
+            (Limit::Deadline, "0s", "from 1ms"),
+            (Limit::Sandboxes, "-1", "from 1 to 1000000"),
         ] {
             let error = limit.parse(text).expect_err(text);
             assert!(error.contains(hint), "{error}");

@@ -43,8 +43,11 @@ fn what_is_typed_wrong_is_named_with_what_would_be_right() {
         (&["compute", "5", "--jason"], &["--jason", "--json"]),
         (&["compute", "5", "-o"], &["--out"]),
         (&["run", "--deadline", "soon"], &["soon", "30s"]),
-        (&["run", "--deadline", "0s"], &["out of range"]),
-        (&["run", "--sandbox-memory", "much"], &["much", "256MiB"]),
+        (&["run", "--deadline", "0s"], &["from 1ms"]),
+        (
+            &["run", "--sandbox-memory", "much"],
+            &["much", "from 64 KiB to 4 GiB"],
+        ),
         (&["run", "--sandbox-memory", "5GiB"], &["4 GiB"]),
         (&["run", "--sandbox-memory", "1"], &["64 KiB"]),
         (&["run", "--total-memory", "0%"], &["70%"]),
@@ -52,7 +55,7 @@ fn what_is_typed_wrong_is_named_with_what_would_be_right() {
         (&["run", "--total-memory", "10KiB"], &["1 MiB"]),
         (&["run", "--sandboxes", "0"], &["from 1"]),
         (&["run", "--sandboxes", "-1"], &["1000"]),
-        (&["run", "--output", "0B"], &["out of range"]),
+        (&["run", "--output", "0B"], &["from 1 B"]),
         (
             &["run", "--deadline", "1s", "--deadline", "2s"],
             &["deadline"],

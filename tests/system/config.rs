@@ -191,11 +191,11 @@ fn a_wrong_file_is_told_with_line_and_what_would_be_right() {
         ),
         (
             "sandboxes = \"many\"",
-            &["cocoon.toml:1: ", "`sandboxes`", "write it as 1000"],
+            &["cocoon.toml:1: ", "`sandboxes`", "from 1 to 1000000"],
         ),
         (
             "sandboxes = true",
-            &["cocoon.toml:1: ", "`sandboxes`", "write it as 1000"],
+            &["cocoon.toml:1: ", "`sandboxes`", "from 1 to 1000000"],
         ),
         (
             "sandboxes = [1]",
@@ -441,7 +441,7 @@ fn config_refuses_what_the_command_would() {
         ),
         (
             &["config", "compute", "--sandboxes", "many"],
-            &["write it as 1000"],
+            &["from 1 to 1000000"],
         ),
         (&["config", "man"], &["got `man`", "compute"]),
         (&["config", "frobnicate"], &["frobnicate"]),
