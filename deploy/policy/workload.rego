@@ -107,10 +107,13 @@ drained contains container if {
 	"serve" in object.get(container.spec, "args", [])
 }
 
+# A rule of its own: `not seconds(variable(…))` would be undefined without the variable.
+is_time(container, name) if seconds(variable(container, name))
+
 deny contains msg if {
 	some container in drained
 	some name in ["COCOON_DRAIN_DELAY", "COCOON_DRAIN_TIMEOUT", "COCOON_DEADLINE"]
-	not seconds(variable(container, name))
+	not is_time(container, name)
 	msg := sprintf("%s must set %s, such as 30s, so that it can be compared", [container.name, name])
 }
 

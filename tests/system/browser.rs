@@ -74,12 +74,12 @@ impl Drop for Running {
     }
 }
 
-/// Keys as WebDriver names them.
+/// Keys as the W3C protocol names them.
 pub(crate) const TAB: &str = "\u{e004}";
 pub(crate) const ENTER: &str = "\u{e007}";
 pub(crate) const RIGHT: &str = "\u{e014}";
 
-/// A browser, driven by the commands of W3C WebDriver.
+/// A browser, driven by the commands of the W3C protocol.
 pub(crate) struct Browser {
     /// The address of the driver, and the path of the session.
     address: String,
