@@ -324,9 +324,15 @@ impl HostDescriptor for Files<'_> {
         Ok(opened)
     }
 
+    /// Closing a file waits for its file system, too, so that happens on the threads.
     fn drop(&mut self, descriptor: Resource<Descriptor>) -> wasmtime::Result<()> {
-        self.0.open_files.remove(&descriptor.rep());
-        HostDescriptor::drop(&mut self.0.filesystem(), descriptor)
+        let permit = self.0.open_files.remove(&descriptor.rep());
+        let descriptor = self.0.resources.delete(descriptor)?;
+        if matches!(descriptor, Descriptor::File(_)) {
+            let threads = self.0.blocking_now()?;
+            threads.spawn(move || drop((descriptor, permit)));
+        }
+        Ok(())
     }
 
     async fn read_directory(

@@ -195,6 +195,15 @@ impl ResourceLimiter for MemoryCap {
 
 impl Drop for State {
     fn drop(&mut self) {
+        // Closing a file may block for ever. Where a thread is left, it does that; where
+        // none is, the file stays open as long as the threads are stuck.
+        if let Some(threads) = &self.threads {
+            let (resources, permits) = (
+                std::mem::take(&mut self.resources),
+                std::mem::take(&mut self.open_files),
+            );
+            threads.handle().spawn(move || drop((resources, permits)));
+        }
         let MemoryCap {
             used_bytes,
             cap_bytes,
