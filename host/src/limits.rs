@@ -413,13 +413,17 @@ impl Limit {
         let (least, most) = self.range();
         let value = value.filter(|value| (least..=most).contains(value));
         value.ok_or_else(|| {
-            let what = match self.spec().unit {
-                Unit::Bytes => "a size, such as 256KiB,",
-                Unit::Milliseconds => "a time, such as 500ms or 1h,",
-                Unit::Things => "an integer",
-            };
             let (least, most) = (self.format(least), self.format(most));
-            format!("expected {what} from {least} to {most}, got `{text}`")
+            match self.spec().unit {
+                Unit::Bytes => {
+                    format!("expected a size, such as 256KiB, from {least} to {most}, got `{text}`")
+                }
+                // The greatest is over a hundred years.
+                Unit::Milliseconds => {
+                    format!("expected a time from {least}, such as 500ms, 30s or 1h, got `{text}`")
+                }
+                Unit::Things => format!("expected an integer from {least} to {most}, got `{text}`"),
+            }
         })
     }
 
@@ -498,6 +502,7 @@ impl Limits {
 
     /// The defaults of `cocoon serve`, which has strangers for clients.
     pub const SERVE: Self = Self::COMMANDS
+        .with(Limit::Sandboxes, 500)
         .with(Limit::SandboxMemory, 256 * MIB)
         .with(Limit::Deadline, 30 * 1000)
         .with(Limit::Output, 64 * MIB)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use cocoon::limits::{Limit, Limits, SMALL_JOB_BYTES, TELEMETRY_FLUSH_MS};
+use cocoon::limits::{Limit, Limits, PLACE_BYTES, TELEMETRY_FLUSH_MS};
 use cocoon::machine::Machine;
 use serde_json::{Value, json};
 
@@ -249,7 +249,7 @@ fn the_memory_limit_is_the_least_that_has_room_for_the_defaults() {
         let machine = machine(memory_bytes);
         let rest = machine
             .total_memory_bytes(&limits)
-            .saturating_sub(wanted * SMALL_JOB_BYTES);
+            .saturating_sub(wanted * PLACE_BYTES);
         machine.sandboxes(&limits) == wanted && rest >= limits.get(Limit::SandboxMemory)
     };
     assert!(roomy(limit_bytes), "{limit_bytes}");

@@ -6,7 +6,7 @@ use cocoon::RunError;
 use cocoon::channel::{Receiver, Sender, channel};
 use cocoon::factorial::{Factorial, Grade, Verification};
 use cocoon::fanout::{FanOut, Progress, Width};
-use cocoon::limits::{FAN_OUT_MAX, Limit, Limits, SMALL_JOB_BYTES};
+use cocoon::limits::{FAN_OUT_MAX, Limit, Limits, PLACE_BYTES};
 use cocoon_test_guests::hostile;
 use futures::future::join_all;
 
@@ -202,7 +202,7 @@ async fn fan_outs_that_do_not_fit_beside_each_other_all_finish() {
     for limits in [
         FEW.with(Limit::Sandboxes, 5),
         FEW.with(Limit::Sandboxes, 8)
-            .with(Limit::TotalMemory, 8 * SMALL_JOB_BYTES + large_bytes),
+            .with(Limit::TotalMemory, 8 * PLACE_BYTES + large_bytes),
     ] {
         let factorial = hostile(&limits).await;
         let jobs = (0..8).map(|job| {
@@ -232,7 +232,7 @@ async fn fan_outs_that_do_not_fit_beside_each_other_all_finish() {
 
 #[tokio::test]
 async fn a_plan_that_never_fits_is_refused_or_done_by_one() {
-    let memory_bytes = 8 * SMALL_JOB_BYTES + 2 * hostile::MUCH_BYTES;
+    let memory_bytes = 8 * PLACE_BYTES + 2 * hostile::MUCH_BYTES;
     for (limits, limit, value, needed) in [
         (FEW.with(Limit::Sandboxes, 2), Limit::Sandboxes, 2, 3),
         (
@@ -496,7 +496,7 @@ fn the_number_is_the_same_from_any_count_of_sandboxes() {
 /// Two sandboxes would keep memory for small jobs, which one needs for itself.
 #[test]
 fn what_fits_into_one_sandbox_alone_is_computed_by_default() {
-    let arguments = ["compute", "1159130", "--total-memory", "40MiB"];
+    let arguments = ["compute", "1159130", "--total-memory", "41MiB"];
     let refused = run([&arguments[..], &["--fan-out", "2"]].concat());
     assert_fails(&refused, 1, &["--total-memory"]);
     let alone = printed([&arguments[..], &["--fan-out", "1"]].concat());
