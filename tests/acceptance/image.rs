@@ -21,7 +21,7 @@ use crate::harness::{Ended, assert_fails, printed, sha256};
 use crate::serving::{parts_of, status_of};
 
 /// The most that the image with the compiler may have.
-const IMAGE_BYTES_MAX: u64 = 20_000_000;
+const IMAGE_BYTES_MAX: u64 = 25_000_000;
 /// The most that the image without it may have.
 const LEAN_BYTES_MAX: u64 = 12_500_000;
 /// The port of the image.
