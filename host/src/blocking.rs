@@ -58,7 +58,7 @@ impl BlockingPool {
         if room.await.is_err() {
             return Err(self.full());
         }
-        self.threads_now()
+        self.start()
     }
 
     /// As [`BlockingPool::threads`], without a wait.
@@ -125,7 +125,7 @@ impl BlockingThreads {
         let runtime = Builder::new_current_thread()
             .max_blocking_threads(threads)
             .thread_name("blocking")
-            .on_thread_start(move || lock(&started.state).0 += 1)
+            .on_thread_start(move || started.thread_started())
             .on_thread_stop(move || stopped.thread_stopped())
             .build()?;
         // Tokio panics where the first of its threads does not start; the others are waited
@@ -148,6 +148,14 @@ impl BlockingThreads {
 }
 
 impl Alive {
+    fn thread_started(&self) {
+        let mut state = lock(&self.state);
+        state.0 += 1;
+        if !state.1 {
+            *lock(&self.pool.0.stuck_threads) += 1;
+        }
+    }
+
     fn thread_stopped(&self) {
         let mut state = lock(&self.state);
         state.0 = state.0.saturating_sub(1);
