@@ -70,6 +70,10 @@ impl BlockingPool {
         if self.stuck_threads() >= self.0.stuck_threads_max {
             return Err(self.full());
         }
+        self.start()
+    }
+
+    fn start(&self) -> Result<BlockingThreads, RunError> {
         BlockingThreads::new(self)
             .map_err(|error| RunError::Failed(format!("no thread for a blocking call: {error}")))
     }
