@@ -446,11 +446,10 @@ impl Limit {
             Self::Sandboxes | Self::Connections | Self::ListItems => (1, 1_000_000),
             Self::Queue => (0, 100_000_000),
             Self::HostCall => (64 * KIB, 128 * MIB),
-            Self::Files => (1, 100_000),
+            Self::Files | Self::StuckThreads => (1, 100_000),
             Self::Resources => (64, 1_000_000),
             Self::TableElements => (1000, 100_000_000),
             Self::SandboxThreads => (1, 64),
-            Self::StuckThreads => (1, 100_000),
             Self::ComponentSize => (1, GIB),
         }
     }

@@ -10,6 +10,7 @@ use crate::harness::{assert_fails, cocoon, ended, run};
 const PROGRAM: &str = cocoon_test_guests::HOSTILE_PROGRAM;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn what_is_typed_wrong_is_named_with_what_would_be_right() {
     for (arguments, words) in [
         (&["compute"][..], &["<N>"][..]),

@@ -46,7 +46,7 @@ fn zeros_are_held_to_the_permit() {
 #[test]
 fn reads_paths_and_random_bytes_are_bounded() {
     let mut input = tempfile::NamedTempFile::new().expect("a file");
-    input.write_all(&[7; 1 << 20]).expect("input");
+    input.write_all(&vec![7; 1 << 20]).expect("input");
     let input = input.path().to_str().expect("text");
     let read = printed(exec(&["--stdin", input], &["read-at-once"]));
     assert_eq!(read, "65536\n");
@@ -193,7 +193,7 @@ fn a_slow_reader_gets_every_byte() {
         .expect("the binary");
     let mut read = Vec::new();
     let mut output = child.stdout.take().expect("its output");
-    let mut piece = [0; 100_000];
+    let mut piece = vec![0; 100_000];
     while read.len() < 1 << 20 {
         let count = output.read(&mut piece).expect("output");
         read.extend_from_slice(&piece[..count]);

@@ -102,10 +102,11 @@ async fn head_and_not_modified_have_the_fields_of_the_get() {
                 let mut fields = vec![("accept", accept)];
                 fields.extend(coding.map(|coding| ("accept-encoding", coding)));
                 let answer = ask(&mut client, path, &fields).await;
-                let lines: String = fields
+                let lines: Vec<_> = fields
                     .iter()
                     .map(|(name, value)| format!("{name}: {value}\r\n"))
                     .collect();
+                let lines = lines.concat();
                 let (status, headers) = head(&server, path, &lines).await;
                 assert_eq!(status, answer.status, "{what}");
                 let wanted = [

@@ -238,9 +238,10 @@ impl HostDescriptor for Files<'_> {
         path: String,
     ) -> FsResult<types::DescriptorStat> {
         let threads = self.threads().await?;
-        let path_flags = match path.ends_with('/') {
-            true => path_flags | PathFlags::SYMLINK_FOLLOW,
-            false => path_flags,
+        let path_flags = if path.ends_with('/') {
+            path_flags | PathFlags::SYMLINK_FOLLOW
+        } else {
+            path_flags
         };
         let mut files = self.0.filesystem();
         threads

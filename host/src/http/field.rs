@@ -188,7 +188,7 @@ mod tests {
                         String::from_utf8_lossy(name),
                         String::from_utf8_lossy(&value),
                     );
-                    text += &format!(" {name}={value}");
+                    text = [&text, " ", &name, "=", &value].concat();
                 }
                 (text, item.weight)
             })
