@@ -179,6 +179,7 @@ impl Engine {
     /// # Errors
     ///
     /// Where Wasmtime refuses to start.
+    #[cfg(feature = "compiler")]
     pub(crate) fn on_demand(&self) -> Result<Self, EngineError> {
         let layout = match self.layout {
             Layout::Pooled { .. } => Layout::OnDemand,
