@@ -24,7 +24,10 @@ pub enum Layout {
     },
     /// Each memory mapped when it is needed, compiled with the same settings as
     /// `Pooled`: for components that fit no slot, and for the build, which runs nothing.
-    #[allow(dead_code, reason = "the build script and builds with a compiler make it")]
+    #[allow(
+        dead_code,
+        reason = "the build script and builds with a compiler make it"
+    )]
     OnDemand,
     /// Nothing reserved ahead, for where address space is scarce (`ulimit -v`).
     /// Memories have bounds checks, so that code has to be compiled anew.
