@@ -93,7 +93,7 @@ pub async fn run(
     ran
 }
 
-/// What each program may take of the host's memory under `limits`.
+/// Host memory that each program reserves under `limits`.
 pub fn need(limits: &Limits) -> Need {
     Need {
         cap_bytes: limits.get(Limit::SandboxMemory),

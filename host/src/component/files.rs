@@ -87,7 +87,7 @@ type ListingHandle = Resource<types::DirectoryEntryStream>;
 /// A folder whose entries are being read.
 struct Listing {
     folder: Arc<File>,
-    /// What was read and not handed over yet.
+    /// Entries that were read and that the guest has not asked for yet.
     entries: VecDeque<Result<DirectoryEntry, ErrorCode>>,
 }
 
@@ -433,7 +433,7 @@ fn parent(path: &str) -> String {
     }
 }
 
-/// What a thread brought, which panics only where Wasmtime does.
+/// The result of a thread's call, or a trap where the call panicked.
 fn joined<R>(joined: Result<R, tokio::task::JoinError>) -> FsResult<R> {
     joined.map_err(FsError::trap)
 }
@@ -501,7 +501,7 @@ struct FileReader {
     threads: BlockingHandle,
     /// Whether `inner` reads, or has read.
     reading: bool,
-    /// What was read and not taken yet.
+    /// Bytes that were read and that the guest has not taken yet.
     rest: Bytes,
 }
 

@@ -1,4 +1,4 @@
-//! What a component takes of the host beside its memories, known from its bytes.
+//! Host memory of a component beside its linear memories, counted from its bytes.
 //!
 //! Wasmtime keeps a record for each function, global, table, memory and tag of each core
 //! instance on its own heap, where no limit of a store reaches. A component decides how many
@@ -10,7 +10,7 @@ use wasmparser::{
     ComponentTypeRef, Instance, Parser, Payload, TypeRef,
 };
 
-/// What one component takes.
+/// Sizes of one component.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Footprint {
     /// Bytes of the functions of all modules.
@@ -38,7 +38,7 @@ impl Footprint {
                 break;
             }
         }
-        // What was cut off has no end.
+        // A truncated component has no end sections.
         while scan.scopes.len() > 1 {
             scan.end();
         }

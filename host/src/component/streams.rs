@@ -49,7 +49,7 @@ impl StreamBuffers {
     fn grant_read(&self, stream: u32, wanted: u64) -> usize {
         let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
         match self.held_bytes.get(&stream) {
-            // What is on its way may all be taken.
+            // The guest may take all that the stream has buffered.
             Some(_) => wanted.min(CHUNK_BYTES),
             None => self.grant(wanted),
         }
