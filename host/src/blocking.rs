@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use crate::error::RunError;
 use crate::limits::{Limit, Limits, STUCK_PATIENCE_MS};
-use crate::machine::threads_max;
+use crate::machine::stuck_threads_max;
 
 /// The threads of all sandboxes of an engine. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ impl BlockingPool {
     /// A pool under `limits`. A quarter of the threads that the machine allows may be stuck
     /// at the most.
     pub(crate) fn new(limits: &Limits) -> Self {
-        let allowed = threads_max().map_or(u64::MAX, |threads| (threads / 4).max(1));
+        let allowed = stuck_threads_max().unwrap_or(u64::MAX);
         Self(Arc::new(Shared {
             sandbox_threads_max: limits.get(Limit::SandboxThreads),
             stuck_threads_max: limits.get(Limit::StuckThreads).min(allowed),

@@ -79,6 +79,15 @@ impl Deadline {
             .unwrap_or_else(|| stopped(Limit::Deadline, self.0.allowed_ms))
     }
 
+    /// Sets the clock anew: the head of the answer is on its way, and the rest has as long
+    /// again.
+    pub(crate) fn start_again(&self) {
+        let clock = &*self.0;
+        let allowed_us = clock.allowed_ms.saturating_mul(1000);
+        let until_us = clock.now_us().saturating_add(allowed_us);
+        clock.until_us.store(until_us, Ordering::Relaxed);
+    }
+
     /// Stops the clock: what was produced waits for its reader.
     pub(crate) fn wait_for_reader(&self) {
         let (clock, now_us) = (&self.0.waiting_since_us, self.0.now_us());
@@ -161,6 +170,17 @@ mod tests {
         deadline.go_on();
         assert!(!deadline.has_passed());
         tokio::time::sleep(Duration::from_millis(60)).await;
+        assert!(deadline.has_passed());
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_has_begun_has_as_long_again() {
+        let deadline = Deadline::after(50, 10_000);
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        deadline.start_again();
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        assert!(!deadline.has_passed());
+        tokio::time::sleep(Duration::from_millis(30)).await;
         assert!(deadline.has_passed());
     }
 

@@ -136,6 +136,23 @@ pub const FAN_OUT_MAX: u32 = 64;
 pub const ITEMS_AT_ONCE: usize = 32;
 /// Requests that one connection may have at once.
 pub const CONNECTION_STREAMS: u32 = 128;
+/// Connections beyond [`Limit::Connections`] that a full service still reads a request of, to
+/// answer it with its health or with 503.
+pub const GUEST_CONNECTIONS: usize = 64;
+/// Guests that wait for a place at once, before they are answered with 503.
+pub const GUESTS_WAITING: usize = 32;
+/// How long each of them waits.
+pub const GUEST_PATIENCE_MS: u64 = 250;
+/// How long a guest that got no place stays at the most.
+pub const GUEST_TIME_MS: u64 = 5000;
+/// Evicted connections that are told so and have time to end, at once.
+pub const LEAVING_CONNECTIONS: usize = 64;
+/// How long each of them has, beyond the end of its requests.
+pub const LEAVING_TIME_MS: u64 = 1000;
+/// Connections of the address for health and metrics.
+pub const ADMIN_CONNECTIONS: usize = 64;
+/// How long connections are not looked through again where none of them could be evicted.
+pub const EVICTION_PAUSE_MS: u64 = 10;
 /// Places of an engine for components without streams. They answer within microseconds,
 /// and others have their turn only after a millisecond.
 pub const PLAIN_SANDBOXES: u32 = 16;
@@ -223,7 +240,7 @@ impl Limit {
                 flag: "deadline",
                 env: "COCOON_DEADLINE",
                 unit: Unit::Milliseconds,
-                help: "Time of a job, waiting included, until its last byte is produced",
+                help: "Time of a job, waiting included, until its last byte is produced; over HTTP until the first byte, and as much again for the rest",
             },
             Self::Output => &Spec {
                 name: "output of a job",
@@ -335,7 +352,7 @@ impl Limit {
                 flag: "connections",
                 env: "COCOON_CONNECTIONS",
                 unit: Unit::Things,
-                help: "Connections that are open at once, or fewer where the machine's descriptors allow fewer, or its memory (one for each 768 KiB); others wait to be accepted",
+                help: "Connections that are open at once, or fewer where the machine's descriptors or memory (one for each 768 KiB) allow fewer; the one that is idle longest is closed for a new one",
             },
             Self::Idle => &Spec {
                 name: "idle time of a connection",

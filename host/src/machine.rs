@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::limits::{
-    LINEAR_MEMORY_BYTES, Limit, Limits, PLACE_BYTES, PROGRAM_BYTES, TOTAL_MEMORY_PERCENT,
+    ADMIN_CONNECTIONS, GUEST_CONNECTIONS, LEAVING_CONNECTIONS, LINEAR_MEMORY_BYTES, Limit, Limits, PLACE_BYTES, PROGRAM_BYTES, TOTAL_MEMORY_PERCENT,
 };
 
 /// Mappings that a suspended sandbox holds. Four were counted: its linear memory
@@ -32,6 +32,29 @@ const ADDRESS_SPACE_BYTES: u64 = 1 << 46;
 /// Address space of one pooled sandbox: its linear memory's reservation and
 /// guard, its tables and its stack.
 pub(crate) const ADDRESS_SPACE_PER_SANDBOX: u64 = LINEAR_MEMORY_BYTES + (64 << 20);
+
+/// Descriptors of a service beside those of its connections: for guests, for connections
+/// that are evicted, and for health and metrics.
+const SERVICE_DESCRIPTORS: u64 =
+    (GUEST_CONNECTIONS + LEAVING_CONNECTIONS + ADMIN_CONNECTIONS) as u64;
+
+/// A value that is in force in place of what a limit says, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InForce {
+    /// The limit.
+    pub limit: Limit,
+    /// The value in its unit.
+    pub value: u64,
+    /// What the value comes from.
+    pub reason: String,
+}
+
+/// What this machine has of something that is limited, and why no more.
+#[derive(Clone, Debug)]
+struct Bound {
+    value: u64,
+    reason: String,
+}
 
 /// What one process can have on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,14 +103,88 @@ impl Machine {
         self.memory_bytes / 100 * percent
     }
 
+    /// The limits that are in force with another value than `limits` have.
+    pub fn in_force(&self, limits: &Limits) -> Vec<InForce> {
+        let mut in_force = Vec::new();
+        if limits.get(Limit::TotalMemory) == 0 {
+            in_force.push(InForce {
+                limit: Limit::TotalMemory,
+                value: self.total_memory_bytes(limits),
+                reason: format!(
+                    "{TOTAL_MEMORY_PERCENT}% of {} of memory, and at least {} left for the program",
+                    size(self.memory_bytes),
+                    size(PROGRAM_BYTES)
+                ),
+            });
+        }
+        let bounds = [
+            (Limit::Sandboxes, self.sandbox_bounds(limits).to_vec()),
+            (Limit::Connections, self.connection_bounds().to_vec()),
+            (Limit::StuckThreads, stuck_thread_bounds()),
+        ];
+        for (limit, bounds) in bounds {
+            let least = bounds.into_iter().min_by_key(|bound| bound.value);
+            if let Some(Bound { value, reason }) = least
+                && value < limits.get(limit)
+            {
+                in_force.push(InForce {
+                    limit,
+                    value,
+                    reason,
+                });
+            }
+        }
+        in_force
+    }
+
+    fn sandbox_bounds(&self, limits: &Limits) -> [Bound; 2] {
+        let total_bytes = self.total_memory_bytes(limits);
+        [
+            Bound {
+                value: self.sandbox_mappings() / MAPPINGS_PER_SANDBOX,
+                reason: format!(
+                    "{} free memory mappings (`vm.max_map_count`), {MAPPINGS_PER_SANDBOX} for each",
+                    self.sandbox_mappings()
+                ),
+            },
+            Bound {
+                value: total_bytes / 4 * 3 / PLACE_BYTES,
+                reason: format!(
+                    "three quarters of --total-memory ({}), {} for each",
+                    size(total_bytes),
+                    size(PLACE_BYTES)
+                ),
+            },
+        ]
+    }
+
+    fn connection_bounds(&self) -> [Bound; 2] {
+        let spare = self.descriptors / 2;
+        [
+            Bound {
+                value: (self.memory_bytes / 4 / CONNECTION_BYTES).max(1),
+                reason: format!(
+                    "a quarter of {} of memory, {} for each",
+                    size(self.memory_bytes),
+                    size(CONNECTION_BYTES)
+                ),
+            },
+            Bound {
+                value: spare.saturating_sub(SERVICE_DESCRIPTORS).max(1),
+                reason: format!(
+                    "half of {} free file descriptors (`ulimit -n`), {SERVICE_DESCRIPTORS} of them \
+                     for health and refusals",
+                    self.descriptors
+                ),
+            },
+        ]
+    }
+
     /// How many sandboxes can exist at once: as many as `limits` say, or fewer
     /// where mappings or memory allow fewer: a quarter of the memory is kept for
     /// jobs that need more than [`PLACE_BYTES`]. 0 where not even one fits.
     pub fn sandboxes(&self, limits: &Limits) -> u64 {
-        limits
-            .get(Limit::Sandboxes)
-            .min(self.sandbox_mappings() / MAPPINGS_PER_SANDBOX)
-            .min(self.total_memory_bytes(limits) / 4 * 3 / PLACE_BYTES)
+        least(limits.get(Limit::Sandboxes), &self.sandbox_bounds(limits))
     }
 
     /// Mappings that all sandboxes may have together.
@@ -96,16 +193,43 @@ impl Machine {
     }
 
     /// How many connections a service may have open at once: as many as `limits` say, or
-    /// fewer where a quarter of the memory is not enough for their listings. 1 at least.
+    /// fewer where a quarter of the memory is not enough for their listings, or half of the
+    /// descriptors for their sockets. 1 at least.
     pub fn connections(&self, limits: &Limits) -> u64 {
-        let few = self.memory_bytes / 4 / CONNECTION_BYTES;
-        limits.get(Limit::Connections).min(few.max(1))
+        least(limits.get(Limit::Connections), &self.connection_bounds())
     }
 
     /// How many sandboxes' memories can be reserved ahead in the address space.
     pub const fn pooled_sandboxes(&self) -> u64 {
         self.address_space_bytes / ADDRESS_SPACE_PER_SANDBOX
     }
+}
+
+/// `value`, or the least of `bounds`.
+fn least(value: u64, bounds: &[Bound]) -> u64 {
+    bounds
+        .iter()
+        .map(|bound| bound.value)
+        .fold(value, u64::min)
+}
+
+/// A size for people.
+fn size(bytes: u64) -> impl std::fmt::Display {
+    bytesize::ByteSize::b(bytes).display().iec()
+}
+
+fn stuck_thread_bounds() -> Vec<Bound> {
+    let bound = stuck_threads_max().zip(threads_max());
+    let bound = bound.map(|(value, threads)| Bound {
+        value,
+        reason: format!("a quarter of the {threads} threads that the cgroup allows (`pids.max`)"),
+    });
+    bound.into_iter().collect()
+}
+
+/// How many threads may be stuck: a quarter of those that there may be.
+pub(crate) fn stuck_threads_max() -> Option<u64> {
+    threads_max().map(|threads| (threads / 4).max(1))
 }
 
 /// Raises the number of file descriptors as far as this process may, and tells
@@ -231,10 +355,38 @@ mod tests {
         {
             let machine = Machine {
                 memory_bytes,
+                descriptors: 1 << 20,
                 ..MACHINE
             };
             assert_eq!(machine.connections(&Limits::SERVE), connections);
         }
+    }
+
+    #[test]
+    fn what_is_in_force_says_why() {
+        let machine = Machine {
+            memory_bytes: 2 << 30,
+            descriptors: 1 << 20,
+            ..MACHINE
+        };
+        let found = machine.in_force(&Limits::SERVE);
+        let of = |limit| found.iter().find(|it| it.limit == limit).cloned();
+        let connections = of(Limit::Connections).expect("fewer connections");
+        assert_eq!(connections.value, 2730);
+        assert!(connections.reason.contains("2.0 GiB of memory"), "{connections:?}");
+        let memory = of(Limit::TotalMemory).expect("a share");
+        assert_eq!(memory.value, machine.total_memory_bytes(&Limits::SERVE));
+        assert!(memory.reason.contains("70%"), "{memory:?}");
+        assert_eq!(of(Limit::Sandboxes), None);
+        let few = Machine {
+            memory_bytes: 1 << 40,
+            ..MACHINE
+        };
+        let found = few.in_force(&Limits::SERVE);
+        let connections = found.iter().find(|it| it.limit == Limit::Connections);
+        let connections = connections.expect("fewer connections");
+        assert_eq!(connections.value, few.connections(&Limits::SERVE));
+        assert!(connections.reason.contains("ulimit -n"), "{connections:?}");
     }
 
     #[test]

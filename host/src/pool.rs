@@ -145,11 +145,6 @@ impl Pool {
         Deadline::after(allowed_ms, limits.get(Limit::Stall))
     }
 
-    /// Whether the next job that has to wait is refused.
-    pub fn queue_is_full(&self) -> bool {
-        self.0.waiting.load(Ordering::Relaxed) >= self.0.limits.get(Limit::Queue)
-    }
-
     /// How many sandboxes that `need` so much find memory at once.
     pub fn places(&self, need: Need) -> u64 {
         match need.large_bytes() {

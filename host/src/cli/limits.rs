@@ -6,7 +6,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
 use cocoon::limits::{Limit, Limits, TOTAL_MEMORY_PERCENT};
-use cocoon::machine::Machine;
+use cocoon::machine::{InForce, Machine};
 
 /// The default limits of a family of commands.
 pub(crate) trait Defaults: 'static {
@@ -49,6 +49,8 @@ impl Defaults for Service {
 #[derive(Debug)]
 pub(crate) struct LimitArgs<D> {
     pub(crate) limits: Limits,
+    /// Those that a flag, a variable or the configuration gave.
+    given: Vec<Limit>,
     defaults: PhantomData<D>,
 }
 
@@ -102,6 +104,7 @@ impl<D: Defaults> FromArgMatches for LimitArgs<D> {
         contradictions(&limits, &given)?;
         Ok(Self {
             limits,
+            given: given.into_iter().map(|(limit, _)| limit).collect(),
             defaults: PhantomData,
         })
     }
@@ -109,6 +112,29 @@ impl<D: Defaults> FromArgMatches for LimitArgs<D> {
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
         *self = Self::from_arg_matches(matches)?;
         Ok(())
+    }
+}
+
+impl<D> LimitArgs<D> {
+    /// Warns of limits that the user gave and the machine lowers. That of defaults is the
+    /// usual thing, which `cocoon config` shows.
+    pub(crate) fn warn_of_lowered(&self, machine: &Machine) {
+        for InForce {
+            limit,
+            value,
+            reason,
+        } in machine.in_force(&self.limits)
+        {
+            if self.given.contains(&limit) {
+                tracing::warn!(
+                    limit = limit.spec().flag,
+                    given = limit.format(self.limits.get(limit)),
+                    in_force = limit.format(value),
+                    reason,
+                    "limit lowered"
+                );
+            }
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use super::bindings::{Estimate, FactorialWorld, Grade, Request};
 use super::reply::Reply;
 use super::{digits, held_to_proof, held_to_reply, random_seed, span};
 use crate::channel::Sender;
+use crate::deadline::Deadline;
 use crate::error::RunError;
 use crate::limits::{Limit, Limits, REPLY_BYTES};
 use crate::meter::Meter;
@@ -80,6 +81,14 @@ impl Admitted {
 
     pub(crate) fn meter(&self) -> &Meter {
         self.sandbox.meter()
+    }
+
+    /// When it must be done.
+    pub(crate) fn deadline(&self) -> &Deadline {
+        match &self.sandbox {
+            Place::Whole(sandbox) => sandbox.deadline(),
+            Place::Reply(reply) => reply.sandbox.deadline(),
+        }
     }
 
     /// How the number is written down in mathematics, as `10!`.

@@ -169,11 +169,6 @@ impl Factorial {
             .await
     }
 
-    /// Whether the next job that has to wait is refused.
-    pub fn queue_is_full(&self) -> bool {
-        self.0.pool.queue_is_full()
-    }
-
     /// As [`Factorial::admit`], with the deadline of a job that began before.
     pub(crate) async fn admit_until(
         &self,

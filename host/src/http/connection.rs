@@ -43,8 +43,18 @@ pub(super) struct Activity {
     multiplexed: AtomicBool,
     /// Whether there was a request.
     asked: AtomicBool,
+    /// When the head of a request began to arrive, in milliseconds from the opening.
+    receiving_since_ms: AtomicU64,
     begun: Notify,
+    evicted: Notify,
 }
+
+/// The time in which a new connection sends the first byte of its request. It makes no
+/// room for others before.
+const FRESH_PATIENCE: Duration = Duration::from_millis(100);
+/// The time in which the head of a request arrives. A connection makes no room for others
+/// before.
+const HEAD_PATIENCE: Duration = Duration::from_secs(1);
 
 impl Activity {
     pub(super) fn new() -> Arc<Self> {
@@ -56,7 +66,9 @@ impl Activity {
             idle_since_ms: AtomicU64::new(0),
             multiplexed: AtomicBool::new(false),
             asked: AtomicBool::new(false),
+            receiving_since_ms: AtomicU64::new(0),
             begun: Notify::new(),
+            evicted: Notify::new(),
         })
     }
 
@@ -90,6 +102,46 @@ impl Activity {
         self.begun.notified().await;
     }
 
+    /// Since when the connection is of so little use that another one may have its place:
+    /// idle, or a head has been arriving for too long. `None` while a request is under way,
+    /// or likely to arrive at once.
+    pub(super) fn spare_since(&self) -> Option<Instant> {
+        let at = |ms: &AtomicU64| self.opened + Duration::from_millis(ms.load(Ordering::Relaxed));
+        if self.answering.load(Ordering::Relaxed) > 0 {
+            None
+        } else if self.is_receiving() {
+            let since = at(&self.receiving_since_ms);
+            (since.elapsed() >= HEAD_PATIENCE).then_some(since)
+        } else if self.is_fresh() {
+            (self.opened.elapsed() >= FRESH_PATIENCE).then_some(self.opened)
+        } else {
+            Some(at(&self.idle_since_ms))
+        }
+    }
+
+    /// Has the connection end as soon as no request is under way.
+    pub(super) fn evict(&self) {
+        self.evicted.notify_one();
+    }
+
+    /// Waits until the connection is evicted.
+    pub(super) async fn evicted(&self) {
+        self.evicted.notified().await;
+    }
+
+    /// Counts bytes that were read.
+    fn read(&self, bytes: u64) {
+        let before = self.read_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if bytes > 0 && before == self.read_bytes_idle.load(Ordering::Relaxed) {
+            self.receiving_since_ms
+                .store(self.now_ms(), Ordering::Relaxed);
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// For how long there was nothing to answer.
     pub(super) fn idle(&self) -> Duration {
         if self.answering.load(Ordering::Relaxed) > 0 {
@@ -106,8 +158,9 @@ pub(super) struct Answering(Arc<Activity>);
 impl Drop for Answering {
     fn drop(&mut self) {
         let activity = &self.0;
-        let now_ms = u64::try_from(activity.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
-        activity.idle_since_ms.store(now_ms, Ordering::Relaxed);
+        activity
+            .idle_since_ms
+            .store(activity.now_ms(), Ordering::Relaxed);
         let read_bytes = activity.read_bytes.load(Ordering::Relaxed);
         activity
             .read_bytes_idle
@@ -280,8 +333,7 @@ impl AsyncRead for Socket {
         let before = buffer.filled().len();
         let read = Pin::new(&mut socket.stream).poll_read(context, buffer);
         let bytes = buffer.filled().len() - before;
-        let read_bytes = &socket.activity.read_bytes;
-        read_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        socket.activity.read(bytes as u64);
         read
     }
 }

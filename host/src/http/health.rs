@@ -1,4 +1,7 @@
 //! `GET /healthz` and `GET /readyz`: what whoever runs the service asks.
+//!
+//! Load makes a service neither dead nor unready: it is answered with 503, request by
+//! request. Unready pods would leave the others with more of it.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -6,6 +9,10 @@ use axum::response::Response;
 
 use super::representation::{Codings, Representation};
 use super::{Problem, Service};
+
+/// The paths that a full service still answers, and that an address of their own takes
+/// over.
+pub(super) const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 /// A state, which holds for now.
 fn state(codings: Codings, text: &'static str) -> Response {
@@ -22,25 +29,22 @@ pub(super) async fn alive(codings: Codings) -> Response {
     state(codings, "ok\n")
 }
 
-/// Whether it will take work.
+/// Whether it takes work, which is so until it drains. A full queue does not change it.
 #[utoipa::path(
     get,
     path = "/readyz",
     responses(
         (status = 200, description = "It will", body = String, content_type = "text/plain"),
-        (status = 503, description = "It is about to end, or its queue is full", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "It is draining", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn ready(
     State(service): State<Service>,
     codings: Codings,
 ) -> Result<Response, Problem> {
-    let not_ready = |why| Err(Problem::plain(StatusCode::SERVICE_UNAVAILABLE, why));
     if service.is_draining() {
-        not_ready("the service is draining")
-    } else if service.factorial().queue_is_full() {
-        not_ready("the queue is full")
-    } else {
-        Ok(state(codings, "ready\n"))
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        return Err(Problem::plain(status, "the service is draining"));
     }
+    Ok(state(codings, "ready\n"))
 }

@@ -6,6 +6,7 @@
 //! that drops the request's future.
 
 pub mod access;
+pub mod admin;
 mod answer;
 mod ask;
 mod batch;
@@ -13,6 +14,7 @@ mod connection;
 mod factorial;
 mod feed;
 mod field;
+mod full;
 mod gzip;
 mod health;
 mod listing;
@@ -20,6 +22,7 @@ mod metrics;
 mod observe;
 mod openapi;
 mod page;
+mod places;
 mod problem;
 mod protocol;
 mod representation;
@@ -32,7 +35,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::http::{StatusCode, Uri};
-use axum::routing::get;
+use axum::routing::{any, get};
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 use utoipa_axum::router::OpenApiRouter;
@@ -74,7 +77,7 @@ impl Service {
     ///
     /// Outside of a runtime.
     pub fn new(factorial: Factorial, component: String, private: bool) -> Self {
-        let (_, description) = described().split_for_parts();
+        let (_, description) = described().merge(probes()).split_for_parts();
         let described = description.paths.paths.into_keys();
         let others = page::PATHS
             .iter()
@@ -130,6 +133,12 @@ impl Service {
         self.0.http_metrics.connection()
     }
 
+    /// Counts a connection that was sent away with 503.
+    fn refused_connection(&self) {
+        let mut observation = self.0.http_metrics.observe(None);
+        observation.answered(StatusCode::SERVICE_UNAVAILABLE.as_u16());
+    }
+
     fn component(&self) -> &str {
         &self.0.component
     }
@@ -146,18 +155,54 @@ fn described() -> OpenApiRouter<Service> {
         .routes(routes!(tell::kinds))
         .routes(routes!(tell::info))
         .routes(routes!(batch::batch))
+}
+
+/// The routes of health and metrics, likewise.
+fn probes() -> OpenApiRouter<Service> {
+    OpenApiRouter::new()
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .routes(routes!(metrics::metrics))
 }
 
+/// Where health and metrics are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probes {
+    /// Among the other routes.
+    Here,
+    /// At an address of their own, by [`admin::Admin`].
+    Apart,
+}
+
 /// The routes of the service.
-pub fn app(service: &Service) -> Router {
-    let (routes, description) = described().split_for_parts();
-    routes
+pub fn app(service: &Service, probes: Probes) -> Router {
+    let described = match probes {
+        Probes::Here => described().merge(self::probes()),
+        Probes::Apart => described(),
+    };
+    let (routes, description) = described.split_for_parts();
+    let routes = match probes {
+        Probes::Here => routes,
+        Probes::Apart => health::PROBES
+            .iter()
+            .fold(routes, |routes, path| routes.route(path, any(moved))),
+    };
+    let routes = routes
         .merge(page::routes())
         .route(OPENAPI, get(openapi::document(&description)))
-        .fallback(not_found)
+        .fallback(not_found);
+    finished(routes, service)
+}
+
+/// Health and metrics alone.
+fn probes_app(service: &Service) -> Router {
+    let (routes, _) = probes().split_for_parts();
+    finished(routes.fallback(no_probe), service)
+}
+
+/// `routes` with the layers that all of them have.
+fn finished(routes: Router<Service>, service: &Service) -> Router {
+    routes
         .method_not_allowed_fallback(not_allowed)
         .with_state(service.clone())
         .layer(protocol::Protocol)
@@ -169,6 +214,27 @@ async fn not_found(uri: Uri) -> Problem {
         StatusCode::NOT_FOUND,
         format!(
             "expected a path that /openapi.json lists, got {}",
+            uri.path()
+        ),
+    )
+}
+
+async fn moved(uri: Uri) -> Problem {
+    Problem::plain(
+        StatusCode::NOT_FOUND,
+        format!(
+            "expected {} at the address of --admin-listen, got it at that of --listen",
+            uri.path()
+        ),
+    )
+}
+
+async fn no_probe(uri: Uri) -> Problem {
+    Problem::plain(
+        StatusCode::NOT_FOUND,
+        format!(
+            "expected {}, got {}; other paths are at the address of --listen",
+            health::PROBES.join(", "),
             uri.path()
         ),
     )

@@ -14,7 +14,7 @@ use crate::limits::Limit;
 /// The media type of a problem.
 pub const PROBLEM_JSON: &str = "application/problem+json";
 /// What a client that found no room waits before it asks again, in seconds.
-const RETRY_AFTER_SECONDS: &str = "1";
+pub(super) const RETRY_AFTER_SECONDS: &str = "1";
 
 /// Why there is no answer.
 #[derive(Clone, Debug, Serialize, ToSchema)]

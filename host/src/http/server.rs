@@ -1,6 +1,7 @@
 //! The connections of the service, from the first byte to the last.
 //!
-//! A server lives until it is told to end. Then it goes on for the drain delay,
+//! A connection is accepted whenever one comes: `places` makes room for it, and `full`
+//! answers it where there is none. A server lives until it is told to end. Then it goes on for the drain delay,
 //! so that whoever spreads the load hears of it; closes its listener; lets what
 //! runs finish within the drain timeout; and gives up what is left. A request of
 //! which a byte was read is answered.
@@ -19,7 +20,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
@@ -27,8 +28,12 @@ use tower::ServiceExt as _;
 
 use super::Service;
 use super::connection::{Activity, Answered, Socket};
+use super::full::{self, Guest, Guests};
+use super::places::{Place, Places};
 use super::threads::Threads;
-use crate::limits::{CONNECTION_STREAMS, Limit, Limits};
+use crate::limits::{
+    CONNECTION_STREAMS, LEAVING_CONNECTIONS, LEAVING_TIME_MS, Limit, Limits, things,
+};
 
 /// What is waited for after the system refused a connection: descriptors may be
 /// used up, and come back.
@@ -61,15 +66,8 @@ pub async fn serve(
 ) -> io::Result<End> {
     let threads = Threads::start()?;
     let limits = service.limits().clone();
-    let server = Arc::new(Server {
-        http: http(&limits),
-        app,
-        service: service.clone(),
-        stall: time(&limits, Limit::Stall),
-        idle: time(&limits, Limit::Idle),
-    });
-    let places = usize::try_from(limits.get(Limit::Connections)).unwrap_or(usize::MAX);
-    let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
+    let most = things(&limits, Limit::Connections);
+    let server = Server::new(app, service, Places::new(most), Some(Guests::new(service)));
     let connections = TaskTracker::new();
     let ending = CancellationToken::new();
     let draining = async {
@@ -79,25 +77,17 @@ pub async fn serve(
     };
     let mut draining = pin!(draining);
     loop {
-        let accepted = async {
-            // A place first: who finds none waits to be accepted.
-            let place = Arc::clone(&places).acquire_owned().await;
-            (place, listener.accept().await)
-        };
-        let (place, accepted) = tokio::select! {
+        let accepted = tokio::select! {
             biased;
             () = &mut draining => break,
-            accepted = accepted => accepted,
+            accepted = listener.accept() => accepted,
         };
-        if let Some((stream, place)) = take(place.ok(), accepted).await {
-            server.begin(&threads, &connections, stream, &ending, place);
+        if let Some(stream) = take(accepted).await {
+            server.begin(&threads, &connections, stream, &ending);
         }
     }
     for stream in connected(listener) {
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            break;
-        };
-        server.begin(&threads, &connections, stream, &ending, place);
+        server.begin(&threads, &connections, stream, &ending);
     }
     ending.cancel();
     connections.close();
@@ -120,12 +110,11 @@ fn connected(listener: TcpListener) -> Vec<std::net::TcpStream> {
 }
 
 /// A connection that was accepted, or nothing after a pause.
-async fn take(
-    place: Option<OwnedSemaphorePermit>,
+pub(super) async fn take(
     accepted: io::Result<(TcpStream, std::net::SocketAddr)>,
-) -> Option<(std::net::TcpStream, OwnedSemaphorePermit)> {
+) -> Option<std::net::TcpStream> {
     match accepted.and_then(|(stream, _)| stream.into_std()) {
-        Ok(stream) => Some((stream, place?)),
+        Ok(stream) => Some(stream),
         Err(error) => {
             tracing::warn!(%error, "a connection was not accepted");
             sleep(REFUSED_PAUSE).await;
@@ -157,16 +146,64 @@ fn http(limits: &Limits) -> Builder<TokioExecutor> {
     http
 }
 
-/// What all connections share.
-struct Server {
+/// What all connections of a listener share.
+pub(super) struct Server {
     http: Builder<TokioExecutor>,
     app: Router,
     service: Service,
     stall: Duration,
     idle: Duration,
+    places: Arc<Places>,
+    guests: Option<Guests>,
+    /// Evicted connections that still have time to end.
+    leaving: Semaphore,
+}
+
+/// A connection and its place.
+pub(super) struct Entry {
+    activity: Arc<Activity>,
+    /// For a guest, none.
+    place: Option<Place>,
+    guest: Option<Arc<Guest>>,
 }
 
 impl Server {
+    /// A server of `app` with so many places, and guests beyond them.
+    pub(super) fn new(
+        app: Router,
+        service: &Service,
+        places: Arc<Places>,
+        guests: Option<Guests>,
+    ) -> Arc<Self> {
+        let limits = service.limits();
+        Arc::new(Self {
+            http: http(limits),
+            app,
+            service: service.clone(),
+            stall: time(limits, Limit::Stall),
+            idle: time(limits, Limit::Idle),
+            places,
+            guests,
+            leaving: Semaphore::new(LEAVING_CONNECTIONS),
+        })
+    }
+
+    /// A place for a new connection, or else that of a guest. `None` where there is
+    /// neither.
+    pub(super) fn enter(&self) -> Option<Entry> {
+        let activity = Activity::new();
+        let place = self.places.take(&activity);
+        let guest = match (&place, &self.guests) {
+            (Some(_), _) => None,
+            (None, guests) => Some(guests.as_ref()?.welcome(&self.places, &activity)?),
+        };
+        Some(Entry {
+            activity,
+            place,
+            guest,
+        })
+    }
+
     /// Has one of the threads drive a connection.
     fn begin(
         self: &Arc<Self>,
@@ -174,8 +211,11 @@ impl Server {
         connections: &TaskTracker,
         stream: std::net::TcpStream,
         ending: &CancellationToken,
-        place: OwnedSemaphorePermit,
     ) {
+        let Some(entry) = self.enter() else {
+            full::refuse(&self.service, &stream);
+            return;
+        };
         let Some(seat) = threads.seat() else {
             return;
         };
@@ -183,40 +223,49 @@ impl Server {
         let (server, ending) = (Arc::clone(self), ending.clone());
         let driving = async move {
             let _seat = seat;
-            // Events of the socket are the thread's own.
-            match TcpStream::from_std(stream) {
-                Ok(stream) => server.drive(stream, ending, place).await,
-                Err(error) => tracing::warn!(%error, "a connection was not taken"),
-            }
+            server.drive(stream, ending, entry).await;
         };
         connections.spawn_on(driving, &runtime);
     }
 
-    /// Drives one connection to its end.
-    async fn drive(
+    /// Drives one connection to its end, on the runtime whose own its events are to be.
+    pub(super) async fn drive(
         self: Arc<Self>,
-        stream: TcpStream,
+        stream: std::net::TcpStream,
         ending: CancellationToken,
-        _place: OwnedSemaphorePermit,
+        entry: Entry,
     ) {
+        let stream = match TcpStream::from_std(stream) {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "a connection was not taken");
+                return;
+            }
+        };
         // Answers are written whole: waiting for more would only delay them.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection is gone");
             return;
         }
         let _counted = self.service.connection();
-        let activity = Activity::new();
+        let Entry {
+            activity,
+            place: _place,
+            guest,
+        } = entry;
         let socket = Socket::new(stream, Arc::clone(&activity), self.stall);
-        let (seen, server) = (Arc::clone(&activity), Arc::clone(&self));
+        let (seen, server, visitor) = (Arc::clone(&activity), Arc::clone(&self), guest.clone());
         let requests = service_fn(move |request: Request<hyper::body::Incoming>| {
             let version = request.version();
             let answering = seen.begin(version == Version::HTTP_2);
-            let answer = server.app.clone().oneshot(request.map(Body::new));
-            let server = Arc::clone(&server);
+            let (server, visitor) = (Arc::clone(&server), visitor.clone());
             async move {
-                let Ok(mut response) = answer.await;
+                let (mut response, is_last) = match visitor {
+                    None => (server.answer(request).await, false),
+                    Some(guest) => Box::pin(guest.answer(&server, request)).await,
+                };
                 // Clients that keep their connections go to somebody else.
-                if server.service.is_draining() && version < Version::HTTP_2 {
+                if (is_last || server.service.is_draining()) && version < Version::HTTP_2 {
                     let headers = response.headers_mut();
                     headers.insert(CONNECTION, HeaderValue::from_static("close"));
                 }
@@ -230,29 +279,55 @@ impl Server {
         // So another task waits, until there may be an end to look at more closely.
         let may_end = tokio::spawn({
             let (server, activity) = (Arc::clone(&self), Arc::clone(&activity));
-            let ending = ending.clone();
-            async move { server.to_end(&activity, &ending).await }
+            let (ending, guest) = (ending.clone(), guest.clone());
+            async move {
+                tokio::select! {
+                    () = server.to_end(&activity, &ending) => Why::Over,
+                    () = activity.evicted() => Why::Evicted,
+                    () = full::outstayed(guest.as_deref()) => Why::Outstayed,
+                }
+            }
         });
         let mut may_end = pin!(AbortOnDropHandle::new(may_end));
+        // In this order: a request that has arrived is read before the connection ends.
         let ended = tokio::select! {
-            ended = connection.as_mut() => Some(ended),
-            _ = may_end.as_mut() => None,
+            biased;
+            ended = connection.as_mut() => Ok(ended),
+            why = may_end.as_mut() => Err(why.unwrap_or(Why::Over)),
         };
-        let ended = if let Some(ended) = ended {
-            ended
-        } else {
+        let ended = match ended {
+            Ok(ended) => ended,
             // Here, so that no byte is read between the last look and the end.
-            tokio::select! {
+            Err(Why::Over) => tokio::select! {
                 ended = connection.as_mut() => ended,
                 () = self.to_end(&activity, &ending) => {
                     connection.as_mut().graceful_shutdown();
                     connection.as_mut().await
                 }
+            },
+            Err(Why::Evicted) => {
+                let leaving = self.leaving.try_acquire().ok();
+                connection.as_mut().graceful_shutdown();
+                tokio::select! {
+                    biased;
+                    ended = connection.as_mut() => ended,
+                    () = to_leave(&activity, leaving.is_some()) => return,
+                }
             }
+            Err(Why::Outstayed) => return,
         };
         if let Err(error) = ended {
             tracing::debug!(error, "a connection broke off");
         }
+    }
+
+    pub(super) async fn answer(&self, request: Request<hyper::body::Incoming>) -> Response<Body> {
+        let Ok(response) = self.app.clone().oneshot(request.map(Body::new)).await;
+        response
+    }
+
+    pub(super) fn service(&self) -> &Service {
+        &self.service
     }
 
     /// Waits until the connection is to take no more requests: the server ends,
@@ -283,6 +358,29 @@ impl Server {
                     return;
                 }
             },
+        }
+    }
+}
+
+/// Why a connection ends that neither side has closed.
+enum Why {
+    /// The server ends, or the connection was idle for too long.
+    Over,
+    /// Another one has its place.
+    Evicted,
+    /// A guest got no place.
+    Outstayed,
+}
+
+/// Waits until an evicted connection has had its time to end, if it has any. Requests
+/// under way are waited for.
+async fn to_leave(activity: &Activity, has_time: bool) {
+    loop {
+        if has_time || activity.idle().is_zero() {
+            sleep(Duration::from_millis(LEAVING_TIME_MS)).await;
+        }
+        if !activity.idle().is_zero() {
+            return;
         }
     }
 }

@@ -26,7 +26,7 @@ const HTTP_PORT: u16 = 80;
 
 #[derive(Debug, Args)]
 pub(crate) struct Health {
-    /// The URL to request [default: /healthz at the address of --listen]
+    /// The URL to request [default: /healthz at the address of --admin-listen, or else of --listen]
     #[arg(value_name = "URL", value_parser = url)]
     url: Option<Uri>,
     /// The address that the service listens on
@@ -39,6 +39,15 @@ pub(crate) struct Health {
         hide_env_values = true
     )]
     listen: SocketAddr,
+    /// The address that the service serves health on, if it has one for that
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        value_parser = address,
+        env = "COCOON_ADMIN_LISTEN",
+        hide_env_values = true
+    )]
+    admin_listen: Option<SocketAddr>,
     /// Time until the answer
     #[arg(long, default_value = HEALTH_TIMEOUT, value_name = "TIME", value_parser = time)]
     timeout: Duration,
@@ -50,7 +59,7 @@ impl Health {
         let (address, url) = if let Some(url) = &self.url {
             (host(url), url.to_string())
         } else {
-            let address = reachable(self.listen, deadline).await.to_string();
+            let address = reachable(self.admin_listen.unwrap_or(self.listen), deadline).await.to_string();
             let url = format!("http://{address}/healthz");
             (address, url)
         };

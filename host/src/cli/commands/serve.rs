@@ -1,5 +1,6 @@
 //! `cocoon serve`: factorials over HTTP.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -8,9 +9,11 @@ use clap::{Args, ValueHint};
 use cocoon::component::Location;
 use cocoon::factorial::Factorial;
 use cocoon::http::access::Access;
+use cocoon::http::admin::Admin;
 use cocoon::http::server::{End, serve};
-use cocoon::http::{Service, app};
+use cocoon::http::{Probes, Service, app};
 use cocoon::limits::Limit;
+use cocoon::machine::Machine;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +35,15 @@ pub(crate) struct Serve {
         hide_env_values = true
     )]
     listen: SocketAddr,
+    /// The address and port to serve /healthz, /readyz and /metrics on, without a token and apart from the load of --listen [default: that of --listen]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        value_parser = address,
+        env = "COCOON_ADMIN_LISTEN",
+        hide_env_values = true
+    )]
+    admin_listen: Option<SocketAddr>,
     /// A component of the factorial world, in a file or at `oci://REFERENCE` [default: the built-in one]
     #[arg(
         long,
@@ -73,21 +85,35 @@ impl Serve {
             .await?;
         let factorial = Factorial::load(&engine, &source).await?;
         let component = source.digest().await?;
-        let failed = |error| Failure::Io {
-            what: format!("cannot listen on {}", self.listen),
-            error,
+        let failed = |address| {
+            move |error| Failure::Io {
+                what: format!("cannot listen on {address}"),
+                error,
+            }
         };
-        let listener = TcpListener::bind(self.listen).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        let listener = TcpListener::bind(self.listen)
+            .await
+            .map_err(failed(self.listen))?;
+        let address = listener.local_addr().map_err(failed(self.listen))?;
+        let admin_listener = match self.admin_listen {
+            Some(address) => Some(listen_apart(address).map_err(failed(address))?),
+            None => None,
+        };
         let limits = engine.limits();
+        self.limits.warn_of_lowered(&Machine::detect());
         let value = |limit: Limit| limit.format(limits.get(limit));
         let started = format!(
-            "cocoon serves http://{address} with {} sandboxes ({} each, {} in all), {} queued jobs, deadline {}\n",
+            "cocoon serves http://{address} with {} sandboxes ({} each, {} in all), {} queued jobs, {} connections, deadline {}{}\n",
             factorial.sandboxes(),
             value(Limit::SandboxMemory),
             ByteSize::b(engine.total_memory_bytes()).display().iec(),
             value(Limit::Queue),
+            value(Limit::Connections),
             value(Limit::Deadline),
+            match &admin_listener {
+                Some((_, address)) => format!("; health and metrics at http://{address}"),
+                None => String::new(),
+            },
         );
         let mut output = Output::stdout();
         output.write(started.as_bytes()).await?;
@@ -98,7 +124,20 @@ impl Serve {
             );
         }
         let service = Service::new(factorial, component, !access.is_open());
-        let app = access.guard(app(&service));
+        let probes = match admin_listener {
+            Some(_) => Probes::Apart,
+            None => Probes::Here,
+        };
+        let app = access.guard(app(&service, probes));
+        let no_threads = |error| Failure::Io {
+            what: "cannot start threads".to_owned(),
+            error,
+        };
+        // Until the end, which it reports from the first signal on.
+        let _admin = admin_listener
+            .map(|(listener, _)| Admin::start(listener, &service))
+            .transpose()
+            .map_err(no_threads)?;
         let ending = CancellationToken::new();
         let ended = tokio::select! {
             ended = serve(listener, app, &service, ending.cancelled()) => ended,
@@ -109,10 +148,7 @@ impl Serve {
                 signals.next().await;
             } => return Err(Failure::Interrupted),
         };
-        let ended = ended.map_err(|error| Failure::Io {
-            what: "cannot start threads".to_owned(),
-            error,
-        })?;
+        let ended = ended.map_err(no_threads)?;
         match ended {
             End::Drained => Ok(()),
             End::GivenUp(count) => Err(Failure::Programs(format!(
@@ -122,4 +158,11 @@ impl Serve {
             ))),
         }
     }
+}
+
+/// A listener for a thread that is still to start, and its address.
+fn listen_apart(address: SocketAddr) -> io::Result<(std::net::TcpListener, SocketAddr)> {
+    let listener = std::net::TcpListener::bind(address)?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
 }

@@ -64,9 +64,13 @@ impl Settings {
 
     /// The file's value for an argument of a command.
     pub(crate) fn of(&self, command: &str, id: &str) -> Option<&Setting> {
-        self.settings
-            .iter()
-            .find(|setting| setting.command == command && setting.id == id)
+        let find = |command| {
+            self.settings
+                .iter()
+                .find(|setting| setting.command == command && setting.id == id)
+        };
+        // A probe asks the service that the same file configures.
+        find(command).or_else(|| (command == "health").then(|| find("serve"))?)
     }
 
     /// Parses `arguments`, with the file's values as defaults.

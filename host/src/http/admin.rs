@@ -1,0 +1,90 @@
+//! Health and metrics at an address of their own, on a thread and in places of their own.
+//!
+//! No load of the service reaches them. They need no token, so the address belongs to a
+//! network of operators. They are served until the value is dropped, after the service
+//! has drained.
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+
+use tokio::runtime;
+use tokio_util::sync::CancellationToken;
+
+use super::places::Places;
+use super::server::{Server, take};
+use super::{Service, full, probes_app};
+use crate::limits::ADMIN_CONNECTIONS;
+
+/// Serves health and metrics until it is dropped.
+pub struct Admin {
+    end: CancellationToken,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Admin {
+    /// Begins to serve the health and the metrics of `service` at `listener`.
+    ///
+    /// # Errors
+    ///
+    /// Where the thread cannot be started.
+    pub fn start(listener: TcpListener, service: &Service) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let listener = {
+            let _entered = runtime.enter();
+            tokio::net::TcpListener::from_std(listener)?
+        };
+        let end = CancellationToken::new();
+        let places = Places::new(ADMIN_CONNECTIONS);
+        let server = Server::new(probes_app(service), service, places, None);
+        let (ended, service) = (end.clone(), service.clone());
+        let thread = Builder::new().name("admin".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = ended.cancelled() => {}
+                    () = accept(listener, server, &service) => {}
+                }
+            });
+            runtime.shutdown_background();
+        })?;
+        Ok(Self {
+            end,
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        self.end.cancel();
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been reported already.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Accepts connections without end.
+async fn accept(
+    listener: tokio::net::TcpListener,
+    server: Arc<Server>,
+    service: &Service,
+) {
+    loop {
+        let Some(stream) = take(listener.accept().await).await else {
+            continue;
+        };
+        match server.enter() {
+            // It ends with the runtime, at the latest.
+            Some(entry) => {
+                let server = Arc::clone(&server);
+                tokio::spawn(server.drive(stream, CancellationToken::new(), entry));
+            }
+            None => full::refuse(service, &stream),
+        }
+    }
+}
