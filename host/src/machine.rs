@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::limits::{
-    ADMIN_CONNECTIONS, GUEST_CONNECTIONS, LEAVING_CONNECTIONS, LINEAR_MEMORY_BYTES, Limit, Limits, PLACE_BYTES, PROGRAM_BYTES, TOTAL_MEMORY_PERCENT,
+    ADMIN_CONNECTIONS, GUEST_CONNECTIONS, LEAVING_CONNECTIONS, LINEAR_MEMORY_BYTES, Limit, Limits,
+    PLACE_BYTES, PROGRAM_BYTES, TOTAL_MEMORY_PERCENT,
 };
 
 /// Mappings that a suspended sandbox holds. Four were counted: its linear memory
@@ -207,10 +208,7 @@ impl Machine {
 
 /// `value`, or the least of `bounds`.
 fn least(value: u64, bounds: &[Bound]) -> u64 {
-    bounds
-        .iter()
-        .map(|bound| bound.value)
-        .fold(value, u64::min)
+    bounds.iter().map(|bound| bound.value).fold(value, u64::min)
 }
 
 /// A size for people.
@@ -373,7 +371,10 @@ mod tests {
         let of = |limit| found.iter().find(|it| it.limit == limit).cloned();
         let connections = of(Limit::Connections).expect("fewer connections");
         assert_eq!(connections.value, 2730);
-        assert!(connections.reason.contains("2.0 GiB of memory"), "{connections:?}");
+        assert!(
+            connections.reason.contains("2.0 GiB of memory"),
+            "{connections:?}"
+        );
         let memory = of(Limit::TotalMemory).expect("a share");
         assert_eq!(memory.value, machine.total_memory_bytes(&Limits::SERVE));
         assert!(memory.reason.contains("70%"), "{memory:?}");

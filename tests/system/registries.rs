@@ -214,6 +214,9 @@ impl Home {
         for name in [
             "XDG_CACHE_HOME",
             "DOCKER_CONFIG",
+            "REGISTRY_AUTH_FILE",
+            "XDG_RUNTIME_DIR",
+            "XDG_CONFIG_HOME",
             "SSL_CERT_FILE",
             "SSL_CERT_DIR",
         ] {

@@ -466,7 +466,11 @@ fn other_machines_are_reached_by_tls_unless_it_is_said_otherwise() {
                 .env("SSL_CERT_FILE", folder.join(authority)),
         )
     };
-    assert_fails(&home.run(&exec), 1, &["cannot reach", "certificate"]);
+    assert_fails(
+        &home.run(&exec),
+        1,
+        &["cannot reach", "certificate", "SSL_CERT_FILE"],
+    );
     assert_fails(
         &trusting("none.pem"),
         1,

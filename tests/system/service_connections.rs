@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::time::timeout;
+use tokio::io::AsyncWriteExt as _;
 
 use crate::harness::soon;
 use crate::service::{Server, get, rest, with};
@@ -78,26 +77,6 @@ async fn a_head_has_a_size() {
     });
     let many = server.raw(many + "\r\n").await;
     assert!(many.starts_with(b"HTTP/1.1 431 "), "{many:?}");
-}
-
-#[tokio::test]
-async fn who_finds_no_place_waits_for_one() {
-    let server = Server::start(&["--connections", "2"]);
-    let mut first = server.client().await;
-    let mut second = server.client().await;
-    for client in [&mut first, &mut second] {
-        let answer = client.ask(get("/factorial/5")).await.expect("an answer");
-        assert_eq!(answer.text(), "120");
-    }
-    let mut third = server.connect().await;
-    third.write_all(REQUEST).await.expect("a backlog");
-    let mut seen = [0; 15];
-    let early = timeout(Duration::from_millis(300), third.read(&mut seen)).await;
-    assert!(early.is_err(), "there is no place, and it is answered");
-    drop(first);
-    let read = soon("its turn", third.read_exact(&mut seen)).await;
-    read.expect("an answer");
-    assert_eq!(&seen, b"HTTP/1.1 200 OK");
 }
 
 #[tokio::test]

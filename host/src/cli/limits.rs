@@ -138,6 +138,21 @@ impl<D> LimitArgs<D> {
     }
 }
 
+/// The limits that `matches` have for a command, which may have none.
+pub(crate) fn of(command: &str, matches: &ArgMatches) -> Limits {
+    let defaults = match command {
+        "serve" => Limits::SERVE,
+        "exec" => Limits::EXEC,
+        _ => Limits::COMMANDS,
+    };
+    Limit::ALL.into_iter().fold(defaults, |limits, limit| {
+        match matches.try_get_one(limit.spec().flag) {
+            Ok(Some(&value)) => limits.with(limit, value),
+            Ok(None) | Err(_) => limits,
+        }
+    })
+}
+
 /// Refuses a limit that makes another one pointless.
 fn contradictions(limits: &Limits, given: &[(Limit, Option<ValueSource>)]) -> Result<(), Error> {
     let was_given = |limit| given.iter().any(|(other, _)| *other == limit);

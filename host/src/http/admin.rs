@@ -69,11 +69,7 @@ impl Drop for Admin {
 }
 
 /// Accepts connections without end.
-async fn accept(
-    listener: tokio::net::TcpListener,
-    server: Arc<Server>,
-    service: &Service,
-) {
+async fn accept(listener: tokio::net::TcpListener, server: Arc<Server>, service: &Service) {
     loop {
         let Some(stream) = take(listener.accept().await).await else {
             continue;

@@ -11,12 +11,15 @@ use std::path::Path;
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, ValueHint};
+use cocoon::limits::{Limit, Limits};
+use cocoon::machine::{InForce, Machine};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::lines;
 use crate::cli::config::{self, Settings};
 use crate::cli::failure::{Failure, one_line, shown};
+use crate::cli::limits;
 
 /// The default command.
 const USUAL: &str = "serve";
@@ -57,6 +60,15 @@ struct Row<'a> {
     file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<usize>,
+    /// What the machine makes of the value, in the limit's unit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_force: Option<u64>,
+    /// Why that is in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// The limit that it is, if it is one.
+    #[serde(skip)]
+    limit: Option<Limit>,
 }
 
 impl Config {
@@ -91,9 +103,10 @@ impl Config {
                 ),
             )));
         };
-        let rows: Vec<_> = config::settable(command)
+        let mut rows: Vec<_> = config::settable(command)
             .map(|(key, arg)| row(&settings, name, key, arg, matches))
             .collect();
+        add_in_force(&mut rows, &limits::of(name, matches));
         let text = if self.json {
             let mut text = Vec::new();
             for row in &rows {
@@ -129,6 +142,9 @@ fn row<'a>(
         variable: None,
         file: None,
         line: None,
+        in_force: None,
+        reason: None,
+        limit: None,
     };
     match (matches.value_source(id), settings.of(command, id)) {
         (Some(ValueSource::CommandLine), _) => row.source = "flag",
@@ -166,6 +182,22 @@ fn row<'a>(
         row.note = Some(format!("{}, which is not UTF-8", texts.join(", ")));
     }
     row
+}
+
+/// Adds what this machine makes of the limits.
+fn add_in_force(rows: &mut [Row<'_>], limits: &Limits) {
+    for InForce {
+        limit,
+        value,
+        reason,
+    } in Machine::detect().in_force(limits)
+    {
+        if let Some(row) = rows.iter_mut().find(|row| row.key == limit.spec().flag) {
+            row.in_force = Some(value);
+            row.reason = Some(reason);
+            row.limit = Some(limit);
+        }
+    }
 }
 
 /// The default that only the help has: a value, or words.
@@ -233,10 +265,17 @@ fn toml(command: &str, rows: &[Row<'_>]) -> String {
 impl Row<'_> {
     /// The source in words.
     fn from(&self) -> String {
-        match (&self.variable, &self.file, self.line) {
+        let from = match (&self.variable, &self.file, self.line) {
             (Some(variable), ..) => variable.clone(),
             (None, Some(file), Some(line)) => one_line(&format!("{file}:{line}")),
             _ => self.source.to_owned(),
+        };
+        match (self.limit, self.in_force, &self.reason) {
+            (Some(limit), Some(value), Some(reason)) => {
+                let value = limit.format(value);
+                format!("{from}; {value} in force: {reason}")
+            }
+            _ => from,
         }
     }
 }

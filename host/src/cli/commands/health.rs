@@ -59,7 +59,9 @@ impl Health {
         let (address, url) = if let Some(url) = &self.url {
             (host(url), url.to_string())
         } else {
-            let address = reachable(self.admin_listen.unwrap_or(self.listen), deadline).await.to_string();
+            let address = reachable(self.admin_listen.unwrap_or(self.listen), deadline)
+                .await
+                .to_string();
             let url = format!("http://{address}/healthz");
             (address, url)
         };

@@ -6,15 +6,15 @@
 //! for it, redirects and tokens included.
 
 use bytes::Bytes;
-use docker_credential::DockerCredential;
 use http_auth::parse_challenges;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, WWW_AUTHENTICATE};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, ClientBuilder, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 
+use super::credentials::{self, Credential};
 use super::error::RegistryError;
-use super::{credentials, manifest};
+use super::manifest;
 use crate::component::digest::Digest;
 use crate::component::reference::{Reference, is_loopback};
 use crate::json::Object;
@@ -92,8 +92,19 @@ impl<'a> Registry<'a> {
 
     /// The manifest of what the reference names.
     pub(super) async fn manifest(&mut self) -> Result<Bytes, RegistryError> {
+        let reference = self.reference;
+        self.manifest_at(&reference.version(), reference.digest())
+            .await
+    }
+
+    /// The manifest at a tag or a digest.
+    pub(super) async fn manifest_at(
+        &mut self,
+        version: &str,
+        digest: Option<Digest>,
+    ) -> Result<Bytes, RegistryError> {
         let what = self.reference.to_string();
-        let path = format!("manifests/{}", self.reference.version());
+        let path = format!("manifests/{version}");
         let answer = self.ask(&path, manifest::KINDS, &what).await?;
         let named = answer.headers().get_all(DIGEST_HEADER).iter();
         // Those by other algorithms are not known here.
@@ -101,7 +112,7 @@ impl<'a> Registry<'a> {
             .filter_map(|named| named.to_str().ok()?.parse().ok())
             .collect();
         let manifest = self.read(answer, REGISTRY_ANSWER_BYTES, &what).await?;
-        for expected in self.reference.digest().into_iter().chain(named) {
+        for expected in digest.into_iter().chain(named) {
             check(&manifest, expected, &what)?;
         }
         Ok(manifest)
@@ -184,23 +195,23 @@ impl<'a> Registry<'a> {
         what: &str,
     ) -> Result<Authorization, RegistryError> {
         let challenge = self.challenge(headers, what)?;
-        let registry = self.reference.registry().to_owned();
+        let reference = self.reference.clone();
         let wrong = |reason| RegistryError::Credentials {
             registry: self.reference.registry().to_owned(),
             reason,
         };
         // It reads files, and may run a program.
-        let found = tokio::task::spawn_blocking(move || credentials::find(&registry)).await;
+        let found = tokio::task::spawn_blocking(move || credentials::find(&reference)).await;
         let found = found
             .map_err(|error| wrong(error.to_string()))?
             .map_err(wrong)?;
         match (challenge, found) {
-            (Challenge::Password, Some(DockerCredential::UsernamePassword(user, password))) => {
+            (Challenge::Password, Some(Credential::Password(user, password))) => {
                 self.known = true;
                 Ok(Authorization::Password(user, password))
             }
-            (Challenge::Password, Some(DockerCredential::IdentityToken(_))) => Err(wrong(
-                "Docker's configuration has a token for it, and it wants a password".to_owned(),
+            (Challenge::Password, Some(Credential::Identity(_))) => Err(wrong(
+                "there is a token for it, and it wants a password".to_owned(),
             )),
             (Challenge::Password, None) => Err(self.refused()),
             (Challenge::Token { realm, service }, found) => {
@@ -263,7 +274,7 @@ impl<'a> Registry<'a> {
         &mut self,
         mut realm: Url,
         service: Option<String>,
-        found: Option<DockerCredential>,
+        found: Option<Credential>,
         what: &str,
     ) -> Result<Authorization, RegistryError> {
         let scope = format!("repository:{}:pull", self.reference.name());
@@ -271,7 +282,7 @@ impl<'a> Registry<'a> {
         asked.extend(service.map(|service| ("service", service)));
         let http = self.http()?;
         let request = match found {
-            Some(DockerCredential::IdentityToken(token)) => {
+            Some(Credential::Identity(token)) => {
                 asked.extend([
                     ("grant_type", "refresh_token".to_owned()),
                     ("client_id", "cocoon".to_owned()),
@@ -284,7 +295,7 @@ impl<'a> Registry<'a> {
                     .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
                     .body(form.query().unwrap_or_default().to_owned())
             }
-            Some(DockerCredential::UsernamePassword(user, password)) => {
+            Some(Credential::Password(user, password)) => {
                 realm.query_pairs_mut().extend_pairs(asked);
                 http.get(realm).basic_auth(user, Some(password))
             }
@@ -429,6 +440,12 @@ impl<'a> Registry<'a> {
         } else if reason.contains("InvalidContentType") {
             // rustls says so of what is no TLS.
             reason = format!("it does not speak TLS; --plain-http reaches it without ({reason})");
+        }
+        if reason.contains("UnknownIssuer") {
+            reason = format!(
+                "{reason}; if its certificate is of an authority of your own, name the file of \
+                 that authority in SSL_CERT_FILE"
+            );
         }
         RegistryError::Unreachable {
             registry: registry.to_owned(),

@@ -26,8 +26,8 @@ pub enum RegistryError {
     },
     /// It wants to know who asks.
     #[error(
-        "the registry {registry} wants credentials, and Docker's configuration has none for it; \
-         `docker login {registry}` adds them"
+        "the registry {registry} wants credentials, and none were found for it; `docker login {registry}` or \
+         `podman login {registry}` adds them"
     )]
     NoCredentials {
         /// The registry.
@@ -35,8 +35,8 @@ pub enum RegistryError {
     },
     /// It does not take what it was told.
     #[error(
-        "the registry {registry} refuses the credentials from Docker's configuration; \
-         `docker login {registry}` renews them"
+        "the registry {registry} refuses the credentials that were found for it; \
+         `docker login {registry}` or `podman login {registry}` renews them"
     )]
     WrongCredentials {
         /// The registry.

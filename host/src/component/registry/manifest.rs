@@ -1,7 +1,6 @@
 //! What a manifest says of the component that it is for.
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use crate::component::digest::Digest;
 use crate::json::Object;
@@ -32,7 +31,7 @@ struct Manifest {
     config: Option<Object<Descriptor>>,
     #[serde(default)]
     layers: Vec<Object<Descriptor>>,
-    manifests: Option<IgnoredAny>,
+    manifests: Option<Vec<Object<Descriptor>>>,
 }
 
 #[derive(Deserialize)]
@@ -43,12 +42,42 @@ struct Descriptor {
     size: u64,
 }
 
+fn read(manifest: &[u8]) -> Result<Manifest, String> {
+    serde_json::from_slice(manifest)
+        .map(|Object(manifest)| manifest)
+        .map_err(|error| format!("something without a manifest of OCI's ({error})"))
+}
+
+/// The one manifest of an index, or `None` for what is no index.
+///
+/// # Errors
+///
+/// What it is, where it is an index of none or of several.
+pub(super) fn only_entry(manifest: &[u8]) -> Result<Option<Digest>, String> {
+    let Some(manifests) = read(manifest)?.manifests else {
+        return Ok(None);
+    };
+    let [Object(entry)] = manifests.as_slice() else {
+        return Err(format!(
+            "an index of {} manifests, and one that names a component has one; name one of them by \
+             its digest",
+            manifests.len()
+        ));
+    };
+    let digest = entry.digest.parse().map_err(|_| {
+        format!(
+            "an index whose manifest has the digest {}, and only sha256 is known",
+            shown(&entry.digest)
+        )
+    })?;
+    Ok(Some(digest))
+}
+
 /// The one layer of a manifest, or what the manifest is for instead.
 pub(super) fn layer(manifest: &[u8]) -> Result<Layer, String> {
-    let Object(manifest) = serde_json::from_slice::<Object<Manifest>>(manifest)
-        .map_err(|error| format!("something without a manifest of OCI's ({error})"))?;
+    let manifest = read(manifest)?;
     if manifest.manifests.is_some() {
-        return Err("an index of several images; name one of them by its digest".to_owned());
+        return Err("an index inside of an index".to_owned());
     }
     let config = manifest.config.map(|Object(config)| config.media_type);
     if config.as_deref() != Some(CONFIG) {

@@ -72,11 +72,28 @@ async fn fetch(
         Some(manifest) => manifest.clone(),
         None => registry.manifest().await?,
     };
-    let Layer { digest, size_bytes } =
-        manifest::layer(&manifest).map_err(|what| RegistryError::NotAComponent {
-            reference: reference.to_string(),
-            what,
-        })?;
+    let none = |what| RegistryError::NotAComponent {
+        reference: reference.to_string(),
+        what,
+    };
+    // What is kept for the index, if it is one, beside what is kept for its entry.
+    let mut kept_manifests = vec![];
+    if cached.is_none() {
+        kept_manifests.push((Digest::of(&manifest), manifest.clone()));
+    }
+    let manifest = match manifest::only_entry(&manifest).map_err(none)? {
+        None => manifest,
+        Some(entry) => match cache.read(entry, REGISTRY_ANSWER_BYTES).await {
+            Some(manifest) => manifest,
+            None => {
+                let version = entry.to_string();
+                let manifest = registry.manifest_at(&version, Some(entry)).await?;
+                kept_manifests.insert(0, (entry, manifest.clone()));
+                manifest
+            }
+        },
+    };
+    let Layer { digest, size_bytes } = manifest::layer(&manifest).map_err(none)?;
     if size_bytes > most {
         return Err(RegistryError::TooLarge {
             reference: reference.to_string(),
@@ -94,9 +111,8 @@ async fn fetch(
         what: what.to_owned(),
     })?;
     let new_component = kept.is_none().then(|| (digest, component.clone()));
-    let new_manifest = cached.is_none().then(|| (Digest::of(&manifest), manifest));
     Ok(Pulled {
         component,
-        new: new_component.into_iter().chain(new_manifest).collect(),
+        new: new_component.into_iter().chain(kept_manifests).collect(),
     })
 }
