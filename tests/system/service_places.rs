@@ -8,6 +8,7 @@ use cocoon_test_guests::hostile;
 use rustix::process::Signal;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::time::sleep;
 
 use crate::harness::{cocoon, ended, json_lines, kill, printed, soon};
 use crate::service::{Server, get, rest};
@@ -24,6 +25,10 @@ async fn occupy(server: &Server) -> TcpStream {
     stream
 }
 
+/// Connections idle since the same millisecond have no order, and an answer is over for
+/// the server a moment after the client has read it.
+const APART: Duration = Duration::from_millis(50);
+
 #[tokio::test]
 async fn the_longest_idle_connection_makes_room() {
     let server = Server::start(&["--connections", "3", "--idle", "1h"]);
@@ -31,9 +36,11 @@ async fn the_longest_idle_connection_makes_room() {
     for client in &mut clients {
         let answer = client.ask(get("/factorial/5")).await.expect("an answer");
         assert_eq!(answer.text(), "120");
+        sleep(APART).await;
     }
     let mut multiplexed = server.client2().await;
     multiplexed.ask(get("/healthz")).await.expect("an answer");
+    sleep(APART).await;
     let mut new = Vec::new();
     for oldest in 0..2 {
         let mut client = server.client().await;
@@ -44,8 +51,10 @@ async fn the_longest_idle_connection_makes_room() {
         if oldest == 0 {
             let younger = clients[1].ask(get("/healthz")).await;
             assert_eq!(younger.expect("an answer").status, 200);
+            sleep(APART).await;
             // The other one is the oldest now, and then this one is again.
             multiplexed.ask(get("/healthz")).await.expect("an answer");
+            sleep(APART).await;
             new[0].ask(get("/healthz")).await.expect("an answer");
         }
     }
@@ -226,7 +235,7 @@ async fn health_has_an_address_of_its_own() {
     kill(service.child.id(), Signal::TERM);
     soon("the end of readiness", async {
         while !ask(&service.admin, "/readyz").await.contains("503") {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            sleep(Duration::from_millis(5)).await;
         }
     })
     .await;

@@ -135,7 +135,7 @@ pub(super) async fn outstayed(guest: Option<&Guest>) {
             return;
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Answers a connection that cannot be accepted, as far as its buffers take the answer.

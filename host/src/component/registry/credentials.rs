@@ -50,7 +50,8 @@ struct Config {
 
 #[derive(Deserialize)]
 struct Auth {
-    auth: Option<String>,
+    #[serde(rename = "auth")]
+    user_and_password: Option<String>,
     username: Option<String>,
     password: Option<String>,
     identitytoken: Option<String>,
@@ -208,7 +209,7 @@ impl Auth {
         if let Some(token) = given(&self.identitytoken) {
             return Ok(Some(Credential::Identity(token)));
         }
-        if let Some(auth) = given(&self.auth) {
+        if let Some(auth) = given(&self.user_and_password) {
             let config = GeneralPurposeConfig::new()
                 .with_decode_padding_mode(DecodePaddingMode::Indifferent);
             let decoded = GeneralPurpose::new(&STANDARD, config).decode(auth.trim_ascii());
@@ -327,7 +328,7 @@ mod tests {
 
     #[test]
     fn arrays_are_no_objects() {
-        for text in [r#"[{},null,{}]"#, r#"{"auths":{"a":["YTpi"]}}"#] {
+        for text in ["[{},null,{}]", r#"{"auths":{"a":["YTpi"]}}"#] {
             assert!(
                 serde_json::from_str::<Object<Config>>(text).is_err(),
                 "{text}"

@@ -83,15 +83,16 @@ async fn fetch(
     }
     let manifest = match manifest::only_entry(&manifest).map_err(none)? {
         None => manifest,
-        Some(entry) => match cache.read(entry, REGISTRY_ANSWER_BYTES).await {
-            Some(manifest) => manifest,
-            None => {
+        Some(entry) => {
+            if let Some(manifest) = cache.read(entry, REGISTRY_ANSWER_BYTES).await {
+                manifest
+            } else {
                 let version = entry.to_string();
                 let manifest = registry.manifest_at(&version, Some(entry)).await?;
                 kept_manifests.insert(0, (entry, manifest.clone()));
                 manifest
             }
-        },
+        }
     };
     let Layer { digest, size_bytes } = manifest::layer(&manifest).map_err(none)?;
     if size_bytes > most {
