@@ -79,13 +79,22 @@ impl Deadline {
             .unwrap_or_else(|| stopped(Limit::Deadline, self.0.allowed_ms))
     }
 
-    /// Sets the clock anew: the head of the answer is on its way, and the rest has as long
-    /// again.
-    pub(crate) fn start_again(&self) {
+    /// Starts the clock again: the first piece of the answer is there, and the rest has as
+    /// much time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Deadline::within`]. The job may have been stopped since the piece was produced.
+    pub(crate) fn start_again(&self) -> Result<(), RunError> {
         let clock = &*self.0;
+        let now_us = clock.now_us();
+        if let Some(error) = self.stopped(now_us) {
+            return Err(error);
+        }
         let allowed_us = clock.allowed_ms.saturating_mul(1000);
-        let until_us = clock.now_us().saturating_add(allowed_us);
+        let until_us = now_us.saturating_add(allowed_us);
         clock.until_us.store(until_us, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Stops the clock: what was produced waits for its reader.
@@ -177,10 +186,13 @@ mod tests {
     async fn an_answer_that_has_begun_has_as_long_again() {
         let deadline = Deadline::after(50, 10_000);
         tokio::time::sleep(Duration::from_millis(30)).await;
-        deadline.start_again();
+        assert!(deadline.start_again().is_ok());
         tokio::time::sleep(Duration::from_millis(30)).await;
         assert!(!deadline.has_passed());
         tokio::time::sleep(Duration::from_millis(30)).await;
+        assert!(deadline.has_passed());
+        // A job that was stopped does not begin anew.
+        assert!(deadline.start_again().is_err());
         assert!(deadline.has_passed());
     }
 

@@ -145,7 +145,7 @@ pub const GUESTS_WAITING: usize = 32;
 pub const GUEST_PATIENCE_MS: u64 = 250;
 /// How long a guest that got no place stays at the most.
 pub const GUEST_TIME_MS: u64 = 5000;
-/// Evicted connections that are told so and have time to end, at once.
+/// Evicted connections that have time to end cleanly, at once.
 pub const LEAVING_CONNECTIONS: usize = 64;
 /// How long each of them has, beyond the end of its requests.
 pub const LEAVING_TIME_MS: u64 = 1000;

@@ -63,9 +63,9 @@ pub(super) async fn start(admitted: Admitted) -> Result<Answer, RunError> {
     let (sender, mut rest) = channel();
     let sending = AbortOnDropHandle::new(tokio::spawn(admitted.send_to(sender)));
     let first = rest.recv().await?;
-    // From here on a deadline could only cut the answer off. The rest takes little time of
-    // a processor, and much more while many jobs share it.
-    deadline.start_again();
+    // After the status a deadline can only cut the answer off. The rest takes little time
+    // of a processor, but many jobs share it.
+    deadline.start_again()?;
     let mut long = Long {
         first: None,
         rest,

@@ -29,7 +29,7 @@ pub(super) async fn alive(codings: Codings) -> Response {
     state(codings, "ok\n")
 }
 
-/// Whether it takes work, which is so until it drains. A full queue does not change it.
+/// Ready until the service drains. A full queue does not change it.
 #[utoipa::path(
     get,
     path = "/readyz",

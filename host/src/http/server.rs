@@ -1,10 +1,11 @@
 //! The connections of the service, from the first byte to the last.
 //!
 //! A connection is accepted whenever one comes: `places` makes room for it, and `full`
-//! answers it where there is none. A server lives until it is told to end. Then it goes on for the drain delay,
-//! so that whoever spreads the load hears of it; closes its listener; lets what
-//! runs finish within the drain timeout; and gives up what is left. A request of
-//! which a byte was read is answered.
+//! answers it where there is none.
+//!
+//! A server that is asked to end goes on for the drain delay, so that load balancers
+//! notice. It closes its listener, lets what runs finish within the drain timeout, and
+//! gives up what is left. A request of which a byte was read is answered.
 
 use std::convert::Infallible;
 use std::io;
@@ -321,6 +322,7 @@ impl Server {
         }
     }
 
+    /// What the routes answer.
     pub(super) async fn answer(&self, request: Request<hyper::body::Incoming>) -> Response<Body> {
         let Ok(response) = self.app.clone().oneshot(request.map(Body::new)).await;
         response

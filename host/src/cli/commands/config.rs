@@ -60,10 +60,10 @@ struct Row<'a> {
     file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<usize>,
-    /// What the machine makes of the value, in the limit's unit.
+    /// The value in force where the machine allows less, in the limit's unit.
     #[serde(skip_serializing_if = "Option::is_none")]
     in_force: Option<u64>,
-    /// Why that is in force.
+    /// Why the machine allows no more.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     /// The limit that it is, if it is one.
