@@ -12,6 +12,7 @@ mod parts;
 mod record;
 mod reply;
 mod request;
+mod schema;
 mod seed;
 mod verify;
 

@@ -6,17 +6,16 @@ use utoipa::ToSchema;
 use super::bindings::{Count, Facts, Grade, Kind};
 
 /// How it was made sure that a result is right.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Graded {
     /// `proved` or `verified`.
-    #[schema(example = "proved")]
     grade: String,
     #[serde(flatten)]
     checks: Option<Checks>,
 }
 
 /// Of a verified result.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize)]
 struct Checks {
     /// Products that were checked modulo a random prime.
     products_checked: u32,
@@ -60,17 +59,22 @@ pub struct FactsRecord {
     /// The number whose factorial is meant.
     n: u64,
     /// Which factorial.
-    #[schema(example = "factorial")]
+    #[schema(value_type = Kind)]
     kind: String,
     /// Exactly so many digits, where that is known.
+    #[schema(required = true)]
     digits: Option<u64>,
     /// So many digits or fewer.
+    #[schema(required = true)]
     digits_at_most: Option<u64>,
     /// Zeros at the end.
+    #[schema(required = true)]
     trailing_zeros: Option<u64>,
     /// The first digits, cut off and not rounded.
+    #[schema(required = true)]
     leading_digits: Option<String>,
     /// Bytes of memory that its sandbox may take.
+    #[schema(required = true)]
     peak_bytes: Option<u64>,
 }
 

@@ -22,6 +22,13 @@ pub const ONE_OF_EACH_KIND: [Kind; 8] = [
     Kind::Alternating,
 ];
 
+/// Parses a count of 1 or more without a sign or leading zeros, so that one request has one
+/// name.
+fn count(text: &str) -> Option<u32> {
+    let is_plain = text.starts_with(|first: char| matches!(first, '1'..='9'));
+    text.parse().ok().filter(|_| is_plain)
+}
+
 impl FromStr for Kind {
     type Err = String;
 
@@ -34,8 +41,8 @@ impl FromStr for Kind {
             "superfactorial" => Ok(Self::Superfactorial),
             "hyperfactorial" => Ok(Self::Hyperfactorial),
             "alternating" => Ok(Self::Alternating),
-            _ => match text.strip_prefix("multi:").map(str::parse) {
-                Some(Ok(step @ 1..)) => Ok(Self::Multifactorial(step)),
+            _ => match text.strip_prefix("multi:").map(count) {
+                Some(Some(step @ 1..)) => Ok(Self::Multifactorial(step)),
                 Some(_) => Err(format!(
                     "the K of multi:K is a number from 1 to {}",
                     u32::MAX
@@ -65,9 +72,9 @@ impl FromStr for Format {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match (text, text.strip_prefix("scientific:").map(str::parse)) {
+        match (text, text.strip_prefix("scientific:").map(count)) {
             ("decimal", _) => Ok(Self::Decimal),
-            (_, Some(Ok(digits @ 1..=1000))) => Ok(Self::Scientific(digits)),
+            (_, Some(Some(digits @ 1..=1000))) => Ok(Self::Scientific(digits)),
             (_, Some(_)) => Err("the DIGITS of scientific:DIGITS are from 1 to 1000".to_owned()),
             (_, None) => Err(format!("the formats are {FORMATS}")),
         }
@@ -169,12 +176,22 @@ mod tests {
             "multi:",
             "multi:0",
             "multi:-1",
+            "multi:+3",
+            "multi:03",
             "multi:4294967296",
             "Factorial",
         ] {
             assert!(text.parse::<Kind>().is_err(), "{text}");
         }
-        for text in ["", "scientific", "scientific:0", "scientific:1001", "hex"] {
+        for text in [
+            "",
+            "scientific",
+            "scientific:0",
+            "scientific:1001",
+            "scientific:+5",
+            "scientific:05",
+            "hex",
+        ] {
             assert!(text.parse::<Format>().is_err(), "{text}");
         }
     }

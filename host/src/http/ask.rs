@@ -8,28 +8,39 @@ use axum::http::request::Parts;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
+use super::openapi::Whole;
 use super::problem::Problem;
+use crate::error::RunError;
 use crate::factorial::{Format, Kind, Request};
 use crate::json::Object;
 use crate::limits::Limit;
 
+/// A line of a batch, for messages.
+pub(super) const EXAMPLE_LINE: &str = r#"{"n": 20, "kind": "factorial"}"#;
+
 /// A request as it is typed, in a path and a query or as a line of a batch.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = BatchRequest)]
 pub(super) struct Typed {
     /// The number whose factorial is meant.
-    #[schema(example = 20)]
+    #[schema(inline, value_type = Whole, example = 20)]
     n: u64,
-    /// Which factorial; `factorial` where none is given.
-    #[schema(example = "factorial")]
+    /// The kind of factorial; `factorial` by default.
+    #[schema(value_type = Kind, required = false)]
     kind: Option<String>,
-    /// How it is written; `decimal` where nothing is given.
-    #[schema(example = "decimal")]
+    /// The format of the number; `decimal` by default.
+    #[schema(value_type = Format, required = false)]
     format: Option<String>,
     /// Whether every product must be proved exact.
+    #[schema(nullable = false)]
     proved: Option<bool>,
-    /// How long the client waits; it can lower the deadline, not raise it.
-    #[schema(example = "5s")]
+    /// The time that the client waits; it lowers the deadline, and never raises it.
+    #[schema(
+        nullable = false,
+        example = "5s",
+        pattern = "^[1-9][0-9]{0,5}(ms|s|m|h)$"
+    )]
     timeout: Option<String>,
 }
 
@@ -62,18 +73,32 @@ pub(super) struct Asked {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it is what the API's description is made of")]
 pub(super) struct AskedQuery {
-    /// factorial, double, multi:K, subfactorial, primorial, superfactorial,
-    /// hyperfactorial or alternating
-    #[param(example = "factorial")]
+    /// The kind of factorial; `factorial` by default
+    #[param(value_type = Kind, required = false, example = "factorial")]
     kind: Option<String>,
-    /// decimal or scientific:DIGITS
-    #[param(example = "decimal")]
+    /// The format of the number; `decimal` by default
+    #[param(value_type = Format, required = false, example = "decimal")]
     format: Option<String>,
     /// Whether every product must be proved exact
+    #[param(nullable = false)]
     proved: Option<bool>,
-    /// How long the client waits; it can lower the deadline, not raise it
-    #[param(example = "5s")]
+    /// The time that the client waits; it lowers the deadline, and never raises it
+    #[param(
+        nullable = false,
+        example = "5s",
+        pattern = "^[1-9][0-9]{0,5}(ms|s|m|h)$"
+    )]
     timeout: Option<String>,
+}
+
+/// The query of a route that knows a number without computing it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it is what the API's description is made of")]
+pub(super) struct KindQuery {
+    /// The kind of factorial; `factorial` by default
+    #[param(value_type = Kind, required = false, example = "factorial")]
+    kind: Option<String>,
 }
 
 impl Asked {
@@ -101,11 +126,29 @@ impl Asked {
     /// Reads one line of a batch.
     pub(super) fn from_json(line: &[u8]) -> Result<Self, Problem> {
         let Object(typed) = serde_json::from_slice::<Object<Typed>>(line).map_err(|error| {
-            Problem::malformed(format!(
-                "expected a line such as {{\"n\": 20, \"kind\": \"factorial\"}}: {error}"
-            ))
+            Problem::malformed(format!("expected a line such as {EXAMPLE_LINE}: {error}"))
         })?;
         typed.understand()
+    }
+
+    /// The problem of the job that ended with `error`. A deadline that the client lowered
+    /// is named as the client knows it.
+    pub(super) fn problem(&self, error: RunError) -> Problem {
+        let lowered = match error {
+            RunError::Stopped {
+                limit: Limit::Deadline,
+                value,
+            } if value == self.patience_ms => Some(Limit::Deadline.format(value)),
+            _ => None,
+        };
+        let problem = Problem::from(error);
+        match lowered {
+            Some(timeout) => problem.with_detail(format!(
+                "stopped by the timeout of the request ({timeout}); use a longer `timeout`, or \
+                 none for the deadline of the service"
+            )),
+            None => problem,
+        }
     }
 }
 
@@ -155,7 +198,9 @@ pub(super) fn number_from_uri(n: &str, uri: &Uri) -> Result<u64, Problem> {
 }
 
 fn number(text: &str) -> Result<u64, Problem> {
-    text.parse().map_err(|_| {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    let n = text.parse().ok().filter(|_| is_plain);
+    n.ok_or_else(|| {
         Problem::malformed(format!(
             "`{text}` is no N; it is a whole number from 0 to {}",
             u64::MAX

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, BodyDataStream};
+use axum::body::{Body, BodyDataStream, HttpBody as _};
 use axum::extract::State;
 use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Version};
@@ -18,10 +18,11 @@ use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::answer::{self, Answer};
-use super::ask::Asked;
+use super::ask::{Asked, EXAMPLE_LINE};
 use super::factorial::too_old;
 use super::feed::{Feed, feed};
 use super::field::{Item, weighted};
+use super::openapi::{BatchLine, BodyRefused, LineProblem, Refused, TooOld};
 use super::protocol::awaits_continue;
 use super::representation::{Codings, Representation, best, is_charset_utf8};
 use super::{Problem, Service};
@@ -49,10 +50,16 @@ const MEDIA: [&str; 5] = [
 #[utoipa::path(
     post,
     path = "/batch",
-    request_body(content = super::ask::Typed, content_type = "application/x-ndjson"),
+    request_body(
+        content = super::ask::Typed,
+        content_type = "application/x-ndjson",
+        description = "A stream of lines, each with the schema of a request; blank lines are skipped",
+    ),
     responses(
-        (status = 200, description = "The answers", body = super::openapi::Number, content_type = "application/x-ndjson"),
-        (status = "default", description = "A problem", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The answers: a stream of lines", body = BatchLine, content_type = "application/x-ndjson"),
+        Refused,
+        BodyRefused,
+        TooOld,
     )
 )]
 pub(super) async fn batch(
@@ -69,6 +76,9 @@ pub(super) async fn batch(
     }
     if version < Version::HTTP_11 {
         return Ok(too_old());
+    }
+    if body.is_end_stream() {
+        return Err(empty());
     }
     let body = if awaits_continue(version, &headers) {
         begun(&service, body).await?
@@ -92,7 +102,7 @@ async fn begun(service: &Service, mut body: Body) -> Result<Body, Problem> {
         value,
     })?;
     match first {
-        None => Ok(Body::empty()),
+        None => Err(empty()),
         Some(Ok(first)) => {
             let first = futures::stream::iter(first.into_data().ok().map(Ok));
             Ok(Body::from_stream(first.chain(body.into_data_stream())))
@@ -101,6 +111,14 @@ async fn begun(service: &Service, mut body: Body) -> Result<Body, Problem> {
             "expected a whole request body, got one that broke off: {error}"
         ))),
     }
+}
+
+/// A refusal of a request that announces no body, which is a mistake of the client's. A
+/// body that turns out to have no lines is a batch without answers.
+fn empty() -> Problem {
+    Problem::malformed(format!(
+        "expected a body of lines such as {EXAMPLE_LINE}, got none"
+    ))
 }
 
 /// Refuses a body that is something else than lines of JSON. A client that names no
@@ -190,11 +208,12 @@ async fn answer_all(service: &Service, body: Body, feed: &Feed) -> Result<(), Ru
 /// The answer to a line, if it is short.
 async fn answer_ahead(factorial: &Factorial, line: &[u8]) -> Result<Line, Problem> {
     let asked = Asked::from_json(line)?;
-    let admitted = answer::admit(factorial, asked).await?;
+    let problem = |error| asked.problem(error);
+    let admitted = answer::admit(factorial, asked).await.map_err(problem)?;
     if !answer::is_short(&admitted) {
         return Ok(Line::Long(asked));
     }
-    match answer::start(admitted).await? {
+    match answer::start(admitted).await.map_err(problem)? {
         Answer::Short(value) => {
             let mut line = answer::json(&asked.request, "", &value);
             line.push('\n');
@@ -212,7 +231,7 @@ async fn send_long(factorial: &Factorial, asked: Asked, feed: &Feed) -> Result<(
             let line = answer::json(&asked.request, "", &value);
             return feed.send(line + "\n").await;
         }
-        Err(error) => return feed.send(told(&error.into())).await,
+        Err(error) => return feed.send(told(&asked.problem(error))).await,
     };
     let start = answer::json_start(&asked.request, "").into();
     let mut pieces = std::pin::pin!(long.pieces(start, |long, grade| {
@@ -225,8 +244,8 @@ async fn send_long(factorial: &Factorial, asked: Asked, feed: &Feed) -> Result<(
 }
 
 fn told(problem: &Problem) -> String {
-    let problem = problem.to_json();
-    format!("{{\"problem\":{}}}\n", String::from_utf8_lossy(&problem))
+    let line = serde_json::to_string(&LineProblem { problem });
+    line.unwrap_or_else(|_| "{}".to_owned()) + "\n"
 }
 
 /// The lines of a body, of which no more than one is held.

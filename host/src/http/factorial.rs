@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::answer::{self, Answer};
 use super::ask::{Asked, AskedQuery, Segment};
+use super::openapi::{Failed, Number, Refused, TooOld, Whole};
 use super::representation::{Codings, Held, Representation, best, weak_tag};
 use super::{Problem, Service};
 use crate::factorial::{self, Admitted, Count};
@@ -31,19 +32,30 @@ const JSON_BYTES: u64 = 128;
 /// One number: its digits, or a JSON object with them and how it was made sure
 /// that they are right.
 ///
-/// `Content-Length` is told wherever the number of digits is known beforehand.
+/// `Content-Length` is sent wherever the number of digits is known beforehand.
 /// An answer that breaks off is shorter, or lacks the end of its chunks.
 #[utoipa::path(
     method(get, head),
     path = "/factorial/{n}",
-    params(("n" = u64, Path, description = "The number whose factorial is meant", example = 20), AskedQuery),
+    params(
+        ("n" = inline(Whole), Path, description = "The number whose factorial is meant", example = 20),
+        AskedQuery,
+        ("If-None-Match" = inline(Option<String>), Header, description = "Entity tags of answers that the client has"),
+    ),
     responses(
-        (status = 200, description = "The number", content(
-            (String = "text/plain", example = "2432902008176640000"),
-            (super::openapi::Number = "application/json"),
-        )),
-        (status = 304, description = "The client has it"),
-        (status = "default", description = "A problem", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The number",
+            content(
+                (String = "text/plain", example = "2432902008176640000"),
+                (Number = "application/json"),
+            ),
+            headers(("ETag" = String, description = "The weak entity tag of this representation, in all of its codings")),
+        ),
+        (status = 304, description = "The client has it",
+            headers(("ETag" = String, description = "The weak entity tag of this representation, in all of its codings")),
+        ),
+        Refused,
+        Failed,
+        TooOld,
     )
 )]
 pub(super) async fn factorial(
@@ -66,7 +78,10 @@ pub(super) async fn factorial(
     if held == Held::This {
         return Ok(representation.not_modified());
     }
-    let admitted = answer::admit(service.factorial(), asked).await?;
+    let problem = |error| asked.problem(error);
+    let admitted = answer::admit(service.factorial(), asked)
+        .await
+        .map_err(problem)?;
     let bytes = bytes(&admitted, media);
     let is_short = answer::is_short(&admitted);
     if request.version < Version::HTTP_11 && bytes.exact().is_none() && !is_short {
@@ -79,10 +94,11 @@ pub(super) async fn factorial(
         None
     } else {
         let answer = if is_short {
-            answer::start(admitted).await?
+            answer::start(admitted).await
         } else {
-            service.work(answer::start(admitted)).await??
+            service.work(answer::start(admitted)).await?
         };
+        let answer = answer.map_err(problem)?;
         Some(body(answer, asked.request, media))
     };
     Ok(representation.response(codings, body, bytes))

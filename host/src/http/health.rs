@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
+use super::openapi::{NotReady, Refused};
 use super::representation::{Codings, Representation};
 use super::{Problem, Service};
 
@@ -23,7 +24,10 @@ fn state(codings: Codings, text: &'static str) -> Response {
 #[utoipa::path(
     get,
     path = "/healthz",
-    responses((status = 200, description = "It is", body = String, content_type = "text/plain"))
+    responses(
+        (status = 200, description = "It is", body = String, content_type = "text/plain"),
+        Refused,
+    )
 )]
 pub(super) async fn alive(codings: Codings) -> Response {
     state(codings, "ok\n")
@@ -35,7 +39,8 @@ pub(super) async fn alive(codings: Codings) -> Response {
     path = "/readyz",
     responses(
         (status = 200, description = "It will", body = String, content_type = "text/plain"),
-        (status = 503, description = "It is draining", body = Problem, content_type = "application/problem+json"),
+        Refused,
+        NotReady,
     )
 )]
 pub(super) async fn ready(

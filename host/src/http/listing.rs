@@ -10,12 +10,16 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
 use futures::StreamExt as _;
+use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::answer::{self, Answer};
 use super::ask::{self, Asked, Segment};
 use super::feed::{Feed, feed};
+use super::openapi::{
+    Failed, ListCount, ListDone, ListEvent, ListFailed, ListLine, ListState, Refused, Stage, Whole,
+};
 use super::representation::{Codings, EVENT_STREAM, Representation, best};
 use super::{Problem, Service};
 use crate::error::RunError;
@@ -45,13 +49,14 @@ const MEDIA: &[(&str, Media)] = &[
 #[utoipa::path(
     method(get, head),
     path = "/factorials/{n}",
-    params(("n" = u64, Path, description = "How many", example = 10)),
+    params(("n" = inline(Whole), Path, description = "How many; more than `--list-items` are refused with 422", example = 10)),
     responses(
-        (status = 200, description = "The numbers", content(
-            (super::openapi::Number = "application/x-ndjson"),
-            (String = "text/event-stream"),
+        (status = 200, description = "The numbers: a stream of lines or of events", content(
+            (ListLine = "application/x-ndjson"),
+            (ListEvent = "text/event-stream"),
         )),
-        (status = "default", description = "A problem", body = Problem, content_type = "application/problem+json"),
+        Refused,
+        Failed,
     )
 )]
 pub(super) async fn factorials(
@@ -109,14 +114,6 @@ struct Listing<'a> {
     media: Media,
 }
 
-/// How far one sandbox is.
-#[derive(Clone, Copy, Debug)]
-enum Stage {
-    Queued,
-    Running,
-    Done,
-}
-
 type States = mpsc::Sender<(u64, Stage)>;
 
 impl Listing<'_> {
@@ -150,11 +147,12 @@ impl Listing<'_> {
                     self.record("result", &record).await?;
                 }
                 Next::Item(Some(Err(error))) => {
-                    let problem = Problem::from(error).to_json();
-                    let problem = String::from_utf8_lossy(&problem);
+                    let failed = ListFailed {
+                        failed: error.into(),
+                    };
                     return match self.media {
-                        Media::Lines => self.record("", &format!("{{\"failed\":{problem}}}")).await,
-                        Media::Events => self.record("failed", &problem).await,
+                        Media::Lines => self.json("", &failed).await,
+                        Media::Events => self.json("failed", &failed.failed).await,
                     };
                 }
                 Next::Item(None) => break,
@@ -162,11 +160,8 @@ impl Listing<'_> {
         }
         self.states(&mut told).await?;
         match self.media {
-            Media::Lines => {
-                let last = format!("{{\"done\":true,\"count\":{count}}}");
-                self.record("", &last).await
-            }
-            Media::Events => self.record("done", &format!("{{\"count\":{count}}}")).await,
+            Media::Lines => self.json("", &ListDone::of(count)).await,
+            Media::Events => self.json("done", &ListCount { count }).await,
         }
     }
 
@@ -179,13 +174,13 @@ impl Listing<'_> {
     }
 
     async fn state(&self, n: u64, state: Stage) -> Result<(), RunError> {
-        let state = match state {
-            Stage::Queued => "queued",
-            Stage::Running => "running",
-            Stage::Done => "done",
-        };
-        let state = format!("{{\"n\":{n},\"state\":\"{state}\"}}");
-        self.record("state", &state).await
+        self.json("state", &ListState { n, state }).await
+    }
+
+    async fn json(&self, event: &str, record: &impl Serialize) -> Result<(), RunError> {
+        let json = serde_json::to_string(record);
+        let json = json.map_err(|error| RunError::Failed(error.to_string()))?;
+        self.record(event, &json).await
     }
 
     async fn record(&self, event: &str, record: &str) -> Result<(), RunError> {

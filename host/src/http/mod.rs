@@ -60,6 +60,8 @@ struct Inner {
     metrics: Metrics,
     component: String,
     cache_control: &'static str,
+    /// Whether requests need a token.
+    is_private: bool,
     draining: AtomicBool,
 }
 
@@ -95,6 +97,7 @@ impl Service {
             workers: Handle::current(),
             component,
             cache_control: if private { FOR_ONE } else { FOR_EVERYBODY },
+            is_private: private,
             draining: AtomicBool::new(false),
         }))
     }
@@ -189,7 +192,10 @@ pub fn app(service: &Service, probes: Probes) -> Router {
     };
     let routes = routes
         .merge(page::routes())
-        .route(OPENAPI, get(openapi::document(&description)))
+        .route(
+            OPENAPI,
+            get(openapi::document(description, service.0.is_private)),
+        )
         .fallback(not_found);
     finished(routes, service)
 }

@@ -21,25 +21,27 @@ pub(super) const RETRY_AFTER_SECONDS: &str = "1";
 pub struct Problem {
     /// Which kind of problem it is, for programs.
     #[serde(rename = "type")]
-    #[schema(example = "urn:cocoon:problem:too-large")]
+    #[schema(format = "uri-reference", example = "urn:cocoon:problem:too-large")]
     name: Cow<'static, str>,
     /// The status in words.
     #[schema(example = "Unprocessable Entity")]
     title: &'static str,
     /// The status of the response that it is, or would be.
-    #[schema(example = 422)]
+    #[schema(example = 422, minimum = 400, maximum = 599)]
     status: u16,
     /// What is wrong, and what would be right.
     detail: String,
     /// The limit that the request met, by the name of its flag.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "output")]
+    #[schema(nullable = false, example = "output")]
     limit: Option<&'static str>,
     /// The value of that limit, in bytes, milliseconds or things.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     value: Option<u64>,
     /// What the request would need instead, in the same unit.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     needed: Option<u64>,
 }
 
@@ -71,6 +73,15 @@ impl Problem {
         Self {
             limit: Some(limit.spec().flag),
             value: Some(value),
+            ..self
+        }
+    }
+
+    /// The same, with other words.
+    #[must_use]
+    pub fn with_detail(self, detail: impl Into<String>) -> Self {
+        Self {
+            detail: detail.into(),
             ..self
         }
     }

@@ -9,7 +9,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answer::{self, Answer};
-use super::ask::{self, Asked, Segment};
+use super::ask::{self, Asked, KindQuery, Segment};
+use super::openapi::{Failed, Refused, Whole};
 use super::representation::{Codings, Representation, best};
 use super::{Problem, Service};
 use crate::error::RunError;
@@ -28,16 +29,17 @@ fn json(codings: Codings, record: &impl Serialize) -> Result<Response, Problem> 
 #[derive(Serialize, ToSchema)]
 pub(super) struct OneKind {
     /// As `kind` is written elsewhere.
-    #[schema(example = "double")]
+    #[schema(value_type = Kind)]
     kind: String,
     /// As it is written in mathematics.
-    #[schema(example = "10!!")]
+    #[schema(required = true, example = "10!!")]
     notation: Option<String>,
     /// Its digits, where they are few.
-    #[schema(example = "3840")]
+    #[schema(required = true, example = "3840")]
     value: Option<String>,
     /// Why there is no value.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     problem: Option<Problem>,
 }
 
@@ -45,10 +47,11 @@ pub(super) struct OneKind {
 #[utoipa::path(
     get,
     path = "/kinds/{n}",
-    params(("n" = u64, Path, description = "The number whose factorials are meant", example = 10)),
+    params(("n" = inline(Whole), Path, description = "The number whose factorials are meant", example = 10)),
     responses(
         (status = 200, description = "One of each kind", body = [OneKind]),
-        (status = "default", description = "A problem", body = Problem, content_type = "application/problem+json"),
+        Refused,
+        Failed,
     )
 )]
 pub(super) async fn kinds(
@@ -124,12 +127,13 @@ async fn value(
     get,
     path = "/info/{n}",
     params(
-        ("n" = u64, Path, description = "The number whose factorial is meant", example = 1000),
-        ("kind" = Option<String>, Query, description = "Which factorial", example = "factorial"),
+        ("n" = inline(Whole), Path, description = "The number whose factorial is meant", example = 1000),
+        KindQuery,
     ),
     responses(
         (status = 200, description = "What is known", body = FactsRecord),
-        (status = "default", description = "A problem", body = Problem, content_type = "application/problem+json"),
+        Refused,
+        Failed,
     )
 )]
 pub(super) async fn info(

@@ -1,0 +1,120 @@
+//! The description of the API, made from the routes (`OpenAPI` 3.1).
+//!
+//! Each route describes its parameters and its 200. What all routes share is added here:
+//! HEAD, the fields of every representation, the token, and the address.
+
+mod responses;
+mod schemas;
+
+use std::future::{Ready, ready};
+use std::sync::Arc;
+
+use axum::http::HeaderMap;
+use axum::response::Response;
+use utoipa::OpenApi as _;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{OpenApi, RefOr, Server};
+use utoipa_axum::router::OpenApiRouter;
+
+use super::Service;
+use super::access::OPEN_PATHS;
+use super::representation::{Codings, Fixed};
+
+pub(super) use responses::{BodyRefused, Failed, NotReady, Refused, TooOld};
+pub(super) use schemas::{
+    BatchLine, LineProblem, ListCount, ListDone, ListEvent, ListFailed, ListLine, ListState,
+    Number, Stage, Whole,
+};
+
+/// The name of the one security scheme.
+const TOKEN: &str = "token";
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Cocoon",
+        description = "Exact factorials, each computed in a WebAssembly sandbox of its own."
+    ),
+    components(schemas(super::Problem))
+)]
+struct Description;
+
+/// A router that describes its routes.
+pub(super) fn router() -> OpenApiRouter<Service> {
+    OpenApiRouter::with_openapi(Description::openapi())
+}
+
+/// Serves the description. All routes but [`OPEN_PATHS`] need the token if the service
+/// `requires_token`, and accept one that they ignore if it does not.
+pub(super) fn document(
+    mut description: OpenApi,
+    requires_token: bool,
+) -> impl Fn(Codings, HeaderMap) -> Ready<Response> + Clone + use<> {
+    complete(&mut description, requires_token);
+    let json = description.to_json().unwrap_or_default();
+    let document = Arc::new(Fixed::new("application/json", json));
+    move |codings, headers| ready(document.response(codings, &headers))
+}
+
+fn complete(description: &mut OpenApi, requires_token: bool) {
+    description.servers = Some(vec![Server::new("/")]);
+    let token = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some(
+            "The token in the first line of the file that `--token-file` names",
+        ));
+    let components = description.components.get_or_insert_default();
+    components.add_security_scheme(TOKEN, SecurityScheme::Http(token.build()));
+    responses::add(components);
+    let with_token = SecurityRequirement::new(TOKEN, [] as [&str; 0]);
+    description.security = Some(if requires_token {
+        vec![with_token]
+    } else {
+        vec![SecurityRequirement::default(), with_token]
+    });
+    for (path, item) in &mut description.paths.paths {
+        let operations = [&mut item.get, &mut item.post];
+        for operation in operations.into_iter().flatten() {
+            with_fields(operation);
+            if OPEN_PATHS.contains(&path.as_str()) {
+                operation.security = Some(Vec::new());
+                operation.responses.responses.remove("401");
+            }
+        }
+        // Every GET has its HEAD.
+        item.head = item.get.as_ref().map(head_of);
+    }
+}
+
+/// Adds the fields that every representation has.
+fn with_fields(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        if let (true, RefOr::T(response)) = (matches!(&**status, "200" | "304"), response) {
+            for (name, what) in [
+                ("Cache-Control", "How long the answer may be kept"),
+                ("Vary", "The request fields that the answer depends on"),
+            ] {
+                let header = responses::text(what);
+                response.headers.insert(name.to_owned(), header.into());
+            }
+        }
+    }
+}
+
+/// The operation that answers HEAD where `get` answers GET: alike, but without a body.
+fn head_of(get: &Operation) -> Operation {
+    let mut head = get.clone();
+    head.operation_id = get.operation_id.as_ref().map(|id| format!("{id}_head"));
+    for response in head.responses.responses.values_mut() {
+        match response {
+            RefOr::T(response) => response.content.clear(),
+            RefOr::Ref(reference) => {
+                if let Some(refusal) = responses::without_body(reference) {
+                    *response = refusal.into();
+                }
+            }
+        }
+    }
+    head
+}
