@@ -13,6 +13,7 @@ use cocoon::engine::EngineError;
 use cocoon::http::access::AccessError;
 use cocoon::telemetry::TelemetryError;
 
+use super::announce;
 use super::config::ConfigError;
 
 /// Why a command failed.
@@ -86,7 +87,22 @@ const LINE_CHARS_MAX: usize = 2000;
 
 /// Prints one line on standard error, if it can be written.
 pub(crate) fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "cocoon: {line}");
+    announce("INFO", line);
+}
+
+/// Prints an error as [`say`] does.
+fn complain(line: &str) {
+    announce("ERROR", line);
+}
+
+fn announce(level: &str, text: &str) {
+    let line = if announce::is_json() {
+        announce::json_line(level, text, serde_json::Map::new())
+    } else {
+        format!("cocoon: {text}\n")
+    };
+    // One write, so that lines of several threads do not mix.
+    let _ = io::stderr().write_all(line.as_bytes());
 }
 
 /// Prints why the command failed, if it did, and returns its exit code.
@@ -96,7 +112,7 @@ pub(crate) fn report(ended: Result<(), Failure>) -> ExitCode {
         Err(Failure::Usage(error)) => usage(&error),
         Err(failure) => {
             if !matches!(failure, Failure::ReaderGone | Failure::Wrong) {
-                say(&one_line(&failure.to_string()));
+                complain(&one_line(&failure.to_string()));
             }
             failure.exit_code().into()
         }
@@ -113,7 +129,7 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     ) {
         return match error.print() {
             Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => {
-                say(&format!("cannot write the help: {failed}"));
+                complain(&format!("cannot write the help: {failed}"));
                 ExitCode::FAILURE
             }
             _ => u8::try_from(error.exit_code()).unwrap_or(2).into(),
@@ -133,7 +149,7 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
         (!value.is_empty()).then(|| format!("; {says} `{value}`"))
     })
     .unwrap_or_default();
-    say(&format!("{wrong}{right} (see `cocoon --help`)"));
+    complain(&format!("{wrong}{right} (see `cocoon --help`)"));
     ExitCode::from(2)
 }
 

@@ -3,6 +3,7 @@
 //! A command is a future. Ctrl-C drops it, and with it every sandbox, channel
 //! and unfinished file.
 
+mod announce;
 mod commands;
 mod config;
 mod failure;
@@ -47,7 +48,7 @@ struct Cli {
         global = true,
         default_value_t,
         value_name = "FORMAT",
-        env = "COCOON_LOG_FORMAT",
+        env = announce::VARIABLE,
         hide_env_values = true
     )]
     log_format: LogFormat,
@@ -79,8 +80,8 @@ enum Command {
     Config(commands::config::Config),
     /// Print a completion script for a shell
     Completions(commands::completions::Completions),
-    /// Print the manual page, in roff
-    Man,
+    /// Print the manual page, or write one for each command into a folder, in roff
+    Man(commands::man::Man),
 }
 
 /// The arguments that all commands that compute factorials share.
@@ -157,6 +158,7 @@ fn engine(limits: &Limits, sandboxes: u64) -> Result<Engine, Failure> {
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
+    announce::guess_format(&arguments);
     let command = Cli::command();
     let mut settings = match Settings::load(&command, &arguments) {
         Ok(settings) => settings,
@@ -175,6 +177,7 @@ pub(crate) fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return failure::usage(&error.format(&mut Cli::command())),
     };
+    announce::set_format(cli.log_format);
     let started = log_filter().and_then(|filter| telemetry::start(cli.log_format, &filter));
     let _telemetry = match started {
         Ok(telemetry) => telemetry,
@@ -192,7 +195,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Inspect(command) => run(command.run()),
         Command::Config(command) => command.run(settings, Cli::command()),
         Command::Completions(command) => command.run(Cli::command()),
-        Command::Man => commands::man::run(Cli::command()),
+        Command::Man(command) => command.run(Cli::command()),
     };
     failure::report(ended)
 }

@@ -30,8 +30,17 @@ pub const TOKEN_BYTES_MIN: usize = 16;
 pub const TOKEN_FILE_BYTES_MAX: u64 = 4 << 10;
 /// For so long a token may hold that is no longer in the file.
 pub const TOKEN_AGE: Duration = Duration::from_secs(1);
-/// What is answered to anybody: those who ask have no token, and learn nothing.
-pub const OPEN_PATHS: [&str; 2] = ["/healthz", "/readyz"];
+/// Paths that need no token: probes have none, and learn nothing. The files of the page are
+/// the same in every copy of this program, and a browser sends no token for them; the page
+/// asks for the token itself.
+pub const OPEN_PATHS: [&str; 6] = [
+    "/healthz",
+    "/readyz",
+    "/",
+    "/page.css",
+    "/page.js",
+    "/icon.svg",
+];
 
 /// Why a file holds no token.
 #[derive(Debug, thiserror::Error)]
@@ -355,10 +364,13 @@ mod tests {
         }
         let mut twice = headers("Bearer 0123456789abcdef");
         twice.append(AUTHORIZATION, HeaderValue::from_static("Bearer x"));
-        assert_eq!(access.check("/", &twice).await, Err(Refusal::Repeated));
+        assert_eq!(
+            access.check("/info/5", &twice).await,
+            Err(Refusal::Repeated)
+        );
         let none = HeaderMap::new();
-        assert_eq!(access.check("/", &none).await, Err(Refusal::NoToken));
-        for path in ["/healthz", "/readyz"] {
+        assert_eq!(access.check("/info/5", &none).await, Err(Refusal::NoToken));
+        for path in OPEN_PATHS {
             assert_eq!(access.check(path, &none).await, Ok(()), "{path}");
         }
         for path in ["/healthz/", "//healthz", "/metrics", "/readyz/../"] {

@@ -1,10 +1,39 @@
-//! `cocoon man`: the manual page, all subcommands in one.
+//! `cocoon man`: the manual page, all subcommands in one, or a page for each in a folder.
 
 use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 
-use crate::cli::failure::Failure;
+use clap::{Args, ValueHint};
 
-pub(crate) fn run(mut command: clap::Command) -> Result<(), Failure> {
+use crate::cli::failure::{Failure, shown};
+
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// Write `cocoon.1`, `cocoon-run.1` and so on into DIR instead, which is made if it is missing
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    dir: Option<PathBuf>,
+}
+
+impl Man {
+    pub(crate) fn run(self, command: clap::Command) -> Result<(), Failure> {
+        match self.dir {
+            Some(dir) => write_all(command, &dir),
+            None => print_one(command),
+        }
+    }
+}
+
+/// Writes a page for each command, by the name that `man` looks for.
+fn write_all(command: clap::Command, dir: &Path) -> Result<(), Failure> {
+    let failed = |error| Failure::Io {
+        what: format!("cannot write manual pages into {}", shown(dir)),
+        error,
+    };
+    std::fs::create_dir_all(dir).map_err(failed)?;
+    clap_mangen::generate_to(command, dir).map_err(failed)
+}
+
+fn print_one(mut command: clap::Command) -> Result<(), Failure> {
     command.build();
     let mut page = Vec::new();
     let failed = |error| Failure::Io {

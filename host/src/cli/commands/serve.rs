@@ -3,10 +3,12 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::{Args, ValueHint};
 use cocoon::component::Location;
+use cocoon::engine::Engine;
 use cocoon::factorial::Factorial;
 use cocoon::http::access::Access;
 use cocoon::http::admin::Admin;
@@ -14,9 +16,11 @@ use cocoon::http::server::{End, serve};
 use cocoon::http::{Probes, Service, app};
 use cocoon::limits::Limit;
 use cocoon::machine::Machine;
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::cli::announce;
 use crate::cli::failure::Failure;
 use crate::cli::limits::{self, LimitArgs};
 use crate::cli::output::Output;
@@ -54,7 +58,7 @@ pub(crate) struct Serve {
         value_hint = ValueHint::FilePath
     )]
     component: Option<Location>,
-    /// Require the bearer token in the first line of FILE, except at /healthz and /readyz; a changed FILE is read again
+    /// Require the bearer token in the first line of FILE, except at /healthz, /readyz and for the files of the page; a changed FILE is read again
     #[arg(
         long,
         value_name = "FILE",
@@ -99,22 +103,9 @@ impl Serve {
             Some(address) => Some(listen_apart(address).map_err(failed(address))?),
             None => None,
         };
-        let limits = engine.limits();
         self.limits.warn_of_lowered(&Machine::detect());
-        let value = |limit: Limit| limit.format(limits.get(limit));
-        let started = format!(
-            "cocoon serves http://{address} with {} sandboxes ({} each, {} in all), {} queued jobs, {} connections, deadline {}{}\n",
-            factorial.sandboxes(),
-            value(Limit::SandboxMemory),
-            ByteSize::b(engine.total_memory_bytes()).display().iec(),
-            value(Limit::Queue),
-            value(Limit::Connections),
-            value(Limit::Deadline),
-            match &admin_listener {
-                Some((_, address)) => format!("; health and metrics at http://{address}"),
-                None => String::new(),
-            },
-        );
+        let admin = admin_listener.as_ref().map(|&(_, address)| address);
+        let started = started(address, admin, &engine, &factorial);
         let mut output = Output::stdout();
         output.write(started.as_bytes()).await?;
         output.finish().await?;
@@ -153,11 +144,50 @@ impl Serve {
             End::Drained => Ok(()),
             End::GivenUp(count) => Err(Failure::Programs(format!(
                 "closed {count} connections after the drain timeout ({}); use --{} to raise it",
-                value(Limit::DrainTimeout),
+                Limit::DrainTimeout.format(engine.limits().get(Limit::DrainTimeout)),
                 Limit::DrainTimeout.spec().flag
             ))),
         }
     }
+}
+
+/// What is announced as soon as connections are accepted at `address`, and at `admin`.
+fn started(
+    address: SocketAddr,
+    admin: Option<SocketAddr>,
+    engine: &Engine,
+    factorial: &Factorial,
+) -> String {
+    let limits = engine.limits();
+    if announce::is_json() {
+        let deadline = Duration::from_millis(limits.get(Limit::Deadline));
+        let fields = json!({
+            "url": format!("http://{address}"),
+            "admin_url": admin.map(|admin| format!("http://{admin}")),
+            "sandboxes": factorial.sandboxes(),
+            "sandbox_memory_bytes": limits.get(Limit::SandboxMemory),
+            "total_memory_bytes": engine.total_memory_bytes(),
+            "queued_jobs_max": limits.get(Limit::Queue),
+            "connections_max": limits.get(Limit::Connections),
+            "deadline_seconds": deadline.as_secs_f64(),
+        });
+        let fields = fields.as_object().cloned().unwrap_or_default();
+        return announce::json_line("INFO", "serving", fields);
+    }
+    let value = |limit: Limit| limit.format(limits.get(limit));
+    format!(
+        "cocoon serves http://{address} with {} sandboxes ({} each, {} in all), {} queued jobs, {} connections, deadline {}{}\n",
+        factorial.sandboxes(),
+        value(Limit::SandboxMemory),
+        ByteSize::b(engine.total_memory_bytes()).display().iec(),
+        value(Limit::Queue),
+        value(Limit::Connections),
+        value(Limit::Deadline),
+        match admin {
+            Some(admin) => format!("; health and metrics at http://{admin}"),
+            None => String::new(),
+        },
+    )
 }
 
 /// A listener for a thread that is still to start, and its address.

@@ -193,7 +193,9 @@ function drawHouse(now) {
 async function readMetrics() {
   let trouble = null;
   try {
-    const response = await ask("metrics", "text/plain", AbortSignal.timeout(5 * POLL_MS));
+    // The time to type a token is no part of the patience.
+    await asking;
+    const response = await ask("metrics", "text/plain", AbortSignal.timeout(5 * POLL_MS), true);
     const now = reading(await response.text());
     samples.push(sample(now, before));
     before = now;

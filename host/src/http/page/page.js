@@ -24,18 +24,65 @@ class Problem extends Error {
   }
 }
 
-async function ask(path, accept, signal) {
-  let response;
-  try {
-    // What a cache gave would be nobody's sandbox.
-    response = await fetch(path, { signal, headers: { accept }, cache: "no-store" });
-  } catch (error) {
-    if (signal?.aborted) throw error;
-    throw new Problem("The service did not answer", "Is it still running, and can this machine reach it?");
-  }
-  if (!response.ok) throw await Problem.of(response);
-  return response;
+/** Where the tab keeps the token. It goes when the tab is closed. */
+const TOKEN = "cocoon-token";
+let asking = null;
+let declined = false;
+
+/** Asks a person for the token, once for all requests that wait for it. */
+function askForToken(detail) {
+  asking ??= new Promise((resolve) => {
+    const dialog = $("token-dialog");
+    $("token-detail").textContent = detail;
+    $("token").value = "";
+    const close = (given) => {
+      declined = !given;
+      asking = null;
+      resolve(given);
+    };
+    $("token-form").onsubmit = (event) => {
+      event.preventDefault();
+      sessionStorage.setItem(TOKEN, $("token").value.trim());
+      dialog.onclose = () => close(true);
+      dialog.close();
+    };
+    dialog.onclose = () => close(false);
+    dialog.showModal();
+  });
+  return asking;
 }
+
+/** Asks the service. What runs by itself is `quiet`: it does not ask again for a token that somebody declined to give. */
+async function ask(path, accept, signal, quiet = false) {
+  for (;;) {
+    const token = sessionStorage.getItem(TOKEN);
+    const headers = token ? { accept, authorization: `Bearer ${token}` } : { accept };
+    let response;
+    try {
+      // What a cache gave would be nobody's sandbox.
+      response = await fetch(path, { signal, headers, cache: "no-store" });
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      throw new Problem("The service did not answer", "Is it still running, and can this machine reach it?");
+    }
+    if (response.ok) return response;
+    const problem = await Problem.of(response);
+    if (response.status !== 401 || (quiet && declined)) throw problem;
+    // Another request may have been told a newer token meanwhile.
+    if (sessionStorage.getItem(TOKEN) !== token) continue;
+    sessionStorage.removeItem(TOKEN);
+    if (!await askForToken(problem.detail)) throw problem;
+  }
+}
+
+// A link sends no token: what it leads to is fetched with one, and then shown.
+document.addEventListener("click", async (event) => {
+  const link = event.target.closest("footer a");
+  if (!link || !sessionStorage.getItem(TOKEN)) return;
+  event.preventDefault();
+  const response = await ask(link.href, "*/*").catch(() => null);
+  if (response) location.assign(URL.createObjectURL(new Blob([await response.blob()], { type: "text/plain" })));
+});
 
 /** Every chunk of a body; a cut one ends in a problem that says what came. */
 async function* chunks(response, signal, told) {
