@@ -55,7 +55,10 @@ async fn a_bad_line_is_answered_in_its_place() {
     assert_eq!(problem(6), 400);
     assert_eq!(answers[7]["value"], "3.8e+3");
     assert_eq!(answers[8]["value"], "720");
-    for body in ["", "\n\n", "\n  \n"] {
+    let none = server.ask(post("/batch", "")).await.problem(400);
+    let detail = none["detail"].as_str().expect("text");
+    assert!(detail.contains("expected a body of lines"), "{detail}");
+    for body in ["\n\n", "\n  \n"] {
         let answer = server.ask(post("/batch", body)).await;
         assert_eq!((answer.status, answer.text()), (200, ""));
     }

@@ -342,7 +342,7 @@ fn samples(text: &str) -> BTreeMap<String, f64> {
 }
 
 fn metrics(serving: &Serving) -> BTreeMap<String, f64> {
-    let answer = serving.ask("/metrics", &[]);
+    let answer = serving.ask("/metrics", &[("Accept", "application/openmetrics-text")]);
     let (head, body) = parts_of(&answer);
     assert!(head.contains("\r\ncontent-type: application/openmetrics-text"));
     samples(body)

@@ -15,10 +15,13 @@ use prometheus_client::registry::Registry;
 
 use super::http_metrics::HttpMetrics;
 use super::process::Process;
+use super::text_format::classic;
 use crate::meter::Meter;
 
 /// The media type of what [`Metrics::encode`] writes.
-pub const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub const OPENMETRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// The media type of what [`Metrics::encode_classic`] writes.
+pub const CLASSIC_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// All metrics of the service, by name.
 #[derive(Debug)]
@@ -101,7 +104,7 @@ impl Metrics {
         Self(root)
     }
 
-    /// All metrics as they are now, of the type [`METRICS_TYPE`].
+    /// All metrics as they are now, of the type [`OPENMETRICS_TYPE`].
     pub fn encode(&self) -> String {
         let mut text = String::new();
         // A `String` takes whatever is written to it, and no metric of ours
@@ -110,6 +113,11 @@ impl Metrics {
             Ok(()) => text,
             Err(fmt::Error) => String::new(),
         }
+    }
+
+    /// All metrics as they are now, of the type [`CLASSIC_TYPE`].
+    pub fn encode_classic(&self) -> String {
+        classic(&self.encode())
     }
 }
 

@@ -11,6 +11,7 @@ mod http_metrics;
 mod logs;
 mod metrics;
 mod process;
+mod text_format;
 mod traces;
 
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -19,7 +20,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 pub(crate) use context::{continue_trace, tell_trace};
 pub use http_metrics::{Connection, HttpMetrics, Observation};
 pub use logs::{LOG_FILTER, LogFormat};
-pub use metrics::{Build, METRICS_TYPE, Metrics};
+pub use metrics::{Build, CLASSIC_TYPE, Metrics, OPENMETRICS_TYPE};
 use traces::{Export, Target};
 
 /// Why there is no telemetry.
