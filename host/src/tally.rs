@@ -18,7 +18,7 @@ use crate::shards::Shards;
 /// start; each of the others is twice the one before, up to more than a minute.
 const FIRST_NS: u64 = 4000;
 /// Bounds, and one more for what is beyond the last.
-const BUCKETS: usize = 26;
+pub(crate) const BUCKETS: usize = 26;
 
 /// How many there are of something. Clones share the count.
 #[derive(Clone, Debug, Default)]
@@ -60,16 +60,19 @@ struct Buckets {
 impl Times {
     /// Counts one that took `time`.
     pub(crate) fn observe(&self, time: Duration) {
-        let time_ns = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let buckets = self.0.own();
-        buckets.counts[bucket(time_ns)].fetch_add(1, Ordering::Relaxed);
-        buckets.sum_ns.fetch_add(time_ns, Ordering::Relaxed);
+        buckets.counts[bucket(time)].fetch_add(1, Ordering::Relaxed);
+        buckets.sum_ns.fetch_add(nanos(time), Ordering::Relaxed);
     }
 }
 
-/// The first bucket whose bound is not below `time_ns`.
-fn bucket(time_ns: u64) -> usize {
-    let over = time_ns.saturating_sub(1) / FIRST_NS;
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The first bucket whose bound is not below `time`.
+pub(crate) fn bucket(time: Duration) -> usize {
+    let over = nanos(time).saturating_sub(1) / FIRST_NS;
     let bucket = (u64::BITS - over.leading_zeros()) as usize;
     bucket.min(BUCKETS - 1)
 }
@@ -79,7 +82,7 @@ fn bucket(time_ns: u64) -> usize {
     clippy::cast_precision_loss,
     reason = "bounds are far below the 2^53 that an f64 holds exactly"
 )]
-fn bound(bucket: usize) -> f64 {
+pub(crate) fn bound(bucket: usize) -> f64 {
     if bucket == BUCKETS - 1 {
         f64::INFINITY
     } else {
@@ -135,10 +138,11 @@ mod tests {
             (2 * FIRST_NS + 1, 2),
             (u64::MAX, BUCKETS - 1),
         ] {
-            assert_eq!(bucket(time_ns), expected, "{time_ns}");
+            assert_eq!(bucket(Duration::from_nanos(time_ns)), expected, "{time_ns}");
         }
         for bucket_index in 0..BUCKETS - 1 {
-            assert_eq!(bucket(FIRST_NS << bucket_index), bucket_index);
+            let bound = Duration::from_nanos(FIRST_NS << bucket_index);
+            assert_eq!(bucket(bound), bucket_index);
         }
     }
 

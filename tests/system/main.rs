@@ -32,6 +32,7 @@ mod hostile_factorial;
 mod hostile_program;
 mod kustomize;
 mod large;
+mod logs;
 mod neighbours;
 mod otlp;
 mod output;

@@ -1,5 +1,7 @@
 //! The page in a real browser, with real clicks and keys, against the real binary.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::json;
 
 use crate::browser::{Browser, ENTER, RIGHT, Running, TAB};
@@ -295,4 +297,43 @@ async fn keys_alone_reach_everything_in_order() {
     ];
     assert_eq!(order[..expected.len()], expected);
     browser.close(false).await;
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium"]
+async fn a_service_with_a_token_is_used_from_its_page() {
+    const SECRET: &str = "one-token-of-many-bytes";
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("token");
+    std::fs::write(&file, SECRET).expect("written");
+    let owner_only = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(&file, owner_only).expect("permissions");
+    let service = Running::service(&["--token-file", file.to_str().expect("UTF-8")]);
+    let browser = opened(&service).await;
+    let asks = "document.querySelector('#token-dialog').open";
+    browser.until(asks).await;
+    // A wrong token is asked for again, with the reason.
+    browser.fill("#token", "another-token-of-many-bytes").await;
+    browser.press(ENTER).await;
+    browser
+        .until(&format!("{asks} && document.querySelector('#token').value === ''"))
+        .await;
+    let detail = browser.text("#token-detail").await;
+    assert!(detail.contains("token"), "{detail}");
+    browser.fill("#token", SECRET).await;
+    browser.click("#use-token").await;
+    browser.until(&format!("!{asks}")).await;
+    browser.fill("#n", "20").await;
+    browser.click("#compute").await;
+    browser.number_is("done").await;
+    assert_eq!(digits(&browser).await, "2432902008176640000");
+    // It is kept in the tab, and in nothing that lives longer.
+    browser.go_to(service.url()).await;
+    browser.fill("#n", "5").await;
+    browser.click("#compute").await;
+    browser.number_is("done").await;
+    assert_eq!(digits(&browser).await, "120");
+    let kept = "return [sessionStorage.length, localStorage.length, document.cookie]";
+    assert_eq!(browser.run(kept).await, json!([1, 0, ""]));
+    browser.close(true).await;
 }

@@ -13,6 +13,8 @@ use crate::harness::{NEVER, kill};
 pub(crate) struct Serving {
     child: Child,
     address: String,
+    /// Its start line.
+    pub(crate) line: String,
     told: Option<JoinHandle<String>>,
 }
 
@@ -36,12 +38,14 @@ impl Serving {
         BufReader::new(child.stdout.as_mut().expect("its standard output"))
             .read_line(&mut line)
             .expect("its start line");
+        // In text it ends with a space, in JSON with a quote.
         let address = line
             .split_once("http://")
-            .and_then(|(_, rest)| rest.split_whitespace().next());
+            .and_then(|(_, rest)| rest.split([' ', '"', '\n']).next());
         let address = address.unwrap_or_else(|| panic!("an address in {line:?}"));
         Self {
             address: address.to_owned(),
+            line: line.clone(),
             child,
             told: Some(told),
         }
@@ -60,6 +64,13 @@ impl Serving {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
         answer
+    }
+
+    /// Asks, and hangs up without reading an answer.
+    pub(crate) fn ask_and_leave(&self, path: &str) {
+        let mut stream = TcpStream::connect(&self.address).expect("a connection");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("sent");
     }
 
     /// Ends it; what it told on standard error.

@@ -3,10 +3,9 @@
 
 use std::ffi::OsString;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
 
-use cocoon::telemetry::LogFormat;
-use serde_json::{Map, Value, json};
+use cocoon::telemetry::{self, LogFormat};
+use serde_json::{Map, Value};
 
 /// The variable of `--log-format`.
 pub(super) const VARIABLE: &str = "COCOON_LOG_FORMAT";
@@ -43,12 +42,5 @@ pub(super) fn is_json() -> bool {
 
 /// A line of JSON, with its newline, in the shape of the log's.
 pub(super) fn json_line(level: &str, message: &str, fields: Map<String, Value>) -> String {
-    let time = humantime::format_rfc3339_micros(SystemTime::now()).to_string();
-    let mut line = Map::new();
-    line.insert("timestamp".to_owned(), json!(time));
-    line.insert("level".to_owned(), json!(level));
-    line.insert("message".to_owned(), json!(message));
-    line.extend(fields);
-    line.insert("target".to_owned(), json!("cocoon"));
-    Value::Object(line).to_string() + "\n"
+    telemetry::json_line(level, message, fields, "cocoon")
 }

@@ -22,6 +22,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, V
 use cocoon::component::{Location, Registries, Source};
 use cocoon::engine::Engine;
 use cocoon::factorial::{BUNDLED, Factorial};
+use cocoon::http::access_log;
 use cocoon::limits::{Limit, Limits};
 use cocoon::machine::Machine;
 use cocoon::telemetry::{self, LOG_FILTER, LogFormat, TelemetryError};
@@ -178,7 +179,12 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => return failure::usage(&error.format(&mut Cli::command())),
     };
     announce::set_format(cli.log_format);
-    let started = log_filter().and_then(|filter| telemetry::start(cli.log_format, &filter));
+    let logs_requests = match &cli.command {
+        Command::Serve(command) => command.logs_requests(),
+        _ => false,
+    };
+    let started =
+        log_filter(logs_requests).and_then(|filter| telemetry::start(cli.log_format, &filter));
     let _telemetry = match started {
         Ok(telemetry) => telemetry,
         Err(error) => return failure::report(Err(error.into())),
@@ -200,16 +206,24 @@ pub(crate) fn main() -> ExitCode {
     failure::report(ended)
 }
 
-/// The targets and levels that are logged.
-fn log_filter() -> Result<String, TelemetryError> {
-    match std::env::var("COCOON_LOG") {
-        Ok(filter) => Ok(filter),
-        Err(VarError::NotPresent) => Ok(LOG_FILTER.to_owned()),
-        Err(VarError::NotUnicode(filter)) => Err(TelemetryError::Filter {
-            filter: failure::shown(Path::new(&filter)),
-            reason: "COCOON_LOG is not UTF-8".to_owned(),
-        }),
-    }
+/// The targets and levels that are logged, and with them every request if
+/// `logs_requests`.
+fn log_filter(logs_requests: bool) -> Result<String, TelemetryError> {
+    let filter = match std::env::var("COCOON_LOG") {
+        Ok(filter) => filter,
+        Err(VarError::NotPresent) => LOG_FILTER.to_owned(),
+        Err(VarError::NotUnicode(filter)) => {
+            return Err(TelemetryError::Filter {
+                filter: failure::shown(Path::new(&filter)),
+                reason: "COCOON_LOG is not UTF-8".to_owned(),
+            });
+        }
+    };
+    Ok(if logs_requests {
+        format!("{filter},{}=info", access_log::TARGET)
+    } else {
+        filter
+    })
 }
 
 /// The time that threads in a system call have at the end of the program.

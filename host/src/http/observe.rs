@@ -12,15 +12,18 @@ use std::task::{Context, Poll, ready};
 
 use axum::body::{Body, HttpBody};
 use axum::extract::{MatchedPath, Request};
-use axum::http::{Method, Version};
+use axum::http::{HeaderValue, Method, Version};
 use axum::response::Response;
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use tower::{Layer, Service};
 use tracing::Span;
-use tracing::field::Empty;
+use tracing::field::{Empty, display};
 
-use crate::telemetry::{HttpMetrics, Observation, continue_trace, tell_trace};
+use super::access_log::{self, Entry, Outcome, REQUEST_ID, Reason, request_id};
+use crate::telemetry::{
+    HttpMetrics, Observation, continue_trace, exported_trace, named_trace, tell_trace,
+};
 
 /// Observes all requests to the routes that it is laid around, and has to be the
 /// outermost layer to see all of their time.
@@ -66,15 +69,34 @@ where
     fn call(&mut self, request: Request) -> Self::Future {
         let route = request.extensions().get::<MatchedPath>();
         let route = route.map(MatchedPath::as_str);
-        let observation = self.metrics.observe(route);
+        let mut observation = self.metrics.observe(route);
         let span = span(&request, route);
+        let mut trace = None;
         if !span.is_disabled() {
             continue_trace(&span, request.headers());
+            trace = exported_trace(&span);
+            observation.traced(trace);
         }
+        let id = if span.is_disabled() && !access_log::is_on() {
+            None
+        } else {
+            request_id(&request)
+        };
+        if let Some(Ok(id)) = id.as_ref().map(HeaderValue::to_str) {
+            span.record("request_id", id);
+        }
+        let trace = trace.or_else(|| named_trace(request.headers()));
+        let entry = Entry::new(&request, id, trace);
         let answering = span.in_scope(|| self.inner.call(request));
         Answering {
             inner: answering,
-            observing: Some((observation, span)),
+            observing: Some(Observing {
+                observation,
+                span,
+                entry,
+                sent_bytes: 0,
+                reason: None,
+            }),
         }
     }
 }
@@ -97,6 +119,7 @@ fn span(request: &Request, route: Option<&str>) -> Span {
         network.protocol.version = version(request.version()),
         user_agent.original = agent(request),
         error.type = Empty,
+        request_id = Empty,
     )
 }
 
@@ -131,7 +154,35 @@ fn agent(request: &Request) -> Option<&str> {
 #[derive(Debug)]
 pub(super) struct Answering<F> {
     inner: F,
-    observing: Option<(Observation, Span)>,
+    observing: Option<Observing>,
+}
+
+/// A request from its headers to the last byte of its answer, or until nobody wants it any
+/// more. What is known of it then is written when the value is dropped.
+#[derive(Debug)]
+struct Observing {
+    observation: Observation,
+    span: Span,
+    entry: Entry,
+    sent_bytes: u64,
+    /// Why there is no answer, or why it broke off.
+    reason: Option<String>,
+}
+
+impl Drop for Observing {
+    fn drop(&mut self) {
+        if !self.span.is_disabled() {
+            let sent_bytes = i64::try_from(self.sent_bytes).unwrap_or(i64::MAX);
+            self.span.record("http.response.body.size", sent_bytes);
+        }
+        let outcome = Outcome {
+            status: self.observation.status(),
+            sent_bytes: self.sent_bytes,
+            took: self.observation.elapsed(),
+            reason: self.reason.as_deref(),
+        };
+        self.entry.write(&self.span, outcome);
+    }
 }
 
 impl<F, E> Future for Answering<F>
@@ -143,37 +194,41 @@ where
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let answering = &mut *self;
         let answered = {
-            let span = answering.observing.as_ref().map(|(_, span)| span.enter());
+            let span = answering.observing.as_ref().map(|it| it.span.enter());
             let answered = Pin::new(&mut answering.inner).poll(context);
             drop(span);
             ready!(answered)
         };
-        let (response, (observation, span)) = match (answered, answering.observing.take()) {
+        let (response, observing) = match (answered, answering.observing.take()) {
             (Ok(response), Some(observing)) => (response, observing),
             (answered, _) => return Poll::Ready(answered),
         };
-        Poll::Ready(Ok(observed(response, observation, span)))
+        Poll::Ready(Ok(observed(response, observing)))
     }
 }
 
 /// `response` with the observation in its body.
-fn observed(mut response: Response, mut observation: Observation, span: Span) -> Response {
+fn observed(mut response: Response, mut observing: Observing) -> Response {
     let status = response.status();
-    observation.answered(status.as_u16());
+    observing.observation.answered(status.as_u16());
+    let reason = response.extensions_mut().remove::<Reason>();
+    observing.reason = reason.map(|Reason(text)| text);
+    let span = &observing.span;
     if !span.is_disabled() {
         span.record("http.response.status_code", i64::from(status.as_u16()));
         if status.is_server_error() {
             span.record("otel.status_code", "ERROR");
             span.record("error.type", status.as_str());
         }
-        tell_trace(&span, response.headers_mut());
+        tell_trace(span, response.headers_mut());
+    }
+    if let Some(id) = observing.entry.id() {
+        response.headers_mut().insert(REQUEST_ID, id.clone());
     }
     response.map(|body| {
         Body::new(ObservedBody {
             inner: body,
-            sent_bytes: 0,
-            span,
-            _observation: observation,
+            observing,
         })
     })
 }
@@ -181,9 +236,7 @@ fn observed(mut response: Response, mut observation: Observation, span: Span) ->
 /// An answer's body that ends the observation when it is dropped.
 struct ObservedBody {
     inner: Body,
-    sent_bytes: i64,
-    span: Span,
-    _observation: Observation,
+    observing: Observing,
 }
 
 impl HttpBody for ObservedBody {
@@ -195,18 +248,19 @@ impl HttpBody for ObservedBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let body = &mut *self;
-        let _entered = body.span.enter();
+        let observing = &mut body.observing;
+        let _entered = observing.span.enter();
         let frame = ready!(Pin::new(&mut body.inner).poll_frame(context));
         match &frame {
             Some(Ok(frame)) => {
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
-                body.sent_bytes = body.sent_bytes.saturating_add_unsigned(bytes as u64);
+                observing.sent_bytes = observing.sent_bytes.saturating_add(bytes as u64);
             }
             // Its status was sent long ago and said that all was well.
             Some(Err(error)) => {
-                body.span.record("otel.status_code", "ERROR");
-                body.span
-                    .record("error.type", tracing::field::display(error));
+                observing.span.record("otel.status_code", "ERROR");
+                observing.span.record("error.type", display(error));
+                observing.reason = Some(error.to_string());
             }
             None => {}
         }
@@ -219,14 +273,6 @@ impl HttpBody for ObservedBody {
 
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
-    }
-}
-
-impl Drop for ObservedBody {
-    fn drop(&mut self) {
-        if !self.span.is_disabled() {
-            self.span.record("http.response.body.size", self.sent_bytes);
-        }
     }
 }
 

@@ -28,6 +28,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tower::ServiceExt as _;
 
 use super::Service;
+use super::access_log::Peer;
 use super::connection::{Activity, Answered, Socket};
 use super::full::{self, Guest, Guests};
 use super::places::{Place, Places};
@@ -248,6 +249,7 @@ impl Server {
             tracing::debug!(%error, "a connection is gone");
             return;
         }
+        let peer = stream.peer_addr().ok().map(Peer);
         let _counted = self.service.connection();
         let Entry {
             activity,
@@ -256,7 +258,10 @@ impl Server {
         } = entry;
         let socket = Socket::new(stream, Arc::clone(&activity), self.stall);
         let (seen, server, visitor) = (Arc::clone(&activity), Arc::clone(&self), guest.clone());
-        let requests = service_fn(move |request: Request<hyper::body::Incoming>| {
+        let requests = service_fn(move |mut request: Request<hyper::body::Incoming>| {
+            if let Some(peer) = peer {
+                request.extensions_mut().insert(peer);
+            }
             let version = request.version();
             let answering = seen.begin(version == Version::HTTP_2);
             let (server, visitor) = (Arc::clone(&server), visitor.clone());

@@ -2,7 +2,8 @@
 //! from program to program in `traceparent` and `tracestate`.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use opentelemetry::Context;
+use opentelemetry::trace::TraceContextExt as _;
+use opentelemetry::{Context, TraceId};
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator as _};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
@@ -10,16 +11,37 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 const TRACEPARENT: &str = "traceparent";
 
+/// The trace that `span` is exported in.
+pub(crate) fn exported_trace(span: &Span) -> Option<TraceId> {
+    let context = span.context();
+    let span = context.span();
+    let named = span.span_context();
+    (named.is_valid() && named.is_sampled()).then(|| named.trace_id())
+}
+
+/// The trace that `headers` name.
+pub(crate) fn named_trace(headers: &HeaderMap) -> Option<TraceId> {
+    let context = parent(headers)?;
+    Some(context.span().span_context().trace_id())
+}
+
 /// Makes `span` a part of the trace that `headers` name, if they name one. It
 /// must not have been entered yet.
 pub(crate) fn continue_trace(span: &Span, headers: &HeaderMap) {
-    // Of several parents, none is the right one.
-    if headers.get_all(TRACEPARENT).iter().count() == 1 {
-        let parent =
-            TraceContextPropagator::new().extract_with_context(&Context::new(), &Incoming(headers));
+    if let Some(parent) = parent(headers) {
         // Nobody may export it: then it is a part of no trace.
         let _ = span.set_parent(parent);
     }
+}
+
+/// What `headers` name. Of several parents, none is the right one.
+fn parent(headers: &HeaderMap) -> Option<Context> {
+    if headers.get_all(TRACEPARENT).iter().count() != 1 {
+        return None;
+    }
+    let parent =
+        TraceContextPropagator::new().extract_with_context(&Context::new(), &Incoming(headers));
+    parent.has_active_span().then_some(parent)
 }
 
 /// Tells in `headers` which trace `span` is a part of, if it is exported.

@@ -8,13 +8,15 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use opentelemetry::TraceId;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
+use super::exemplars::{Exemplar, Exemplars};
 use crate::tally::Times;
 
 /// The name of what no route matched.
@@ -59,6 +61,7 @@ struct Route {
     name: String,
     ok: Counter,
     duration: Times,
+    exemplars: Exemplars,
 }
 
 impl HttpMetrics {
@@ -74,6 +77,7 @@ impl HttpMetrics {
                 duration: durations.get_or_create_owned(&RouteLabel {
                     route: name.clone(),
                 }),
+                exemplars: Exemplars::default(),
                 name,
             })
             .collect();
@@ -98,6 +102,7 @@ impl HttpMetrics {
             metrics: self.clone(),
             place: place.unwrap_or(inner.routes.len() - 1),
             status: CLOSED_BY_CLIENT,
+            trace: None,
             since: Instant::now(),
         }
     }
@@ -114,6 +119,17 @@ impl HttpMetrics {
 
     pub(super) fn durations(&self) -> &Durations {
         &self.0.durations
+    }
+
+    /// The exemplars of the durations, with their routes.
+    pub(super) fn exemplars(&self) -> Vec<(&str, Exemplar)> {
+        let routes = self.0.routes.iter();
+        routes
+            .flat_map(|route| {
+                let exemplars = route.exemplars.all().into_iter();
+                exemplars.map(|exemplar| (&*route.name, exemplar))
+            })
+            .collect()
     }
 
     pub(super) fn connections(&self) -> &Gauge {
@@ -133,6 +149,7 @@ pub struct Observation {
     metrics: HttpMetrics,
     place: usize,
     status: u16,
+    trace: Option<TraceId>,
     since: Instant,
 }
 
@@ -140,6 +157,21 @@ impl Observation {
     /// Says what status the request was answered with.
     pub fn answered(&mut self, status: u16) {
         self.status = status;
+    }
+
+    /// Says in which trace the request is exported.
+    pub fn traced(&mut self, trace: Option<TraceId>) {
+        self.trace = trace;
+    }
+
+    /// The status that the request was answered with.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// How long the request has taken so far.
+    pub fn elapsed(&self) -> Duration {
+        self.since.elapsed()
     }
 }
 
@@ -151,7 +183,11 @@ impl Drop for Observation {
                 OK => route.ok.inc(),
                 status => count(&inner.requests, &route.name, status).inc(),
             };
-            route.duration.observe(self.since.elapsed());
+            let took = self.since.elapsed();
+            route.duration.observe(took);
+            if let Some(trace) = self.trace {
+                route.exemplars.keep(trace, took);
+            }
         }
     }
 }

@@ -6,12 +6,14 @@ use std::io;
 use std::str::FromStr;
 
 use tracing::Subscriber;
-use tracing_subscriber::filter::{ParseError, Targets};
-use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::filter::{ParseError, Targets, filter_fn};
+use tracing_subscriber::fmt::format::{FmtSpan, JsonFields};
+use tracing_subscriber::layer::Filter;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, fmt as lines};
 
 use super::TelemetryError;
+use super::json_lines::JsonLines;
 
 /// What is logged unless something else is asked for.
 pub const LOG_FILTER: &str = "cocoon=warn";
@@ -74,11 +76,20 @@ where
     Ok(match format {
         LogFormat::Text => layer.without_time().with_filter(filter).boxed(),
         LogFormat::Json => layer
-            .json()
-            .flatten_event(true)
-            .with_span_list(false)
-            .with_filter(filter)
+            .fmt_fields(JsonFields::new())
+            .event_format(JsonLines {
+                spans: filter.clone(),
+            })
+            .with_filter(with_requests(filter))
             .boxed(),
+    })
+}
+
+/// What `filter` lets through, and the spans of requests, whose names stand in lines.
+fn with_requests<S>(filter: Targets) -> impl Filter<S> {
+    filter_fn(move |metadata| {
+        metadata.is_span() && metadata.name() == "request"
+            || filter.would_enable(metadata.target(), metadata.level())
     })
 }
 

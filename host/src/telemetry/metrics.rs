@@ -4,6 +4,7 @@
 //! service read them.
 
 use std::fmt;
+use std::time::SystemTime;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
@@ -13,7 +14,9 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use super::exemplars::Exemplar;
 use super::http_metrics::HttpMetrics;
+use super::openmetrics::{complete, seconds};
 use super::process::Process;
 use super::text_format::classic;
 use crate::meter::Meter;
@@ -25,7 +28,11 @@ pub const CLASSIC_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// All metrics of the service, by name.
 #[derive(Debug)]
-pub struct Metrics(Registry);
+pub struct Metrics {
+    registry: Registry,
+    http: HttpMetrics,
+    began: SystemTime,
+}
 
 /// What it is that runs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -101,23 +108,45 @@ impl Metrics {
         );
         registry.register_collector(Box::new(Memory(meter.clone())));
         root.register_collector(Box::new(Process::started_now()));
-        Self(root)
+        Self {
+            registry: root,
+            http: http.clone(),
+            began: SystemTime::now(),
+        }
     }
 
     /// All metrics as they are now, of the type [`OPENMETRICS_TYPE`].
     pub fn encode(&self) -> String {
-        let mut text = String::new();
-        // A `String` takes whatever is written to it, and no metric of ours
-        // fails to write itself.
-        match encode(&mut text, &self.0) {
-            Ok(()) => text,
-            Err(fmt::Error) => String::new(),
-        }
+        let exemplars = self.http.exemplars().into_iter();
+        let exemplars = exemplars.map(|(route, exemplar)| {
+            let Exemplar { trace, took, at } = exemplar;
+            // As the encoder writes them.
+            let bound = match exemplar.bound() {
+                f64::INFINITY => "+Inf".to_owned(),
+                bound => bound.to_string(),
+            };
+            let series = format!(
+                "cocoon_http_request_duration_seconds_bucket{{le=\"{bound}\",route=\"{route}\"}}"
+            );
+            let (took, at) = (took.as_secs_f64(), seconds(at));
+            (series, format!("{{trace_id=\"{trace}\"}} {took} {at}"))
+        });
+        complete(&self.encoded(), self.began, &exemplars.collect())
     }
 
     /// All metrics as they are now, of the type [`CLASSIC_TYPE`].
     pub fn encode_classic(&self) -> String {
-        classic(&self.encode())
+        classic(&self.encoded())
+    }
+
+    fn encoded(&self) -> String {
+        let mut text = String::new();
+        // A `String` takes whatever is written to it, and no metric of ours
+        // fails to write itself.
+        match encode(&mut text, &self.registry) {
+            Ok(()) => text,
+            Err(fmt::Error) => String::new(),
+        }
     }
 }
 

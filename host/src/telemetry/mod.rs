@@ -7,9 +7,12 @@
 
 mod context;
 mod delivery;
+mod exemplars;
 mod http_metrics;
+mod json_lines;
 mod logs;
 mod metrics;
+mod openmetrics;
 mod process;
 mod text_format;
 mod traces;
@@ -17,8 +20,9 @@ mod traces;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-pub(crate) use context::{continue_trace, tell_trace};
+pub(crate) use context::{continue_trace, exported_trace, named_trace, tell_trace};
 pub use http_metrics::{Connection, HttpMetrics, Observation};
+pub use json_lines::json_line;
 pub use logs::{LOG_FILTER, LogFormat};
 pub use metrics::{Build, CLASSIC_TYPE, Metrics, OPENMETRICS_TYPE};
 use traces::{Export, Target};
@@ -89,8 +93,9 @@ pub fn start(format: LogFormat, filter: &str) -> Result<Guard, TelemetryError> {
     };
     let log = logs::layer(format, filter)?;
     tracing_subscriber::registry()
-        .with(export.as_ref().map(Export::layer))
+        // First, so that the end of a span is logged while its trace is known.
         .with(log)
+        .with(export.as_ref().map(Export::layer))
         .try_init()
         .map_err(|_| TelemetryError::Started)?;
     Ok(Guard { _export: export })

@@ -66,6 +66,9 @@ pub(crate) struct Serve {
         hide_env_values = true
     )]
     token_file: Option<PathBuf>,
+    /// Log one line for each request, with its method, path, status, size and duration
+    #[arg(long, env = "COCOON_ACCESS_LOG", hide_env_values = true)]
+    access_log: bool,
     #[command(flatten)]
     registries: RegistryArgs,
     #[command(flatten)]
@@ -73,6 +76,11 @@ pub(crate) struct Serve {
 }
 
 impl Serve {
+    /// Whether requests are logged.
+    pub(crate) fn logs_requests(&self) -> bool {
+        self.access_log
+    }
+
     pub(crate) async fn run(self) -> Result<(), Failure> {
         // Before the service is ready, so that it never runs without its token.
         let access = match &self.token_file {

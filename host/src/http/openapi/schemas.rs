@@ -16,13 +16,17 @@ pub(in crate::http) enum Whole {}
 
 impl PartialSchema for Whole {
     fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new()
-            .schema_type(Type::Integer)
-            .format(Some(SchemaFormat::Custom("uint64".to_owned())))
-            .minimum(Some(0_usize))
-            .maximum(Some(usize::MAX))
-            .into()
+        whole().into()
     }
+}
+
+fn whole() -> Schema {
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .format(Some(SchemaFormat::Custom("uint64".to_owned())))
+        .minimum(Some(0_usize))
+        .maximum(Some(usize::MAX))
+        .into()
 }
 
 impl ToSchema for Whole {}
@@ -32,7 +36,7 @@ impl ToSchema for Whole {}
 #[expect(dead_code, reason = "it is what the API's description is made of")]
 pub(in crate::http) struct Number {
     /// The number whose factorial it is.
-    #[schema(inline, value_type = Whole)]
+    #[schema(schema_with = whole)]
     n: u64,
     kind: Kind,
     format: Format,
@@ -98,7 +102,7 @@ pub(in crate::http) struct ListCount {
 /// How far the sandbox of one number is.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct ListState {
-    #[schema(inline, value_type = Whole)]
+    #[schema(schema_with = whole)]
     pub(in crate::http) n: u64,
     pub(in crate::http) state: Stage,
 }

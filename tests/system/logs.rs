@@ -1,0 +1,166 @@
+//! The log: lines for people and for programs, and one for each request.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::harness::{cocoon, ended, json_lines};
+use crate::otlp::{Protocol, Receiver};
+use crate::serving::{Serving, parts_of, status_of};
+
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+const PARENT: (&str, &str) = (
+    "traceparent",
+    "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+);
+
+/// A service whose log is JSON.
+fn json_service(more: &[&str]) -> Command {
+    cocoon(["--log-format", "json", "serve"].iter().chain(more))
+}
+
+/// The lines of requests among those of a log.
+fn access_lines(log: &str) -> Vec<Value> {
+    let lines = json_lines(log).into_iter();
+    lines
+        .filter(|line| line["target"] == "cocoon::access")
+        .collect()
+}
+
+#[test]
+fn a_log_for_programs_has_one_object_for_each_line() {
+    let mut command = cocoon(["--log-format", "json", "compute", "10"]);
+    let ended = ended(command.env("COCOON_LOG", "cocoon=debug"));
+    assert_eq!((ended.code, &*ended.out), (Some(0), "3628800\n"));
+    let lines = json_lines(&ended.err);
+    for line in &lines {
+        for key in ["timestamp", "level", "target", "message"] {
+            assert!(line[key].is_string(), "{key}: {line}");
+        }
+        if line["message"] == "close" {
+            for key in ["busy_seconds", "idle_seconds"] {
+                assert!(line[key].is_f64(), "{key}: {line}");
+            }
+        }
+    }
+    let closed = |name: &str| {
+        lines
+            .iter()
+            .any(|line| line["message"] == "close" && line["span"]["name"] == name)
+    };
+    for name in ["queue", "sandbox", "cost", "compute"] {
+        assert!(closed(name), "{name}: {}", ended.err);
+    }
+}
+
+#[test]
+fn a_service_with_a_log_for_programs_writes_json_on_every_stream() {
+    let serving = Serving::start(&mut json_service(&["--access-log"]));
+    let started: Value = serde_json::from_str(&serving.line).expect("JSON");
+    assert_eq!(
+        (&started["level"], &started["message"]),
+        (&json!("INFO"), &json!("serving"))
+    );
+    assert!(started["deadline_seconds"].is_f64(), "{started}");
+    let answer = serving.ask("/factorial/20", &[PARENT, ("X-Request-Id", "order-17")]);
+    assert!(parts_of(&answer).0.contains("\r\nx-request-id: order-17"));
+    let answer = serving.ask("/factorial/x", &[]);
+    assert_eq!(status_of(&answer), "400");
+    let lines = access_lines(&serving.end());
+    let [one, wrong] = &lines[..] else {
+        panic!("two lines: {lines:#?}")
+    };
+    for (key, value) in [
+        ("level", json!("INFO")),
+        ("method", json!("GET")),
+        ("path", json!("/factorial/20")),
+        ("route", json!("/factorial/{n}")),
+        ("status", json!(200)),
+        ("bytes", json!(19)),
+        ("request_id", json!("order-17")),
+        ("trace_id", json!(TRACE)),
+    ] {
+        assert_eq!(one[key], value, "{one}");
+    }
+    assert!(one["duration_seconds"].as_f64().expect("a number") > 0.0);
+    let client = one["client"].as_str().expect("an address");
+    assert!(client.starts_with("127.0.0.1:"), "{one}");
+    assert_eq!((&wrong["status"], &wrong["level"]), (&json!(400), &json!("INFO")));
+    let reason = wrong["reason"].as_str().expect("a reason");
+    assert!(reason.contains("`x`"), "{wrong}");
+    let id = wrong["request_id"].as_str().expect("a name");
+    assert!(id.len() > 16, "{wrong}");
+}
+
+#[test]
+fn only_errors_of_the_server_have_lines_unless_all_are_asked_for() {
+    let serving = Serving::start(&mut json_service(&["--deadline", "20ms"]));
+    for (path, status) in [
+        ("/factorial/20", "200"),
+        ("/factorial/x", "400"),
+        ("/factorial/3000000", "504"),
+    ] {
+        assert_eq!(status_of(&serving.ask(path, &[])), status, "{path}");
+    }
+    let log = serving.end();
+    let lines = access_lines(&log);
+    let [line] = &lines[..] else {
+        panic!("one line: {log}")
+    };
+    assert_eq!((&line["status"], &line["level"]), (&json!(504), &json!("WARN")));
+    let reason = line["reason"].as_str().expect("a reason");
+    assert!(reason.contains("--deadline"), "{line}");
+    assert!(line["request_id"].is_string(), "{line}");
+}
+
+#[test]
+fn a_client_that_left_has_a_line_that_says_so() {
+    let serving = Serving::start(&mut json_service(&["--access-log"]));
+    serving.ask_and_leave("/factorial/3000000");
+    // Its connection is gone before this one is answered in a new sandbox.
+    while !serving.ask("/metrics", &[]).contains("status=\"499\"") {}
+    let lines = access_lines(&serving.end());
+    let left = lines.iter().find(|line| line["path"] == "/factorial/3000000");
+    assert_eq!(left.expect("its line")["status"], 499, "{lines:#?}");
+}
+
+#[test]
+fn lines_within_a_request_have_its_name_and_its_trace() {
+    let mut receiver = Receiver::start(Protocol::Http);
+    let mut command = json_service(&["--access-log"]);
+    command
+        .env("COCOON_LOG", "cocoon=debug")
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.endpoint)
+        .env("OTEL_EXPORTER_OTLP_PROTOCOL", Protocol::Http.name())
+        .env("OTEL_BSP_SCHEDULE_DELAY", "20");
+    let serving = Serving::start(&mut command);
+    let answer = serving.ask("/factorial/20", &[PARENT, ("X-Request-Id", "order-17")]);
+    assert_eq!(status_of(&answer), "200");
+    let spans = receiver.wait(|spans| spans.iter().any(|span| span.span.parent_span_id.len() == 8));
+    assert!(!spans.is_empty());
+    // The histogram shows which request fell into its bucket last.
+    let accept = ("Accept", "application/openmetrics-text");
+    let metrics = serving.ask("/metrics", &[accept]);
+    let exemplar = format!(" # {{trace_id=\"{TRACE}\"}} ");
+    let with = metrics.lines().filter(|line| line.contains(&exemplar));
+    let with: Vec<_> = with.collect();
+    assert_eq!(with.len(), 1, "{metrics}");
+    assert!(with[0].contains("route=\"/factorial/{n}\""), "{with:?}");
+    assert!(metrics.contains("\ncocoon_http_requests_created{"), "{metrics}");
+    let classic = serving.ask("/metrics", &[]);
+    assert!(!classic.contains("trace_id") && !classic.contains("_created"));
+    let log = serving.end();
+    let lines = json_lines(&log);
+    let named = |line: &&Value| line["request_id"] == "order-17";
+    let of_request: Vec<_> = lines.iter().filter(named).collect();
+    let closed = of_request.iter().filter(|line| line["message"] == "close");
+    assert!(closed.count() >= 3, "{log}");
+    let mut places = Vec::new();
+    for line in of_request {
+        assert_eq!(line["trace_id"], TRACE, "{line}");
+        places.push(line["span_id"].as_str().expect("a span").to_owned());
+    }
+    places.sort_unstable();
+    places.dedup();
+    assert!(places.len() >= 3, "spans of their own: {places:?}");
+}
