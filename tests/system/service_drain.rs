@@ -22,6 +22,16 @@ async fn write(stream: &mut TcpStream, text: &str) {
     written.expect("a reader");
 }
 
+/// Asks something, and reads the answer.
+async fn ask_for_health(stream: &mut TcpStream) {
+    write(stream, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"\r\n\r\nok\n") {
+        let read = soon("an answer", stream.read_buf(&mut seen)).await;
+        assert_ne!(read.expect("an answer"), 0);
+    }
+}
+
 /// A whole answer with `body`, and nothing after it.
 fn assert_whole(answer: &[u8], body: &str, what: &str) {
     let answer = String::from_utf8_lossy(answer);
@@ -69,12 +79,7 @@ async fn end_under_load(signal: Signal) {
     for kept in [false, true, false, true] {
         let mut stream = server.connect().await;
         if kept {
-            write(&mut stream, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").await;
-            let mut seen = Vec::new();
-            while !seen.ends_with(b"\r\n\r\nok\n") {
-                let read = soon("an answer", stream.read_buf(&mut seen)).await;
-                assert_ne!(read.expect("an answer"), 0);
-            }
+            ask_for_health(&mut stream).await;
         }
         halves.push(stream);
     }
@@ -132,6 +137,28 @@ async fn nothing_that_has_begun_is_lost() {
     for round in 0..10 {
         let term = round % 2 == 0;
         end_under_load(if term { Signal::TERM } else { Signal::INT }).await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_sent_before_the_signal_is_answered() {
+    for _ in 0..10 {
+        let server = Server::start(&[]);
+        let mut kept = Vec::new();
+        for _ in 0..100 {
+            let mut stream = server.connect().await;
+            ask_for_health(&mut stream).await;
+            kept.push(stream);
+        }
+        // The kernel has them; whether the service has read them is left open.
+        for stream in &mut kept {
+            write(stream, "GET /factorial/5 HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        }
+        server.signal(Signal::TERM);
+        for stream in &mut kept {
+            assert_whole(&rest(stream).await, "120", "what was sent before the signal");
+        }
+        assert_eq!(server.ended().await.code, Some(0));
     }
 }
 

@@ -20,6 +20,7 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::http::StatusCode;
 use bytes::Buf as _;
 use hyper::body::{Frame, SizeHint};
+use rustix::io::ioctl_fionread;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -45,6 +46,10 @@ pub(super) struct Activity {
     asked: AtomicBool,
     /// When the head of a request began to arrive, in milliseconds from the opening.
     receiving_since_ms: AtomicU64,
+    /// Whether the socket looks for bytes that the kernel has.
+    looking: AtomicBool,
+    /// Whether it has some of which the runtime did not know.
+    unread: AtomicBool,
     begun: Notify,
     evicted: Notify,
 }
@@ -67,6 +72,8 @@ impl Activity {
             multiplexed: AtomicBool::new(false),
             asked: AtomicBool::new(false),
             receiving_since_ms: AtomicU64::new(0),
+            looking: AtomicBool::new(false),
+            unread: AtomicBool::new(false),
             begun: Notify::new(),
             evicted: Notify::new(),
         })
@@ -88,8 +95,15 @@ impl Activity {
     pub(super) fn is_receiving(&self) -> bool {
         !self.multiplexed.load(Ordering::Relaxed)
             && self.answering.load(Ordering::Relaxed) == 0
-            && self.read_bytes.load(Ordering::Relaxed)
-                > self.read_bytes_idle.load(Ordering::Relaxed)
+            && (self.unread.load(Ordering::Relaxed)
+                || self.read_bytes.load(Ordering::Relaxed)
+                    > self.read_bytes_idle.load(Ordering::Relaxed))
+    }
+
+    /// Has the socket look, from now on, for bytes that the kernel has. The runtime learns
+    /// of them later, and on a busy machine much later.
+    pub(super) fn look(&self) {
+        self.looking.store(true, Ordering::Relaxed);
     }
 
     /// Whether nothing was asked yet.
@@ -129,8 +143,12 @@ impl Activity {
         self.evicted.notified().await;
     }
 
-    /// Counts bytes that were read.
-    fn read(&self, bytes: u64) {
+    /// Counts bytes that were read from `stream`.
+    fn read(&self, bytes: u64, stream: &TcpStream) {
+        if self.looking.load(Ordering::Relaxed) {
+            let unread = bytes == 0 && ioctl_fionread(stream).is_ok_and(|unread| unread > 0);
+            self.unread.store(unread, Ordering::Relaxed);
+        }
         let before = self.read_bytes.fetch_add(bytes, Ordering::Relaxed);
         if bytes > 0 && before == self.read_bytes_idle.load(Ordering::Relaxed) {
             self.receiving_since_ms
@@ -144,7 +162,7 @@ impl Activity {
 
     /// For how long there was nothing to answer.
     pub(super) fn idle(&self) -> Duration {
-        if self.answering.load(Ordering::Relaxed) > 0 {
+        if self.answering.load(Ordering::Relaxed) > 0 || self.unread.load(Ordering::Relaxed) {
             return Duration::ZERO;
         }
         let since = Duration::from_millis(self.idle_since_ms.load(Ordering::Relaxed));
@@ -333,7 +351,7 @@ impl AsyncRead for Socket {
         let before = buffer.filled().len();
         let read = Pin::new(&mut socket.stream).poll_read(context, buffer);
         let bytes = buffer.filled().len() - before;
-        socket.activity.read(bytes as u64);
+        socket.activity.read(bytes as u64, &socket.stream);
         read
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Gzip {
     encoder: Option<GzEncoder<Vec<u8>>>,
     /// Whether bytes went in that have not come out.
     has_unsent: bool,
+    /// What the other body ended with, until all that it gave is sent.
+    failed: Option<axum::Error>,
 }
 
 impl Gzip {
@@ -33,6 +35,7 @@ impl Gzip {
             // Digits have little to find: more effort finds no more of it.
             encoder: Some(GzEncoder::new(Vec::new(), Compression::fast())),
             has_unsent: false,
+            failed: None,
         }
     }
 }
@@ -46,6 +49,10 @@ impl HttpBody for Gzip {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let gzip = self.get_mut();
+        if let Some(error) = gzip.failed.take() {
+            gzip.encoder = None;
+            return Poll::Ready(Some(Err(error)));
+        }
         let Some(mut encoder) = gzip.encoder.take() else {
             return Poll::Ready(None);
         };
@@ -60,6 +67,12 @@ impl HttpBody for Gzip {
                     if encoder.get_ref().len() < PIECE_BYTES {
                         continue;
                     }
+                }
+                // The client gets all that came before, and the status if nothing did.
+                Poll::Ready(Some(Err(error))) if gzip.has_unsent => {
+                    encoder.flush().map_err(axum::Error::new)?;
+                    gzip.has_unsent = false;
+                    gzip.failed = Some(error);
                 }
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
                 Poll::Ready(None) => {
@@ -126,6 +139,17 @@ mod tests {
             assert_eq!(all.expect("a whole file of gzip"), plain.len());
             assert!(read == plain);
         }
+    }
+
+    #[tokio::test]
+    async fn what_came_before_an_error_is_sent() {
+        let broken = Err(Error::new("broken"));
+        let mut body = gzip_of(vec![Ok("all of ".into()), Ok("this".into()), broken]);
+        let frame = body.frame().await.expect("a frame").expect("no error yet");
+        assert_eq!(unzipped(&frame.into_data().expect("data")), b"all of this");
+        let error = body.frame().await.expect("a frame").expect_err("the error");
+        assert!(error.to_string().contains("broken"), "{error}");
+        assert!(body.frame().await.is_none());
     }
 
     #[tokio::test]

@@ -304,13 +304,17 @@ impl Server {
         let ended = match ended {
             Ok(ended) => ended,
             // Here, so that no byte is read between the last look and the end.
-            Err(Why::Over) => tokio::select! {
-                ended = connection.as_mut() => ended,
-                () = self.to_end(&activity, &ending) => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.as_mut().await
+            Err(Why::Over) => {
+                activity.look();
+                tokio::select! {
+                    biased;
+                    ended = connection.as_mut() => ended,
+                    () = self.to_end(&activity, &ending) => {
+                        connection.as_mut().graceful_shutdown();
+                        connection.as_mut().await
+                    }
                 }
-            },
+            }
             Err(Why::Evicted) => {
                 let leaving = self.leaving.try_acquire().ok();
                 connection.as_mut().graceful_shutdown();
