@@ -24,7 +24,7 @@ pub(super) const EXAMPLE_LINE: &str = r#"{"n": 20, "kind": "factorial"}"#;
 #[schema(as = BatchRequest)]
 pub(super) struct Typed {
     /// The number whose factorial is meant.
-    #[schema(inline, value_type = Whole, example = 20)]
+    #[schema(value_type = Whole)]
     n: u64,
     /// The kind of factorial; `factorial` by default.
     #[schema(value_type = Kind, required = false)]

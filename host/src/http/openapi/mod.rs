@@ -53,6 +53,8 @@ pub(super) fn document(
 ) -> impl Fn(Codings, HeaderMap) -> Ready<Response> + Clone + use<> {
     complete(&mut description, requires_token);
     let json = description.to_json().unwrap_or_default();
+    // The registry of formats has no hyphens in these names, and generators read no others.
+    let json = json.replace("\"u-int", "\"uint");
     let document = Arc::new(Fixed::new("application/json", json));
     move |codings, headers| ready(document.response(codings, &headers))
 }

@@ -16,17 +16,13 @@ pub(in crate::http) enum Whole {}
 
 impl PartialSchema for Whole {
     fn schema() -> RefOr<Schema> {
-        whole().into()
+        ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .format(Some(SchemaFormat::Custom("uint64".to_owned())))
+            .minimum(Some(0_usize))
+            .maximum(Some(usize::MAX))
+            .into()
     }
-}
-
-fn whole() -> Schema {
-    ObjectBuilder::new()
-        .schema_type(Type::Integer)
-        .format(Some(SchemaFormat::Custom("uint64".to_owned())))
-        .minimum(Some(0_usize))
-        .maximum(Some(usize::MAX))
-        .into()
 }
 
 impl ToSchema for Whole {}
@@ -36,7 +32,7 @@ impl ToSchema for Whole {}
 #[expect(dead_code, reason = "it is what the API's description is made of")]
 pub(in crate::http) struct Number {
     /// The number whose factorial it is.
-    #[schema(schema_with = whole)]
+    #[schema(value_type = Whole)]
     n: u64,
     kind: Kind,
     format: Format,
@@ -102,7 +98,7 @@ pub(in crate::http) struct ListCount {
 /// How far the sandbox of one number is.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct ListState {
-    #[schema(schema_with = whole)]
+    #[schema(value_type = Whole)]
     pub(in crate::http) n: u64,
     pub(in crate::http) state: Stage,
 }
