@@ -239,7 +239,10 @@ impl Crew {
         let mut running = FuturesUnordered::new();
         let mut stop = Stop(Vec::new());
         let mut ended = Ok(());
-        for (index, (permit, wires)) in self.permits.into_iter().zip(wires).enumerate() {
+        let spans = spans(&self.plan);
+        for ((index, (permit, wires)), span) in
+            self.permits.into_iter().zip(wires).enumerate().zip(spans)
+        {
             let task = Task {
                 factorial: self.factorial.clone(),
                 plan: self.plan.clone(),
@@ -247,12 +250,6 @@ impl Crew {
                 seed,
                 outputs: wires.outputs,
             };
-            let span = tracing::debug_span!(
-                "part",
-                cocoon.part = i64::try_from(index).unwrap_or(i64::MAX),
-                error.type = Empty,
-                otel.status_description = Empty,
-            );
             let performed = task.run(permit, wires.inputs, progress.clone(), span.clone());
             let (handle, registration) = AbortHandle::new_pair();
             stop.0.push(handle);
@@ -332,6 +329,29 @@ fn wires(plan: &Plan, digits: &Sender<Bytes>) -> Vec<Wires> {
         last.outputs.push(digits.clone());
     }
     wires
+}
+
+/// The spans of a plan's parts, each with links to those of the parts that it reads.
+fn spans(plan: &Plan) -> Vec<Span> {
+    let span = |index| {
+        tracing::debug_span!(
+            "part",
+            cocoon.part = i64::try_from(index).unwrap_or(i64::MAX),
+            error.type = Empty,
+            otel.status_description = Empty,
+        )
+    };
+    let spans: Vec<_> = (0..plan.parts().len()).map(span).collect();
+    for (reader, part) in plan.parts().iter().enumerate() {
+        for &writer in &part.inputs {
+            if writer as usize != reader
+                && let Some(writer) = spans.get(writer as usize)
+            {
+                spans[reader].follows_from(writer);
+            }
+        }
+    }
+    spans
 }
 
 /// How a part ended.

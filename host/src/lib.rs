@@ -41,7 +41,7 @@ pub mod meter;
 pub mod pool;
 pub mod sandbox;
 mod shards;
-mod span;
+pub mod span;
 mod tally;
 pub mod telemetry;
 

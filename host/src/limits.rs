@@ -167,6 +167,8 @@ pub const REGISTRY_ANSWER_BYTES: u64 = 4 << 20;
 pub const REGISTRY_REDIRECTS: usize = 5;
 /// Spans that wait to be exported, unless `OTEL_BSP_MAX_QUEUE_SIZE` says otherwise.
 pub const SPANS_QUEUED: usize = 2048;
+/// Instances of a command whose spans are exported. Those beyond are left out.
+pub const COMMAND_INSTANCES_TRACED: u64 = 1000;
 /// How long the end of the program waits for its last spans to be delivered.
 pub const TELEMETRY_FLUSH_MS: u64 = 2000;
 /// How long `cocoon health` waits for an answer unless it is told otherwise: less

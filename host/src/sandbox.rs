@@ -22,7 +22,7 @@ use crate::error::RunError;
 use crate::limits::{Limit, Limits, things};
 use crate::meter::{Meter, Runs};
 use crate::pool::Permit;
-use crate::span::failed;
+use crate::span::{Unfinished, failed};
 
 /// A running instance of a component of world `W`.
 pub struct Sandbox<W: World> {
@@ -108,8 +108,11 @@ impl<W: World> Sandbox<W> {
         // most of what a suspended sandbox takes of the host's heap.
         let ran = {
             let span = self.store.data().span().clone();
+            let unfinished = Unfinished::new(span.clone(), "its run was dropped");
             let running = pin!(call(&mut self.store, &self.exports).instrument(span));
-            deadline.within(running).await
+            let ran = deadline.within(running).await;
+            drop(unfinished.end());
+            ran
         };
         let ran = ran.and_then(|ran| {
             ran.map_err(|error| explain(&error, &self.store, &self.limits, deadline))

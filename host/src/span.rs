@@ -1,22 +1,91 @@
-//! What the spans of all layers have in common.
+//! The parts that the spans of all layers have in common.
 //!
-//! They are at the debug level and have the target `cocoon`. A span that nobody
-//! wants costs the reading of one flag, so that they stand in the way of every
-//! job; what is not needed to open one is only computed for who wants it. The
-//! attributes that are ours begin with `cocoon.`; `error.type` and the status
-//! are OpenTelemetry's.
+//! Spans are at the debug level and have the target `cocoon`. A span that is neither
+//! exported nor logged costs the reading of one flag, since every job opens some. The
+//! attributes of this program begin with `cocoon.`; `error.type` and the status are
+//! OpenTelemetry's.
+//!
+//! One request is one trace, and so is one command: tasks are spawned by [`spawn`] and
+//! [`spawn_on`], in the span of the code that spawns them.
 
-use tracing::Span;
+use std::fmt::Display;
+
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 use tracing::field::display;
+use tracing::{Instrument as _, Span};
 
 use crate::error::RunError;
 
-/// Says in a span with the fields `error.type` and `otel.status_description` what
-/// it stands for failed with.
+/// The `error.type` of work that was dropped before it ended, as a request is when its
+/// client hangs up.
+const CANCELLED: &str = "cancelled";
+
+/// Spawns a task that runs in the current span.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that adds the span"
+)]
+pub fn spawn<R: Send + 'static>(work: impl Future<Output = R> + Send + 'static) -> JoinHandle<R> {
+    tokio::spawn(work.in_current_span())
+}
+
+/// Spawns a task on another runtime, where it runs in the current span of this thread.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that adds the span"
+)]
+pub(crate) fn spawn_on<R: Send + 'static>(
+    runtime: &Handle,
+    work: impl Future<Output = R> + Send + 'static,
+) -> JoinHandle<R> {
+    runtime.spawn(work.in_current_span())
+}
+
+/// Records in a span with the fields `error.type` and `otel.status_description` why its
+/// work failed.
 pub(crate) fn failed(span: &Span, error: &RunError) {
+    record(span, error.name(), error);
+}
+
+/// Records an error in a span with the fields `error.type` and `otel.status_description`.
+pub fn record(span: &Span, kind: &str, error: impl Display) {
     if !span.is_disabled() {
-        span.record("error.type", error.name());
+        span.record("error.type", kind);
         // This makes the status that of an error as well.
         span.record("otel.status_description", display(error));
+    }
+}
+
+/// Work that has a span and may be dropped before it ends. If it is, the span reports it.
+///
+/// The span has the fields `error.type` and `otel.status_description`.
+#[must_use]
+#[derive(Debug)]
+pub struct Unfinished {
+    span: Span,
+    why: &'static str,
+}
+
+impl Unfinished {
+    /// Work in `span`. The status is `why` if the work is dropped.
+    pub fn new(span: Span, why: &'static str) -> Self {
+        Self { span, why }
+    }
+
+    /// The span of the work.
+    pub fn span(&self) -> &Span {
+        &self.span
+    }
+
+    /// The work has ended, in one way or another.
+    pub fn end(mut self) -> Span {
+        std::mem::replace(&mut self.span, Span::none())
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        record(&self.span, CANCELLED, self.why);
     }
 }

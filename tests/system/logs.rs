@@ -85,7 +85,10 @@ fn a_service_with_a_log_for_programs_writes_json_on_every_stream() {
     assert!(one["duration_seconds"].as_f64().expect("a number") > 0.0);
     let client = one["client"].as_str().expect("an address");
     assert!(client.starts_with("127.0.0.1:"), "{one}");
-    assert_eq!((&wrong["status"], &wrong["level"]), (&json!(400), &json!("INFO")));
+    assert_eq!(
+        (&wrong["status"], &wrong["level"]),
+        (&json!(400), &json!("INFO"))
+    );
     let reason = wrong["reason"].as_str().expect("a reason");
     assert!(reason.contains("`x`"), "{wrong}");
     let id = wrong["request_id"].as_str().expect("a name");
@@ -107,7 +110,10 @@ fn only_errors_of_the_server_have_lines_unless_all_are_asked_for() {
     let [line] = &lines[..] else {
         panic!("one line: {log}")
     };
-    assert_eq!((&line["status"], &line["level"]), (&json!(504), &json!("WARN")));
+    assert_eq!(
+        (&line["status"], &line["level"]),
+        (&json!(504), &json!("WARN"))
+    );
     let reason = line["reason"].as_str().expect("a reason");
     assert!(reason.contains("--deadline"), "{line}");
     assert!(line["request_id"].is_string(), "{line}");
@@ -120,7 +126,9 @@ fn a_client_that_left_has_a_line_that_says_so() {
     // Its connection is gone before this one is answered in a new sandbox.
     while !serving.ask("/metrics", &[]).contains("status=\"499\"") {}
     let lines = access_lines(&serving.end());
-    let left = lines.iter().find(|line| line["path"] == "/factorial/3000000");
+    let left = lines
+        .iter()
+        .find(|line| line["path"] == "/factorial/3000000");
     assert_eq!(left.expect("its line")["status"], 499, "{lines:#?}");
 }
 
@@ -146,7 +154,10 @@ fn lines_within_a_request_have_its_name_and_its_trace() {
     let with: Vec<_> = with.collect();
     assert_eq!(with.len(), 1, "{metrics}");
     assert!(with[0].contains("route=\"/factorial/{n}\""), "{with:?}");
-    assert!(metrics.contains("\ncocoon_http_requests_created{"), "{metrics}");
+    assert!(
+        metrics.contains("\ncocoon_http_requests_created{"),
+        "{metrics}"
+    );
     let classic = serving.ask("/metrics", &[]);
     assert!(!classic.contains("trace_id") && !classic.contains("_created"));
     let log = serving.end();

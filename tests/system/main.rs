@@ -4,6 +4,11 @@
 //! One binary, so that Wasmtime is linked once. Each test has its own engine,
 //! pool and folder: they share no port, no file and no order.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the tests have no traces of their own"
+)]
+
 #[path = "../acceptance/mod.rs"]
 mod acceptance;
 mod access;
@@ -59,6 +64,8 @@ mod shell;
 mod stock_components;
 mod telemetry;
 mod tools;
+mod traces;
+mod traces_commands;
 mod verify;
 mod worlds;
 

@@ -57,6 +57,8 @@ pub(crate) struct Span {
     pub(crate) span: v1::Span,
     /// The name of the service that sent it.
     pub(crate) service: String,
+    /// What else is known of the service.
+    pub(crate) resource: Vec<KeyValue>,
 }
 
 impl Receiver {
@@ -109,6 +111,7 @@ impl Receiver {
                 self.spans.extend(scope.spans.into_iter().map(|span| Span {
                     span,
                     service: service.clone(),
+                    resource: attributes.clone(),
                 }));
             }
         }
@@ -121,6 +124,23 @@ impl Span {
         text(&self.span.attributes, key)
     }
 
+    /// An attribute of the service that is a text.
+    pub(crate) fn of_service(&self, key: &str) -> Option<String> {
+        text(&self.resource, key)
+    }
+
+    /// Whether its status is that of an error.
+    pub(crate) fn has_failed(&self) -> bool {
+        let status = self.span.status.as_ref();
+        status.is_some_and(|status| status.code == v1::status::StatusCode::Error as i32)
+    }
+
+    /// From its start to its end.
+    pub(crate) fn duration(&self) -> Duration {
+        let (start, end) = (self.span.start_time_unix_nano, self.span.end_time_unix_nano);
+        Duration::from_nanos(end - start)
+    }
+
     /// An attribute that is a whole number.
     pub(crate) fn count(&self, key: &str) -> Option<i64> {
         match value(&self.span.attributes, key) {
@@ -128,6 +148,35 @@ impl Span {
             _ => None,
         }
     }
+}
+
+/// That these spans are one trace: one has no parent among them, and every other one has,
+/// within whose time it is. The one without.
+pub(crate) fn whole_trace<'a>(spans: impl IntoIterator<Item = &'a Span>) -> &'a Span {
+    let spans: Vec<_> = spans.into_iter().collect();
+    let mut roots = Vec::new();
+    for span in &spans {
+        let it = &span.span;
+        assert_eq!(
+            it.trace_id, spans[0].span.trace_id,
+            "another trace: {span:#?}"
+        );
+        let mut keys: Vec<_> = it.attributes.iter().map(|it| &it.key).collect();
+        keys.sort();
+        keys.dedup();
+        assert_eq!(keys.len(), it.attributes.len(), "repeated: {span:#?}");
+        let parent = spans.iter().find(|of| of.span.span_id == it.parent_span_id);
+        match parent.map(|parent| &parent.span) {
+            Some(parent) => assert!(
+                parent.start_time_unix_nano <= it.start_time_unix_nano
+                    && it.end_time_unix_nano <= parent.end_time_unix_nano,
+                "beyond its parent: {span:#?} in {parent:#?}"
+            ),
+            None => roots.push(*span),
+        }
+    }
+    assert_eq!(roots.len(), 1, "orphans: {roots:#?}");
+    roots[0]
 }
 
 fn value<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a Value> {

@@ -316,7 +316,9 @@ async fn a_service_with_a_token_is_used_from_its_page() {
     browser.fill("#token", "another-token-of-many-bytes").await;
     browser.press(ENTER).await;
     browser
-        .until(&format!("{asks} && document.querySelector('#token').value === ''"))
+        .until(&format!(
+            "{asks} && document.querySelector('#token').value === ''"
+        ))
         .await;
     let detail = browser.text("#token-detail").await;
     assert!(detail.contains("token"), "{detail}");

@@ -156,7 +156,11 @@ async fn what_was_sent_before_the_signal_is_answered() {
         }
         server.signal(Signal::TERM);
         for stream in &mut kept {
-            assert_whole(&rest(stream).await, "120", "what was sent before the signal");
+            assert_whole(
+                &rest(stream).await,
+                "120",
+                "what was sent before the signal",
+            );
         }
         assert_eq!(server.ended().await.code, Some(0));
     }

@@ -53,13 +53,17 @@ impl Serving {
 
     /// The answer to a request, from its status to its last byte.
     pub(crate) fn ask(&self, path: &str, headers: &[(&str, &str)]) -> String {
-        let mut stream = TcpStream::connect(&self.address).expect("a connection");
-        stream.set_read_timeout(Some(NEVER)).expect("a timeout");
         let mut request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n");
         for (name, value) in headers {
             request.extend([*name, ": ", *value, "\r\n"]);
         }
         request.push_str("\r\n");
+        self.send(&request)
+    }
+
+    /// The answer to a request that is written out, and closes its connection.
+    pub(crate) fn send(&self, request: &str) -> String {
+        let mut stream = self.connect();
         stream.write_all(request.as_bytes()).expect("sent");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
@@ -68,9 +72,16 @@ impl Serving {
 
     /// Asks, and hangs up without reading an answer.
     pub(crate) fn ask_and_leave(&self, path: &str) {
-        let mut stream = TcpStream::connect(&self.address).expect("a connection");
+        let mut stream = self.connect();
         let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n");
         stream.write_all(request.as_bytes()).expect("sent");
+    }
+
+    /// A new connection.
+    pub(crate) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.address).expect("a connection");
+        stream.set_read_timeout(Some(NEVER)).expect("a timeout");
+        stream
     }
 
     /// Ends it; what it told on standard error.

@@ -188,9 +188,11 @@ fn a_fan_out_is_one_trace_that_is_whole_when_the_program_ends() {
         .env("OTEL_SERVICE_NAME", "another");
     let ended = ended(&mut command);
     assert_eq!((ended.code, &*ended.err), (Some(0), ""));
-    let spans = receiver.wait(|spans| has(spans, "fan_out"));
+    let spans = receiver.wait(|spans| has(spans, "cocoon compute"));
+    let command = named(spans, "cocoon compute");
+    assert!(command.span.parent_span_id.is_empty(), "{command:?}");
     let whole = named(spans, "fan_out");
-    assert!(whole.span.parent_span_id.is_empty(), "{whole:?}");
+    assert_eq!(whole.span.parent_span_id, command.span.span_id);
     assert_eq!(whole.service, "another");
     for span in spans {
         assert_eq!(span.span.trace_id, whole.span.trace_id, "{span:?}");

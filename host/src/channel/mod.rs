@@ -193,11 +193,12 @@ impl<T> Receiver<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::span::spawn;
 
     #[tokio::test]
     async fn values_come_in_order_and_then_the_end() {
         let (writer, mut reader) = channel();
-        let writing = tokio::spawn(async move {
+        let writing = spawn(async move {
             for value in 0..100 {
                 writer.send(value).await.expect("a reader");
             }
@@ -226,7 +227,7 @@ mod tests {
         assert!(!writer.has_sent());
         let held = writer.clone();
         writer.send(7).await.expect("a reader");
-        let reading = tokio::spawn(async move {
+        let reading = spawn(async move {
             let read = [reader.recv().await, reader.recv().await];
             assert_eq!(read, [Ok(Some(7)), Ok(None)]);
         });

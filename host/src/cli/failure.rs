@@ -64,7 +64,26 @@ impl From<ProgramError> for Failure {
 }
 
 impl Failure {
-    fn exit_code(&self) -> u8 {
+    /// The kind of failure in a word.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Run(error) => error.name(),
+            Self::Component(_) => "component",
+            Self::Engine(_) => "engine",
+            Self::Telemetry(_) => "telemetry",
+            Self::Access(_) => "access",
+            Self::Config(_) => "config",
+            Self::Usage(_) => "usage",
+            Self::Io { .. } => "io",
+            Self::Threads { .. } => "threads",
+            Self::Programs(_) => "programs",
+            Self::Wrong => "wrong",
+            Self::Interrupted => "interrupted",
+            Self::ReaderGone => "reader_gone",
+        }
+    }
+
+    pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::ReaderGone => 0,
             Self::Run(RunError::Malformed(_)) | Self::Config(_) | Self::Usage(_) => 2,

@@ -10,6 +10,7 @@ mod failure;
 mod limits;
 mod output;
 mod stdout;
+mod trace;
 mod usage;
 mod values;
 
@@ -32,6 +33,7 @@ use failure::Failure;
 use limits::{Commands, LimitArgs};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::Instrument as _;
 use values::location;
 
 /// Runs WebAssembly components as coroutines, each in a sandbox of its own.
@@ -128,10 +130,15 @@ impl RegistryArgs {
             plain_http: self.plain_http,
             cache: self.component_cache.clone(),
         };
-        match component {
-            Some(component) => Ok(component.source(limits, &registries).await?),
-            None => Ok(BUNDLED),
-        }
+        let (name, source) = match component {
+            Some(component) => {
+                let source = component.source(limits, &registries).await?;
+                (component.name(), source)
+            }
+            None => ("built-in".to_owned(), BUNDLED),
+        };
+        trace::component(&name, &source, limits).await;
+        Ok(source)
     }
 }
 
@@ -190,15 +197,15 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => return failure::report(Err(error.into())),
     };
     let ended = match cli.command {
-        Command::Run(command) => run(command.run()),
-        Command::Compute(command) => run(command.run()),
-        Command::Kinds(command) => run(command.run()),
-        Command::Info(command) => run(command.run()),
-        Command::Verify(command) => run(command.run()),
+        Command::Run(command) => run("run", command.run()),
+        Command::Compute(command) => run("compute", command.run()),
+        Command::Kinds(command) => run("kinds", command.run()),
+        Command::Info(command) => run("info", command.run()),
+        Command::Verify(command) => run("verify", command.run()),
         Command::Serve(command) => run_to_end(&mut nice_workers(), command.run()),
         Command::Health(command) => run_here(command.run()),
-        Command::Exec(command) => run(command.run()),
-        Command::Inspect(command) => run(command.run()),
+        Command::Exec(command) => run("exec", command.run()),
+        Command::Inspect(command) => run("inspect", command.run()),
         Command::Config(command) => command.run(settings, Cli::command()),
         Command::Completions(command) => command.run(Cli::command()),
         Command::Man(command) => command.run(Cli::command()),
@@ -280,12 +287,16 @@ impl Signals {
     }
 }
 
-/// Runs a command until it ends or Ctrl-C drops it.
-fn run(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    run_to_end(
-        &mut Builder::new_multi_thread(),
-        unless_interrupted(command),
-    )
+/// Runs a command until it ends or Ctrl-C drops it, in a trace of its own.
+fn run(
+    name: &'static str,
+    command: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
+    let span = trace::command(name);
+    let command = unless_interrupted(command).instrument(span.clone());
+    let ended = run_to_end(&mut Builder::new_multi_thread(), command);
+    trace::outcome(&span, &ended);
+    ended
 }
 
 /// Threads that yield to the service's own. They run the long jobs, while short answers,

@@ -14,6 +14,8 @@ use opentelemetry::TraceId;
 use tracing::field::display;
 use tracing::{Level, Span, enabled, info, warn};
 
+use super::attributes::Ends;
+
 /// The target of the lines.
 pub const TARGET: &str = "cocoon::access";
 
@@ -21,10 +23,6 @@ pub const TARGET: &str = "cocoon::access";
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longer names are replaced.
 const REQUEST_ID_BYTES_MAX: usize = 128;
-
-/// The other end of a connection, in the extensions of its requests.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(pub(super) SocketAddr);
 
 /// Why there is no answer, in the extensions of the response that says so.
 #[derive(Clone, Debug)]
@@ -36,7 +34,7 @@ pub(super) struct Entry {
     method: Method,
     uri: Uri,
     route: Option<MatchedPath>,
-    peer: Option<Peer>,
+    peer: Option<SocketAddr>,
     id: Option<HeaderValue>,
     trace: Option<TraceId>,
 }
@@ -53,16 +51,12 @@ pub(super) struct Outcome<'a> {
 
 impl Entry {
     /// The entry of `request`, which is called `id` and is a part of `trace`.
-    pub(super) fn new(
-        request: &Request,
-        id: Option<HeaderValue>,
-        trace: Option<TraceId>,
-    ) -> Self {
+    pub(super) fn new(request: &Request, id: Option<HeaderValue>, trace: Option<TraceId>) -> Self {
         Self {
             method: request.method().clone(),
             uri: request.uri().clone(),
             route: request.extensions().get().cloned(),
-            peer: request.extensions().get().copied(),
+            peer: request.extensions().get().and_then(Ends::peer),
             id,
             trace,
         }
@@ -79,7 +73,7 @@ impl Entry {
         let method = self.method.as_str();
         let path = self.uri.path();
         let route = self.route.as_ref().map(MatchedPath::as_str);
-        let client = self.peer.map(|Peer(address)| display(address));
+        let client = self.peer.map(display);
         let bytes = outcome.sent_bytes;
         let duration_seconds = outcome.took.as_secs_f64();
         let request_id = self.id.as_ref().and_then(|id| id.to_str().ok());
@@ -128,8 +122,7 @@ pub(super) fn request_id(request: &Request) -> Option<HeaderValue> {
 }
 
 fn new_id() -> Option<HeaderValue> {
-    static PROCESS: LazyLock<u64> =
-        LazyLock::new(|| getrandom::u64().unwrap_or_default());
+    static PROCESS: LazyLock<u64> = LazyLock::new(|| getrandom::u64().unwrap_or_default());
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let next = NEXT.fetch_add(1, Ordering::Relaxed);
     HeaderValue::try_from(format!("{:016x}-{next}", *PROCESS)).ok()

@@ -16,6 +16,7 @@ use super::places::Places;
 use super::server::{Server, take};
 use super::{Service, full, probes_app};
 use crate::limits::ADMIN_CONNECTIONS;
+use crate::span::spawn;
 
 /// Serves health and metrics until it is dropped.
 pub struct Admin {
@@ -78,7 +79,7 @@ async fn accept(listener: tokio::net::TcpListener, server: Arc<Server>, service:
             // It ends with the runtime, at the latest.
             Some(entry) => {
                 let server = Arc::clone(&server);
-                tokio::spawn(server.drive(stream, CancellationToken::new(), entry));
+                spawn(server.drive(stream, CancellationToken::new(), entry));
             }
             None => full::refuse(service, &stream),
         }

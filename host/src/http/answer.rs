@@ -14,6 +14,7 @@ use crate::channel::{Receiver, channel};
 use crate::error::RunError;
 use crate::factorial::{Admitted, Factorial, Grade, Request, count_digits};
 use crate::limits::REPLY_BYTES;
+use crate::span::spawn;
 
 /// An answer of which at least the first piece is there.
 pub(super) enum Answer {
@@ -61,7 +62,7 @@ pub(super) async fn start(admitted: Admitted) -> Result<Answer, RunError> {
     let bytes = admitted.cost().output_bytes.exact();
     let deadline = admitted.deadline().clone();
     let (sender, mut rest) = channel();
-    let sending = AbortOnDropHandle::new(tokio::spawn(admitted.send_to(sender)));
+    let sending = AbortOnDropHandle::new(spawn(admitted.send_to(sender)));
     let first = rest.recv().await?;
     // After the status a deadline can only cut the answer off. The rest takes little time
     // of a processor, but many jobs share it.

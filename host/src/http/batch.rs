@@ -29,6 +29,7 @@ use super::{Problem, Service};
 use crate::error::RunError;
 use crate::factorial::{Count, Factorial};
 use crate::limits::{ITEMS_AT_ONCE, Limit};
+use crate::span::spawn;
 
 const NDJSON: &str = "application/x-ndjson";
 /// What a batch may be called.
@@ -185,7 +186,7 @@ async fn answer_all(service: &Service, body: Body, feed: &Feed) -> Result<(), Ru
             .stream(feed)
             .map(|line| {
                 let factorial = factorial.clone();
-                let answer = AbortOnDropHandle::new(tokio::spawn(async move {
+                let answer = AbortOnDropHandle::new(spawn(async move {
                     let answer = match line? {
                         Ok(line) => answer_ahead(&factorial, &line).await,
                         Err(problem) => Err(problem),

@@ -11,6 +11,7 @@ use super::Service;
 use crate::channel::{Sender, channel};
 use crate::error::RunError;
 use crate::limits::Limit;
+use crate::span::spawn_on;
 
 /// The writing end of a body.
 pub(super) struct Feed {
@@ -29,7 +30,7 @@ where
         stall_ms: service.limits().get(Limit::Stall),
     });
     // It notices by itself that nobody reads any more.
-    service.0.workers.spawn(async move {
+    spawn_on(&service.0.workers, async move {
         let (feed, ended) = writing.await;
         feed.pieces.end(&ended);
     });

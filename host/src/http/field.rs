@@ -77,7 +77,7 @@ impl<'a> Item<'a> {
 
 /// The parts between separators that are not in a quoted string, without the
 /// whitespace around them.
-fn split(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+pub(super) fn split(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let (mut is_quoted, mut is_escaped) = (false, false);
     let parts = text.split(move |&byte| {
         if std::mem::take(&mut is_escaped) {

@@ -25,6 +25,7 @@ use super::{Problem, Service};
 use crate::error::RunError;
 use crate::factorial::{Count, Factorial, Kind, Request};
 use crate::limits::{ITEMS_AT_ONCE, Limit};
+use crate::span::spawn;
 
 /// How records are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +128,7 @@ impl Listing<'_> {
             futures::stream::iter(numbers)
                 .map(|n| {
                     let item = item(factorial.clone(), n, with_states.clone());
-                    let item = AbortOnDropHandle::new(tokio::spawn(item));
+                    let item = AbortOnDropHandle::new(spawn(item));
                     async move { item.await.map_err(|_| RunError::WriterGone)? }
                 })
                 .buffered(ITEMS_AT_ONCE)

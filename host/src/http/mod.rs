@@ -10,6 +10,7 @@ pub mod access_log;
 pub mod admin;
 mod answer;
 mod ask;
+mod attributes;
 mod batch;
 mod connection;
 mod factorial;
@@ -45,7 +46,9 @@ use utoipa_axum::routes;
 use crate::error::RunError;
 use crate::factorial::Factorial;
 use crate::limits::Limits;
+use crate::span::spawn_on;
 use crate::telemetry::{self, Build, HttpMetrics, Metrics};
+use observe::Traced;
 
 pub use problem::{PROBLEM_JSON, Problem};
 
@@ -64,6 +67,7 @@ struct Inner {
     /// Whether requests need a token.
     is_private: bool,
     draining: AtomicBool,
+    traces_probes: AtomicBool,
 }
 
 /// Answers are what they are for ever.
@@ -100,12 +104,26 @@ impl Service {
             cache_control: if private { FOR_ONE } else { FOR_EVERYBODY },
             is_private: private,
             draining: AtomicBool::new(false),
+            traces_probes: AtomicBool::new(false),
         }))
     }
 
     /// From now on it is not ready for more work, which it takes nevertheless.
     pub fn drain(&self) {
         self.0.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on, routes that are made trace requests for health and metrics as well.
+    pub fn trace_probes(&self) {
+        self.0.traces_probes.store(true, Ordering::Relaxed);
+    }
+
+    fn traced(&self) -> Traced {
+        if self.0.traces_probes.load(Ordering::Relaxed) {
+            Traced::All
+        } else {
+            Traced::ButProbes
+        }
     }
 
     /// Whether it is about to end.
@@ -128,7 +146,7 @@ impl Service {
         &self,
         work: impl Future<Output = R> + Send + 'static,
     ) -> Result<R, RunError> {
-        let working = AbortOnDropHandle::new(self.0.workers.spawn(work));
+        let working = AbortOnDropHandle::new(spawn_on(&self.0.workers, work));
         working.await.map_err(|_| RunError::WriterGone)
     }
 
@@ -213,7 +231,10 @@ fn finished(routes: Router<Service>, service: &Service) -> Router {
         .method_not_allowed_fallback(not_allowed)
         .with_state(service.clone())
         .layer(protocol::Protocol)
-        .layer(observe::layer(service.0.http_metrics.clone()))
+        .layer(observe::layer(
+            service.0.http_metrics.clone(),
+            service.traced(),
+        ))
 }
 
 async fn not_found(uri: Uri) -> Problem {

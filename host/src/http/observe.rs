@@ -7,33 +7,50 @@
 //! This is a layer written by hand, since `axum::middleware::from_fn` boxes two
 //! things more for each request. The body's box is needed in either case.
 
+use std::error::Error as _;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use axum::body::{Body, HttpBody};
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderValue, Method, Version};
+use axum::http::header::CONTENT_LENGTH;
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use tower::{Layer, Service};
 use tracing::Span;
-use tracing::field::{Empty, display};
 
 use super::access_log::{self, Entry, Outcome, REQUEST_ID, Reason, request_id};
+use super::attributes::span;
+use super::health::PROBES;
+use crate::error::RunError;
+use crate::span::{Unfinished, failed, record};
 use crate::telemetry::{
-    HttpMetrics, Observation, continue_trace, exported_trace, named_trace, tell_trace,
+    HttpMetrics, Observation, continue_trace, exported_trace, leave_out, named_trace, tell_trace,
 };
+
+/// The status of a span whose request was dropped.
+const CUT: &str = "the connection ended before the response did";
 
 /// Observes all requests to the routes that it is laid around, and has to be the
 /// outermost layer to see all of their time.
-pub(super) fn layer(metrics: HttpMetrics) -> Observe {
-    Observe(metrics)
+pub(super) fn layer(metrics: HttpMetrics, traced: Traced) -> Observe {
+    Observe(metrics, traced)
+}
+
+/// Which requests are traced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Traced {
+    /// All of them.
+    All,
+    /// All but those for health and metrics.
+    ButProbes,
 }
 
 /// What [`layer`] makes.
 #[derive(Clone, Debug)]
-pub(super) struct Observe(HttpMetrics);
+pub(super) struct Observe(HttpMetrics, Traced);
 
 impl<S> Layer<S> for Observe {
     type Service = Observed<S>;
@@ -42,6 +59,7 @@ impl<S> Layer<S> for Observe {
         Observed {
             inner,
             metrics: self.0.clone(),
+            traced: self.1,
         }
     }
 }
@@ -51,6 +69,7 @@ impl<S> Layer<S> for Observe {
 pub(super) struct Observed<S> {
     inner: S,
     metrics: HttpMetrics,
+    traced: Traced,
 }
 
 impl<S> Service<Request> for Observed<S>
@@ -73,7 +92,12 @@ where
         let span = span(&request, route);
         let mut trace = None;
         if !span.is_disabled() {
-            continue_trace(&span, request.headers());
+            let is_probe = route.is_some_and(|route| PROBES.contains(&route));
+            if is_probe && self.traced == Traced::ButProbes {
+                leave_out(&span);
+            } else {
+                continue_trace(&span, request.headers());
+            }
             trace = exported_trace(&span);
             observation.traced(trace);
         }
@@ -87,67 +111,22 @@ where
         }
         let trace = trace.or_else(|| named_trace(request.headers()));
         let entry = Entry::new(&request, id, trace);
+        let has_body = request.method() != Method::HEAD;
         let answering = span.in_scope(|| self.inner.call(request));
         Answering {
             inner: answering,
             observing: Some(Observing {
                 observation,
+                unfinished: Some(Unfinished::new(span.clone(), CUT)),
                 span,
                 entry,
                 sent_bytes: 0,
+                announced_bytes: None,
                 reason: None,
             }),
+            has_body,
         }
     }
-}
-
-/// The span of a request, with the attributes that OpenTelemetry's conventions
-/// name.
-fn span(request: &Request, route: Option<&str>) -> Span {
-    tracing::debug_span!(
-        "request",
-        otel.name = name(request.method(), route),
-        otel.kind = "server",
-        otel.status_code = Empty,
-        http.request.method = request.method().as_str(),
-        http.route = route,
-        http.response.status_code = Empty,
-        http.response.body.size = Empty,
-        url.path = request.uri().path(),
-        url.query = request.uri().query(),
-        url.scheme = "http",
-        network.protocol.version = version(request.version()),
-        user_agent.original = agent(request),
-        error.type = Empty,
-        request_id = Empty,
-    )
-}
-
-/// A name that few requests do not share: methods can be anything.
-fn name(method: &Method, route: Option<&str>) -> String {
-    let method = match *method {
-        Method::GET | Method::HEAD | Method::POST | Method::OPTIONS => method.as_str(),
-        _ => "HTTP",
-    };
-    match route {
-        Some(route) => format!("{method} {route}"),
-        None => method.to_owned(),
-    }
-}
-
-/// The version of HTTP as OpenTelemetry writes it.
-fn version(version: Version) -> Option<&'static str> {
-    match version {
-        Version::HTTP_10 => Some("1.0"),
-        Version::HTTP_11 => Some("1.1"),
-        Version::HTTP_2 => Some("2"),
-        _ => None,
-    }
-}
-
-fn agent(request: &Request) -> Option<&str> {
-    let agent = request.headers().get("user-agent")?;
-    agent.to_str().ok()
 }
 
 /// A request that has no answer yet.
@@ -155,18 +134,32 @@ fn agent(request: &Request) -> Option<&str> {
 pub(super) struct Answering<F> {
     inner: F,
     observing: Option<Observing>,
+    has_body: bool,
 }
 
-/// A request from its headers to the last byte of its answer, or until nobody wants it any
-/// more. What is known of it then is written when the value is dropped.
+/// A request from its headers to the last byte of its answer, or until it is dropped. Its
+/// line in the log is written when the value is dropped.
 #[derive(Debug)]
 struct Observing {
     observation: Observation,
     span: Span,
+    /// Until the end of the body.
+    unfinished: Option<Unfinished>,
     entry: Entry,
     sent_bytes: u64,
+    /// By `Content-Length`. After so many, HTTP/1 does not ask for the end.
+    announced_bytes: Option<u64>,
     /// Why there is no answer, or why it broke off.
     reason: Option<String>,
+}
+
+impl Observing {
+    /// The last byte of the answer was handed over, or there will be no more.
+    fn end(&mut self) {
+        if let Some(unfinished) = self.unfinished.take() {
+            unfinished.end();
+        }
+    }
 }
 
 impl Drop for Observing {
@@ -175,11 +168,12 @@ impl Drop for Observing {
             let sent_bytes = i64::try_from(self.sent_bytes).unwrap_or(i64::MAX);
             self.span.record("http.response.body.size", sent_bytes);
         }
+        let cut = self.unfinished.as_ref().map(|_| CUT);
         let outcome = Outcome {
             status: self.observation.status(),
             sent_bytes: self.sent_bytes,
             took: self.observation.elapsed(),
-            reason: self.reason.as_deref(),
+            reason: self.reason.as_deref().or(cut),
         };
         self.entry.write(&self.span, outcome);
     }
@@ -194,21 +188,21 @@ where
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let answering = &mut *self;
         let answered = {
-            let span = answering.observing.as_ref().map(|it| it.span.enter());
+            let entered = answering.observing.as_ref().map(|it| it.span.enter());
             let answered = Pin::new(&mut answering.inner).poll(context);
-            drop(span);
+            drop(entered);
             ready!(answered)
         };
         let (response, observing) = match (answered, answering.observing.take()) {
             (Ok(response), Some(observing)) => (response, observing),
             (answered, _) => return Poll::Ready(answered),
         };
-        Poll::Ready(Ok(observed(response, observing)))
+        Poll::Ready(Ok(observed(response, observing, answering.has_body)))
     }
 }
 
 /// `response` with the observation in its body.
-fn observed(mut response: Response, mut observing: Observing) -> Response {
+fn observed(mut response: Response, mut observing: Observing, has_body: bool) -> Response {
     let status = response.status();
     observing.observation.answered(status.as_u16());
     let reason = response.extensions_mut().remove::<Reason>();
@@ -224,6 +218,12 @@ fn observed(mut response: Response, mut observing: Observing) -> Response {
     }
     if let Some(id) = observing.entry.id() {
         response.headers_mut().insert(REQUEST_ID, id.clone());
+    }
+    let announced = response.headers().get(CONTENT_LENGTH);
+    observing.announced_bytes = announced.and_then(|length| length.to_str().ok()?.parse().ok());
+    let is_empty = response.body().is_end_stream();
+    if !has_body || is_empty || status == StatusCode::NOT_MODIFIED {
+        observing.end();
     }
     response.map(|body| {
         Body::new(ObservedBody {
@@ -249,20 +249,29 @@ impl HttpBody for ObservedBody {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let body = &mut *self;
         let observing = &mut body.observing;
-        let _entered = observing.span.enter();
+        let span = observing.span.clone();
+        let _entered = span.enter();
         let frame = ready!(Pin::new(&mut body.inner).poll_frame(context));
-        match &frame {
+        let is_over = match &frame {
             Some(Ok(frame)) => {
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
                 observing.sent_bytes = observing.sent_bytes.saturating_add(bytes as u64);
+                body.inner.is_end_stream()
+                    || observing.announced_bytes == Some(observing.sent_bytes)
             }
             // Its status was sent long ago and said that all was well.
             Some(Err(error)) => {
-                observing.span.record("otel.status_code", "ERROR");
-                observing.span.record("error.type", display(error));
+                match error.source().and_then(|it| it.downcast_ref::<RunError>()) {
+                    Some(error) => failed(&span, error),
+                    None => record(&span, "body", error),
+                }
                 observing.reason = Some(error.to_string());
+                true
             }
-            None => {}
+            None => true,
+        };
+        if is_over {
+            observing.end();
         }
         Poll::Ready(frame)
     }
@@ -304,7 +313,9 @@ mod tests {
             let pieces = ["a", "b"].map(|piece| Ok::<_, Infallible>(Bytes::from(piece)));
             Response::new(Body::from_stream(stream::iter(pieces)))
         };
-        let router = Router::new().route(ROUTE, get(pieces)).layer(layer(http));
+        let router = Router::new()
+            .route(ROUTE, get(pieces))
+            .layer(layer(http, Traced::ButProbes));
         (router, metrics)
     }
 

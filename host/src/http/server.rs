@@ -28,7 +28,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tower::ServiceExt as _;
 
 use super::Service;
-use super::access_log::Peer;
+use super::attributes::Ends;
 use super::connection::{Activity, Answered, Socket};
 use super::full::{self, Guest, Guests};
 use super::places::{Place, Places};
@@ -36,6 +36,7 @@ use super::threads::Threads;
 use crate::limits::{
     CONNECTION_STREAMS, LEAVING_CONNECTIONS, LEAVING_TIME_MS, Limit, Limits, things,
 };
+use crate::span::spawn;
 
 /// What is waited for after the system refused a connection: descriptors may be
 /// used up, and come back.
@@ -249,19 +250,17 @@ impl Server {
             tracing::debug!(%error, "a connection is gone");
             return;
         }
-        let peer = stream.peer_addr().ok().map(Peer);
         let _counted = self.service.connection();
         let Entry {
             activity,
             place: _place,
             guest,
         } = entry;
+        let ends = Ends::of(&stream);
         let socket = Socket::new(stream, Arc::clone(&activity), self.stall);
         let (seen, server, visitor) = (Arc::clone(&activity), Arc::clone(&self), guest.clone());
         let requests = service_fn(move |mut request: Request<hyper::body::Incoming>| {
-            if let Some(peer) = peer {
-                request.extensions_mut().insert(peer);
-            }
+            request.extensions_mut().insert(ends);
             let version = request.version();
             let answering = seen.begin(version == Version::HTTP_2);
             let (server, visitor) = (Arc::clone(&server), visitor.clone());
@@ -283,7 +282,7 @@ impl Server {
         // What is waited for is looked at whenever the connection does anything, and
         // to look whether the server ends takes a lock that all connections share.
         // So another task waits, until there may be an end to look at more closely.
-        let may_end = tokio::spawn({
+        let may_end = spawn({
             let (server, activity) = (Arc::clone(&self), Arc::clone(&activity));
             let (ending, guest) = (ending.clone(), guest.clone());
             async move {

@@ -1,76 +1,186 @@
-//! The W3C trace context: the trace that a request is a part of, as it is told
-//! from program to program in `traceparent` and `tracestate`.
+//! The trace that a request or a command is a part of, as callers and this program tell it
+//! each other in header fields or in variables.
+
+use std::sync::OnceLock;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::trace::TraceContextExt as _;
 use opentelemetry::{Context, TraceId};
-use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator as _};
-use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-const TRACEPARENT: &str = "traceparent";
+use super::b3::{self, Caller};
+use super::w3c;
+
+/// A way to name a trace (`OTEL_PROPAGATORS`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Propagator {
+    /// `traceparent` and `tracestate`.
+    TraceContext,
+    /// `b3`.
+    B3,
+    /// `X-B3-TraceId` and others.
+    B3Multi,
+}
+
+/// The ways in force, where they are not the usual one.
+static PROPAGATORS: OnceLock<Vec<Propagator>> = OnceLock::new();
+
+/// Names traces in these ways from now on. Of several parents, the last in this order
+/// counts.
+pub(super) fn propagate_by(propagators: Vec<Propagator>) {
+    // Telemetry is started once.
+    let _ = PROPAGATORS.set(propagators);
+}
+
+fn propagators() -> &'static [Propagator] {
+    PROPAGATORS
+        .get()
+        .map_or(&[Propagator::TraceContext], Vec::as_slice)
+}
+
+/// The mark of a trace whose caller leaves it to this program if it is sampled.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Undecided;
+
+/// Makes `span` a part of the trace that `headers` name, if they name one. It must not have
+/// been entered yet.
+pub(crate) fn continue_trace(span: &Span, headers: &HeaderMap) {
+    continue_from(span, |name| lines_of(headers, name));
+}
+
+fn lines_of<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
+    let lines = headers.get_all(name).iter();
+    lines
+        .map(|line| line.to_str().unwrap_or_default())
+        .collect()
+}
+
+/// The trace that `headers` name.
+pub(crate) fn named_trace(headers: &HeaderMap) -> Option<TraceId> {
+    let parent = parent(|name| lines_of(headers, name))?;
+    let parent = parent.span();
+    let named = parent.span_context();
+    named.is_valid().then(|| named.trace_id())
+}
 
 /// The trace that `span` is exported in.
 pub(crate) fn exported_trace(span: &Span) -> Option<TraceId> {
     let context = span.context();
     let span = context.span();
-    let named = span.span_context();
-    (named.is_valid() && named.is_sampled()).then(|| named.trace_id())
+    let exported = span.span_context();
+    (exported.is_valid() && exported.is_sampled()).then(|| exported.trace_id())
 }
 
-/// The trace that `headers` name.
-pub(crate) fn named_trace(headers: &HeaderMap) -> Option<TraceId> {
-    let context = parent(headers)?;
-    Some(context.span().span_context().trace_id())
+/// Makes `span` a part of the trace that the environment names, if it names one:
+/// `TRACEPARENT` and `TRACESTATE`, `B3`, or `X_B3_TRACEID` and others. It must not have
+/// been entered yet.
+pub fn continue_command(span: &Span) {
+    if span.is_disabled() {
+        return;
+    }
+    let variables: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    continue_from(span, |name| {
+        let name = name.to_ascii_uppercase().replace('-', "_");
+        let named = variables.iter().filter(|(key, _)| *key == name);
+        named.map(|(_, value)| value.as_str()).collect()
+    });
 }
 
-/// Makes `span` a part of the trace that `headers` name, if they name one. It
-/// must not have been entered yet.
-pub(crate) fn continue_trace(span: &Span, headers: &HeaderMap) {
-    if let Some(parent) = parent(headers) {
-        // Nobody may export it: then it is a part of no trace.
+/// Makes `span` a part of the trace that `fields` name.
+fn continue_from<'a>(span: &Span, fields: impl Fn(&str) -> Vec<&'a str>) {
+    if let Some(parent) = parent(fields) {
+        // Without an exporter, it is a part of no trace.
         let _ = span.set_parent(parent);
     }
 }
 
-/// What `headers` name. Of several parents, none is the right one.
-fn parent(headers: &HeaderMap) -> Option<Context> {
-    if headers.get_all(TRACEPARENT).iter().count() != 1 {
-        return None;
+/// The parent that `fields`, all values of a field by its name in lower case, name.
+fn parent<'a>(fields: impl Fn(&str) -> Vec<&'a str>) -> Option<Context> {
+    let one = |name: &str| match fields(name)[..] {
+        [value] => Some(value),
+        // Of several parents, none is the right one.
+        _ => None,
+    };
+    let mut parent = None;
+    for propagator in propagators() {
+        let found = match propagator {
+            Propagator::TraceContext => {
+                let parents = fields("traceparent").into_iter();
+                let context = w3c::parent(parents, fields("tracestate").into_iter());
+                context.map(|context| Context::new().with_remote_span_context(context))
+            }
+            Propagator::B3 => one(b3::SINGLE).and_then(b3::read_single).map(of_caller),
+            Propagator::B3Multi => b3::read_multi(one).map(of_caller),
+        };
+        parent = found.or(parent);
     }
-    let parent =
-        TraceContextPropagator::new().extract_with_context(&Context::new(), &Incoming(headers));
-    parent.has_active_span().then_some(parent)
+    parent
 }
 
-/// Tells in `headers` which trace `span` is a part of, if it is exported.
+fn of_caller(caller: Caller) -> Context {
+    match caller {
+        Caller::Parent { context, undecided } => {
+            let parent = Context::new().with_remote_span_context(context);
+            if undecided {
+                parent.with_value(Undecided)
+            } else {
+                parent
+            }
+        }
+        Caller::Unsampled => Context::new().with_telemetry_suppressed(),
+    }
+}
+
+/// Writes to `headers` which trace `span` is a part of, if it is exported.
 pub(crate) fn tell_trace(span: &Span, headers: &mut HeaderMap) {
-    TraceContextPropagator::new().inject_context(&span.context(), &mut Outgoing(headers));
-}
-
-struct Incoming<'a>(&'a HeaderMap);
-
-impl Extractor for Incoming<'_> {
-    fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key)?.to_str().ok()
+    let context = span.context();
+    let context = context.span();
+    let context = context.span_context();
+    if !context.is_valid() {
+        return;
     }
-
-    fn keys(&self) -> Vec<&str> {
-        self.0.keys().map(HeaderName::as_str).collect()
-    }
-}
-
-struct Outgoing<'a>(&'a mut HeaderMap);
-
-impl Injector for Outgoing<'_> {
-    fn set(&mut self, key: &str, value: String) {
-        // A trace without a state has an empty one.
-        if value.is_empty() {
-            return;
+    let mut tell = |fields: &[(&'static str, String)]| {
+        for (name, value) in fields {
+            // A trace without a state has an empty one.
+            if let (false, Ok(value)) = (value.is_empty(), HeaderValue::try_from(value)) {
+                headers.insert(HeaderName::from_static(name), value);
+            }
         }
-        if let (Ok(name), Ok(value)) = (key.parse::<HeaderName>(), HeaderValue::try_from(value)) {
-            self.0.insert(name, value);
+    };
+    for propagator in propagators() {
+        match propagator {
+            Propagator::TraceContext => tell(&w3c::fields(context)),
+            Propagator::B3 => tell(&b3::single(context)),
+            Propagator::B3Multi => tell(&b3::multi(context)),
         }
     }
+}
+
+/// Keeps `span` and all spans below it out of the export. It must not have been entered
+/// yet.
+pub fn leave_out(span: &Span) {
+    // Without an exporter, it is left out.
+    let _ = span.set_parent(Context::new().with_telemetry_suppressed());
+}
+
+/// The trace and the span, in hexadecimal digits, if `span` is a part of a trace.
+pub fn trace_and_span(span: &Span) -> Option<(String, String)> {
+    let context = span.context();
+    let context = context.span();
+    let context = context.span_context();
+    let ids = || {
+        (
+            context.trace_id().to_string(),
+            context.span_id().to_string(),
+        )
+    };
+    context.is_valid().then(ids)
+}
+
+/// Whether `span` is exported when it ends.
+pub fn is_exported(span: &Span) -> bool {
+    span.context().span().span_context().is_sampled()
 }

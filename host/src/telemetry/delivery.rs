@@ -3,9 +3,10 @@
 //! The exporter of OpenTelemetry fails in silence, and so does its queue when it
 //! is full. [`Told`] is laid around either and tells what it sees.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use opentelemetry::Context;
 use opentelemetry_sdk::Resource;
@@ -83,8 +84,9 @@ impl<P: SpanProcessor> SpanProcessor for Told<P> {
         self.inner.on_start(span, context);
     }
 
-    fn on_end(&self, span: SpanData) {
+    fn on_end(&self, mut span: SpanData) {
         if span.span_context.is_sampled() {
+            finish(&mut span);
             self.delivery.ended();
             self.inner.on_end(span);
         }
@@ -101,6 +103,16 @@ impl<P: SpanProcessor> SpanProcessor for Told<P> {
     fn set_resource(&mut self, resource: &Resource) {
         self.inner.set_resource(resource);
     }
+}
+
+/// Corrects a span that has just ended: it ends now, and not when it was last polled, and
+/// of an attribute that was recorded several times the last value counts.
+fn finish(span: &mut SpanData) {
+    span.end_time = SystemTime::now().max(span.start_time);
+    let mut known = HashSet::with_capacity(span.attributes.len());
+    span.attributes.reverse();
+    span.attributes.retain(|it| known.insert(it.key.clone()));
+    span.attributes.reverse();
 }
 
 impl<E: SpanExporter> SpanExporter for Told<E> {

@@ -60,10 +60,7 @@ where
             Some(Value::String(message)) => message,
             _ => String::new(),
         };
-        for (name, in_seconds) in [
-            ("time.busy", "busy_seconds"),
-            ("time.idle", "idle_seconds"),
-        ] {
+        for (name, in_seconds) in [("time.busy", "busy_seconds"), ("time.idle", "idle_seconds")] {
             let time = fields.remove(name);
             if let Some(seconds) = time.and_then(|time| seconds(time.as_str()?)) {
                 fields.insert(in_seconds.to_owned(), json!(seconds));

@@ -5,6 +5,7 @@
 //! reads them pays for the reading; its spans go into a bounded queue, and are
 //! dropped where that is full. What is logged goes to standard error.
 
+mod b3;
 mod context;
 mod delivery;
 mod exemplars;
@@ -16,10 +17,12 @@ mod openmetrics;
 mod process;
 mod text_format;
 mod traces;
+mod w3c;
 
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+pub use context::{continue_command, is_exported, leave_out, trace_and_span};
 pub(crate) use context::{continue_trace, exported_trace, named_trace, tell_trace};
 pub use http_metrics::{Connection, HttpMetrics, Observation};
 pub use json_lines::json_line;

@@ -164,13 +164,43 @@ fn is_exported(metadata: &Metadata<'_>) -> bool {
 fn resource() -> Resource {
     let resource = Resource::builder_empty()
         .with_service_name("cocoon")
-        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .with_attributes(this_process())
         .with_detector(Box::new(TelemetryResourceDetector))
         .with_detector(Box::new(EnvResourceDetector::new()));
     match environment("OTEL_SERVICE_NAME") {
         Some(name) => resource.with_service_name(name).build(),
         None => resource.build(),
     }
+}
+
+/// The attributes of this process, in the order of the alphabet.
+fn this_process() -> Vec<KeyValue> {
+    let host = rustix::system::uname();
+    let host = host.nodename().to_string_lossy().into_owned();
+    let mut attributes = vec![KeyValue::new("host.name", host)];
+    if let Some(id) = instance_id() {
+        attributes.push(KeyValue::new("service.instance.id", id));
+    }
+    attributes.push(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
+    attributes
+}
+
+/// A random UUID (RFC 9562, version 4).
+fn instance_id() -> Option<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).ok()?;
+    let bits = u128::from_be_bytes(bytes);
+    let bits = bits & !(0xf << 76) | 0x4 << 76;
+    let bits = bits & !(0x3 << 62) | 0x2 << 62;
+    let hex = format!("{bits:032x}");
+    let parts = [
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..],
+    ];
+    Some(parts.join("-"))
 }
 
 impl Drop for Export {

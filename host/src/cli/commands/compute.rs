@@ -9,13 +9,14 @@ use cocoon::channel::channel;
 use cocoon::factorial::{FORMATS, Format, Grade, KINDS, Kind, Request};
 use cocoon::fanout::{FanOut, Progress, Width};
 use cocoon::limits::{FAN_OUT_MAX, Limit};
+use cocoon::span::spawn;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::lines;
-use crate::cli::FactorialArgs;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::values::number;
+use crate::cli::{FactorialArgs, trace};
 
 #[derive(Debug, Args)]
 pub(crate) struct Compute {
@@ -52,6 +53,7 @@ impl Compute {
         };
         let work = self.admit(request).await?;
         let mut parts = work.progress();
+        trace::instances(parts.borrow().all as u64);
         let progress = progress(work.cost().output_bytes.most());
         show_parts(&progress, *parts.borrow_and_update());
         let mut output = match &self.out {
@@ -59,7 +61,7 @@ impl Compute {
             None => Output::stdout(),
         };
         let (sender, mut digits) = channel();
-        let working = tokio::spawn(work.send_to(sender, self.seed));
+        let working = spawn(work.send_to(sender, self.seed));
         let mut value = Vec::new();
         loop {
             tokio::select! {

@@ -11,9 +11,11 @@ use cocoon::command::{self, Exit, Program, ProgramError, Start};
 use cocoon::component::{Component, Dir, Grants, Location};
 use cocoon::limits::Limit;
 use cocoon::pool::Pool;
+use cocoon::span::{Unfinished, record, spawn};
 use futures::{StreamExt as _, stream};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio_util::task::AbortOnDropHandle;
+use tracing::{Instrument as _, Span};
 
 use super::exec_grants;
 use super::exec_output::{Printer, Style};
@@ -21,7 +23,7 @@ use super::exec_summary::Summary;
 use crate::cli::failure::{Failure, shown};
 use crate::cli::limits::{LimitArgs, Promiseless};
 use crate::cli::values::{location, positive};
-use crate::cli::{RegistryArgs, engine};
+use crate::cli::{RegistryArgs, engine, trace};
 
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
@@ -136,6 +138,7 @@ impl Exec {
         });
         let printer = Arc::new(Printer::new(style)?);
 
+        trace::instances(self.instances);
         let mut summary = Summary::default();
         let mut ended = stream::iter(1..=self.instances)
             .map(|instance| {
@@ -143,10 +146,9 @@ impl Exec {
                 async move {
                     // A task for each instance spreads them over the cores; it is
                     // aborted when this command ends.
-                    let ran = AbortOnDropHandle::new(tokio::spawn(run_instance(
-                        batch, printer, instance,
-                    )))
-                    .await;
+                    let running = run_instance(batch, printer, instance);
+                    let running = running.instrument(trace::instance(instance));
+                    let ran = AbortOnDropHandle::new(spawn(running)).await;
                     (
                         instance,
                         ran.unwrap_or(Err(Failure::Run(RunError::WriterGone))),
@@ -195,8 +197,20 @@ async fn run_instance(
         &deadline,
         sender,
     );
+    let unfinished = Unfinished::new(Span::current(), "the command ended before");
     // The channel ends when the program does.
     let (ran, printed) = tokio::join!(running, printer.print(instance, output));
+    let span = unfinished.end();
+    match &ran {
+        Ok(Exit { code, .. }) => {
+            span.record("cocoon.exit", code);
+            if *code != 0 {
+                record(&span, &code.to_string(), "the program failed");
+            }
+        }
+        Err(ProgramError::Run(error)) => record(&span, error.name(), error),
+        Err(ProgramError::Component(error)) => record(&span, "component", error),
+    }
     printed?;
     Ok(ran)
 }

@@ -4,10 +4,10 @@ use clap::Args;
 use cocoon::factorial::{FactsRecord, KINDS, Kind};
 
 use super::lines;
-use crate::cli::FactorialArgs;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::values::number;
+use crate::cli::{FactorialArgs, trace};
 
 #[derive(Debug, Args)]
 pub(crate) struct Info {
@@ -22,6 +22,7 @@ pub(crate) struct Info {
 
 impl Info {
     pub(crate) async fn run(self) -> Result<(), Failure> {
+        trace::instances(1);
         let factorial = self.common.load(1).await?;
         let facts = factorial.info(self.kind, self.n).await?;
         let mut output = Output::stdout();

@@ -4,9 +4,9 @@ use clap::Args;
 use cocoon::factorial::{ONE_OF_EACH_KIND, Request};
 
 use super::lines;
-use crate::cli::FactorialArgs;
 use crate::cli::failure::Failure;
 use crate::cli::values::number;
+use crate::cli::{FactorialArgs, trace};
 
 #[derive(Debug, Args)]
 pub(crate) struct Kinds {
@@ -19,6 +19,7 @@ pub(crate) struct Kinds {
 
 impl Kinds {
     pub(crate) async fn run(self) -> Result<(), Failure> {
+        trace::instances(ONE_OF_EACH_KIND.len() as u64);
         let factorial = self.common.load(ONE_OF_EACH_KIND.len() as u64).await?;
         let n = self.n;
         let requests = ONE_OF_EACH_KIND.map(|kind| Request::decimal(kind, n));

@@ -7,12 +7,15 @@ use bytes::Bytes;
 use cocoon::RunError;
 use cocoon::channel::{Receiver, channel};
 use cocoon::factorial::{Factorial, Grade, Graded, Request, count_digits};
+use cocoon::span::{self, Unfinished, spawn};
 use futures::{Stream, StreamExt as _};
 use serde::Serialize;
 use tokio::task::JoinHandle;
+use tracing::{Instrument as _, Span};
 
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
+use crate::cli::trace;
 
 /// One result as JSON.
 #[derive(Serialize)]
@@ -68,9 +71,10 @@ fn start(
     let places = usize::try_from(factorial.sandboxes()).unwrap_or(usize::MAX);
     let (lines, started) = tokio::sync::mpsc::channel(places);
     let factorial = factorial.clone();
-    tokio::spawn(async move {
-        for request in requests {
-            let line = start_line(&factorial, request).await.map_err(Failure::from);
+    spawn(async move {
+        for (number, request) in (1..).zip(requests) {
+            let line = start_line(&factorial, request).instrument(trace::instance(number));
+            let line = line.await.map_err(Failure::from);
             if lines.send(line).await.is_err() {
                 return;
             }
@@ -86,7 +90,12 @@ async fn start_line(factorial: &Factorial, request: Request) -> Result<Line, Run
     let mut admitted = factorial.admit(request).await?;
     let notation = admitted.notation().await?;
     let (sender, digits) = channel();
-    let sending = tokio::spawn(admitted.send_to(sender));
+    let sending = spawn(async move {
+        let unfinished = Unfinished::new(Span::current(), "the command ended before");
+        let sent = admitted.send_to(sender).await;
+        let span = unfinished.end();
+        sent.inspect_err(|error| span::record(&span, error.name(), error))
+    });
     Ok(Line {
         request,
         notation,

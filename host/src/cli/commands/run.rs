@@ -4,9 +4,9 @@ use clap::Args;
 use cocoon::factorial::{Kind, Request};
 
 use super::lines;
-use crate::cli::FactorialArgs;
 use crate::cli::failure::Failure;
 use crate::cli::values::number;
+use crate::cli::{FactorialArgs, trace};
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
@@ -19,6 +19,7 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) async fn run(self) -> Result<(), Failure> {
+        trace::instances(self.n.max(1));
         let factorial = self.common.load(self.n).await?;
         // Refuses the command before the first line if the largest exceeds a limit.
         let last = Request::decimal(Kind::Factorial, self.n);

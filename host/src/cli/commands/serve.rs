@@ -69,6 +69,9 @@ pub(crate) struct Serve {
     /// Log one line for each request, with its method, path, status, size and duration
     #[arg(long, env = "COCOON_ACCESS_LOG", hide_env_values = true)]
     access_log: bool,
+    /// Trace requests for /healthz, /readyz and /metrics, too
+    #[arg(long, env = "COCOON_TRACE_PROBES", hide_env_values = true)]
+    trace_probes: bool,
     #[command(flatten)]
     registries: RegistryArgs,
     #[command(flatten)]
@@ -123,6 +126,9 @@ impl Serve {
             );
         }
         let service = Service::new(factorial, component, !access.is_open());
+        if self.trace_probes {
+            service.trace_probes();
+        }
         let probes = match admin_listener {
             Some(_) => Probes::Apart,
             None => Probes::Here,

@@ -14,10 +14,10 @@ use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::lines;
-use crate::cli::FactorialArgs;
 use crate::cli::failure::{Failure, shown};
 use crate::cli::output::Output;
 use crate::cli::values::number;
+use crate::cli::{FactorialArgs, trace};
 
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
@@ -53,6 +53,7 @@ impl Verify {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let file = open(&self.file).await?;
         let seed = self.seed.map_or_else(random_seed, Ok)?;
+        trace::instances(1);
         let factorial = self.common.load(1).await?;
         let (sender, digits) = channel();
         let (read, verdict) = tokio::join!(

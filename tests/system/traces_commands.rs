@@ -1,0 +1,201 @@
+//! One command, one trace: its root, its instances, and what they read of each other.
+
+use std::process::Command;
+
+use crate::harness::{Ended, cocoon, ended};
+use crate::otlp::{Protocol, Receiver, Span, whole_trace};
+
+const FACTOR: &str = cocoon_test_guests::FOREIGN_FACTOR;
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+const CALLER: &str = "b7ad6b7169203331";
+
+/// A command, which exports to `receiver`.
+fn exporting<'a>(receiver: &Receiver, arguments: impl IntoIterator<Item = &'a str>) -> Command {
+    let mut command = cocoon(arguments);
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.endpoint);
+    command
+}
+
+/// The spans of a command, which is one trace, and how it ended.
+fn traced(arguments: &[&str]) -> (Vec<Span>, Ended) {
+    let mut receiver = Receiver::start(Protocol::Http);
+    let ended = ended(&mut exporting(&receiver, arguments.iter().copied()));
+    let spans = receiver.wait(|spans| spans.iter().any(is_root)).to_vec();
+    (spans, ended)
+}
+
+fn is_root(span: &Span) -> bool {
+    span.span.name.starts_with("cocoon ")
+}
+
+fn named<'a>(spans: &'a [Span], name: &str) -> Vec<&'a Span> {
+    spans.iter().filter(|it| it.span.name == name).collect()
+}
+
+#[test]
+fn every_command_is_one_trace_with_a_root() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let digits = folder.path().join("digits");
+    std::fs::write(&digits, "3628800").expect("a file");
+    let digits = digits.to_str().expect("a path");
+    for (arguments, instances) in [
+        (&["run", "12"][..], 12),
+        (&["kinds", "7"], 8),
+        (&["info", "9"], 1),
+        (&["verify", "10", digits], 1),
+        (&["compute", "190000", "--fan-out", "2"], 2),
+        (&["compute", "10"], 1),
+        (&["exec", FACTOR, "-n", "12", "--", "12"], 12),
+    ] {
+        let (spans, ended) = traced(arguments);
+        assert_eq!(
+            (
+                ended.code,
+                &*ended.err.replace("12 of 12 instances succeeded", "")
+            ),
+            (
+                Some(0),
+                if arguments[0] == "exec" {
+                    "cocoon: \n"
+                } else {
+                    ""
+                }
+            ),
+            "{arguments:?}"
+        );
+        let root = whole_trace(&spans);
+        assert_eq!(root.span.name, format!("cocoon {}", arguments[0]));
+        assert!(root.span.parent_span_id.is_empty());
+        assert_eq!(root.count("cocoon.instances"), Some(instances), "{root:#?}");
+        assert_eq!(root.text("cocoon.outcome").as_deref(), Some("done"));
+        assert_eq!(root.count("process.exit.code"), Some(0));
+        let component = if arguments[0] == "exec" {
+            "factor"
+        } else {
+            "built-in"
+        };
+        let named_component = root.text("cocoon.component").expect("a component");
+        assert!(named_component.contains(component), "{named_component}");
+        assert_eq!(
+            root.text("cocoon.digest").map(|digest| digest.len()),
+            Some(16)
+        );
+        assert!(!root.has_failed(), "{root:#?}");
+        assert!(!named(&spans, "sandbox").is_empty(), "{spans:#?}");
+    }
+}
+
+#[test]
+fn an_instance_has_its_number_and_its_exit() {
+    let (spans, ended) = traced(&["exec", FACTOR, "-n", "3", "--", "{i}x"]);
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    let root = whole_trace(&spans);
+    assert_eq!(root.text("cocoon.outcome").as_deref(), Some("programs"));
+    assert_eq!(root.text("error.type").as_deref(), Some("programs"));
+    assert_eq!(root.count("process.exit.code"), Some(1));
+    assert!(root.has_failed(), "{root:#?}");
+    let mut numbers = Vec::new();
+    for instance in named(&spans, "instance") {
+        assert_eq!(instance.span.parent_span_id, root.span.span_id);
+        assert_eq!(instance.count("cocoon.exit"), Some(1), "{instance:#?}");
+        assert!(instance.has_failed(), "{instance:#?}");
+        numbers.extend(instance.count("cocoon.instance"));
+        let below = |span: &&Span| span.span.parent_span_id == instance.span.span_id;
+        let sandboxes = named(&spans, "sandbox");
+        assert_eq!(sandboxes.into_iter().filter(below).count(), 1);
+    }
+    numbers.sort_unstable();
+    assert_eq!(numbers, [1, 2, 3]);
+}
+
+#[test]
+fn a_stopped_instance_says_by_what() {
+    let (spans, ended) = traced(&[
+        "exec",
+        "--deadline",
+        "300ms",
+        cocoon_test_guests::HOSTILE_PROGRAM,
+        "--",
+        "spin",
+    ]);
+    assert_ne!(ended.code, Some(0), "{}", ended.err);
+    whole_trace(&spans);
+    let instance = named(&spans, "instance")[0];
+    assert!(instance.has_failed(), "{instance:#?}");
+    assert_eq!(instance.text("error.type").as_deref(), Some("stopped"));
+    assert_eq!(instance.count("cocoon.exit"), None);
+}
+
+#[test]
+fn a_command_exports_the_spans_of_a_thousand_instances_and_says_how_many_it_leaves_out() {
+    let mut receiver = Receiver::start(Protocol::Http);
+    let mut command = exporting(&receiver, ["exec", FACTOR, "-n", "1234", "--", "12"]);
+    // Enough for all of them: the command is faster than its exporter.
+    command.env("OTEL_BSP_MAX_QUEUE_SIZE", "8192");
+    let ended = ended(&mut command);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(
+        ended.err.contains("1000") && ended.err.contains("234"),
+        "{}",
+        ended.err
+    );
+    let spans = receiver.wait(|spans| spans.iter().any(is_root));
+    let root = whole_trace(spans);
+    assert_eq!(root.count("cocoon.instances"), Some(1234));
+    assert_eq!(root.count("cocoon.instances_left_out"), Some(234));
+    assert_eq!(named(spans, "instance").len(), 1000);
+    assert_eq!(named(spans, "sandbox").len(), 1000);
+}
+
+#[test]
+fn the_environment_names_the_parent_of_a_command() {
+    for (flags, exported) in [("01", true), ("00", false)] {
+        let mut receiver = Receiver::start(Protocol::Http);
+        let parent = format!("00-{TRACE}-{CALLER}-{flags}");
+        let mut command = exporting(&receiver, ["run", "5"]);
+        command.env("TRACEPARENT", parent).env("TRACESTATE", "a=1");
+        assert_eq!(ended(&mut command).code, Some(0));
+        // Another one, to know that all of the first has arrived.
+        assert_eq!(
+            ended(&mut exporting(&receiver, ["info", "5"])).code,
+            Some(0)
+        );
+        let is_info = |span: &Span| span.span.name == "cocoon info";
+        let spans = receiver.wait(|spans| spans.iter().any(is_info));
+        let roots: Vec<_> = spans.iter().filter(|span| is_root(span)).collect();
+        if exported {
+            let root = roots[0];
+            let hex = |bytes: &[u8]| {
+                bytes
+                    .iter()
+                    .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+            };
+            assert_eq!(hex(&root.span.trace_id), TRACE);
+            assert_eq!(hex(&root.span.parent_span_id), CALLER);
+            assert_eq!(root.span.trace_state, "a=1");
+            let trace = &root.span.trace_id;
+            whole_trace(spans.iter().filter(|span| &span.span.trace_id == trace));
+        } else {
+            assert_eq!(roots.len(), 1, "{roots:#?}");
+            whole_trace(spans);
+        }
+    }
+}
+
+#[test]
+fn parts_have_links_to_the_parts_that_they_read() {
+    let (spans, ended) = traced(&["compute", "190000", "--fan-out", "2"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    whole_trace(&spans);
+    let parts = named(&spans, "part");
+    let ids: Vec<_> = parts.iter().map(|part| &part.span.span_id).collect();
+    assert_eq!(parts.len(), 2);
+    // Each exchanges its number with the other one.
+    for part in &parts {
+        assert!(!part.span.links.is_empty(), "{part:#?}");
+        for link in &part.span.links {
+            assert!(ids.contains(&&link.span_id) && link.span_id != part.span.span_id);
+            assert_eq!(link.trace_id, part.span.trace_id);
+        }
+    }
+}
