@@ -213,12 +213,12 @@ impl IntoResponses for TooOld {
     }
 }
 
-/// Refusals of request bodies.
+/// Refusals of requests with a body.
 pub(in crate::http) struct BodyRefused;
 
 impl IntoResponses for BodyRefused {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        named(&["Stalled", "UnsupportedMediaType"])
+        named(&["Stalled", "UnsupportedMediaType", "Busy"])
     }
 }
 
