@@ -68,6 +68,7 @@ CASES = [
             '{"n": -1}',
             '{"n": 20, "kind": "triple"}',
             "no JSON",
+            '{"n": 20, "timeout": null}',
             '{"n": 1000000000000}',
             '{"n": 150000, "timeout": "1ms"}',
         ),

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::Uri;
 use axum::http::request::Parts;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use utoipa::{IntoParams, ToSchema};
 
 use super::openapi::Whole;
@@ -27,21 +27,34 @@ pub(super) struct Typed {
     #[schema(value_type = Whole)]
     n: u64,
     /// The kind of factorial; `factorial` by default.
+    #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Kind, required = false)]
     kind: Option<String>,
     /// The format of the number; `decimal` by default.
+    #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Format, required = false)]
     format: Option<String>,
     /// Whether every product must be proved exact.
+    #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     proved: Option<bool>,
     /// The time that the client waits; it lowers the deadline, and never raises it.
+    #[serde(default, deserialize_with = "present")]
     #[schema(
         nullable = false,
         example = "5s",
         pattern = "^[1-9][0-9]{0,5}(ms|s|m|h)$"
     )]
     timeout: Option<String>,
+}
+
+/// The value of a field that is there, which is not null.
+fn present<'de, D, T>(value: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(value).map(Some)
 }
 
 /// The one variable segment of a path, decoded.

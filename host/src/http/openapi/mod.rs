@@ -12,9 +12,10 @@ use std::sync::Arc;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use utoipa::OpenApi as _;
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::{Operation, Parameter};
+use utoipa::openapi::schema::{SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{OpenApi, RefOr, Server};
+use utoipa::openapi::{OpenApi, RefOr, Schema, Server};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::Service;
@@ -79,6 +80,8 @@ fn complete(description: &mut OpenApi, requires_token: bool) {
         let operations = [&mut item.get, &mut item.post];
         for operation in operations.into_iter().flatten() {
             with_fields(operation);
+            let parameters = operation.parameters.iter_mut().flatten();
+            parameters.for_each(never_null);
             if OPEN_PATHS.contains(&path.as_str()) {
                 operation.security = Some(Vec::new());
                 operation.responses.responses.remove("401");
@@ -86,6 +89,16 @@ fn complete(description: &mut OpenApi, requires_token: bool) {
         }
         // Every GET has its HEAD.
         item.head = item.get.as_ref().map(head_of);
+    }
+}
+
+/// What need not be given is left out, and never null.
+fn never_null(parameter: &mut Parameter) {
+    if let Some(RefOr::T(Schema::Object(object))) = &mut parameter.schema
+        && let SchemaType::Array(types) = &object.schema_type
+        && let [one, Type::Null] | [Type::Null, one] = &types[..]
+    {
+        object.schema_type = SchemaType::Type(one.clone());
     }
 }
 
