@@ -122,14 +122,19 @@ fn only_errors_of_the_server_have_lines_unless_all_are_asked_for() {
 #[test]
 fn a_client_that_left_has_a_line_that_says_so() {
     let serving = Serving::start(&mut json_service(&["--access-log"]));
-    serving.ask_and_leave("/factorial/3000000");
-    // Its connection is gone before this one is answered in a new sandbox.
-    while !serving.ask("/metrics", &[]).contains("status=\"499\"") {}
+    let stream = serving.begin("/factorial/3000000");
+    let metrics_have = |text: &str| while !serving.ask("/metrics", &[]).contains(text) {};
+    metrics_have("\ncocoon_sandboxes_live 1\n");
+    drop(stream);
+    metrics_have("status=\"499\"");
     let lines = access_lines(&serving.end());
     let left = lines
         .iter()
         .find(|line| line["path"] == "/factorial/3000000");
-    assert_eq!(left.expect("its line")["status"], 499, "{lines:#?}");
+    let left = left.expect("its line");
+    assert_eq!(left["status"], 499, "{left}");
+    let reason = left["reason"].as_str().expect("a reason");
+    assert!(reason.contains("connection ended"), "{left}");
 }
 
 #[test]

@@ -70,11 +70,12 @@ impl Serving {
         answer
     }
 
-    /// Asks, and hangs up without reading an answer.
-    pub(crate) fn ask_and_leave(&self, path: &str) {
+    /// Asks, and leaves the answer to the caller.
+    pub(crate) fn begin(&self, path: &str) -> TcpStream {
         let mut stream = self.connect();
         let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n");
         stream.write_all(request.as_bytes()).expect("sent");
+        stream
     }
 
     /// A new connection.
