@@ -196,6 +196,7 @@ pub(crate) fn main() -> ExitCode {
         Ok(telemetry) => telemetry,
         Err(error) => return failure::report(Err(error.into())),
     };
+    config::report_unknown(&command);
     let ended = match cli.command {
         Command::Run(command) => run("run", command.run()),
         Command::Compute(command) => run("compute", command.run()),
@@ -213,16 +214,19 @@ pub(crate) fn main() -> ExitCode {
     failure::report(ended)
 }
 
+/// The variable that filters the log. It has no flag.
+const LOG_VARIABLE: &str = "COCOON_LOG";
+
 /// The targets and levels that are logged, and with them every request if
 /// `logs_requests`.
 fn log_filter(logs_requests: bool) -> Result<String, TelemetryError> {
-    let filter = match std::env::var("COCOON_LOG") {
+    let filter = match std::env::var(LOG_VARIABLE) {
         Ok(filter) => filter,
         Err(VarError::NotPresent) => LOG_FILTER.to_owned(),
         Err(VarError::NotUnicode(filter)) => {
             return Err(TelemetryError::Filter {
                 filter: failure::shown(Path::new(&filter)),
-                reason: "COCOON_LOG is not UTF-8".to_owned(),
+                reason: format!("{LOG_VARIABLE} is not UTF-8"),
             });
         }
     };

@@ -6,6 +6,7 @@
 //! parsed, and only if a flag or a variable names it.
 
 mod file;
+mod variables;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -18,6 +19,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, Error};
 use super::failure::shown;
 use super::usage::{explain, ours};
 pub(crate) use file::{ConfigError, check};
+pub(crate) use variables::report_unknown;
 
 /// The variable that names the file where no flag does.
 pub(crate) const VARIABLE: &str = "COCOON_CONFIG";

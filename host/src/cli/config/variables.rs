@@ -1,0 +1,100 @@
+//! Variables that look like settings of this program and that nothing reads: a misspelt
+//! one would have no effect, and nobody would see why.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use clap::{Arg, Command};
+use tracing::warn;
+
+use crate::cli::LOG_VARIABLE;
+use crate::cli::failure::shown;
+
+const PREFIX: &str = "COCOON_";
+
+/// The unknown variables that are named; others are counted.
+const NAMED_MAX: usize = 16;
+
+/// Logs each variable with our prefix that no command reads.
+pub(crate) fn report_unknown(commands: &Command) {
+    let known: BTreeSet<_> = variables(commands)
+        .chain([OsStr::new(LOG_VARIABLE)])
+        .collect();
+    let unknown = env::vars_os().filter(|(name, value)| {
+        let ours = name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
+        ours && !known.contains(name.as_os_str()) && !is_service_link(name, value)
+    });
+    let unknown: BTreeSet<OsString> = unknown.map(|(name, _)| name).collect();
+    for name in unknown.iter().take(NAMED_MAX) {
+        let variable = shown(Path::new(name));
+        match nearest(&known, name) {
+            Some(nearest) => warn!(variable, nearest, "unknown variable"),
+            None => warn!(variable, "unknown variable"),
+        }
+    }
+    if unknown.len() > NAMED_MAX {
+        warn!(
+            unnamed = unknown.len() - NAMED_MAX,
+            "more unknown variables"
+        );
+    }
+}
+
+/// The variables of all arguments.
+fn variables(commands: &Command) -> impl Iterator<Item = &OsStr> {
+    let of_all = commands.get_subcommands().flat_map(Command::get_arguments);
+    commands
+        .get_arguments()
+        .chain(of_all)
+        .filter_map(Arg::get_env)
+}
+
+/// The known variable that a misspelt one resembles most, if it resembles any.
+fn nearest<'a>(known: &BTreeSet<&'a OsStr>, name: &OsStr) -> Option<&'a str> {
+    /// Of 1. clap suggests flags from 0.7 on.
+    const LIKENESS_MIN: f64 = 0.8;
+    let of_name = |name: &'a OsStr| name.to_str()?.strip_prefix(PREFIX);
+    let wrong = name.to_str()?.strip_prefix(PREFIX)?;
+    let likeness = |known: &str| strsim::jaro(known, wrong);
+    let names = known
+        .iter()
+        .filter_map(|name| Some((likeness(of_name(name)?), name.to_str()?)));
+    let (most, nearest) = names.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    (most >= LIKENESS_MIN).then_some(nearest)
+}
+
+/// Whether the kubelet sets such a variable for a Service, `cocoon` or `cocoon-…`, in all
+/// pods of its namespace.
+fn is_service_link(name: &OsStr, value: &OsStr) -> bool {
+    const PROTOCOLS: [&str; 3] = ["TCP", "UDP", "SCTP"];
+    let Some(name) = name.to_str() else {
+        return false;
+    };
+    // NAME_SERVICE_HOST, NAME_SERVICE_PORT, and NAME_SERVICE_PORT_HTTP for a named port.
+    if name.ends_with("_SERVICE_HOST")
+        || name.ends_with("_SERVICE_PORT")
+        || name.contains("_SERVICE_PORT_")
+    {
+        return true;
+    }
+    // NAME_PORT=tcp://10.0.0.1:8080
+    if name.ends_with("_PORT") && value.to_str().is_some_and(|value| value.contains("://")) {
+        return true;
+    }
+    // NAME_PORT_8080_TCP, and the same with _ADDR, _PORT or _PROTO.
+    name.match_indices("_PORT_").any(|(at, word)| {
+        let mut rest = name[at + word.len()..].split('_');
+        let number = rest
+            .next()
+            .is_some_and(|number| number.parse::<u16>().is_ok());
+        let protocol = rest
+            .next()
+            .is_some_and(|protocol| PROTOCOLS.contains(&protocol));
+        let part = rest
+            .next()
+            .is_none_or(|part| ["ADDR", "PORT", "PROTO"].contains(&part));
+        number && protocol && part && rest.next().is_none()
+    })
+}
