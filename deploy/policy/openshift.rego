@@ -1,60 +1,86 @@
-# What a Route needs, and the constraint `restricted-v2` under which pods run
-# where there are Routes.
+# OpenShift: routes, and the constraint `restricted-v2`, under which the pods run that name it.
 package main
 
+import data.documents
 import rego.v1
+
+constraint := "openshift.io/required-scc"
+
+on_openshift(pod) if constraint in object.keys(pod.annotations)
 
 timeout_annotation := "haproxy.router.openshift.io/timeout"
 
+routes := of_kind("Route.route.openshift.io")
+
+route_timeout(route) := documents.seconds(documents.field(route, ["metadata", "annotations", timeout_annotation], ""))
+
+has_timeout(route) if is_number(route_timeout(route))
+
+# METADATA
+# title: Time of the router
+# custom:
+#   id: route_timeout
 deny contains msg if {
-	some route in of_kind("Route")
-	not seconds(object.get(route.metadata, ["annotations", timeout_annotation], ""))
+	some route in routes
+	not has_timeout(route)
 	msg := sprintf("%s must set %s, such as 40s", [name_of(route), timeout_annotation])
 }
 
+# METADATA
+# title: Time of the router and of the service
+# custom:
+#   id: route_deadline
 deny contains msg if {
-	some route in of_kind("Route")
-	timeout := seconds(route.metadata.annotations[timeout_annotation])
-	some container in drained
-	deadline := seconds(variable(container, "COCOON_DEADLINE"))
-	timeout < deadline
+	some route in routes
+	some container in serving
+	deadline := container.seconds.deadline
+	route_timeout(route) < deadline
 	msg := sprintf(
-		"%s gives up before the service: its timeout (%d s) must not be less than COCOON_DEADLINE (%d s)",
-		[name_of(route), timeout, deadline],
+		"%s ends before the service does: its timeout (%v s) must not be less than deadline (%v s)",
+		[name_of(route), route_timeout(route), deadline],
 	)
 }
 
+# METADATA
+# title: Routes without TLS
+# custom:
+#   id: route_tls
 deny contains msg if {
-	some route in of_kind("Route")
-	object.get(route.spec, ["tls", "insecureEdgeTerminationPolicy"], "None") == "Allow"
-	msg := sprintf("%s must not answer without TLS", [name_of(route)])
-}
-
-deny contains msg if {
-	some route in of_kind("Route")
-	not route.spec.tls.termination
+	some route in routes
+	documents.field(route, ["spec", "tls", "termination"], null) == null
 	msg := sprintf("%s must set tls.termination", [name_of(route)])
 }
 
+# METADATA
+# title: Routes with and without TLS
+# description: An absent policy means None, which closes port 80.
+# custom:
+#   id: route_insecure
 deny contains msg if {
-	together
-	some route in of_kind("Route")
-	not routed(route)
-	msg := sprintf("%s must name a Service of these, and one of its ports by name", [name_of(route)])
+	some route in routes
+	documents.field(route, ["spec", "tls", "insecureEdgeTerminationPolicy"], "None") == "Allow"
+	msg := sprintf("%s must not answer without TLS", [name_of(route)])
 }
 
-routed(route) if {
-	some service in of_kind("Service")
-	service.metadata.name == route.spec.to.name
-	some port in service.spec.ports
-	port.name == route.spec.port.targetPort
+# METADATA
+# title: The constraint of pods behind a Route
+# custom:
+#   id: required_scc
+deny contains msg if {
+	count(routes) > 0
+	some pod in pods
+	documents.field(pod.annotations, [constraint], "") != "restricted-v2"
+	msg := sprintf("%s must set the annotation %s: restricted-v2", [pod.name, constraint])
 }
 
-# The constraint gives users, groups and labels of SELinux by namespace.
+# METADATA
+# title: Users, groups and labels that OpenShift sets by namespace
+# custom:
+#   id: assigned_ids
 deny contains msg if {
-	count(of_kind("Route")) > 0
 	some context in contexts
+	on_openshift(context.pod)
 	some key in ["runAsUser", "runAsGroup", "fsGroup", "supplementalGroups", "seLinuxOptions"]
-	key in object.keys(context.spec)
+	documents.field(context.spec, [key], null) != null
 	msg := sprintf("%s must not set %s, which OpenShift sets", [context.name, key])
 }

@@ -1,12 +1,18 @@
-# The Pod Security Standard `restricted`, of which `baseline` is a part.
+# Pod security: the Pod Security Standard `restricted`, of which `baseline` is a part.
+# https://kubernetes.io/docs/concepts/security/pod-security-standards/
 package main
 
+import data.documents
 import rego.v1
 
+# METADATA
+# title: The node's namespaces
+# custom:
+#   id: host_namespaces
 deny contains msg if {
 	some pod in pods
 	some key in ["hostNetwork", "hostPID", "hostIPC"]
-	pod.spec[key]
+	documents.field(pod.spec, [key], false)
 	msg := sprintf("%s shares the node's namespaces: %s must not be true", [pod.name, key])
 }
 
@@ -21,12 +27,21 @@ volumes_allowed := {
 	"secret",
 }
 
+# METADATA
+# title: Types of volumes
+# custom:
+#   id: volume_types
 deny contains msg if {
 	some pod in pods
-	some volume in object.get(pod.spec, "volumes", [])
-	kinds := object.keys(volume) - {"name"}
-	count(kinds & volumes_allowed) == 0
-	msg := sprintf("%s: the volume %s must be one of %s", [pod.name, volume.name, concat(", ", sort(volumes_allowed))])
+	some volume in documents.field(pod.spec, ["volumes"], [])
+	some type in object.keys(volume) - {"name"}
+	not type in volumes_allowed
+	msg := sprintf("%s: the volume %v must be one of %s, not %s", [
+		pod.name,
+		documents.field(volume, ["name"], "?"),
+		concat(", ", sort(volumes_allowed)),
+		type,
+	])
 }
 
 sysctls_allowed := {
@@ -44,71 +59,118 @@ sysctls_allowed := {
 	"net.ipv4.tcp_wmem",
 }
 
+# METADATA
+# title: Kernel parameters
+# custom:
+#   id: sysctls
 deny contains msg if {
 	some pod in pods
-	some sysctl in object.get(pod.spec, ["securityContext", "sysctls"], [])
-	not sysctl.name in sysctls_allowed
-	msg := sprintf("%s: the sysctl %s is not a safe one", [pod.name, sysctl.name])
+	some sysctl in documents.field(pod.spec, ["securityContext", "sysctls"], [])
+	name := documents.field(sysctl, ["name"], "?")
+	not name in sysctls_allowed
+	msg := sprintf("%s: the sysctl %v is not a safe one", [pod.name, name])
 }
 
+# METADATA
+# title: Other users than root
+# custom:
+#   id: run_as_non_root
 deny contains msg if {
 	some container in containers
-	setting(container, ["runAsNonRoot"]) != true
+	setting(container, "runAsNonRoot") != true
 	msg := sprintf("%s must set runAsNonRoot: true, or its pod", [container.name])
 }
 
+# METADATA
+# title: The user root
+# custom:
+#   id: root_user
 deny contains msg if {
 	some container in containers
-	setting(container, ["runAsUser"]) == 0
+	setting(container, "runAsUser") == 0
 	msg := sprintf("%s runs as root: runAsUser must not be 0", [container.name])
 }
 
+# METADATA
+# title: Filters of system calls
+# custom:
+#   id: seccomp
 deny contains msg if {
 	some container in containers
-	not setting(container, ["seccompProfile", "type"]) in {"RuntimeDefault", "Localhost"}
+	profile := setting(container, "seccompProfile")
+	not documents.field(profile, ["type"], "Unconfined") in {"RuntimeDefault", "Localhost"}
 	msg := sprintf("%s must set seccompProfile.type: RuntimeDefault, or its pod", [container.name])
 }
 
+# METADATA
+# title: Privileged containers
+# custom:
+#   id: privileged
 deny contains msg if {
 	some container in containers
-	object.get(container.spec, ["securityContext", "privileged"], false)
+	documents.field(container.spec, ["securityContext", "privileged"], false)
 	msg := sprintf("%s must not be privileged", [container.name])
 }
 
+# METADATA
+# title: More privileges than the parent process
+# description: Absent means allowed.
+# custom:
+#   id: privilege_escalation
 deny contains msg if {
 	some container in containers
-	object.get(container.spec, ["securityContext", "allowPrivilegeEscalation"], true)
+	documents.field(container.spec, ["securityContext", "allowPrivilegeEscalation"], true)
 	msg := sprintf("%s must set allowPrivilegeEscalation: false", [container.name])
 }
 
+# METADATA
+# title: Capabilities of the container runtime
+# custom:
+#   id: drop_capabilities
 deny contains msg if {
 	some container in containers
-	dropped := object.get(container.spec, ["securityContext", "capabilities", "drop"], [])
-	not "ALL" in dropped
+	not "ALL" in documents.field(container.spec, ["securityContext", "capabilities", "drop"], [])
 	msg := sprintf("%s must drop ALL capabilities", [container.name])
 }
 
+# METADATA
+# title: Added capabilities
+# custom:
+#   id: add_capabilities
 deny contains msg if {
 	some container in containers
-	some capability in object.get(container.spec, ["securityContext", "capabilities", "add"], [])
+	some capability in documents.field(container.spec, ["securityContext", "capabilities", "add"], [])
 	capability != "NET_BIND_SERVICE"
-	msg := sprintf("%s must not add the capability %s", [container.name, capability])
+	msg := sprintf("%s must not add the capability %v", [container.name, capability])
 }
 
+# METADATA
+# title: The view of /proc
+# custom:
+#   id: proc_mount
 deny contains msg if {
 	some container in containers
-	object.get(container.spec, ["securityContext", "procMount"], "Default") != "Default"
-	msg := sprintf("%s must leave procMount as it is by default", [container.name])
+	documents.field(container.spec, ["securityContext", "procMount"], "Default") != "Default"
+	msg := sprintf("%s must leave procMount at its default", [container.name])
 }
 
+# METADATA
+# title: Ports of the node
+# custom:
+#   id: host_ports
 deny contains msg if {
 	some container in containers
-	some port in object.get(container.spec, "ports", [])
-	object.get(port, "hostPort", 0) != 0
-	msg := sprintf("%s must not take the node's port %d", [container.name, port.hostPort])
+	some port in documents.field(container.spec, ["ports"], [])
+	host_port := documents.field(port, ["hostPort"], 0)
+	host_port != 0
+	msg := sprintf("%s must not take the node's port %v", [container.name, host_port])
 }
 
-# A handler with a host of its own would have the node ask somebody else.
+# METADATA
+# title: Hosts of probes
+# description: The kubelet would connect to another host from the node.
+# custom:
+#   id: probe_hosts
 deny contains msg if {
 	some container in containers
 	some path in [
@@ -119,8 +181,19 @@ deny contains msg if {
 		["lifecycle", "preStop"],
 	]
 	some way in ["httpGet", "tcpSocket"]
-	object.get(container.spec, array.concat(path, [way, "host"]), "") != ""
+	documents.field(container.spec, array.concat(path, [way, "host"]), "") != ""
 	msg := sprintf("%s: %s must not name a host", [container.name, concat(".", path)])
+}
+
+# The security contexts of pods and of containers, for fields that either may have.
+contexts contains {"name": pod.name, "pod": pod, "spec": spec} if {
+	some pod in pods
+	spec := documents.field(pod.spec, ["securityContext"], {})
+}
+
+contexts contains {"name": container.name, "pod": container.pod, "spec": spec} if {
+	some container in containers
+	spec := documents.field(container.spec, ["securityContext"], {})
 }
 
 selinux_types_allowed := {
@@ -131,34 +204,55 @@ selinux_types_allowed := {
 	"container_t",
 }
 
-# The security contexts of all pods and containers, for what may stand in either.
-contexts contains {"name": pod.name, "spec": pod.spec.securityContext} if some pod in pods
-
-contexts contains {"name": container.name, "spec": container.spec.securityContext} if {
-	some container in containers
-}
-
+# METADATA
+# title: Types of SELinux
+# custom:
+#   id: selinux_type
 deny contains msg if {
 	some context in contexts
-	not object.get(context.spec, ["seLinuxOptions", "type"], "") in selinux_types_allowed
+	not documents.field(context.spec, ["seLinuxOptions", "type"], "") in selinux_types_allowed
 	msg := sprintf("%s must not set a type of SELinux but those of containers", [context.name])
 }
 
+# METADATA
+# title: Users and roles of SELinux
+# custom:
+#   id: selinux_user
 deny contains msg if {
 	some context in contexts
 	some key in ["user", "role"]
-	object.get(context.spec, ["seLinuxOptions", key], "") != ""
+	documents.field(context.spec, ["seLinuxOptions", key], "") != ""
 	msg := sprintf("%s must not set a %s of SELinux", [context.name, key])
 }
 
+# METADATA
+# title: Profiles of AppArmor
+# custom:
+#   id: apparmor
 deny contains msg if {
 	some context in contexts
-	object.get(context.spec, ["appArmorProfile", "type"], "RuntimeDefault") == "Unconfined"
+	documents.field(context.spec, ["appArmorProfile", "type"], "RuntimeDefault") == "Unconfined"
 	msg := sprintf("%s must not be unconfined by AppArmor", [context.name])
 }
 
+# METADATA
+# title: Profiles of AppArmor by annotation
+# custom:
+#   id: apparmor_annotation
+deny contains msg if {
+	some pod in pods
+	some key, value in pod.annotations
+	startswith(key, "container.apparmor.security.beta.kubernetes.io/")
+	value == "unconfined"
+	msg := sprintf("%s must not be unconfined by AppArmor: remove the annotation %s", [pod.name, key])
+}
+
+# METADATA
+# title: Processes of a Windows host
+# custom:
+#   id: host_process
 deny contains msg if {
 	some context in contexts
-	object.get(context.spec, ["windowsOptions", "hostProcess"], false)
+	documents.field(context.spec, ["windowsOptions", "hostProcess"], false)
 	msg := sprintf("%s must not be a process of the host", [context.name])
 }

@@ -1,149 +1,212 @@
-# What manifests say of each other. Only all of them together can be judged so.
+# Wiring: references from one manifest to another. Most rules need all manifests together
+# (`--combine`), and are silent about one of them alone.
 package main
 
+import data.documents
 import rego.v1
 
-together if is_array(input)
+services := of_kind("Service")
 
-# --- services -----------------------------------------------------------------
+service_selects(service, pod) if {
+	namespace_of(service) == pod.namespace
+	selects_labels(documents.field(service, ["spec", "selector"], {}), pod)
+}
 
+# METADATA
+# title: Services without pods
+# custom:
+#   id: service_selector
 deny contains msg if {
-	together
-	some service in of_kind("Service")
-	not any_selected(service.spec.selector)
+	documents.combined
+	some service in services
+	count([pod | some pod in pods; service_selects(service, pod)]) == 0
 	msg := sprintf("%s selects no pod of these", [name_of(service)])
 }
 
-any_selected(selector) if {
-	some pod in pods
-	selects(selector, pod)
-}
-
+# METADATA
+# title: Ports of a Service
+# custom:
+#   id: service_ports
 deny contains msg if {
-	some service in of_kind("Service")
+	some service in services
 	some pod in pods
-	selects(service.spec.selector, pod)
-	some port in service.spec.ports
+	service_selects(service, pod)
+	some port in documents.field(service, ["spec", "ports"], [])
 	not port_of(pod, port)
-	msg := sprintf(
-		"%s: the port %s must have the name of a port of %s, and target it by that name",
-		[name_of(service), object.get(port, "name", "?"), pod.name],
-	)
+	msg := sprintf("%s: the port %v must have the name of a port of %s, and target it by that name", [
+		name_of(service),
+		documents.field(port, ["name"], "?"),
+		pod.name,
+	])
 }
 
 port_of(pod, port) if {
-	some container in pod.spec.containers
-	some known in container.ports
+	some container in containers
+	container.pod.name == pod.name
+	some known in documents.field(container.spec, ["ports"], [])
 	known.name == port.name
 	known.name == port.targetPort
+	documents.field(known, ["protocol"], "TCP") == documents.field(port, ["protocol"], "TCP")
 }
 
-# A job must not be asked for what the service answers.
+# METADATA
+# title: Services of jobs
+# custom:
+#   id: service_of_job
 deny contains msg if {
-	some service in of_kind("Service")
+	some service in services
 	some pod in pods
-	not pod.kind in services
-	pod.kind != "Pod"
-	selects(service.spec.selector, pod)
+	pod.kind in {"CronJob.batch", "Job.batch"}
+	service_selects(service, pod)
 	msg := sprintf("%s must not select the pods of %s", [name_of(service), pod.name])
 }
 
-# --- what every deployment has ------------------------------------------------
-
+# METADATA
+# title: Accounts of pods
+# custom:
+#   id: service_account
 deny contains msg if {
-	together
+	documents.combined
 	some pod in pods
-	not policed(pod)
-	msg := sprintf("%s has no NetworkPolicy that selects it", [pod.name])
-}
-
-policed(pod) if {
-	some policy in of_kind("NetworkPolicy")
-	selects(policy.spec.podSelector.matchLabels, pod)
-}
-
-deny contains msg if {
-	together
-	some pod in pods
-	pod.kind == "Deployment"
-	not budgeted(pod)
-	msg := sprintf("%s has no PodDisruptionBudget that selects it", [pod.name])
-}
-
-budgeted(pod) if {
-	some budget in of_kind("PodDisruptionBudget")
-	selects(budget.spec.selector.matchLabels, pod)
-}
-
-deny contains msg if {
-	together
-	some pod in pods
-	account := object.get(pod.spec, "serviceAccountName", "default")
-	not account in {known.metadata.name | some known in of_kind("ServiceAccount")}
+	account := documents.field(pod.spec, ["serviceAccountName"], "default")
 	account != "default"
-	msg := sprintf("%s: the ServiceAccount %s is not among these", [pod.name, account])
+	known := {found.metadata.name | some found in of_kind("ServiceAccount"); namespace_of(found) == pod.namespace}
+	not account in known
+	msg := sprintf("%s: the ServiceAccount %v is not among these", [pod.name, account])
 }
 
+# METADATA
+# title: ConfigMaps of pods
+# custom:
+#   id: config_map
 deny contains msg if {
-	together
-	some scaler in of_kind("HorizontalPodAutoscaler")
-	target := scaler.spec.scaleTargetRef
-	name := sprintf("%s/%s", [target.kind, target.name])
-	not name in {name_of(manifest) | some manifest in manifests}
-	msg := sprintf("%s scales %s, which is not among these", [name_of(scaler), name])
+	documents.combined
+	some container in containers
+	some source in documents.field(container.spec, ["envFrom"], [])
+	reference := source.configMapRef
+	documents.field(reference, ["optional"], false) == false
+	name := documents.field(reference, ["name"], "?")
+	not config_map(container.pod, name)
+	msg := sprintf("%s: the ConfigMap %v is not among these", [container.name, name])
 }
 
-deny contains msg if {
-	some scaler in of_kind("HorizontalPodAutoscaler")
-	scaler.spec.minReplicas < 2
-	msg := sprintf("%s must have minReplicas of 2 or more, so that one may go", [name_of(scaler)])
+# --- ways in ------------------------------------------------------------------
+
+# The Service, and its port by name or number, to which each route leads.
+backends contains {"route": route, "service": service.name, "port": port} if {
+	some route in of_kind("Ingress.networking.k8s.io")
+	walk(route.spec, [_, value])
+	service := value.service
+	some port in documents.field(service, ["port"], {"name": "?"})
 }
 
-deny contains msg if {
-	some scaler in of_kind("HorizontalPodAutoscaler")
-	some manifest in manifests
-	manifest.kind == scaler.spec.scaleTargetRef.kind
-	manifest.metadata.name == scaler.spec.scaleTargetRef.name
-	manifest.spec.replicas
-	msg := sprintf("%s must not set replicas, which %s sets", [name_of(manifest), name_of(scaler)])
+backends contains {"route": route, "service": backend.name, "port": documents.field(backend, ["port"], "?")} if {
+	some route in of_kind("HTTPRoute.gateway.networking.k8s.io")
+	some rule in documents.field(route, ["spec", "rules"], [])
+	some backend in documents.field(rule, ["backendRefs"], [])
 }
 
-# --- the network --------------------------------------------------------------
-
-deny contains msg if {
-	some policy in of_kind("NetworkPolicy")
-	some direction in ["Ingress", "Egress"]
-	not direction in object.get(policy.spec, "policyTypes", [])
-	msg := sprintf("%s must have %s in policyTypes", [name_of(policy), direction])
+backends contains {"route": route, "service": documents.field(route, ["spec", "to", "name"], "?"), "port": port} if {
+	some route in of_kind("Route.route.openshift.io")
+	port := documents.field(route, ["spec", "port", "targetPort"], "?")
 }
 
+# METADATA
+# title: Routes to nothing
+# custom:
+#   id: backends
 deny contains msg if {
-	some policy in of_kind("NetworkPolicy")
-	some direction in ["ingress", "egress"]
-	some rule in object.get(policy.spec, direction, [])
-	count(object.get(rule, "ports", [])) == 0
-	msg := sprintf("%s: a rule of %s must name its ports", [name_of(policy), direction])
+	documents.combined
+	some backend in backends
+	not has_backend(backend)
+	msg := sprintf("%s leads to the port %v of Service/%v, which is not among these", [
+		name_of(backend.route),
+		backend.port,
+		backend.service,
+	])
 }
 
-deny contains msg if {
-	some policy in of_kind("NetworkPolicy")
-	some rule in object.get(policy.spec, "egress", [])
-	count(object.get(rule, "to", [])) == 0
-	msg := sprintf("%s: a rule of egress must say to whom", [name_of(policy)])
+has_backend(backend) if {
+	some service in services
+	service.metadata.name == backend.service
+	namespace_of(service) == namespace_of(backend.route)
+	some port in service.spec.ports
+	backend.port in {documents.field(port, ["name"], null), port.port}
 }
 
+# METADATA
+# title: Ingresses without TLS
+# description: Each host must be among those of `tls`.
+# custom:
+#   id: ingress_tls
 deny contains msg if {
-	some policy in of_kind("NetworkPolicy")
+	some ingress in of_kind("Ingress.networking.k8s.io")
+	secured := {host |
+		some tls in documents.field(ingress, ["spec", "tls"], [])
+		some host in documents.field(tls, ["hosts"], [])
+	}
+	some rule in documents.field(ingress, ["spec", "rules"], [{}])
+	host := documents.field(rule, ["host"], "*")
+	not host in secured
+	msg := sprintf("%s must answer by TLS: name the host %v in tls", [name_of(ingress), host])
+}
+
+# --- monitoring ---------------------------------------------------------------
+
+endpoints contains {"monitor": monitor, "endpoint": endpoint, "pod": pod} if {
+	some monitor in of_kind("PodMonitor.monitoring.coreos.com")
 	some pod in pods
-	selects(policy.spec.podSelector.matchLabels, pod)
-	some rule in object.get(policy.spec, "ingress", [])
-	some open in object.get(rule, "ports", [])
-	not listens(pod, open.port)
-	msg := sprintf("%s opens the port %v, on which %s does not listen", [name_of(policy), open.port, pod.name])
+	namespace_of(monitor) == pod.namespace
+	selects(documents.field(monitor, ["spec", "selector"], {}), pod)
+	some endpoint in documents.field(monitor, ["spec", "podMetricsEndpoints"], [])
 }
 
-listens(pod, port) if {
-	some container in pod.spec.containers
-	some known in container.ports
-	port in {known.name, known.containerPort}
+# METADATA
+# title: Monitors of nothing
+# custom:
+#   id: monitor_selector
+deny contains msg if {
+	documents.combined
+	some monitor in of_kind("PodMonitor.monitoring.coreos.com")
+	count([entry | some entry in endpoints; entry.monitor == monitor]) == 0
+	msg := sprintf("%s has no endpoint of pods of these", [name_of(monitor)])
+}
+
+# METADATA
+# title: Ports and paths of metrics
+# description: An absent path means /metrics.
+# custom:
+#   id: monitor_port
+deny contains msg if {
+	some entry in endpoints
+	some container in serving
+	container.pod.name == entry.pod.name
+	not reads_metrics(entry.endpoint, container)
+	msg := sprintf("%s must read /metrics of %s at the port %v, by its name", [
+		name_of(entry.monitor),
+		entry.pod.name,
+		health_port(container),
+	])
+}
+
+reads_metrics(endpoint, container) if {
+	documents.field(endpoint, ["path"], "/metrics") == "/metrics"
+	port_number(container, endpoint.port) == health_port(container)
+}
+
+# METADATA
+# title: Metrics that ask for a token
+# custom:
+#   id: monitor_token
+deny contains msg if {
+	some entry in endpoints
+	some container in serving
+	container.pod.name == entry.pod.name
+	container.settings["admin-listen"] == null
+	container.settings["token-file"] != null
+	documents.field(entry.endpoint, ["authorization"], null) == null
+	msg := sprintf("%s must set authorization: the metrics of %s ask for a token", [
+		name_of(entry.monitor),
+		entry.pod.name,
+	])
 }

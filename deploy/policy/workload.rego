@@ -1,141 +1,175 @@
-# What the house asks of every pod beyond the Pod Security Standard.
+# Workloads: requirements of every pod beyond the Pod Security Standard.
 package main
 
+import data.documents
 import rego.v1
 
+# METADATA
+# title: Writable images
+# custom:
+#   id: read_only_root
 deny contains msg if {
 	some container in containers
-	object.get(container.spec, ["securityContext", "readOnlyRootFilesystem"], false) != true
+	documents.field(container.spec, ["securityContext", "readOnlyRootFilesystem"], false) != true
 	msg := sprintf("%s must set readOnlyRootFilesystem: true", [container.name])
 }
 
-# A tag or a digest; what stands before the last slash may be a registry's port.
-pinned(image) if regex.match(`@sha256:[0-9a-f]{64}$`, image)
-
-pinned(image) if {
-	regex.match(`:[A-Za-z0-9_][A-Za-z0-9_.-]*$`, image)
-	not endswith(image, ":latest")
-}
-
+# METADATA
+# title: The group root
+# description: |
+#   Without a group, the container runtime may choose 0. OpenShift chooses one by itself.
+# custom:
+#   id: root_group
 deny contains msg if {
 	some container in containers
-	not pinned(container.spec.image)
-	msg := sprintf("%s must pin its image by a version or a digest, unlike %s", [container.name, container.spec.image])
+	not on_openshift(container.pod)
+	documents.field({"group": setting(container, "runAsGroup")}, ["group"], 0) == 0
+	msg := sprintf("%s may run with the group 0: set runAsGroup, or its pod", [container.name])
 }
 
+# METADATA
+# title: Versions of images
+# description: An absent tag means latest.
+# custom:
+#   id: pinned_image
+deny contains msg if {
+	some container in containers
+	image := documents.field(container.spec, ["image"], "")
+	not documents.pinned(image)
+	msg := sprintf("%s must pin its image by a version or a digest, unlike %q", [container.name, image])
+}
+
+# METADATA
+# title: Requests and limits
+# custom:
+#   id: resources
 deny contains msg if {
 	some container in containers
 	container.list != "ephemeralContainers"
 	some key in ["requests", "limits"]
 	some resource in ["cpu", "memory"]
-	object.get(container.spec, ["resources", key, resource], null) == null
+	documents.field(container.spec, ["resources", key, resource], null) == null
 	msg := sprintf("%s must set resources.%s.%s", [container.name, key, resource])
 }
 
-# Memory cannot be taken back from who has it.
+# METADATA
+# title: Memory beyond the request
+# description: A node cannot take memory back from a process.
+# custom:
+#   id: memory_request
 deny contains msg if {
 	some container in containers
-	request := units.parse_bytes(container.spec.resources.requests.memory)
-	limit := units.parse_bytes(container.spec.resources.limits.memory)
-	request != limit
-	msg := sprintf("%s must request as much memory as it may take", [container.name])
+	request := documents.field(container.spec, ["resources", "requests", "memory"], null)
+	limit := documents.field(container.spec, ["resources", "limits", "memory"], null)
+	request != null
+	limit != null
+	not same_bytes(request, limit)
+	msg := sprintf("%s must request as much memory as its limit", [container.name])
 }
 
+same_bytes(a, b) if a == b
+
+same_bytes(a, b) if bytes(a) == bytes(b)
+
+bytes(amount) := units.parse_bytes(text) if {
+	text := sprintf("%v", [amount])
+	regex.match(`^[0-9.]+[A-Za-z]*$`, text)
+}
+
+# METADATA
+# title: Tokens of pods
+# description: Absent means mounted.
+# custom:
+#   id: pod_token
 deny contains msg if {
 	some pod in pods
-	object.get(pod.spec, "automountServiceAccountToken", true)
+	documents.field(pod.spec, ["automountServiceAccountToken"], true)
 	msg := sprintf("%s must set automountServiceAccountToken: false", [pod.name])
 }
 
+# METADATA
+# title: Tokens of accounts
+# description: Absent means mounted.
+# custom:
+#   id: account_token
 deny contains msg if {
 	some account in of_kind("ServiceAccount")
-	object.get(account, "automountServiceAccountToken", true)
+	documents.field(account, ["automountServiceAccountToken"], true)
 	msg := sprintf("%s must set automountServiceAccountToken: false", [name_of(account)])
 }
 
+# METADATA
+# title: Tokens in volumes
+# custom:
+#   id: projected_token
 deny contains msg if {
 	some pod in pods
-	some volume in object.get(pod.spec, "volumes", [])
-	some source in object.get(volume, ["projected", "sources"], [])
-	source.serviceAccountToken
-	msg := sprintf("%s must not mount a token by the volume %s", [pod.name, volume.name])
+	some volume in documents.field(pod.spec, ["volumes"], [])
+	some source in documents.field(volume, ["projected", "sources"], [])
+	documents.field(source, ["serviceAccountToken"], null) != null
+	msg := sprintf("%s must not mount a token by the volume %v", [pod.name, documents.field(volume, ["name"], "?")])
 }
 
-# --- what runs for ever -------------------------------------------------------
-
-served contains container if {
-	some container in containers
-	container.list == "containers"
-	container.pod.kind in services
-}
-
+# METADATA
+# title: Variables of Services
+# description: |
+#   A Service `cocoon` would set COCOON_PORT in each pod of its namespace. Absent means set.
+# custom:
+#   id: service_links
 deny contains msg if {
-	some container in served
+	some pod in pods
+	documents.field(pod.spec, ["enableServiceLinks"], true)
+	msg := sprintf("%s must set enableServiceLinks: false", [pod.name])
+}
+
+# METADATA
+# title: Probes
+# custom:
+#   id: probes
+deny contains msg if {
+	some container in lasting
 	some probe in ["livenessProbe", "readinessProbe"]
-	not container.spec[probe]
+	documents.field(container.spec, [probe], null) == null
 	msg := sprintf("%s must set a %s", [container.name, probe])
 }
 
+# METADATA
+# title: Ports of probes
+# custom:
+#   id: probe_ports
 deny contains msg if {
-	some container in served
+	some container in containers
 	some probe in ["livenessProbe", "readinessProbe", "startupProbe"]
-	port := container.spec[probe].httpGet.port
-	names := {known.name | some known in object.get(container.spec, "ports", [])}
+	some way in ["httpGet", "tcpSocket"]
+	documents.field(container.spec, [probe, way], null) != null
+	port := documents.field(container.spec, [probe, way, "port"], "")
+	names := {known.name | some known in documents.field(container.spec, ["ports"], [])}
 	not port in names
 	msg := sprintf("%s: the %s must name one of its ports, unlike %v", [container.name, probe, port])
 }
 
+# METADATA
+# title: Spread over nodes
+# custom:
+#   id: spread
 deny contains msg if {
 	some pod in pods
-	pod.kind in {"Deployment", "StatefulSet"}
-	count(object.get(pod.spec, "topologySpreadConstraints", [])) == 0
+	pod.kind in {"Deployment.apps", "ReplicaSet.apps", "ReplicationController", "StatefulSet.apps"}
+	count(documents.field(pod.spec, ["topologySpreadConstraints"], [])) == 0
 	msg := sprintf("%s must set topologySpreadConstraints", [pod.name])
 }
 
-# A constraint that counts no pod of its own spreads nothing.
+# METADATA
+# title: Spread of other pods
+# description: A constraint without a selector counts no pod, and spreads nothing.
+# custom:
+#   id: spread_selector
 deny contains msg if {
 	some pod in pods
-	some constraint in object.get(pod.spec, "topologySpreadConstraints", [])
-	not selects(constraint.labelSelector.matchLabels, pod)
-	msg := sprintf("%s: the spread over %s must select its own pods", [pod.name, constraint.topologyKey])
-}
-
-# --- its end ------------------------------------------------------------------
-
-drained contains container if {
-	some container in served
-	"serve" in object.get(container.spec, "args", [])
-}
-
-# A rule of its own: `not seconds(variable(…))` would be undefined without the variable.
-is_time(container, name) if seconds(variable(container, name))
-
-deny contains msg if {
-	some container in drained
-	some name in ["COCOON_DRAIN_DELAY", "COCOON_DRAIN_TIMEOUT", "COCOON_DEADLINE"]
-	not is_time(container, name)
-	msg := sprintf("%s must set %s, such as 30s, so that it can be compared", [container.name, name])
-}
-
-deny contains msg if {
-	some container in drained
-	grace := object.get(container.pod.spec, "terminationGracePeriodSeconds", 30)
-	delay := seconds(variable(container, "COCOON_DRAIN_DELAY"))
-	timeout := seconds(variable(container, "COCOON_DRAIN_TIMEOUT"))
-	grace <= delay + timeout
-	msg := sprintf(
-		"%s is killed while it drains: terminationGracePeriodSeconds (%d) must be more than delay and timeout (%d)",
-		[container.name, grace, delay + timeout],
-	)
-}
-
-deny contains msg if {
-	some container in drained
-	deadline := seconds(variable(container, "COCOON_DEADLINE"))
-	timeout := seconds(variable(container, "COCOON_DRAIN_TIMEOUT"))
-	timeout < deadline
-	msg := sprintf(
-		"%s gives jobs up that it took: COCOON_DRAIN_TIMEOUT (%d s) must not be less than COCOON_DEADLINE (%d s)",
-		[container.name, timeout, deadline],
-	)
+	some constraint in documents.field(pod.spec, ["topologySpreadConstraints"], [])
+	not selects(documents.field(constraint, ["labelSelector"], null), pod)
+	msg := sprintf("%s: the spread over %v must select its own pods", [
+		pod.name,
+		documents.field(constraint, ["topologyKey"], "?"),
+	])
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::deploy::{IMAGE, Setting, ms, text, texts};
-use crate::kustomize::{deploy, document};
+use crate::manifests::{deploy, document};
 
 /// The file, as far as it uses what such files may have: the rest is refused.
 #[derive(Deserialize)]
@@ -115,6 +115,8 @@ fn the_service_is_set_as_the_program_understands() {
     let (_, port) = host_and_port(&text(&effective["listen"]));
     let service = &services["cocoon"];
     assert_eq!(service.ports, [format!("127.0.0.1:{port}:{port}")]);
+    let (_, admin_port) = host_and_port(&text(&effective["admin-listen"]));
+    assert_ne!(port, admin_port);
     let end_ms = ms(&effective["drain-delay"]) + ms(&effective["drain-timeout"]);
     assert!(ms(&json!(service.stop_grace_period)) > end_ms);
     assert!(ms(&effective["drain-timeout"]) > ms(&effective["deadline"]));
@@ -138,8 +140,10 @@ fn spans_find_their_way() {
     assert_eq!(variables["OTLP_HOST"], "0.0.0.0");
     // From the Collector to where they are looked at: these take them by these ports.
     let mut reached = BTreeSet::new();
-    for (exporter, variable, port) in [("otlp/jaeger", "JAEGER", 4317), ("zipkin", "ZIPKIN", 9411)]
-    {
+    for (exporter, variable, port) in [
+        ("otlp_grpc/jaeger", "JAEGER", 4317),
+        ("zipkin", "ZIPKIN", 9411),
+    ] {
         let endpoint = text(&config["exporters"][exporter]["endpoint"]);
         assert!(
             endpoint.starts_with(&format!("${{env:{variable}:-")),
@@ -169,7 +173,7 @@ fn prometheus_reads_the_service() {
     let services = services();
     let config = mounted(&services["prometheus"], "/etc/prometheus/prometheus.yml");
     let scrape = &config["scrape_configs"][0];
-    let (_, port) = host_and_port(&text(&ours(&services).effective()["listen"]));
+    let (_, port) = host_and_port(&text(&ours(&services).effective()["admin-listen"]));
     assert_eq!(
         texts(&scrape["static_configs"][0]["targets"]),
         [format!("cocoon:{port}")]

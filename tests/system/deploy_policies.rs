@@ -1,262 +1,328 @@
-//! The policies of `deploy/policy/` on the manifests, which keep to them, and on
-//! the same manifests with one thing wrong each.
-//!
-//! `conftest test` evaluates them as the README says: on all documents together with
-//! `--combine`, or on each alone.
+//! The policies of `deploy/policy/`, by `conftest`: on what is delivered, which keeps to
+//! them, on manifests with one thing wrong, and on their own unit tests.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::harness::{Ended, ended};
-use crate::kustomize::{BUILDS, build, deploy, of_kind};
+use crate::harness::{Ended, ended, json_lines, printed};
+use crate::manifests::{BUILDS, build, build_with, deploy, document, of_kind_mut};
 use crate::tools::CONFTEST;
 
-/// The pod and the first container of whatever has a template.
-const POD: &str = "/spec/template/spec";
-const CONTAINER: &str = "/spec/template/spec/containers/0";
-
-/// Whether the policies see all manifests at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum View {
-    Combined,
-    Each,
-}
+/// How `conftest test` sees documents: all together, or each alone.
+const VIEWS: [&[&str]; 2] = [&["--combine"], &[]];
 
 /// The result of one document, or of all of them, in the output of `conftest`.
 #[derive(Deserialize)]
 struct Judged {
     #[serde(default)]
-    failures: Vec<Failure>,
+    successes: usize,
+    #[serde(default)]
+    warnings: Vec<Message>,
+    #[serde(default)]
+    failures: Vec<Message>,
 }
 
 #[derive(Deserialize)]
-struct Failure {
+struct Message {
     msg: String,
 }
 
-/// Returns the messages of the policies on some manifests.
-fn judge(manifests: &[Value], view: View) -> BTreeSet<String> {
+/// Failures and warnings of the policies, and the number of rules that held.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Verdict {
+    failures: BTreeSet<String>,
+    warnings: BTreeSet<String>,
+    successes: usize,
+}
+
+/// Returns the verdict on a file.
+fn judge_file(file: &Path, arguments: &[&str]) -> Verdict {
+    let mut conftest = CONFTEST.command();
+    conftest
+        .args(["test", "--output", "json", "--show-builtin-errors"])
+        .args(arguments)
+        .arg("--policy")
+        .arg(deploy("policy"))
+        .arg(file);
+    let Ended { out, err, code } = ended(&mut conftest);
+    let judged: Vec<Judged> =
+        serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}"));
+    let mut verdict = Verdict::default();
+    for judged in judged {
+        let texts = |messages: Vec<Message>| messages.into_iter().map(|message| message.msg);
+        verdict.failures.extend(texts(judged.failures));
+        verdict.warnings.extend(texts(judged.warnings));
+        verdict.successes += judged.successes;
+    }
+    let failed = i32::from(!verdict.failures.is_empty());
+    assert_eq!(code, Some(failed), "{err}");
+    verdict
+}
+
+/// Returns the verdict on some manifests.
+fn judge(manifests: &[Value], arguments: &[&str]) -> Verdict {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("manifests.yaml");
     // JSON is YAML.
     let documents: Vec<_> = manifests.iter().map(Value::to_string).collect();
     std::fs::write(&file, documents.join("\n---\n")).expect("a file");
-    let mut conftest = CONFTEST.command();
-    conftest.args(["test", "--output", "json", "--show-builtin-errors"]);
-    if view == View::Combined {
-        conftest.arg("--combine");
-    }
-    conftest.arg("--policy").arg(deploy("policy")).arg(&file);
-    let Ended { out, err, code } = ended(&mut conftest);
-    let judged: Vec<Judged> =
-        serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}"));
-    assert!(!judged.is_empty(), "no manifest was judged: {err}");
-    let failures = judged.into_iter().flat_map(|judged| judged.failures);
-    let messages: BTreeSet<_> = failures.map(|failure| failure.msg).collect();
-    assert_eq!(code, Some(i32::from(!messages.is_empty())), "{err}");
-    messages
+    judge_file(&file, arguments)
 }
 
-/// Returns the texts from which rules make their messages, and how many rules use each.
-fn templates() -> BTreeMap<String, usize> {
-    let mut templates = BTreeMap::new();
-    for entry in std::fs::read_dir(deploy("policy")).expect("a folder") {
-        let policy = std::fs::read_to_string(entry.expect("an entry").path()).expect("a policy");
-        for (at, _) in policy.match_indices("msg := sprintf(") {
-            let (_, rest) = policy[at..].split_once('"').expect("a text");
-            let (template, _) = rest.split_once('"').expect("its end");
-            *templates.entry(template.to_owned()).or_default() += 1;
-        }
-        let messages = policy.matches("msg := ").count();
-        let formatted = policy.matches("msg := sprintf(").count();
-        assert_eq!(messages, formatted, "a message is made otherwise");
-    }
-    templates
+fn assert_holds(verdict: &Verdict, what: &str) {
+    let nothing = BTreeSet::new();
+    assert_eq!(
+        (&verdict.failures, &verdict.warnings),
+        (&nothing, &nothing),
+        "{what}"
+    );
+    assert!(verdict.successes > 0, "{what}: no rule was evaluated");
 }
 
-/// Whether a message was made from a template.
-fn is_made_from(message: &str, template: &str) -> bool {
-    let template = template.replace("%d", "%s").replace("%v", "%s");
-    let pieces: Vec<_> = template.split("%s").collect();
-    let [first, middle @ .., last] = &pieces[..] else {
-        return message == template;
-    };
-    let rest = message.strip_prefix(first);
-    let Some(mut rest) = rest.and_then(|rest| rest.strip_suffix(last)) else {
-        return false;
-    };
-    middle.iter().all(|piece| {
-        let split = rest.split_once(piece);
-        rest = split.map_or("", |(_, after)| after);
-        split.is_some()
-    })
+/// The service's manifests with one field of one of them changed, or removed by `null`.
+fn base_with(kind: &str, pointer: &str, key: &str, value: Value) -> Vec<Value> {
+    let mut manifests = build("base");
+    let manifest = of_kind_mut(&mut manifests, kind);
+    let place = manifest.pointer_mut(pointer).expect("the place");
+    place[key] = value;
+    manifests
 }
 
-/// One change of what is delivered, from `deploy_changes.yaml`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Change {
-    #[serde(default = "base", rename = "in")]
-    folder: String,
-    #[serde(default = "deployment")]
-    kind: String,
-    at: String,
-    /// What it is to be; without, it is taken away.
-    value: Option<Value>,
-    /// What the policies are to say of it.
-    says: Option<String>,
-}
-
-fn base() -> String {
-    "base".to_owned()
-}
-
-fn deployment() -> String {
-    "Deployment".to_owned()
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Changes {
-    good: Vec<Change>,
-    wrong: Vec<Change>,
-}
-
-impl Changes {
-    fn read() -> Self {
-        serde_saphyr::from_str(include_str!("deploy_changes.yaml")).expect("changes")
-    }
-}
-
-impl Change {
-    fn made(&self) -> Vec<Value> {
-        let mut manifests = build(&self.folder);
-        let of_pod = [("pod/", POD), ("container/", CONTAINER)];
-        let short = of_pod.iter().find_map(|(word, path)| {
-            let rest = self.at.strip_prefix(word)?;
-            Some(format!("{path}/{rest}"))
-        });
-        let at = short.unwrap_or_else(|| self.at.clone());
-        let step = match &self.value {
-            Some(value) => json!([{ "op": "add", "path": at, "value": value }]),
-            None => json!([{ "op": "remove", "path": at }]),
-        };
-        let step = serde_json::from_value::<json_patch::Patch>(step).expect("a patch");
-        let mut found = manifests
-            .iter_mut()
-            .filter(|manifest| manifest["kind"] == self.kind);
-        let (Some(manifest), None) = (found.next(), found.next()) else {
-            panic!("{self:?}: there must be one");
-        };
-        json_patch::patch(manifest, &step).unwrap_or_else(|error| panic!("{self:?}: {error}"));
-        manifests
-    }
-}
-
-/// The deployment's pods by another kind of manifest.
-fn deployment_as(kind: &str) -> Value {
-    let deployment = of_kind(&build("base"), "Deployment").clone();
-    let (metadata, template) = (&deployment["metadata"], &deployment["spec"]["template"]);
-    let spec = match kind {
-        "CronJob" => json!({ "jobTemplate": { "spec": { "template": template } } }),
-        "Pod" => template["spec"].clone(),
-        _ => deployment["spec"].clone(),
-    };
-    json!({ "kind": kind, "metadata": metadata, "spec": spec })
-}
+const CONTAINER: &str = "/spec/template/spec/containers/0";
 
 #[test]
-#[ignore = "needs conftest"]
+#[ignore = "needs conftest and kustomize"]
 fn what_is_delivered_keeps_to_the_policies() {
     for folder in BUILDS {
-        for view in [View::Combined, View::Each] {
-            let seen = judge(&build(folder), view);
-            assert_eq!(seen, BTreeSet::new(), "{folder} {view:?}");
+        for view in VIEWS {
+            assert_holds(&judge(&build(folder), view), folder);
+        }
+    }
+    for component in ["httproute", "ingress", "keda", "monitoring", "token"] {
+        for view in VIEWS {
+            assert_holds(&judge(&build_with(component), view), component);
+        }
+    }
+    for (namespace, file) in [
+        ("compose", "compose/compose.yaml"),
+        ("dockerfile", "../Dockerfile"),
+    ] {
+        for view in VIEWS {
+            let own = [view, &["--namespace", namespace]].concat();
+            assert_holds(&judge_file(&deploy(file), view), file);
+            assert_holds(&judge_file(&deploy(file), &own), file);
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs conftest and kustomize"]
+fn a_privileged_container_without_a_name_fails() {
+    let hostile = json!({ "image": "x:1", "securityContext": { "privileged": true } });
+    for list in ["containers", "initContainers", "ephemeralContainers"] {
+        let manifests = base_with(
+            "Deployment",
+            "/spec/template/spec",
+            list,
+            json!([hostile.clone()]),
+        );
+        let says = format!("Deployment/cocoon, container {list}[0] must not be privileged");
+        for view in VIEWS {
+            assert!(judge(&manifests, view).failures.contains(&says), "{list}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs conftest and kustomize"]
+fn an_absent_field_means_its_default() {
+    let scaler = base_with(
+        "HorizontalPodAutoscaler",
+        "/spec",
+        "minReplicas",
+        Value::Null,
+    );
+    let mut manifests = scaler.clone();
+    let spec = &mut of_kind_mut(&mut manifests, "HorizontalPodAutoscaler")["spec"];
+    spec.as_object_mut().expect("fields").remove("minReplicas");
+    let says = "HorizontalPodAutoscaler/cocoon must set minReplicas to 2 or more, so that one \
+                pod may end; it is 1";
+    for manifests in [scaler, manifests] {
+        for view in VIEWS {
+            let failures = judge(&manifests, view).failures;
+            assert_eq!(failures, BTreeSet::from([says.to_owned()]));
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs conftest and kustomize"]
+fn addresses_and_probes_that_do_not_fit_fail() {
+    let probe = format!("{CONTAINER}/livenessProbe/httpGet");
+    for (pointer, key, value, says) in [
+        (
+            probe.as_str(),
+            "path",
+            json!("/health"),
+            ": the livenessProbe must be an httpGet of /healthz by HTTP",
+        ),
+        (
+            probe.as_str(),
+            "port",
+            json!("http"),
+            ": the livenessProbe asks port 8080, but health is answered at port 8081",
+        ),
+        (
+            CONTAINER,
+            "args",
+            json!(["serve", "--listen", "0.0.0.0:9090"]),
+            ": listen has the port 9090, which is none of its TCP ports",
+        ),
+        (
+            CONTAINER,
+            "args",
+            json!(["serve", "--listen=127.0.0.1:8080"]),
+            ": listen must not be the loopback address 127.0.0.1",
+        ),
+    ] {
+        let manifests = base_with("Deployment", pointer, key, value);
+        let says = format!("Deployment/cocoon, container cocoon{says}");
+        for view in VIEWS {
+            let failures = judge(&manifests, view).failures;
+            assert_eq!(failures, BTreeSet::from([says.clone()]));
         }
     }
 }
 
 #[test]
 #[ignore = "needs conftest"]
-fn what_is_as_good_is_let_through() {
-    for change in Changes::read().good {
-        assert_eq!(change.says, None);
-        let seen = judge(&change.made(), View::Combined);
-        assert_eq!(seen, BTreeSet::new(), "{change:?}");
-    }
-}
-
-#[test]
-#[ignore = "needs conftest"]
-fn each_thing_that_is_wrong_is_reported_and_every_rule_is_tried() {
-    let mut reported = BTreeSet::new();
-    for change in Changes::read().wrong {
-        let seen = judge(&change.made(), View::Combined);
-        let says = change.says.iter().cloned().collect();
-        assert_eq!(seen, says, "{change:?}");
-        assert_eq!(seen.len(), 1, "{change:?}");
-        reported.extend(seen);
-    }
-    // A Service that selects the pods of a Job.
-    let mut manifests = build("job");
-    let service = json!({
-        "kind": "Service",
-        "metadata": { "name": "asks" },
-        "spec": { "selector": { "app.kubernetes.io/component": "job" }, "ports": [] },
-    });
-    manifests.push(service);
-    let seen = judge(&manifests, View::Combined);
-    let says = "Service/asks must not select the pods of Job/cocoon".to_owned();
-    assert_eq!(seen, BTreeSet::from([says]));
-    reported.extend(seen);
-    for (template, rules) in templates() {
-        let messages = reported.iter();
-        let made = messages.filter(|message| is_made_from(message, &template));
-        let made = made.count();
-        assert!(
-            made >= rules,
-            "{rules} rules report {template:?}, {made} were tried"
+fn a_kind_that_no_rule_covers_is_never_passed_over() {
+    let template = json!({ "spec": { "containers": [{ "image": "x" }] } });
+    let manifest = |version: &str, kind: &str, spec: Value| json!({ "apiVersion": version, "kind": kind, "metadata": { "name": "x" }, "spec": spec });
+    let rollout = manifest(
+        "argoproj.io/v1alpha1",
+        "Rollout",
+        json!({ "template": template }),
+    );
+    let knative = manifest(
+        "serving.knative.dev/v1",
+        "Service",
+        json!({ "template": template }),
+    );
+    for view in VIEWS {
+        for hostile in [&rollout, &knative] {
+            let verdict = judge(std::slice::from_ref(hostile), view);
+            assert_eq!(verdict.failures.len(), 1, "{hostile}");
+        }
+        let secret = judge(&[manifest("v1", "Secret", Value::Null)], view);
+        assert_eq!(
+            (secret.failures.len(), secret.warnings.len()),
+            (0, 1),
+            "{secret:?}"
         );
+        let list = json!({ "apiVersion": "v1", "kind": "List", "items": [manifest("v1", "ReplicationController", json!({ "template": { "spec": { "containers": [{ "securityContext": { "privileged": true } }] } } }))] });
+        let verdict = judge(&[list], view);
+        let says = "ReplicationController/x, container containers[0] must not be privileged";
+        assert!(verdict.failures.contains(says), "{verdict:?}");
     }
 }
 
 #[test]
 #[ignore = "needs conftest"]
-fn the_pods_of_every_kind_are_judged() {
-    for (kind, name, place) in [
-        ("Pod", "Pod/cocoon", "/spec"),
-        (
-            "CronJob",
-            "CronJob/cocoon",
-            "/spec/jobTemplate/spec/template/spec",
-        ),
-        ("StatefulSet", "StatefulSet/cocoon", POD),
-    ] {
-        let mut manifest = deployment_as(kind);
-        let seen = judge(std::slice::from_ref(&manifest), View::Each);
-        assert_eq!(seen, BTreeSet::new(), "{kind}");
-        manifest.pointer_mut(place).expect("a pod")["hostPID"] = json!(true);
-        let says = format!("{name} shares the node's namespaces: hostPID must not be true");
-        assert_eq!(judge(&[manifest], View::Each), BTreeSet::from([says]));
+fn compose_files_and_dockerfiles_are_looked_at() {
+    let mut compose = document(&deploy("compose/compose.yaml"));
+    compose["services"]["cocoon"]["privileged"] = json!(true);
+    let says = BTreeSet::from(["service cocoon must not be privileged".to_owned()]);
+    for arguments in [&[][..], &["--combine"], &["--namespace", "compose"]] {
+        let verdict = judge(std::slice::from_ref(&compose), arguments);
+        assert_eq!(verdict.failures, says, "{arguments:?}");
+    }
+    let text = std::fs::read_to_string(deploy("../Dockerfile")).expect("the Dockerfile");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("Dockerfile");
+    std::fs::write(&file, text.replace("\nUSER 65532:65532\n", "\nUSER root\n")).expect("a file");
+    for arguments in [&[][..], &["--combine"], &["--namespace", "dockerfile"]] {
+        let verdict = judge_file(&file, arguments);
+        assert_eq!(verdict.failures.len(), 3, "each image: {verdict:?}");
     }
 }
 
 #[test]
-fn a_template_makes_its_own_messages_alone() {
-    let template = "%s must not set %s, which OpenShift sets";
-    for (message, made) in [
-        (
-            "Deployment/cocoon must not set runAsUser, which OpenShift sets",
-            true,
-        ),
-        ("Deployment/cocoon must not set runAsUser", false),
-        ("Deployment/cocoon must set runAsUser", false),
-    ] {
-        assert_eq!(is_made_from(message, template), made, "{message}");
+#[ignore = "needs conftest"]
+fn the_unit_tests_of_the_policies_pass() {
+    let mut conftest = CONFTEST.command();
+    conftest.args(["verify", "--output", "json", "--show-builtin-errors"]);
+    let Ended { out, err, code } = ended(conftest.arg("--policy").arg(deploy("policy")));
+    assert_eq!(code, Some(0), "{out}{err}");
+    let judged: Vec<Judged> = serde_json::from_str(&out).expect("JSON");
+    let passed: usize = judged.iter().map(|judged| judged.successes).sum();
+    assert!(passed > 2 * rules().len(), "{passed} tests passed");
+}
+
+/// The text of all policies, or of all their tests.
+fn policies(tests: bool) -> String {
+    let entries = std::fs::read_dir(deploy("policy")).expect("a folder");
+    let files = entries.map(|entry| entry.expect("an entry").path());
+    let files = files.filter(|file| file.to_string_lossy().ends_with("_test.rego") == tests);
+    files
+        .map(|file| std::fs::read_to_string(file).expect("a policy"))
+        .collect()
+}
+
+/// The rules by the `id` in their annotations; a rule without annotations has an empty one.
+fn rules() -> BTreeMap<String, usize> {
+    let policies = policies(false);
+    let mut rules = BTreeMap::new();
+    for kind in ["\ndeny contains msg if {", "\nwarn contains msg if {"] {
+        for (at, _) in policies.match_indices(kind) {
+            let before = &policies[..at];
+            let comment = before.rsplit("\n\n").next().expect("a paragraph");
+            let id = comment
+                .starts_with("# METADATA\n# title: ")
+                .then(|| comment.rsplit_once("\n# custom:\n#   id: "))
+                .flatten();
+            let id = id.map_or("", |(_, id)| id);
+            *rules.entry(id.to_owned()).or_default() += 1;
+        }
     }
-    assert!(is_made_from("timeout (29 s)", "timeout (%d s)"));
-    assert!(is_made_from("must set cpu", "must set %s"));
-    assert!(!is_made_from("must set cpu", "must set"));
+    rules
+}
+
+#[test]
+fn each_rule_has_annotations_and_tests_that_accept_and_refuse() {
+    let rules = rules();
+    assert!(rules.len() > 50, "{rules:?}");
+    let tests = policies(true);
+    for (id, count) in rules {
+        assert!(!id.is_empty(), "{count} rules have no METADATA with an id");
+        assert_eq!(count, 1, "{id} stands for several rules");
+        for test in ["accepts", "refuses"] {
+            let name = format!("\ntest_{test}_{id} if ");
+            assert!(tests.contains(&name), "there is no test_{test}_{id}");
+        }
+    }
+}
+
+#[test]
+fn the_policies_know_the_defaults_of_the_program() {
+    let policies = policies(false);
+    let (_, table) = policies.split_once("\ndefaults := {").expect("defaults");
+    let (table, _) = table.split_once("\n}").expect("their end");
+    let table = format!("{{{}}}", table.trim_end().trim_end_matches(','));
+    let table: BTreeMap<String, Value> = serde_json::from_str(&table).expect("JSON");
+    let rows = json_lines(&printed(["config", "serve", "--json"]));
+    for (name, default) in table {
+        let row = rows.iter().find(|row| row["key"] == name.as_str());
+        let row = row.unwrap_or_else(|| panic!("{name} is no flag of `cocoon serve`"));
+        if name == "listen" {
+            let image = std::fs::read_to_string(deploy("../Dockerfile")).expect("a Dockerfile");
+            let variable = format!("COCOON_LISTEN={}", default.as_str().expect("a text"));
+            assert!(image.contains(&variable), "{variable}");
+        } else {
+            assert_eq!(row["value"], default, "{name}");
+        }
+    }
 }

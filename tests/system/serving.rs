@@ -51,6 +51,11 @@ impl Serving {
         }
     }
 
+    /// Its host and port.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// The answer to a request, from its status to its last byte.
     pub(crate) fn ask(&self, path: &str, headers: &[(&str, &str)]) -> String {
         let mut request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n");

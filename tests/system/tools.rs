@@ -45,6 +45,14 @@ pub(crate) const OPENSSL: Tool = Tool {
     name: "openssl",
     install: "apt-get install openssl",
 };
+pub(crate) const PROMETHEUS: Tool = Tool {
+    name: "prometheus",
+    install: "apt-get install prometheus",
+};
+pub(crate) const PROMTOOL: Tool = Tool {
+    name: "promtool",
+    install: "apt-get install prometheus",
+};
 pub(crate) const WASMTIME: Tool = Tool {
     name: "wasmtime",
     install: "cargo install wasmtime-cli --version 48.0.8 --locked",

@@ -7,54 +7,18 @@
 //! A package of its own, compiled without optimisation: as a part of the system tests the
 //! types took longer to compile than all tests that use them.
 
+mod custom;
+
+use custom::{HttpRoute, PodMonitor, Route, ScaledObject};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Service, ServiceAccount};
-use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-
-/// A `Route`, as far as it is used: the API has none.
-#[derive(Deserialize, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Route {
-    api_version: String,
-    kind: String,
-    metadata: k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta,
-    spec: RouteSpec,
-}
-
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct RouteSpec {
-    to: RouteTarget,
-    port: RoutePort,
-    tls: RouteTls,
-}
-
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct RouteTarget {
-    kind: String,
-    name: String,
-    weight: u8,
-}
-
-#[derive(Deserialize, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct RoutePort {
-    target_port: String,
-}
-
-#[derive(Deserialize, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct RouteTls {
-    termination: String,
-    insecure_edge_termination_policy: String,
-}
 
 /// A manifest as `T` reads and writes it.
 fn through<T: DeserializeOwned + Serialize>(manifest: &Value) -> Result<Value, String> {
@@ -100,9 +64,14 @@ pub fn check(manifest: &Value) -> Result<(), String> {
         "apps/v1 Deployment" => through::<Deployment>(manifest),
         "autoscaling/v2 HorizontalPodAutoscaler" => through::<HorizontalPodAutoscaler>(manifest),
         "batch/v1 Job" => through::<Job>(manifest),
+        "gateway.networking.k8s.io/v1 HTTPRoute" => through::<HttpRoute>(manifest),
+        "keda.sh/v1alpha1 ScaledObject" => through::<ScaledObject>(manifest),
+        "monitoring.coreos.com/v1 PodMonitor" => through::<PodMonitor>(manifest),
+        "networking.k8s.io/v1 Ingress" => through::<Ingress>(manifest),
         "networking.k8s.io/v1 NetworkPolicy" => through::<NetworkPolicy>(manifest),
         "policy/v1 PodDisruptionBudget" => through::<PodDisruptionBudget>(manifest),
         "route.openshift.io/v1 Route" => through::<Route>(manifest),
+        "v1 ConfigMap" => through::<ConfigMap>(manifest),
         "v1 Service" => through::<Service>(manifest),
         "v1 ServiceAccount" => through::<ServiceAccount>(manifest),
         _ => Err("no known kind".to_owned()),

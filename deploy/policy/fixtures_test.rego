@@ -1,0 +1,226 @@
+# Manifests that keep to every rule, and functions that change one thing in them.
+package fixtures
+
+import rego.v1
+
+labels := {"name": "cocoon", "part": "service"}
+
+security_context := {
+	"allowPrivilegeEscalation": false,
+	"readOnlyRootFilesystem": true,
+	"capabilities": {"drop": ["ALL"]},
+}
+
+pod_security_context := {
+	"runAsNonRoot": true,
+	"runAsUser": 65532,
+	"runAsGroup": 65532,
+	"seccompProfile": {"type": "RuntimeDefault"},
+}
+
+resources := {"requests": {"cpu": "250m", "memory": "2Gi"}, "limits": {"cpu": "2", "memory": "2Gi"}}
+
+deployment := {
+	"apiVersion": "apps/v1",
+	"kind": "Deployment",
+	"metadata": {"name": "cocoon"},
+	"spec": {
+		"selector": {"matchLabels": labels},
+		"template": {
+			"metadata": {"labels": labels, "annotations": {"checked": "yes"}},
+			"spec": {
+				"serviceAccountName": "cocoon",
+				"automountServiceAccountToken": false,
+				"enableServiceLinks": false,
+				"terminationGracePeriodSeconds": 60,
+				"securityContext": pod_security_context,
+				"topologySpreadConstraints": [{
+					"topologyKey": "kubernetes.io/hostname",
+					"labelSelector": {"matchLabels": labels},
+				}],
+				"containers": [{
+					"name": "cocoon",
+					"image": "localhost/cocoon:0.1.0",
+					"args": ["serve"],
+					"env": [
+						{"name": "COCOON_ADMIN_LISTEN", "value": "0.0.0.0:8081"},
+						{"name": "COCOON_DRAIN_DELAY", "value": "10s"},
+						{"name": "COCOON_DRAIN_TIMEOUT", "value": "40s"},
+					],
+					"envFrom": [{"configMapRef": {"name": "cocoon"}}],
+					"ports": [{"name": "http", "containerPort": 8080}, {"name": "admin", "containerPort": 8081}],
+					"livenessProbe": {"httpGet": {"path": "/healthz", "port": "admin"}},
+					"readinessProbe": {"httpGet": {"path": "/readyz", "port": "admin"}},
+					"resources": resources,
+					"securityContext": security_context,
+				}],
+			},
+		},
+	},
+}
+
+job := {
+	"apiVersion": "batch/v1",
+	"kind": "Job",
+	"metadata": {"name": "once"},
+	"spec": {"template": {
+		"metadata": {"labels": {"name": "once"}},
+		"spec": {
+			"restartPolicy": "Never",
+			"automountServiceAccountToken": false,
+			"enableServiceLinks": false,
+			"securityContext": pod_security_context,
+			"containers": [{
+				"name": "cocoon",
+				"image": "localhost/cocoon:0.1.0",
+				"args": ["run", "10"],
+				"resources": resources,
+				"securityContext": security_context,
+			}],
+		},
+	}},
+}
+
+network_policy := {
+	"apiVersion": "networking.k8s.io/v1",
+	"kind": "NetworkPolicy",
+	"metadata": {"name": "cocoon"},
+	"spec": {
+		"podSelector": {"matchLabels": labels},
+		"policyTypes": ["Ingress", "Egress"],
+		"ingress": [{"ports": [{"port": 8080}]}, {"from": [{"namespaceSelector": {}}], "ports": [{"port": 8081}]}],
+		"egress": [
+			{"ports": [{"protocol": "UDP", "port": 53}, {"port": 53}]},
+			{"to": [{"namespaceSelector": {}}], "ports": [{"port": 4318}]},
+		],
+	},
+}
+
+job_policy := {
+	"apiVersion": "networking.k8s.io/v1",
+	"kind": "NetworkPolicy",
+	"metadata": {"name": "once"},
+	"spec": {"podSelector": {"matchLabels": {"name": "once"}}, "policyTypes": ["Ingress", "Egress"]},
+}
+
+service := {
+	"apiVersion": "v1",
+	"kind": "Service",
+	"metadata": {"name": "cocoon"},
+	"spec": {"selector": labels, "ports": [{"name": "http", "port": 8080, "targetPort": "http"}]},
+}
+
+scaler := {
+	"apiVersion": "autoscaling/v2",
+	"kind": "HorizontalPodAutoscaler",
+	"metadata": {"name": "cocoon"},
+	"spec": {
+		"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "cocoon"},
+		"minReplicas": 2,
+		"maxReplicas": 4,
+	},
+}
+
+keda_scaler := {
+	"apiVersion": "keda.sh/v1alpha1",
+	"kind": "ScaledObject",
+	"metadata": {"name": "cocoon"},
+	"spec": {"scaleTargetRef": {"name": "cocoon"}, "minReplicaCount": 2},
+}
+
+budget := {
+	"apiVersion": "policy/v1",
+	"kind": "PodDisruptionBudget",
+	"metadata": {"name": "cocoon"},
+	"spec": {"maxUnavailable": 1, "selector": {"matchLabels": labels}},
+}
+
+account := {
+	"apiVersion": "v1",
+	"kind": "ServiceAccount",
+	"metadata": {"name": "cocoon"},
+	"automountServiceAccountToken": false,
+}
+
+config_map := {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "cocoon"}, "data": {"COCOON_QUEUE": "50"}}
+
+ingress := {
+	"apiVersion": "networking.k8s.io/v1",
+	"kind": "Ingress",
+	"metadata": {"name": "cocoon"},
+	"spec": {
+		"tls": [{"hosts": ["cocoon.example.com"], "secretName": "cocoon-tls"}],
+		"rules": [{
+			"host": "cocoon.example.com",
+			"http": {"paths": [{"path": "/", "backend": {"service": {"name": "cocoon", "port": {"name": "http"}}}}]},
+		}],
+	},
+}
+
+http_route := {
+	"apiVersion": "gateway.networking.k8s.io/v1",
+	"kind": "HTTPRoute",
+	"metadata": {"name": "cocoon"},
+	"spec": {"rules": [{"backendRefs": [{"name": "cocoon", "port": 8080}]}]},
+}
+
+monitor := {
+	"apiVersion": "monitoring.coreos.com/v1",
+	"kind": "PodMonitor",
+	"metadata": {"name": "cocoon"},
+	"spec": {"selector": {"matchLabels": labels}, "podMetricsEndpoints": [{"port": "admin"}]},
+}
+
+route := {
+	"apiVersion": "route.openshift.io/v1",
+	"kind": "Route",
+	"metadata": {"name": "cocoon", "annotations": {"haproxy.router.openshift.io/timeout": "40s"}},
+	"spec": {
+		"to": {"kind": "Service", "name": "cocoon"},
+		"port": {"targetPort": "http"},
+		"tls": {"termination": "edge", "insecureEdgeTerminationPolicy": "Redirect"},
+	},
+}
+
+openshift_deployment := json.patch(deployment, [
+	{"op": "remove", "path": "spec/template/spec/securityContext/runAsUser"},
+	{"op": "remove", "path": "spec/template/spec/securityContext/runAsGroup"},
+	{
+		"op": "add",
+		"path": "spec/template/metadata/annotations/openshift.io~1required-scc",
+		"value": "restricted-v2",
+	},
+])
+
+others := [account, budget, config_map, network_policy, service]
+
+all_of_service := array.concat(others, [deployment, scaler])
+
+all_of_job := [job, job_policy]
+
+all_of_openshift := array.concat(others, [openshift_deployment, scaler, route])
+
+# --- changes ------------------------------------------------------------------
+
+# A JSON pointer in a manifest, or below its pod or its first container.
+pointer(path) := concat("/", ["spec/template/spec/containers/0", trim_prefix(path, "container/")]) if {
+	startswith(path, "container/")
+} else := concat("/", ["spec/template/spec", trim_prefix(path, "pod/")]) if {
+	startswith(path, "pod/")
+} else := path
+
+with_field(manifest, path, value) := json.patch(manifest, [{"op": "add", "path": pointer(path), "value": value}])
+
+without_field(manifest, path) := json.patch(manifest, [{"op": "remove", "path": pointer(path)}])
+
+# The manifests with one of them in the place of the one of its kind and name.
+replaced(manifests, manifest) := array.concat(
+	[other |
+		some other in manifests
+		[other.kind, other.metadata.name] != [manifest.kind, manifest.metadata.name]
+	],
+	[manifest],
+)
+
+# An input as `conftest test --combine` makes it.
+combined(documents) := [{"path": "-", "contents": document} | some document in documents]

@@ -1,0 +1,86 @@
+//! The manifests of `deploy/`, as `kustomize build` makes them.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::harness::{Ended, ended};
+use crate::tools::KUSTOMIZE;
+
+/// The folders of `deploy/` that can be applied.
+pub(crate) const BUILDS: [&str; 6] = [
+    "base",
+    "job",
+    "overlays/example",
+    "overlays/openshift",
+    "overlays/openshift-job",
+    "overlays/token",
+];
+
+/// A path below `deploy/`.
+pub(crate) fn deploy(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../deploy")
+        .join(path)
+}
+
+/// The YAML documents of a file.
+pub(crate) fn documents(file: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(file);
+    let text = text.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    serde_saphyr::from_multiple(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+/// The only YAML document of a file.
+pub(crate) fn document(file: &Path) -> Value {
+    let [document] = <[Value; 1]>::try_from(documents(file))
+        .unwrap_or_else(|all| panic!("{} has {} documents", file.display(), all.len()));
+    document
+}
+
+/// All manifests that a folder of `deploy/` builds.
+pub(crate) fn build(folder: &str) -> Vec<Value> {
+    built(&deploy(folder))
+}
+
+/// All manifests of `deploy/base` with one of the components.
+pub(crate) fn build_with(component: &str) -> Vec<Value> {
+    let overlay = tempfile::tempdir().expect("a folder");
+    let overlay = overlay.path().canonicalize().expect("its path");
+    let up: PathBuf = overlay.components().skip(1).map(|_| "..").collect();
+    // Kustomize takes no absolute path.
+    let relative = |path: &str| {
+        let path = deploy(path).canonicalize().expect("a folder");
+        up.join(path.strip_prefix("/").expect("an absolute path"))
+    };
+    let text = format!(
+        "resources: [{:?}]\ncomponents: [{:?}]\n",
+        relative("base"),
+        relative(&format!("components/{component}"))
+    );
+    std::fs::write(overlay.join("kustomization.yaml"), text).expect("a file");
+    built(&overlay)
+}
+
+fn built(folder: &Path) -> Vec<Value> {
+    let Ended { out, err, code } = ended(KUSTOMIZE.command().arg("build").arg(folder));
+    let quiet = (code, err.as_str());
+    assert_eq!(quiet, (Some(0), ""), "{}", folder.display());
+    serde_saphyr::from_multiple(&out).expect("YAML")
+}
+
+/// The manifest of a kind, of which there must be one.
+pub(crate) fn of_kind<'a>(manifests: &'a [Value], kind: &str) -> &'a Value {
+    let mut all = manifests.iter().filter(|manifest| manifest["kind"] == kind);
+    match (all.next(), all.next()) {
+        (Some(one), None) => one,
+        _ => panic!("expected one {kind}"),
+    }
+}
+
+/// The manifest of a kind, to change it.
+pub(crate) fn of_kind_mut<'a>(manifests: &'a mut [Value], kind: &str) -> &'a mut Value {
+    let mut all = manifests.iter_mut();
+    let found = all.find(|manifest| manifest["kind"] == kind);
+    found.unwrap_or_else(|| panic!("expected one {kind}"))
+}
