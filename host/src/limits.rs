@@ -167,6 +167,33 @@ pub const REGISTRY_ANSWER_BYTES: u64 = 4 << 20;
 pub const REGISTRY_REDIRECTS: usize = 5;
 /// Spans that wait to be exported, unless `OTEL_BSP_MAX_QUEUE_SIZE` says otherwise.
 pub const SPANS_QUEUED: usize = 2048;
+/// The most that `OTEL_BSP_MAX_QUEUE_SIZE` may say. A span takes about a kilobyte.
+pub const SPANS_QUEUED_MAX: usize = 1 << 18;
+/// Spans of a batch at most, unless `OTEL_BSP_MAX_EXPORT_BATCH_SIZE` says otherwise.
+pub const SPANS_BATCH: usize = 512;
+/// How long a span waits for a batch, unless `OTEL_BSP_SCHEDULE_DELAY` says otherwise.
+pub const SPANS_DELAY_MS: u64 = 5000;
+/// Attributes, events and links of a span, each; OpenTelemetry's variables can lower it.
+pub const SPAN_PARTS_MAX: u32 = 128;
+/// How long a batch is tried, unless `OTEL_BSP_EXPORT_TIMEOUT` says otherwise.
+pub const EXPORT_GIVE_UP_MS: u64 = 30_000;
+/// How long an answer to a batch is waited for, unless `OTEL_EXPORTER_OTLP_TIMEOUT` says
+/// otherwise.
+pub const EXPORT_TIMEOUT_MS: u64 = 10_000;
+/// The first pause before a batch is sent again, and the longest.
+pub const EXPORT_PAUSE_MS: u64 = 1000;
+/// See [`EXPORT_PAUSE_MS`].
+pub const EXPORT_PAUSE_MAX_MS: u64 = 10_000;
+/// The longest that a collector may want to hear nothing: a year.
+pub const EXPORT_WAIT_MAX_S: u64 = 31_536_000;
+/// Bytes of a collector's answer.
+pub const EXPORT_ANSWER_BYTES: usize = 64 << 10;
+/// Characters of a collector's message in the log.
+pub const EXPORT_MESSAGE_CHARS: usize = 300;
+/// Seconds between two reports of lost spans.
+pub const LOSSES_REPORTED_S: u64 = 60;
+/// How long the end of the program waits for its spans to end.
+pub const SPANS_CLOSE_MS: u64 = 200;
 /// Instances of a command whose spans are exported. Those beyond are left out.
 pub const COMMAND_INSTANCES_TRACED: u64 = 1000;
 /// How long the end of the program waits for its last spans to be delivered.

@@ -237,15 +237,9 @@ fn nothing_is_exported_unless_somebody_asks() {
 }
 
 #[test]
-fn what_cannot_be_exported_is_told_before_anything_is_done() {
-    for (name, value, hint) in [
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://there:4317", "TLS"),
-        ("OTEL_TRACES_EXPORTER", "zipkin", "Collector"),
-        ("COCOON_LOG", "cocoon=loud", "cocoon=debug"),
-    ] {
-        let ended = ended(cocoon(["compute", "10"]).env(name, value));
-        assert_fails(&ended, 1, &[value, hint]);
-    }
+fn a_wrong_log_filter_is_told_before_anything_is_done() {
+    let ended = ended(cocoon(["compute", "10"]).env("COCOON_LOG", "cocoon=loud"));
+    assert_fails(&ended, 1, &["cocoon=loud", "cocoon=debug"]);
 }
 
 /// Requests beside a receiver that is no good are answered as if there was none,
@@ -269,8 +263,12 @@ fn requests_do_not_wait_for(endpoint: &str, protocol: Protocol) {
     assert!(began.elapsed() < Duration::from_secs(8), "{began:?}");
     // What is wrong is told once or twice, not with every request.
     let lines = told.lines().count();
-    assert!((1..=4).contains(&lines), "{told}");
-    assert!(told.contains("deliver"), "{told}");
+    assert!((1..=6).contains(&lines), "{told}");
+    assert!(
+        told.contains("span export failed") || told.contains("not delivered"),
+        "{told}"
+    );
+    assert!(told.contains("spans dropped"), "{told}");
 }
 
 #[test]

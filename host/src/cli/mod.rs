@@ -87,6 +87,23 @@ enum Command {
     Man(commands::man::Man),
 }
 
+impl Command {
+    /// Whether it has spans to export. The others say nothing of OpenTelemetry's variables.
+    fn is_traced(&self) -> bool {
+        match self {
+            Self::Run(_)
+            | Self::Compute(_)
+            | Self::Kinds(_)
+            | Self::Info(_)
+            | Self::Verify(_)
+            | Self::Serve(_)
+            | Self::Exec(_)
+            | Self::Inspect(_) => true,
+            Self::Health(_) | Self::Config(_) | Self::Completions(_) | Self::Man(_) => false,
+        }
+    }
+}
+
 /// The arguments that all commands that compute factorials share.
 #[derive(Debug, Args)]
 struct FactorialArgs {
@@ -190,8 +207,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Serve(command) => command.logs_requests(),
         _ => false,
     };
-    let started =
-        log_filter(logs_requests).and_then(|filter| telemetry::start(cli.log_format, &filter));
+    let started = log_filter(logs_requests)
+        .and_then(|filter| telemetry::start(cli.log_format, &filter, cli.command.is_traced()));
     let _telemetry = match started {
         Ok(telemetry) => telemetry,
         Err(error) => return failure::report(Err(error.into())),

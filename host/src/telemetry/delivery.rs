@@ -1,160 +1,213 @@
-//! Whether spans arrive, told once and not with every batch.
+//! Counts and reports of what becomes of spans on their way out.
 //!
-//! The exporter of OpenTelemetry fails in silence, and so does its queue when it
-//! is full. [`Told`] is laid around either and tells what it sees.
+//! An outage is reported once, and so is its end, at the same level. Losses are counted
+//! exactly, by their reason, and reported with their number from time to time.
 
-use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use opentelemetry::Context;
-use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::trace::{Span, SpanData, SpanExporter, SpanProcessor};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 
-/// What is known of the spans' way out.
+use crate::limits::LOSSES_REPORTED_S;
+
+/// The metric `cocoon_spans_dropped`.
+pub(super) type Dropped = Family<Reason, Counter>;
+
+/// Why spans were lost.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Reason {
+    reason: &'static str,
+}
+
+/// The spans that were lost in this process. It exports to one place at most.
+static DROPPED: LazyLock<Dropped> = LazyLock::new(|| {
+    let dropped = Dropped::default();
+    // A rate needs a zero to begin with.
+    for reason in [QUEUE_FULL, UNDELIVERED, REJECTED] {
+        drop(dropped.get_or_create(&Reason { reason }));
+    }
+    dropped
+});
+
+const QUEUE_FULL: &str = "queue_full";
+const UNDELIVERED: &str = "undelivered";
+const REJECTED: &str = "rejected";
+
+/// The spans that were lost, by reason.
+pub(super) fn dropped() -> Dropped {
+    DROPPED.clone()
+}
+
+fn lost(reason: &'static str) -> Counter {
+    DROPPED.get_or_create(&Reason { reason }).clone()
+}
+
+/// The way out of this process.
 #[derive(Debug)]
 pub(super) struct Delivery {
     endpoint: String,
-    /// What can be on its way at once: the queue, and a batch that was taken out
-    /// of it and has as many at most.
-    on_the_way_max: u64,
-    ended: AtomicU64,
-    handed_over: AtomicU64,
+    queued_max: usize,
+    queue_full: Losses,
+    undelivered: Losses,
+    rejected: Counter,
+    /// Spans in the queue, or in a batch that is being sent.
+    on_the_way: AtomicU64,
     fails: AtomicBool,
-    told_dropped: AtomicBool,
+    /// Spans that were lost since the outage began.
+    lost_in_outage: AtomicU64,
+    told: Mutex<Told>,
+}
+
+/// The last messages of the server.
+#[derive(Debug, Default)]
+struct Told {
+    message: String,
+    at: Option<Instant>,
+}
+
+/// Losses of one kind, and how many of them have been reported.
+#[derive(Debug)]
+struct Losses {
+    counter: Counter,
+    reported: AtomicU64,
+}
+
+impl Losses {
+    fn new(reason: &'static str) -> Self {
+        Self {
+            counter: lost(reason),
+            reported: AtomicU64::new(0),
+        }
+    }
+
+    /// Those that have not been reported, which they are now.
+    fn take(&self) -> u64 {
+        let all = self.counter.get();
+        all.saturating_sub(self.reported.swap(all, Ordering::Relaxed))
+    }
 }
 
 impl Delivery {
-    pub(super) fn new(endpoint: &str, queued: usize) -> Self {
+    pub(super) fn new(endpoint: String, queued_max: usize) -> Self {
         Self {
-            endpoint: endpoint.to_owned(),
-            on_the_way_max: (queued as u64).saturating_mul(2),
-            ended: AtomicU64::new(0),
-            handed_over: AtomicU64::new(0),
+            endpoint,
+            queued_max,
+            queue_full: Losses::new(QUEUE_FULL),
+            undelivered: Losses::new(UNDELIVERED),
+            rejected: lost(REJECTED),
+            on_the_way: AtomicU64::new(0),
             fails: AtomicBool::new(false),
-            told_dropped: AtomicBool::new(false),
+            lost_in_outage: AtomicU64::new(0),
+            told: Mutex::new(Told::default()),
         }
     }
 
-    /// A span goes into the queue, or is dropped where that is full. The queue
-    /// does not say which, but what is neither out nor can be in it was dropped.
-    fn ended(&self) {
-        let ended = self.ended.fetch_add(1, Ordering::Relaxed) + 1;
-        let on_the_way = ended.saturating_sub(self.handed_over.load(Ordering::Relaxed));
-        if on_the_way > self.on_the_way_max && !self.told_dropped.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                "there are more spans than can be delivered, and some are dropped; OTEL_TRACES_SAMPLER takes fewer"
-            );
-        }
+    /// A span is in the queue.
+    pub(super) fn queued(&self) {
+        self.on_the_way.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn failed(&self, reason: &str) {
+    /// A span found no room in the queue.
+    pub(super) fn found_no_room(&self) {
+        self.on_the_way.fetch_sub(1, Ordering::Relaxed);
+        self.queue_full.counter.inc();
+        self.lost_in_outage.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// So many spans are not sent any more.
+    pub(super) fn gave_up(&self, spans: usize) {
+        self.on_the_way.fetch_sub(spans as u64, Ordering::Relaxed);
+        self.lose(spans as u64);
+    }
+
+    /// The program ends, and whatever is on the way is lost.
+    pub(super) fn abandon(&self) {
+        self.lose(self.on_the_way.swap(0, Ordering::Relaxed));
+        self.report_losses();
+    }
+
+    fn lose(&self, spans: u64) {
+        self.undelivered.counter.inc_by(spans);
+        self.lost_in_outage.fetch_add(spans, Ordering::Relaxed);
+    }
+
+    /// An attempt failed.
+    pub(super) fn failed(&self, error: &str) {
         if !self.fails.swap(true, Ordering::Relaxed) {
+            self.lost_in_outage.store(0, Ordering::Relaxed);
+            tracing::warn!(endpoint = self.endpoint, error, "span export failed");
+        }
+    }
+
+    /// A batch of so many spans has arrived.
+    pub(super) fn delivered(&self, spans: usize) {
+        self.on_the_way.fetch_sub(spans as u64, Ordering::Relaxed);
+        if self.fails.swap(false, Ordering::Relaxed) {
+            let lost = self.lost_in_outage.swap(0, Ordering::Relaxed);
+            tracing::warn!(endpoint = self.endpoint, lost, "span export recovered");
+        }
+    }
+
+    /// The server took a batch but for so many spans, or took all of it and has something
+    /// to say.
+    pub(super) fn rejected(&self, spans: u64, message: &str) {
+        self.rejected.inc_by(spans);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = told.message != message || told.at.is_none_or(|at| at.elapsed() >= REPORTED);
+        if is_new {
+            message.clone_into(&mut told.message);
+            told.at = Some(Instant::now());
+            let all = self.rejected.get();
             tracing::warn!(
-                "no spans are delivered to {}: {reason}; they are dropped until they are",
-                self.endpoint
+                endpoint = self.endpoint,
+                spans,
+                in_all = all,
+                server = message,
+                "spans rejected"
             );
         }
     }
 
-    fn delivered(&self) {
-        if self.fails.swap(false, Ordering::Relaxed) {
-            tracing::info!("spans are delivered to {} again", self.endpoint);
+    /// Reports the losses since the last report, if there are any.
+    pub(super) fn report_losses(&self) -> bool {
+        let queue_full = self.queue_full.take();
+        if queue_full > 0 {
+            tracing::warn!(
+                spans = queue_full,
+                in_all = self.queue_full.counter.get(),
+                reason = QUEUE_FULL,
+                OTEL_BSP_MAX_QUEUE_SIZE = self.queued_max,
+                "spans dropped"
+            );
+        }
+        let undelivered = self.undelivered.take();
+        if undelivered > 0 {
+            tracing::warn!(
+                spans = undelivered,
+                in_all = self.undelivered.counter.get(),
+                reason = UNDELIVERED,
+                endpoint = self.endpoint,
+                "spans dropped"
+            );
+        }
+        queue_full > 0 || undelivered > 0
+    }
+
+    /// Reports losses without end: the first soon, and later ones together.
+    pub(super) async fn keep_reporting(&self) {
+        loop {
+            tokio::time::sleep(SOON).await;
+            if self.report_losses() {
+                tokio::time::sleep(REPORTED).await;
+            }
         }
     }
 }
 
-/// A processor or an exporter whose failures are told.
-#[derive(Debug)]
-pub(super) struct Told<T> {
-    inner: T,
-    delivery: Arc<Delivery>,
-}
-
-impl<T> Told<T> {
-    pub(super) fn new(inner: T, delivery: Arc<Delivery>) -> Self {
-        Self { inner, delivery }
-    }
-}
-
-impl<P: SpanProcessor> SpanProcessor for Told<P> {
-    fn on_start(&self, span: &mut Span, context: &Context) {
-        self.inner.on_start(span, context);
-    }
-
-    fn on_end(&self, mut span: SpanData) {
-        if span.span_context.is_sampled() {
-            finish(&mut span);
-            self.delivery.ended();
-            self.inner.on_end(span);
-        }
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        self.inner.force_flush()
-    }
-
-    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.inner.shutdown_with_timeout(timeout)
-    }
-
-    fn set_resource(&mut self, resource: &Resource) {
-        self.inner.set_resource(resource);
-    }
-}
-
-/// Corrects a span that has just ended: it ends now, and not when it was last polled, and
-/// of an attribute that was recorded several times the last value counts.
-fn finish(span: &mut SpanData) {
-    span.end_time = SystemTime::now().max(span.start_time);
-    let mut known = HashSet::with_capacity(span.attributes.len());
-    span.attributes.reverse();
-    span.attributes.retain(|it| known.insert(it.key.clone()));
-    span.attributes.reverse();
-}
-
-impl<E: SpanExporter> SpanExporter for Told<E> {
-    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        let handed_over = &self.delivery.handed_over;
-        handed_over.fetch_add(batch.len() as u64, Ordering::Relaxed);
-        let mut attempt = Attempt {
-            delivery: &self.delivery,
-            over: false,
-        };
-        let exported = self.inner.export(batch).await;
-        attempt.over = true;
-        match &exported {
-            Ok(()) => self.delivery.delivered(),
-            Err(error) => self.delivery.failed(&error.to_string()),
-        }
-        exported
-    }
-
-    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.inner.shutdown_with_timeout(timeout)
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        self.inner.force_flush()
-    }
-
-    fn set_resource(&mut self, resource: &Resource) {
-        self.inner.set_resource(resource);
-    }
-}
-
-/// A batch that is being sent. The processor drops it when it takes too long.
-struct Attempt<'a> {
-    delivery: &'a Delivery,
-    over: bool,
-}
-
-impl Drop for Attempt<'_> {
-    fn drop(&mut self) {
-        if !self.over {
-            self.delivery.failed("it does not answer in time");
-        }
-    }
-}
+/// How long losses are gathered before the first report.
+const SOON: Duration = Duration::from_secs(1);
+/// How long losses are gathered after a report.
+const REPORTED: Duration = Duration::from_secs(LOSSES_REPORTED_S);

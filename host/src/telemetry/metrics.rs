@@ -106,6 +106,11 @@ impl Metrics {
             "Jobs and requests that a limit refused or stopped",
             counts.limits_hit.clone(),
         );
+        registry.register(
+            "spans_dropped",
+            "Spans that were not exported, by reason",
+            super::delivery::dropped(),
+        );
         registry.register_collector(Box::new(Memory(meter.clone())));
         root.register_collector(Box::new(Process::started_now()));
         Self {

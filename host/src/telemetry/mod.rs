@@ -9,15 +9,23 @@ mod b3;
 mod context;
 mod delivery;
 mod exemplars;
+mod grpc;
 mod http_metrics;
 mod json_lines;
 mod logs;
 mod metrics;
 mod openmetrics;
+mod otlp;
 mod process;
+mod queue;
+mod sampling;
+mod settings;
 mod text_format;
+mod tls;
 mod traces;
+mod variables;
 mod w3c;
+mod worker;
 
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -28,7 +36,9 @@ pub use http_metrics::{Connection, HttpMetrics, Observation};
 pub use json_lines::json_line;
 pub use logs::{LOG_FILTER, LogFormat};
 pub use metrics::{Build, CLASSIC_TYPE, Metrics, OPENMETRICS_TYPE};
-use traces::{Export, Target};
+use settings::Settings;
+use traces::Export;
+use variables::Variables;
 
 /// Why there is no telemetry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,29 +53,6 @@ pub enum TelemetryError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Spans are to go where none can be sent.
-    #[error(
-        "{name} is `{value}`, and spans are sent to http:// addresses only: no TLS is built in; have an OpenTelemetry Collector beside this program that sends them on"
-    )]
-    Endpoint {
-        /// The variable.
-        name: &'static str,
-        /// Its value.
-        value: String,
-    },
-    /// Spans are to be sent in a way that is not built in.
-    #[error("{name} is `{value}`, and must be grpc or http/protobuf")]
-    Protocol {
-        /// The variable.
-        name: &'static str,
-        /// Its value.
-        value: String,
-    },
-    /// Spans are to be exported in a way that is not built in.
-    #[error(
-        "OTEL_TRACES_EXPORTER is `{0}`, and must be otlp or none; an OpenTelemetry Collector sends spans on in other ways"
-    )]
-    Exporter(String),
     /// The exporter does not start.
     #[error("no spans can be exported: {0}")]
     Start(String),
@@ -82,16 +69,22 @@ pub struct Guard {
     _export: Option<Export>,
 }
 
-/// Starts the log of this process, of what `filter` lets through, and the export
-/// of spans if the environment asks for it.
+/// Starts the log of this process, of what `filter` lets through, and, if `exports`, the
+/// export of spans if the environment asks for it. What is wrong with OpenTelemetry's
+/// variables is logged.
 ///
 /// # Errors
 ///
-/// Where the filter is none, where the environment asks for what cannot be had,
-/// or where telemetry was started before.
-pub fn start(format: LogFormat, filter: &str) -> Result<Guard, TelemetryError> {
-    let export = match Target::find(traces::environment)? {
-        Some(target) => Some(Export::start(&target)?),
+/// Where the filter is none, where the exporter does not start, or where telemetry was
+/// started before.
+pub fn start(format: LogFormat, filter: &str, exports: bool) -> Result<Guard, TelemetryError> {
+    let settings = exports.then(Variables::of_process).and_then(Settings::read);
+    let target = settings.as_ref().and_then(|settings| {
+        let target = settings.target.as_ref()?;
+        Some((settings, target))
+    });
+    let export = match target {
+        Some((settings, target)) => Some(Export::start(settings, target)?),
         None => None,
     };
     let log = logs::layer(format, filter)?;
@@ -101,5 +94,11 @@ pub fn start(format: LogFormat, filter: &str) -> Result<Guard, TelemetryError> {
         .with(export.as_ref().map(Export::layer))
         .try_init()
         .map_err(|_| TelemetryError::Started)?;
+    if let Some(settings) = settings {
+        for complaint in settings.complaints {
+            tracing::warn!("{complaint}");
+        }
+        context::propagate_by(settings.propagators);
+    }
     Ok(Guard { _export: export })
 }

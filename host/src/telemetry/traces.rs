@@ -1,25 +1,23 @@
-//! Export of spans over OTLP, set up by OpenTelemetry's own environment
-//! variables. Nothing is exported unless one of them asks for it.
+//! Export of spans over OTLP, by the settings that OpenTelemetry's variables have.
 //!
-//! The exporter lives on a runtime of its own, so that no request shares a thread
-//! with it: the processor that the HTTP client needs is driven by tokio, and the
-//! commands end their runtime before the last spans are sent. Between the two is
-//! a bounded queue; what does not fit is dropped.
+//! Spans go through a bounded queue to a task on a runtime of its own, so that no request
+//! shares a thread with it, and so that it outlives the commands' runtime to send the last
+//! ones.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider as _;
-use opentelemetry_otlp::SpanExporter;
+use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::resource::{EnvResourceDetector, TelemetryResourceDetector};
-use opentelemetry_sdk::runtime::Tokio;
-use opentelemetry_sdk::trace::span_processor_with_async_runtime::BatchSpanProcessor;
-use opentelemetry_sdk::trace::{BatchConfigBuilder, SdkTracerProvider};
+use opentelemetry_sdk::resource::TelemetryResourceDetector;
+use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::runtime::{Builder, Runtime};
+use tokio_util::sync::CancellationToken;
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;
@@ -27,111 +25,100 @@ use tracing_subscriber::filter::FilterFn;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::TelemetryError;
-use super::delivery::{Delivery, Told};
-use crate::limits::{SPANS_QUEUED, TELEMETRY_FLUSH_MS};
+use super::delivery::Delivery;
+use super::otlp::Client;
+use super::queue::Queue;
+use super::settings::{Settings, Target};
+use super::worker::Worker;
+use crate::limits::{SPANS_CLOSE_MS, TELEMETRY_FLUSH_MS};
+use crate::span::spawn_on;
 
-/// How often a queue that is full is looked at while the rest is sent.
-const FLUSH_PAUSE: Duration = Duration::from_millis(20);
-
-/// Where spans go.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Target {
-    endpoint: String,
-    queued: usize,
-}
-
-/// A reader of environment variables, in which empty ones are unset.
-pub(super) trait Variables: Fn(&str) -> Option<String> {}
-impl<F: Fn(&str) -> Option<String>> Variables for F {}
-
-/// The variables of this process.
-pub(super) fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-impl Target {
-    /// Where the variables say that spans go, if they go anywhere.
-    pub(super) fn find(variables: impl Variables) -> Result<Option<Self>, TelemetryError> {
-        let first = |names: [&'static str; 2]| {
-            let mut found = names.into_iter();
-            found.find_map(|name| variables(name).map(|value| (name, value)))
-        };
-        let disabled = variables("OTEL_SDK_DISABLED");
-        if disabled.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
-            return Ok(None);
-        }
-        let given = first([
-            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-        ]);
-        match (variables("OTEL_TRACES_EXPORTER").as_deref(), &given) {
-            (Some("none"), _) | (None, None) => return Ok(None),
-            (Some("otlp"), _) | (None, Some(_)) => {}
-            (Some(other), _) => return Err(TelemetryError::Exporter(other.to_owned())),
-        }
-        let protocol = first([
-            "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
-            "OTEL_EXPORTER_OTLP_PROTOCOL",
-        ]);
-        let default = match protocol {
-            Some((_, value)) if value == "grpc" => "http://localhost:4317",
-            Some((_, value)) if value == "http/protobuf" => "http://localhost:4318",
-            Some((name, value)) => return Err(TelemetryError::Protocol { name, value }),
-            None => "http://localhost:4318",
-        };
-        let endpoint = match given {
-            Some((_, value)) if value.starts_with("http://") => value,
-            Some((name, value)) => return Err(TelemetryError::Endpoint { name, value }),
-            None => default.to_owned(),
-        };
-        let queued = variables("OTEL_BSP_MAX_QUEUE_SIZE").and_then(|value| value.parse().ok());
-        Ok(Some(Self {
-            endpoint,
-            queued: queued.filter(|&spans| spans > 0).unwrap_or(SPANS_QUEUED),
-        }))
-    }
-}
+/// How often the end of the program looks for spans that are still open.
+const CLOSE_PAUSE: Duration = Duration::from_millis(2);
 
 /// Exports spans for as long as it lives.
 #[derive(Debug)]
 pub(super) struct Export {
     provider: SdkTracerProvider,
+    delivery: Arc<Delivery>,
+    open: Arc<AtomicU64>,
+    end: CancellationToken,
+    /// Closed when the last span has been sent or given up.
+    sent: mpsc::Receiver<()>,
     runtime: Option<Runtime>,
 }
 
 impl Export {
-    pub(super) fn start(target: &Target) -> Result<Self, TelemetryError> {
+    pub(super) fn start(settings: &Settings, target: &Target) -> Result<Self, TelemetryError> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("cocoon-otlp")
             .enable_all()
             .build()
             .map_err(|error| TelemetryError::Start(error.to_string()))?;
-        let provider = {
-            // The gRPC client and the processor start tasks.
-            let _entered = runtime.enter();
-            let exporter = SpanExporter::builder()
-                .build()
-                .map_err(|error| TelemetryError::Start(error.to_string()))?;
-            let delivery = Arc::new(Delivery::new(&target.endpoint, target.queued));
-            let exporter = Told::new(exporter, Arc::clone(&delivery));
-            let config = BatchConfigBuilder::default().with_max_queue_size(target.queued);
-            let processor = BatchSpanProcessor::builder(exporter, Tokio)
-                .with_batch_config(config.build())
-                .build();
-            SdkTracerProvider::builder()
-                .with_resource(resource())
-                .with_span_processor(Told::new(processor, delivery))
-                .build()
+        let queued = settings.batches.queued;
+        let delivery = Arc::new(Delivery::new(target.endpoint.to_string(), queued));
+        let open = Arc::new(AtomicU64::new(0));
+        let end = CancellationToken::new();
+        let (sender, spans) = tokio::sync::mpsc::channel(queued);
+        let (running, sent) = mpsc::channel();
+        let resource = resource(settings);
+        let working = {
+            let (target, batches) = (target.clone(), settings.batches);
+            let resource = ResourceAttributesWithSchema::from(&resource);
+            let (delivery, end) = (Arc::clone(&delivery), end.clone());
+            async move {
+                // Dropped in the end.
+                let _running: mpsc::Sender<()> = running;
+                // Here, since the system's roots are many.
+                let (client, complaints) = Client::new(target);
+                for complaint in complaints {
+                    tracing::warn!("{complaint}");
+                }
+                let worker = Worker {
+                    spans,
+                    batches,
+                    resource,
+                    client,
+                    delivery: Arc::clone(&delivery),
+                    end,
+                };
+                tokio::select! {
+                    () = worker.run() => {}
+                    () = delivery.keep_reporting() => {}
+                }
+            }
         };
+        spawn_on(runtime.handle(), working);
+        let queue = Queue::new(
+            sender,
+            Arc::clone(&delivery),
+            Arc::clone(&open),
+            settings.sizes.value_chars,
+        );
+        let sizes = settings.sizes;
+        let provider = SdkTracerProvider::builder()
+            .with_sampler(settings.sampling.clone())
+            .with_max_attributes_per_span(sizes.attributes)
+            .with_max_events_per_span(sizes.events)
+            .with_max_links_per_span(sizes.links)
+            .with_max_attributes_per_event(sizes.attributes_of_event)
+            .with_max_attributes_per_link(sizes.attributes_of_link)
+            .with_resource(resource)
+            .with_span_processor(queue)
+            .build();
         Ok(Self {
             provider,
+            delivery,
+            open,
+            end,
+            sent,
             runtime: Some(runtime),
         })
     }
 
-    /// The layer that hands spans over: ours from the debug level on, and what is
-    /// logged within them from the information level on.
+    /// The layer that hands spans over: those of this program from the debug level on, and
+    /// events within them from the information level on.
     pub(super) fn layer<S>(&self) -> impl Layer<S> + use<S>
     where
         S: Subscriber + for<'span> LookupSpan<'span>,
@@ -160,15 +147,17 @@ fn is_exported(metadata: &Metadata<'_>) -> bool {
     (target == "cocoon" || target.starts_with("cocoon::")) && *metadata.level() <= least
 }
 
-/// What every span says of the process. The variables have the last word.
-fn resource() -> Resource {
+/// The attributes of the process. Variables have the last word.
+fn resource(settings: &Settings) -> Resource {
+    let given = settings.resource.iter().cloned();
+    let given = given.map(|(key, value)| KeyValue::new(key, value));
     let resource = Resource::builder_empty()
         .with_service_name("cocoon")
         .with_attributes(this_process())
         .with_detector(Box::new(TelemetryResourceDetector))
-        .with_detector(Box::new(EnvResourceDetector::new()));
-    match environment("OTEL_SERVICE_NAME") {
-        Some(name) => resource.with_service_name(name).build(),
+        .with_attributes(given);
+    match &settings.service_name {
+        Some(name) => resource.with_service_name(name.clone()).build(),
         None => resource.build(),
     }
 }
@@ -204,21 +193,20 @@ fn instance_id() -> Option<String> {
 }
 
 impl Drop for Export {
-    /// Sends what is left, for no longer than [`TELEMETRY_FLUSH_MS`].
+    /// Sends the rest, for no longer than [`TELEMETRY_FLUSH_MS`].
     fn drop(&mut self) {
-        let provider = self.provider.clone();
-        let (done, sent) = mpsc::channel();
-        // Whoever waits for the exporter waits without a bound.
-        let sending = thread::Builder::new().spawn(move || {
-            // A queue that is full takes no message to send it.
-            while provider.force_flush().is_err() && provider.shutdown().is_err() {
-                thread::sleep(FLUSH_PAUSE);
-            }
-            let _ = done.send(());
-        });
+        let began = Instant::now();
+        // Threads that were stopped end their spans a moment later.
+        while self.open.load(Ordering::Relaxed) > 0
+            && began.elapsed() < Duration::from_millis(SPANS_CLOSE_MS)
+        {
+            thread::sleep(CLOSE_PAUSE);
+        }
+        self.end.cancel();
         let time = Duration::from_millis(TELEMETRY_FLUSH_MS);
-        if sending.is_ok() && sent.recv_timeout(time).is_err() {
-            tracing::warn!("the last spans were not delivered within {time:?}, and are lost");
+        if self.sent.recv_timeout(time) == Err(mpsc::RecvTimeoutError::Timeout) {
+            tracing::warn!(waited = ?time, "last spans not delivered");
+            self.delivery.abandon();
         }
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
@@ -230,73 +218,13 @@ impl Drop for Export {
 mod tests {
     use super::*;
 
-    const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
-    const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
-    const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
-    const EXPORTER: &str = "OTEL_TRACES_EXPORTER";
-
-    fn find(variables: &[(&str, &str)]) -> Result<Option<String>, String> {
-        let value = |name: &str| {
-            let found = variables.iter().find(|(set, _)| *set == name);
-            found.map(|(_, value)| (*value).to_owned())
-        };
-        match Target::find(value) {
-            Ok(target) => Ok(target.map(|target| target.endpoint)),
-            Err(error) => Err(error.to_string()),
-        }
-    }
-
     #[test]
-    fn spans_go_nowhere_unless_somebody_asks() {
-        for variables in [
-            &[][..],
-            &[("OTEL_SERVICE_NAME", "x"), (PROTOCOL, "grpc")],
-            &[(EXPORTER, "none"), (ENDPOINT, "http://there:4318")],
-            &[("OTEL_SDK_DISABLED", "TRUE"), (EXPORTER, "otlp")],
-        ] {
-            assert_eq!(find(variables), Ok(None), "{variables:?}");
-        }
-    }
-
-    #[test]
-    fn the_endpoint_of_traces_comes_before_that_of_everything() {
-        for (variables, endpoint) in [
-            (&[(ENDPOINT, "http://a:1")][..], "http://a:1"),
-            (
-                &[(ENDPOINT, "http://a:1"), (TRACES_ENDPOINT, "http://b:2")],
-                "http://b:2",
-            ),
-            (&[(EXPORTER, "otlp")], "http://localhost:4318"),
-            (
-                &[(EXPORTER, "otlp"), (PROTOCOL, "grpc")],
-                "http://localhost:4317",
-            ),
-        ] {
-            assert_eq!(find(variables), Ok(Some(endpoint.to_owned())));
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_had_is_refused_with_what_would_be_right() {
-        for (variables, hints) in [
-            (
-                &[(TRACES_ENDPOINT, "https://a:1")][..],
-                &[TRACES_ENDPOINT, "https://a:1", "TLS", "Collector"],
-            ),
-            (&[(ENDPOINT, "a:1")], &[ENDPOINT, "a:1", "http://", "TLS"]),
-            (
-                &[(ENDPOINT, "http://a:1"), (PROTOCOL, "http/json")],
-                &[PROTOCOL, "http/json", "grpc", "http/protobuf"],
-            ),
-            (
-                &[(EXPORTER, "zipkin")],
-                &[EXPORTER, "zipkin", "otlp", "Collector"],
-            ),
-        ] {
-            let error = find(variables).expect_err(hints[1]);
-            for hint in hints {
-                assert!(error.contains(hint), "{hint}: {error}");
-            }
-        }
+    fn an_instance_has_a_random_uuid() {
+        let [one, other] = [(); 2].map(|()| instance_id().expect("randomness"));
+        assert_ne!(one, other);
+        let parts: Vec<_> = one.split('-').map(str::len).collect();
+        assert_eq!(parts, [8, 4, 4, 4, 12]);
+        assert!(one[14..].starts_with('4'), "{one}");
+        assert!("89ab".contains(&one[19..20]), "{one}");
     }
 }

@@ -1,0 +1,317 @@
+//! The client of the OpenTelemetry protocol: one request for each batch, over HTTP or gRPC.
+//!
+//! `opentelemetry-otlp` hides what the server answers: how long to wait, which spans it
+//! rejected, and why. Both protocols are one `POST` each.
+
+use std::error::Error;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::header::{
+    CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT,
+};
+use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use prost::Message as _;
+use tokio::time::timeout;
+
+use super::settings::{Protocol, Target};
+use super::{grpc, tls};
+use crate::limits::{EXPORT_ANSWER_BYTES, EXPORT_MESSAGE_CHARS};
+
+const PROTOBUF: &str = "application/x-protobuf";
+
+/// What the server says of a batch that it took.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Answer {
+    /// The spans that it rejected all the same.
+    pub(super) rejected: u64,
+    /// Why, or a warning; empty where all is well.
+    pub(super) message: String,
+}
+
+/// Why a batch did not arrive.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) reason: String,
+    /// Whether the same batch may be taken later.
+    pub(super) is_passing: bool,
+    /// How long the server wants to hear nothing.
+    pub(super) retry_after: Option<Duration>,
+}
+
+impl Refusal {
+    /// One that may pass by itself.
+    fn passing(reason: String) -> Self {
+        Self {
+            reason,
+            is_passing: true,
+            retry_after: None,
+        }
+    }
+}
+
+/// The client.
+pub(super) struct Client {
+    http: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    endpoint: Uri,
+    protocol: Protocol,
+    headers: HeaderMap,
+    gzip: bool,
+    timeout: Duration,
+}
+
+impl Client {
+    /// A client, and what is wrong with its certificates, which it does without then.
+    pub(super) fn new(target: Target) -> (Self, Vec<String>) {
+        let is_encrypted = target.endpoint.scheme_str() == Some("https");
+        let (tls, complaints) = tls::config(&target, is_encrypted);
+        let mut connector = HttpConnector::new();
+        connector.enforce_http(false);
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(target.timeout));
+        let https = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http();
+        let mut http = legacy::Client::builder(TokioExecutor::new());
+        http.pool_timer(TokioTimer::new()).pool_max_idle_per_host(1);
+        let connector = match target.protocol {
+            Protocol::Grpc => {
+                http.http2_only(true);
+                https.enable_http2().wrap_connector(connector)
+            }
+            Protocol::Http => https.enable_http1().wrap_connector(connector),
+        };
+        let endpoint = match target.protocol {
+            Protocol::Grpc => grpc::at(target.endpoint),
+            Protocol::Http => target.endpoint,
+        };
+        let mut headers = target.headers;
+        let own = HeaderValue::from_static(concat!("cocoon/", env!("CARGO_PKG_VERSION")));
+        headers.insert(USER_AGENT, own);
+        let media = match target.protocol {
+            Protocol::Grpc => {
+                grpc::headers(&mut headers, target.gzip, target.timeout);
+                grpc::MEDIA
+            }
+            Protocol::Http => PROTOBUF,
+        };
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
+        if target.gzip && target.protocol == Protocol::Http {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        let client = Self {
+            http: http.build(connector),
+            endpoint,
+            protocol: target.protocol,
+            headers,
+            gzip: target.gzip,
+            timeout: target.timeout,
+        };
+        (client, complaints)
+    }
+
+    /// A request's body.
+    pub(super) fn message(&self, request: Vec<u8>) -> Bytes {
+        let message = if self.gzip { zipped(&request) } else { request };
+        match self.protocol {
+            Protocol::Grpc => grpc::frame(&message, self.gzip),
+            Protocol::Http => message.into(),
+        }
+    }
+
+    /// Sends a body once.
+    pub(super) async fn send(&self, message: Bytes) -> Result<Answer, Refusal> {
+        let sent = timeout(self.timeout, self.exchange(message)).await;
+        sent.unwrap_or_else(|_| {
+            let reason = format!("no answer within {:?}", self.timeout);
+            Err(Refusal::passing(reason))
+        })
+    }
+
+    async fn exchange(&self, message: Bytes) -> Result<Answer, Refusal> {
+        let mut request = Request::new(Full::new(message));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.endpoint.clone();
+        request.headers_mut().clone_from(&self.headers);
+        let response = self.http.request(request).await;
+        let response = response.map_err(|error| Refusal::passing(explained(&error)))?;
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, EXPORT_ANSWER_BYTES).collect().await;
+        let (body, trailers) = match body {
+            Ok(body) => {
+                let trailers = body.trailers().cloned().unwrap_or_default();
+                (body.to_bytes(), trailers)
+            }
+            // The status says enough, where it says something.
+            Err(_) if self.protocol == Protocol::Http => (Bytes::new(), HeaderMap::new()),
+            Err(error) => {
+                return Err(Refusal::passing(format!("the answer broke off: {error}")));
+            }
+        };
+        let response = Response::from_parts(head, body);
+        match self.protocol {
+            Protocol::Grpc => grpc::read(&response, &trailers),
+            Protocol::Http => read(&response),
+        }
+    }
+}
+
+/// Reads an answer over HTTP.
+fn read(response: &Response<Bytes>) -> Result<Answer, Refusal> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(answer(response.body()));
+    }
+    let message = match grpc::Status::decode(response.body().clone()) {
+        Ok(told) if is_protobuf(response.headers()) => told.message,
+        _ if is_protobuf(response.headers()) => String::new(),
+        _ => String::from_utf8_lossy(response.body()).into_owned(),
+    };
+    Err(Refusal {
+        reason: with_message(&status.to_string(), &message),
+        is_passing: is_passing(status),
+        retry_after: retry_after(response.headers()),
+    })
+}
+
+/// Whether the same request may succeed later.
+pub(super) fn is_passing(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT
+    )
+}
+
+/// The answer to a batch that was taken.
+pub(super) fn answer(message: &[u8]) -> Answer {
+    let partial = ExportTraceServiceResponse::decode(message).unwrap_or_default();
+    let Some(partial) = partial.partial_success else {
+        return Answer::default();
+    };
+    Answer {
+        rejected: u64::try_from(partial.rejected_spans).unwrap_or(0),
+        message: one_line(&partial.error_message),
+    }
+}
+
+/// `what` happened, and the server's message, if it has one.
+pub(super) fn with_message(what: &str, message: &str) -> String {
+    match one_line(message) {
+        message if message.is_empty() => what.to_owned(),
+        message => format!("{what}: {message}"),
+    }
+}
+
+/// A bounded text without line breaks and other control characters.
+fn one_line(text: &str) -> String {
+    let words: Vec<_> = text
+        .split(|char: char| char.is_whitespace() || char.is_control())
+        .filter(|word| !word.is_empty())
+        .collect();
+    words.join(" ").chars().take(EXPORT_MESSAGE_CHARS).collect()
+}
+
+fn is_protobuf(headers: &HeaderMap) -> bool {
+    let media = headers.get(CONTENT_TYPE);
+    media.is_some_and(|media| media.as_bytes().starts_with(PROTOBUF.as_bytes()))
+}
+
+/// How long `Retry-After` wants to be waited: seconds, or until a date.
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+fn zipped(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut zip = GzEncoder::new(Vec::new(), Compression::fast());
+    // Writing to a vector never fails.
+    let _ = zip.write_all(bytes);
+    zip.finish().unwrap_or_default()
+}
+
+/// Why no request was answered, with a hint where one helps.
+fn explained(error: &legacy::Error) -> String {
+    let mut root: &dyn Error = error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    let reason = root.to_string();
+    let hint = if reason.contains("UnknownIssuer") {
+        "; use OTEL_EXPORTER_OTLP_CERTIFICATE to name the file of the certificate's authority"
+    } else if reason.contains("InvalidContentType") {
+        "; the endpoint does not speak TLS: use http://"
+    } else if reason.contains("CertificateRequired") || reason.contains("HandshakeFailure") {
+        "; use OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY if the \
+         server asks for a certificate"
+    } else {
+        ""
+    };
+    reason + hint
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn response(status: u16, headers: &[(&'static str, &str)], body: &[u8]) -> Response<Bytes> {
+        let mut response = Response::builder().status(status);
+        for (name, value) in headers {
+            response = response.header(*name, *value);
+        }
+        response.body(body.to_vec().into()).expect("a response")
+    }
+
+    #[test]
+    fn a_refusal_says_why_and_whether_it_passes() {
+        let told = grpc::Status {
+            message: "no\nmore".to_owned(),
+            ..grpc::Status::default()
+        };
+        let protobuf = ("content-type", PROTOBUF);
+        let body = told.encode_to_vec();
+        let refused = read(&response(503, &[protobuf, ("retry-after", "7")], &body));
+        let expected = Refusal {
+            reason: "503 Service Unavailable: no more".to_owned(),
+            is_passing: true,
+            retry_after: Some(Duration::from_secs(7)),
+        };
+        assert_eq!(refused, Err(expected));
+        let refused = read(&response(400, &[], b"bad <b>")).expect_err("a refusal");
+        assert_eq!(refused.reason, "400 Bad Request: bad <b>");
+        assert!(!refused.is_passing);
+        let read = read(&response(200, &[], b"{}"));
+        assert_eq!(read, Ok(Answer::default()));
+    }
+
+    #[test]
+    fn a_time_to_wait_is_seconds_or_a_date() {
+        let after =
+            |text: &str| retry_after(response(503, &[("retry-after", text)], b"").headers());
+        assert_eq!(after("120"), Some(Duration::from_secs(120)));
+        let most = "99999999999999999999999";
+        assert_eq!(after(most), Some(Duration::from_secs(u64::MAX)));
+        let past = "Wed, 21 Oct 2015 07:28:00 GMT";
+        assert_eq!(after(past), Some(Duration::ZERO));
+        let soon = httpdate::fmt_http_date(SystemTime::now() + Duration::from_mins(1));
+        assert!(after(&soon).is_some_and(|after| after > Duration::from_secs(50)));
+        for wrong in ["", "-1", "soon", "1.5"] {
+            assert_eq!(after(wrong), None, "{wrong}");
+        }
+    }
+}

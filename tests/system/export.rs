@@ -1,0 +1,513 @@
+//! Spans on their way out: what is retried, counted and reported, and never in the way of a
+//! request.
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+
+use crate::collector::{Collector, Reply};
+use crate::harness::{cocoon, ended};
+use crate::serving::{Serving, parts_of, status_of};
+use crate::tools::OPENSSL;
+
+/// The service, exporting to `endpoint` at once.
+fn exporting(endpoint: &str) -> Command {
+    let mut command = cocoon(["serve"]);
+    command
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+        .env("OTEL_BSP_SCHEDULE_DELAY", "20");
+    command
+}
+
+/// A metric's value by its name and labels.
+fn metric(serving: &Serving, series: &str) -> u64 {
+    let answer = serving.ask("/metrics", &[]);
+    let (_, body) = parts_of(&answer);
+    let value = body
+        .lines()
+        .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    let value = value.unwrap_or_else(|| panic!("no {series} in {body}"));
+    value.parse().expect("an integer")
+}
+
+fn dropped(serving: &Serving, reason: &str) -> u64 {
+    let series = format!("cocoon_spans_dropped_total{{reason=\"{reason}\"}}");
+    metric(serving, &series)
+}
+
+/// The lines of a log with all of `words`.
+fn lines(told: &str, words: &[&str]) -> usize {
+    let has = |line: &&str| words.iter().all(|word| line.contains(word));
+    told.lines().filter(has).count()
+}
+
+#[test]
+fn an_outage_and_its_end_are_a_line_each_at_one_level() {
+    let collector = Collector::start(|number| match number {
+        0 | 1 => Reply::error(503, "overloaded\nfor now"),
+        _ => Reply::ok(),
+    });
+    let serving = Serving::start(&mut exporting(&collector.endpoint));
+    assert_eq!(status_of(&serving.ask("/factorial/3", &[])), "200");
+    let posts = collector.wait(3);
+    // The same spans, again and again, and not at once.
+    assert!(posts[..3].iter().all(|post| post.spans == posts[0].spans));
+    assert!(posts[1].at - posts[0].at >= Duration::from_millis(400));
+    let told = serving.end();
+    let words = ["WARN", "span export failed", "503", "overloaded for now"];
+    assert_eq!(lines(&told, &words), 1, "{told}");
+    assert_eq!(
+        lines(&told, &["WARN", "span export recovered"]),
+        1,
+        "{told}"
+    );
+    assert_eq!(told.lines().count(), 2, "{told}");
+}
+
+#[test]
+fn nothing_is_sent_before_the_server_wants_it() {
+    const AFTER: Duration = Duration::from_secs(3);
+    let collector = Collector::start(|number| match number {
+        0 => Reply::error(429, "").with("retry-after", "3"),
+        _ => Reply::ok(),
+    });
+    let serving = Serving::start(&mut exporting(&collector.endpoint));
+    assert_eq!(status_of(&serving.ask("/factorial/3", &[])), "200");
+    let first = collector.wait(1)[0].at;
+    while first.elapsed() < AFTER {
+        serving.ask("/factorial/3", &[]);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let posts = collector.wait(2);
+    assert!(posts[1].at - first >= AFTER, "{:?}", posts[1].at - first);
+    serving.end();
+}
+
+#[test]
+fn the_end_does_not_wait_for_the_time_that_the_server_wants_and_counts_what_is_lost() {
+    let collector = Collector::start(|_| Reply::error(503, "").with("retry-after", "3600"));
+    let serving = Serving::start(&mut exporting(&collector.endpoint));
+    serving.ask("/factorial/3", &[]);
+    let sent = collector.wait(1)[0].spans;
+    let began = Instant::now();
+    let told = serving.end();
+    assert!(began.elapsed() < Duration::from_secs(5), "{began:?}");
+    assert_eq!(collector.posts().len(), 1);
+    let spans = format!("spans={sent}");
+    assert_eq!(lines(&told, &["spans dropped", &spans]), 1, "{told}");
+}
+
+#[test]
+fn what_the_server_rejects_is_counted_and_reported_with_its_message() {
+    for protocol in ["http/protobuf", "grpc"] {
+        let collector = Collector::start(move |number| {
+            let reply = match number {
+                0 => Reply::partial(2, "too many\u{1b} attributes"),
+                1 => Reply::partial(0, "mind the version"),
+                _ => Reply::ok(),
+            };
+            if protocol == "grpc" {
+                reply.over_grpc("0")
+            } else {
+                reply
+            }
+        });
+        let mut command = exporting(&collector.endpoint);
+        let serving = Serving::start(command.env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol));
+        for count in 1..=3 {
+            serving.ask("/factorial/3", &[]);
+            collector.wait(count);
+        }
+        assert_eq!(dropped(&serving, "rejected"), 2);
+        assert_eq!(dropped(&serving, "undelivered"), 0);
+        let told = serving.end();
+        let words = ["spans rejected", "spans=2", "too many attributes"];
+        assert_eq!(lines(&told, &words), 1, "{told}");
+        let words = ["spans=0", "mind the version"];
+        assert_eq!(lines(&told, &words), 1, "{told}");
+    }
+}
+
+#[test]
+fn a_batch_that_is_refused_for_good_is_not_sent_again() {
+    for (protocol, refusal) in [
+        ("http/protobuf", Reply::error(400, "malformed")),
+        (
+            "grpc",
+            Reply {
+                status: 200,
+                headers: vec![
+                    ("grpc-status", "3".to_owned()),
+                    ("grpc-message", "malformed".to_owned()),
+                ],
+                ..Reply::default()
+            },
+        ),
+    ] {
+        let collector = Collector::start(move |_| refusal.clone());
+        let mut command = exporting(&collector.endpoint);
+        let serving = Serving::start(command.env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol));
+        serving.ask("/factorial/3", &[]);
+        let sent = collector.wait(1)[0].spans as u64;
+        std::thread::sleep(Duration::from_millis(1500));
+        assert_eq!(collector.posts().len(), 1);
+        assert_eq!(dropped(&serving, "undelivered"), sent);
+        let told = serving.end();
+        assert_eq!(
+            lines(&told, &["span export failed", "malformed"]),
+            1,
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn every_span_arrives_or_is_counted() {
+    // A collector that takes its time.
+    let collector = Collector::start(|_| {
+        std::thread::sleep(Duration::from_millis(200));
+        Reply::ok()
+    });
+    let mut command = exporting(&collector.endpoint);
+    command.env("OTEL_BSP_MAX_QUEUE_SIZE", "50");
+    let serving = Serving::start(&mut command);
+    let requests = 300_u64;
+    for n in 0..requests {
+        let path = format!("/factorial/{n}");
+        assert_eq!(status_of(&serving.ask(&path, &[])), "200");
+    }
+    // Until all of them have been sent.
+    let arrived = || collector.spans() as u64;
+    let mut before = None;
+    while before != Some(arrived()) {
+        before = Some(arrived());
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    let lost = dropped(&serving, "queue_full");
+    assert!(lost > 0, "{}", arrived());
+    // A request for a number whose cost is not known: itself, queue, sandbox, cost, compute.
+    let all = requests * 5;
+    assert_eq!(arrived() + lost, all);
+    let told = serving.end();
+    let all = format!("in_all={lost}");
+    let words = ["spans dropped", "OTEL_BSP_MAX_QUEUE_SIZE=50", &all];
+    assert_eq!(lines(&told, &words), 1, "{told}");
+}
+
+#[test]
+fn a_request_is_compressed_where_that_is_asked_for() {
+    for (protocol, path, name) in [
+        ("http/protobuf", "/v1/traces", "content-encoding"),
+        (
+            "grpc",
+            "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+            "grpc-encoding",
+        ),
+    ] {
+        let collector = Collector::start(move |_| match protocol {
+            "grpc" => Reply::ok().over_grpc("0"),
+            _ => Reply::ok(),
+        });
+        let mut command = cocoon(["run", "3"]);
+        command
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint)
+            .env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
+            .env("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
+            .env("OTEL_EXPORTER_OTLP_HEADERS", "x-key=a%20b");
+        let ended = ended(&mut command);
+        assert_eq!((ended.code, &*ended.err), (Some(0), ""));
+        let post = &collector.wait(1)[0];
+        assert_eq!(post.path, path);
+        assert_eq!(post.headers[name], "gzip");
+        assert_eq!(post.headers["x-key"], "a b");
+        assert!(post.spans > 0);
+    }
+}
+
+/// Makes an authority, and certificates of it for a server and a client.
+fn certify(folder: &Path) {
+    let openssl = |arguments: &[&str]| {
+        let made = ended(OPENSSL.command().current_dir(folder).args(arguments));
+        assert_eq!(made.code, Some(0), "{}", made.err);
+    };
+    let curve = "ec_paramgen_curve:prime256v1";
+    let key = ["-newkey", "ec", "-pkeyopt", curve, "-nodes", "-days", "2"];
+    let new = ["req", "-x509", "-subj", "/CN=it"];
+    let authority = ["-keyout", "authority.key", "-out", "authority.pem"];
+    openssl(&[&new[..], &key, &authority].concat());
+    for name in ["server", "client"] {
+        let (key_file, file) = (format!("{name}.key"), format!("{name}.pem"));
+        let signed = [
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
+            "-CA",
+            "authority.pem",
+            "-CAkey",
+            "authority.key",
+            "-keyout",
+            &key_file,
+            "-out",
+            &file,
+        ];
+        openssl(&[&new[..], &key, &signed].concat());
+    }
+}
+
+/// What a server of this folder's certificate does; it asks clients for one of theirs.
+fn server(folder: &Path, asks_clients: bool, protocols: &[&str]) -> ServerConfig {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = RootCertStore::empty();
+    let authority = CertificateDer::from_pem_file(folder.join("authority.pem"));
+    roots
+        .add(authority.expect("a certificate"))
+        .expect("a root");
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .expect("versions");
+    let builder = if asks_clients {
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+        builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
+    } else {
+        builder.with_no_client_auth()
+    };
+    let chain = CertificateDer::from_pem_file(folder.join("server.pem"));
+    let key = PrivateKeyDer::from_pem_file(folder.join("server.key"));
+    let config = builder.with_single_cert(vec![chain.expect("its own")], key.expect("a key"));
+    let mut config = config.expect("a certificate and its key");
+    config.alpn_protocols = protocols.iter().map(|it| it.as_bytes().to_vec()).collect();
+    config
+}
+
+#[test]
+#[ignore = "needs openssl"]
+fn spans_are_encrypted_for_an_authority_that_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    certify(folder.path());
+    let file = |name: &str| folder.path().join(name);
+    let run = |collector: &Collector, more: &[(&str, &Path)]| {
+        let mut command = cocoon(["compute", "10"]);
+        command.env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint);
+        for (name, value) in more {
+            command.env(name, value);
+        }
+        let ended = ended(&mut command);
+        assert_eq!(
+            (ended.code, &*ended.out),
+            (Some(0), "3628800\n"),
+            "{}",
+            ended.err
+        );
+        ended.err
+    };
+    let authority = file("authority.pem");
+    let roots = ("OTEL_EXPORTER_OTLP_CERTIFICATE", authority.as_path());
+    let collector = Collector::start_tls(server(folder.path(), false, &["h2", "http/1.1"]));
+    assert_eq!(run(&collector, &[roots]), "");
+    assert!(collector.spans() > 0);
+    // Its authority is none of the system's, unless the system is told so.
+    let arrived = collector.spans();
+    let told = run(&collector, &[]);
+    assert_eq!(
+        lines(&told, &["UnknownIssuer", "OTEL_EXPORTER_OTLP_CERTIFICATE"]),
+        1,
+        "{told}"
+    );
+    assert_eq!(collector.spans(), arrived);
+    assert_eq!(
+        run(
+            &collector,
+            &[
+                ("SSL_CERT_FILE", &authority),
+                ("SSL_CERT_DIR", Path::new(""))
+            ]
+        ),
+        ""
+    );
+    assert!(collector.spans() > arrived);
+    // A file that is none is reported by name.
+    let key = file("server.key");
+    let told = run(&collector, &[("OTEL_EXPORTER_OTLP_CERTIFICATE", &key)]);
+    assert_eq!(
+        lines(&told, &["invalid file for OTEL_EXPORTER_OTLP_CERTIFICATE"]),
+        1,
+        "{told}"
+    );
+
+    let collector = Collector::start_tls(server(folder.path(), true, &["http/1.1"]));
+    let told = run(&collector, &[roots]);
+    assert_eq!(lines(&told, &["span export failed"]), 1, "{told}");
+    assert_eq!(collector.spans(), 0);
+    let (certificate, key) = (file("client.pem"), file("client.key"));
+    let client = [
+        roots,
+        (
+            "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
+            certificate.as_path(),
+        ),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", key.as_path()),
+    ];
+    assert_eq!(run(&collector, &client), "");
+    assert!(collector.spans() > 0);
+}
+
+#[test]
+#[ignore = "needs openssl"]
+fn spans_are_encrypted_over_grpc() {
+    let folder = tempfile::tempdir().expect("a folder");
+    certify(folder.path());
+    let collector = Collector::start_tls(server(folder.path(), false, &["h2"]));
+    let mut command = cocoon(["compute", "10"]);
+    command
+        // Without a scheme, it is encrypted.
+        .env(
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            collector.endpoint.replace("https://", ""),
+        )
+        .env(
+            "OTEL_EXPORTER_OTLP_CERTIFICATE",
+            folder.path().join("authority.pem"),
+        )
+        .env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
+    let ended = ended(&mut command);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(collector.spans() > 0, "{}", ended.err);
+}
+
+#[test]
+fn variables_that_are_no_good_are_reported_once_by_name() {
+    let collector = Collector::start(|_| Reply::ok());
+    let wrong = std::ffi::OsStr::from_bytes(b"\xff");
+    for (name, value) in [
+        ("OTEL_TRACES_SAMPLER", "sometimes".as_ref()),
+        ("OTEL_TRACES_SAMPLER", wrong),
+        ("OTEL_PROPAGATORS", "xray".as_ref()),
+        ("OTEL_METRICS_EXPORTER", "otlp".as_ref()),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json".as_ref()),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "many".as_ref()),
+        (
+            "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+            "http://there".as_ref(),
+        ),
+        ("OTEL_NONE_SUCH", "1".as_ref()),
+    ] {
+        let before = collector.spans();
+        let mut command = cocoon(["compute", "10"]);
+        command
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint)
+            .env(name, value);
+        let ended = ended(&mut command);
+        assert_eq!((ended.code, &*ended.out), (Some(0), "3628800\n"), "{name}");
+        assert_eq!(lines(&ended.err, &["WARN", name]), 1, "{}", ended.err);
+        assert_eq!(ended.err.lines().count(), 1, "{}", ended.err);
+        assert!(collector.spans() > before, "{name}");
+        // Those that export nothing have nothing to say.
+        let quiet = ["completions", "bash"];
+        assert_eq!(
+            crate::harness::ended(cocoon(quiet).env(name, value)).err,
+            ""
+        );
+    }
+}
+
+#[test]
+fn parents_are_read_and_told_as_the_propagators_say() {
+    const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+    const SPAN: &str = "b7ad6b7169203331";
+    let traceparent = format!("00-{TRACE}-{SPAN}-01");
+    let single = format!("{TRACE}-{SPAN}-1");
+    let fields = [
+        ("traceparent", traceparent.as_str()),
+        ("b3", &single),
+        ("X-B3-TraceId", TRACE),
+        ("X-B3-SpanId", SPAN),
+        ("X-B3-Sampled", "1"),
+    ];
+    for (propagators, given, told, continues) in [
+        (None, &fields[..1], &["traceparent"][..], true),
+        (None, &fields[1..2], &["traceparent"], false),
+        (Some("b3"), &fields[1..2], &["b3"], true),
+        (Some("b3"), &fields[..1], &["b3"], false),
+        (
+            Some("b3multi"),
+            &fields[2..],
+            &["x-b3-traceid", "x-b3-spanid", "x-b3-sampled"],
+            true,
+        ),
+        (
+            Some("tracecontext,b3"),
+            &fields[1..2],
+            &["traceparent", "b3"],
+            true,
+        ),
+        (Some("none"), &fields[..], &[], false),
+        (Some("baggage"), &fields[..], &[], false),
+    ] {
+        let collector = Collector::start(|_| Reply::ok());
+        let mut command = exporting(&collector.endpoint);
+        if let Some(propagators) = propagators {
+            command.env("OTEL_PROPAGATORS", propagators);
+        }
+        let serving = Serving::start(&mut command);
+        let answer = serving.ask("/factorial/3", given);
+        let (head, _) = parts_of(&answer);
+        for (name, _) in fields {
+            let name = name.to_ascii_lowercase();
+            let line = head
+                .lines()
+                .find(|line| line.starts_with(&format!("{name}: ")));
+            assert_eq!(
+                line.is_some(),
+                told.contains(&name.as_str()),
+                "{propagators:?}: {head}"
+            );
+        }
+        assert_eq!(head.contains(TRACE), continues, "{propagators:?}: {head}");
+        assert_eq!(serving.end(), "");
+        assert!(collector.spans() > 0);
+    }
+}
+
+#[test]
+fn a_caller_that_leaves_the_decision_is_sampled_as_the_root_would_be() {
+    const IDS: &str = "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331";
+    let decided = format!("{IDS}-1");
+    for (sampler, b3, sampled) in [
+        ("parentbased_always_on", IDS, true),
+        ("parentbased_always_off", IDS, false),
+        ("parentbased_always_off", decided.as_str(), true),
+        ("parentbased_always_on", "0", false),
+    ] {
+        let collector = Collector::start(|_| Reply::ok());
+        let mut command = exporting(&collector.endpoint);
+        command
+            .env("OTEL_PROPAGATORS", "b3")
+            .env("OTEL_TRACES_SAMPLER", sampler);
+        let serving = Serving::start(&mut command);
+        serving.ask("/factorials/3", &[("b3", b3)]);
+        assert_eq!(serving.end(), "");
+        assert_eq!(collector.spans() > 0, sampled, "{sampler} {b3}");
+    }
+}
+
+#[test]
+fn losses_of_a_dead_collector_are_a_line_with_their_number() {
+    let collector = Collector::start(|_| Reply::error(404, "no such path"));
+    let serving = Serving::start(&mut exporting(&collector.endpoint));
+    for _ in 0..10 {
+        serving.ask("/factorial/3", &[]);
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(dropped(&serving, "undelivered"), collector.spans() as u64);
+    let told = serving.end();
+    assert_eq!(lines(&told, &["span export failed", "404"]), 1, "{told}");
+    assert!(lines(&told, &["spans dropped", "in_all="]) >= 1, "{told}");
+}
