@@ -1,0 +1,32 @@
+package e2e_test
+
+import (
+	"fmt"
+
+	. "github.com/onsi/ginkgo/v2"
+
+	"cocoon/e2e/internal/cocoon"
+)
+
+// What the hostile factorial does for which n: the table in tests/guests/src/hostile.rs.
+const (
+	spin     = 4
+	takeAll  = 5
+	recurse  = 8
+	panics   = 9
+	flood    = 100
+	trapLate = 101
+)
+
+// honest is a path that the hostile factorial answers with its own number.
+const honest = "/factorial/1000"
+
+// hostilePath is the path of a number that the hostile factorial answers with harm.
+func hostilePath(n int) string { return fmt.Sprintf("/factorial/%d", n) }
+
+// serveHostile starts a service with the hostile factorial behind it.
+func serveHostile(flags ...string) *cocoon.Service {
+	GinkgoHelper()
+	component := []string{"--component", cocoon.Guest("hostile_factorial.wasm")}
+	return cocoon.Serve(append(component, flags...)...)
+}
