@@ -1,0 +1,121 @@
+package cluster
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+const token = "a token of the tests"
+
+// prepare makes what the manifests leave to their user.
+func (s space) prepare() {
+	s.Helper()
+	s.kubectl("create", "secret", "generic", "cocoon-token", "--from-literal=token="+token)
+	s.kubectl("apply", "--filename=kinds.yaml")
+	s.kubectl("wait", "--for=condition=Established", "--filename=kinds.yaml", "--timeout="+waitMax.String())
+}
+
+// Every folder that can be applied: its objects pass PodSecurity and stay as they are when
+// they are applied again, and its pods start where their image is here.
+func TestManifestsApplyTwice(t *testing.T) {
+	folders, err := filepath.Glob(deploy("overlays/*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	folders = append(folders, deploy("base"), deploy("job"))
+	for _, folder := range folders {
+		name := filepath.Base(folder)
+		t.Run(name, func(t *testing.T) {
+			s := newSpace(t, "apply-"+name)
+			s.prepare()
+			s.apply(folder)
+			// Controllers fill in fields of what was applied.
+			rendered := s.kubectl("kustomize", folder)
+			local := strings.Contains(rendered, "image: "+image)
+			if strings.Contains(rendered, "kind: Deployment") && local {
+				s.ready()
+			}
+			if strings.Contains(rendered, "kind: Job") && local {
+				s.kubectl("wait", "--for=condition=complete", "job/cocoon", "--timeout="+waitMax.String())
+			}
+			for _, line := range s.apply(folder) {
+				if !strings.HasSuffix(line, " unchanged") {
+					t.Errorf("expected every object unchanged, got %q", line)
+				}
+			}
+		})
+	}
+}
+
+func TestTheJobPrintsFactorials(t *testing.T) {
+	s := newSpace(t, "job")
+	s.apply(deploy("job"))
+	s.kubectl("wait", "--for=condition=complete", "job/cocoon", "--timeout="+waitMax.String())
+	if log := s.kubectl("logs", "job/cocoon"); !strings.Contains(log, "3628800") {
+		t.Errorf("expected 10! in the log, got %q", log)
+	}
+}
+
+func TestATokenIsAskedFor(t *testing.T) {
+	s := newSpace(t, "token")
+	s.prepare()
+	s.apply(deploy("overlays/token"))
+	s.ready()
+	url := s.url() + "/factorial/5"
+	for header, want := range map[string]int{"": http.StatusUnauthorized, "Bearer " + token: http.StatusOK} {
+		message, err := http.NewRequest(http.MethodGet, url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		message.Header.Set("Authorization", header)
+		answer, err := http.DefaultClient.Do(message)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != want {
+			t.Errorf("expected status %d, got %d", want, answer.StatusCode)
+		}
+	}
+}
+
+func TestAChangedSettingRollsOut(t *testing.T) {
+	s := newSpace(t, "setting")
+	s.apply(deploy("base"))
+	s.ready()
+	before := s.pods(servicePods)
+	s.apply(s.overlay("base", "configMapGenerator:\n- name: cocoon\n  behavior: merge\n  literals: [COCOON_IDLE=20s]\n"))
+	s.ready()
+	for _, pod := range s.pods(servicePods) {
+		for _, old := range before {
+			if pod.Metadata.UID == old.Metadata.UID {
+				t.Errorf("expected a new pod in place of %s", pod.Metadata.Name)
+			}
+		}
+	}
+}
+
+// No process of a pod has root's user or group, not even as one of several groups.
+func TestPodsRunWithoutRoot(t *testing.T) {
+	s := newSpace(t, "user")
+	s.apply(deploy("base"))
+	s.ready()
+	for _, pod := range s.pods(servicePods) {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.process(pod, "cocoon")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(status)) {
+			name, ids, _ := strings.Cut(line, ":")
+			identity := name == "Uid" || name == "Gid" || name == "Groups"
+			if identity && regexp.MustCompile(`(^|\s)0(\s|$)`).MatchString(ids) {
+				t.Errorf("expected no root, got %q", line)
+			}
+		}
+	}
+}

@@ -1,0 +1,3 @@
+module cocoon/cluster
+
+go 1.24

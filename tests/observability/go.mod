@@ -1,0 +1,3 @@
+module cocoon/observability
+
+go 1.24
