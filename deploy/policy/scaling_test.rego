@@ -28,11 +28,11 @@ test_refuses_min_replicas if {
 test_accepts_min_replicas if service_with(fixtures.with_field(fixtures.scaler, "spec/minReplicas", 3)) == set()
 
 test_refuses_replicas_and_scaler if {
-	deployment_with("spec/replicas", 2) ==
+	service_with(fixtures.with_field(fixtures.deployment, "spec/replicas", 2)) ==
 		{"Deployment/cocoon must not set replicas, which HorizontalPodAutoscaler/cocoon sets"}
 }
 
-test_accepts_replicas_and_scaler if deployment_with("spec/replicas", null) == set()
+test_accepts_replicas_and_scaler if service_with(fixtures.with_field(fixtures.deployment, "spec/replicas", null)) == set()
 
 test_refuses_one_scaler if {
 	denied(array.concat(fixtures.all_of_service, [fixtures.keda_scaler])) ==

@@ -38,22 +38,23 @@ test_accepts_service_of_job if {
 }
 
 test_refuses_service_account if {
-	deployment_with("pod/serviceAccountName", "other") ==
+	service_with(fixtures.with_field(fixtures.deployment, "pod/serviceAccountName", "other")) ==
 		{"Deployment/cocoon: the ServiceAccount other is not among these"}
 }
 
 test_accepts_service_account if {
-	deployment_without("pod/serviceAccountName") == set()
-	deployment_with("pod/serviceAccountName", "default") == set()
+	service_with(fixtures.without_field(fixtures.deployment, "pod/serviceAccountName")) == set()
+	service_with(fixtures.with_field(fixtures.deployment, "pod/serviceAccountName", "default")) == set()
 }
 
 test_refuses_config_map if {
-	deployment_with("container/envFrom/0/configMapRef/name", "other") ==
+	service_with(fixtures.with_field(fixtures.deployment, "container/envFrom/0/configMapRef/name", "other")) ==
 		{"Deployment/cocoon, container cocoon: the ConfigMap other is not among these"}
 }
 
 test_accepts_config_map if {
-	deployment_with("container/envFrom/-", {"configMapRef": {"name": "other", "optional": true}}) == set()
+	other := {"configMapRef": {"name": "other", "optional": true}}
+	service_with(fixtures.with_field(fixtures.deployment, "container/envFrom/-", other)) == set()
 	denied_alone(fixtures.deployment) == set()
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct Setting {
 
 impl Setting {
     /// That of the one container of the manifest of a kind. Variables with a value weigh
-    /// more than those of a ConfigMap, and the kubelet sets the others.
+    /// more than those of a `ConfigMap`, and the kubelet sets the others.
     fn of(manifests: &[Value], kind: &str) -> Self {
         let container = container(of_kind(manifests, kind));
         let mut variables = BTreeMap::new();

@@ -253,9 +253,17 @@ fn compose_files_and_dockerfiles_are_looked_at() {
 #[test]
 #[ignore = "needs conftest"]
 fn the_unit_tests_of_the_policies_pass() {
-    let mut conftest = CONFTEST.command();
-    conftest.args(["verify", "--output", "json", "--show-builtin-errors"]);
-    let Ended { out, err, code } = ended(conftest.arg("--policy").arg(deploy("policy")));
+    // OPA gives each test 5 s by the clock, and has no option for more.
+    const ATTEMPTS_MAX: usize = 3;
+    let verify = || {
+        let mut conftest = CONFTEST.command();
+        conftest.args(["verify", "--output", "json", "--show-builtin-errors"]);
+        ended(conftest.arg("--policy").arg(deploy("policy")))
+    };
+    let mut attempts = (0..ATTEMPTS_MAX).map(|_| verify());
+    let starved = |tried: &Ended| tried.err.contains("context deadline exceeded");
+    let tried = attempts.find(|tried| !starved(tried));
+    let Ended { out, err, code } = tried.expect("a machine that is not so busy");
     assert_eq!(code, Some(0), "{out}{err}");
     let judged: Vec<Judged> = serde_json::from_str(&out).expect("JSON");
     let passed: usize = judged.iter().map(|judged| judged.successes).sum();

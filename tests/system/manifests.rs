@@ -51,10 +51,11 @@ pub(crate) fn build_with(component: &str) -> Vec<Value> {
     // Kustomize takes no absolute path.
     let relative = |path: &str| {
         let path = deploy(path).canonicalize().expect("a folder");
-        up.join(path.strip_prefix("/").expect("an absolute path"))
+        let path = up.join(path.strip_prefix("/").expect("an absolute path"));
+        Value::from(path.to_str().expect("UTF-8"))
     };
     let text = format!(
-        "resources: [{:?}]\ncomponents: [{:?}]\n",
+        "resources: [{}]\ncomponents: [{}]\n",
         relative("base"),
         relative(&format!("components/{component}"))
     );

@@ -29,10 +29,8 @@ pub(crate) fn report_unknown(commands: &Command) {
     let unknown: BTreeSet<OsString> = unknown.map(|(name, _)| name).collect();
     for name in unknown.iter().take(NAMED_MAX) {
         let variable = shown(Path::new(name));
-        match nearest(&known, name) {
-            Some(nearest) => warn!(variable, nearest, "unknown variable"),
-            None => warn!(variable, "unknown variable"),
-        }
+        let nearest = nearest(&known, name);
+        warn!(variable, nearest, "unknown variable");
     }
     if unknown.len() > NAMED_MAX {
         warn!(
