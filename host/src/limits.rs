@@ -167,6 +167,9 @@ pub const REGISTRY_ANSWER_BYTES: u64 = 4 << 20;
 pub const REGISTRY_REDIRECTS: usize = 5;
 /// Spans that wait to be exported, unless `OTEL_BSP_MAX_QUEUE_SIZE` says otherwise.
 pub const SPANS_QUEUED: usize = 2048;
+/// The same of a command, whose instances may all end at once: each of those that are
+/// traced has up to eight spans.
+pub const COMMAND_SPANS_QUEUED: usize = 8192;
 /// The most that `OTEL_BSP_MAX_QUEUE_SIZE` may say. A span takes about a kilobyte.
 pub const SPANS_QUEUED_MAX: usize = 1 << 18;
 /// Spans of a batch at most, unless `OTEL_BSP_MAX_EXPORT_BATCH_SIZE` says otherwise.

@@ -6,7 +6,7 @@
 //! OpenTelemetry's.
 //!
 //! One request is one trace, and so is one command: tasks are spawned by [`spawn`] and
-//! [`spawn_on`], in the span of the code that spawns them.
+//! `spawn_on`, in the span of the code that spawns them.
 
 use std::fmt::Display;
 

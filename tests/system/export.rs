@@ -91,6 +91,18 @@ fn nothing_is_sent_before_the_server_wants_it() {
 }
 
 #[test]
+fn a_server_that_wants_no_pause_is_not_flooded() {
+    let collector = Collector::start(|_| Reply::error(503, "").with("retry-after", "0"));
+    let serving = Serving::start(&mut exporting(&collector.endpoint));
+    serving.ask("/factorial/3", &[]);
+    collector.wait(1);
+    std::thread::sleep(Duration::from_secs(2));
+    let sent = collector.posts().len();
+    assert!(sent <= 4, "{sent}");
+    serving.end();
+}
+
+#[test]
 fn the_end_does_not_wait_for_the_time_that_the_server_wants_and_counts_what_is_lost() {
     let collector = Collector::start(|_| Reply::error(503, "").with("retry-after", "3600"));
     let serving = Serving::start(&mut exporting(&collector.endpoint));

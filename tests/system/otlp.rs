@@ -55,9 +55,7 @@ pub(crate) struct Receiver {
 #[derive(Clone, Debug)]
 pub(crate) struct Span {
     pub(crate) span: v1::Span,
-    /// The name of the service that sent it.
-    pub(crate) service: String,
-    /// What else is known of the service.
+    /// What is known of the service that sent it.
     pub(crate) resource: Vec<KeyValue>,
 }
 
@@ -106,11 +104,9 @@ impl Receiver {
     fn take(&mut self, request: ExportTraceServiceRequest) {
         for resource in request.resource_spans {
             let attributes = resource.resource.expect("a resource").attributes;
-            let service = text(&attributes, "service.name").expect("a service's name");
             for scope in resource.scope_spans {
                 self.spans.extend(scope.spans.into_iter().map(|span| Span {
                     span,
-                    service: service.clone(),
                     resource: attributes.clone(),
                 }));
             }
@@ -122,6 +118,11 @@ impl Span {
     /// An attribute that is a text.
     pub(crate) fn text(&self, key: &str) -> Option<String> {
         text(&self.span.attributes, key)
+    }
+
+    /// The name of the service.
+    pub(crate) fn service(&self) -> String {
+        self.of_service("service.name").expect("a service's name")
     }
 
     /// An attribute of the service that is a text.

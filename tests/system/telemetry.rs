@@ -81,7 +81,7 @@ fn spans_of_a_request_arrive(protocol: Protocol) {
     assert!(head.contains(&told), "{head}");
     assert_eq!(hex(&request.span.parent_span_id), CALLER);
     assert_eq!(request.span.kind, SpanKind::Server as i32);
-    assert_eq!(request.service, "cocoon");
+    assert_eq!(request.service(), "cocoon");
     for (key, value) in [
         ("http.request.method", "GET"),
         ("http.route", "/factorial/{n}"),
@@ -140,7 +140,7 @@ fn a_long_answer_has_a_channel_and_a_stopped_one_its_error() {
     let (_, body) = parts_of(&answer);
     let spans = receiver.wait(|spans| has(spans, REQUEST));
     let request = named(spans, REQUEST);
-    assert_eq!(request.service, "third");
+    assert_eq!(request.service(), "third");
     let channel = named(spans, "channel");
     assert_eq!(
         channel.count("cocoon.output_bytes"),
@@ -193,7 +193,7 @@ fn a_fan_out_is_one_trace_that_is_whole_when_the_program_ends() {
     assert!(command.span.parent_span_id.is_empty(), "{command:?}");
     let whole = named(spans, "fan_out");
     assert_eq!(whole.span.parent_span_id, command.span.span_id);
-    assert_eq!(whole.service, "another");
+    assert_eq!(whole.service(), "another");
     for span in spans {
         assert_eq!(span.span.trace_id, whole.span.trace_id, "{span:?}");
     }
@@ -307,10 +307,12 @@ fn samples(text: &str) -> BTreeMap<String, f64> {
         } else if !line.starts_with("# HELP ") {
             let (series, value) = line.rsplit_once(' ').expect("a series and a value");
             let name = series.split('{').next().expect("a name");
-            let known = ["", "_total", "_info", "_bucket", "_sum", "_count"]
-                .iter()
-                .filter_map(|end| name.strip_suffix(end))
-                .any(|family| types.contains_key(family));
+            let known = [
+                "", "_total", "_created", "_info", "_bucket", "_sum", "_count",
+            ]
+            .iter()
+            .filter_map(|end| name.strip_suffix(end))
+            .any(|family| types.contains_key(family));
             assert!(known, "{name} has no type");
             let value = value.parse().expect(series);
             assert_eq!(samples.insert(series.to_owned(), value), None, "{series}");
@@ -412,5 +414,8 @@ fn metrics_move_with_what_happens() {
     // Each bucket has all that the one before it has.
     let buckets = |le: &str| now(&format!("cocoon_sandbox_run_seconds_bucket{{le=\"{le}\"}}"));
     assert!((buckets("+Inf") - now("cocoon_sandbox_run_seconds_count")).abs() < 0.5);
-    assert_eq!(serving.end(), "");
+    // The one error of the server has its line.
+    let log = serving.end();
+    assert_eq!(log.lines().count(), 1, "{log}");
+    assert!(log.contains("status=504"), "{log}");
 }

@@ -62,9 +62,9 @@ fn requests(spans: &[Span]) -> usize {
 fn every_request_is_one_trace() {
     let mut receiver = Receiver::start(Protocol::Http);
     let serving = Serving::start(&mut exporting(&receiver));
-    let lines: String = (1..=20).map(|n| format!("{{\"n\":{n}}}\n")).collect();
+    let lines: Vec<_> = (1..=20).map(|n| format!("{{\"n\":{n}}}\n")).collect();
     // One line whose answer is long, and one that fails.
-    let lines = lines + "{\"n\":30000}\n{\"n\":\"x\"}\n";
+    let lines = lines.concat() + "{\"n\":30000}\n{\"n\":\"x\"}\n";
     let answer = serving.send(&batch(&lines));
     assert_eq!(status_of(&answer), "200", "{answer}");
     for path in [

@@ -1,8 +1,11 @@
 //! One command, one trace: its root, its instances, and what they read of each other.
 
-use std::process::Command;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 
-use crate::harness::{Ended, cocoon, ended};
+use rustix::process::Signal;
+
+use crate::harness::{Ended, cocoon, ended, kill};
 use crate::otlp::{Protocol, Receiver, Span, whole_trace};
 
 const FACTOR: &str = cocoon_test_guests::FOREIGN_FACTOR;
@@ -127,11 +130,36 @@ fn a_stopped_instance_says_by_what() {
 }
 
 #[test]
+fn an_interrupted_command_says_so() {
+    let mut receiver = Receiver::start(Protocol::Http);
+    let program = cocoon_test_guests::HOSTILE_PROGRAM;
+    let mut child = exporting(&receiver, ["exec", program, "--", "spin"])
+        .env("COCOON_LOG", "cocoon::pool=debug")
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a command that starts");
+    let mut told = BufReader::new(child.stderr.take().expect("its standard error"));
+    // It runs when its wait for a place is over.
+    let mut line = String::new();
+    told.read_line(&mut line).expect("a line");
+    assert!(line.contains("queue"), "{line}");
+    kill(child.id(), Signal::INT);
+    let ended = child.wait().expect("its end");
+    assert_eq!(ended.code(), Some(130));
+    let spans = receiver.wait(|spans| spans.iter().any(is_root));
+    let root = whole_trace(spans);
+    assert_eq!(root.text("cocoon.outcome").as_deref(), Some("interrupted"));
+    assert_eq!(root.count("process.exit.code"), Some(130));
+    for name in ["instance", "sandbox"] {
+        let span = named(spans, name)[0];
+        assert_eq!(span.text("error.type").as_deref(), Some("cancelled"));
+    }
+}
+
+#[test]
 fn a_command_exports_the_spans_of_a_thousand_instances_and_says_how_many_it_leaves_out() {
     let mut receiver = Receiver::start(Protocol::Http);
     let mut command = exporting(&receiver, ["exec", FACTOR, "-n", "1234", "--", "12"]);
-    // Enough for all of them: the command is faster than its exporter.
-    command.env("OTEL_BSP_MAX_QUEUE_SIZE", "8192");
     let ended = ended(&mut command);
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     assert!(

@@ -1,6 +1,7 @@
 //! What the program itself says on its streams: text for people, or lines of JSON like
 //! those of the log.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -20,7 +21,7 @@ pub(super) fn guess_format(arguments: &[OsString]) {
     let mut found = std::env::var(VARIABLE).ok();
     while let Some(argument) = typed.next() {
         if argument == "--log-format" {
-            found = typed.next().map(|value| value.into_owned());
+            found = typed.next().map(Cow::into_owned);
         } else if let Some(value) = argument.strip_prefix("--log-format=") {
             found = Some(value.to_owned());
         }

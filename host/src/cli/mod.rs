@@ -26,7 +26,7 @@ use cocoon::factorial::{BUNDLED, Factorial};
 use cocoon::http::access_log;
 use cocoon::limits::{Limit, Limits};
 use cocoon::machine::Machine;
-use cocoon::telemetry::{self, LOG_FILTER, LogFormat, TelemetryError};
+use cocoon::telemetry::{self, Exports, LOG_FILTER, LogFormat, TelemetryError};
 
 use config::Settings;
 use failure::Failure;
@@ -88,18 +88,20 @@ enum Command {
 }
 
 impl Command {
-    /// Whether it has spans to export. The others say nothing of OpenTelemetry's variables.
-    fn is_traced(&self) -> bool {
+    /// The spans that it exports.
+    fn exports(&self) -> Exports {
         match self {
             Self::Run(_)
             | Self::Compute(_)
             | Self::Kinds(_)
             | Self::Info(_)
             | Self::Verify(_)
-            | Self::Serve(_)
             | Self::Exec(_)
-            | Self::Inspect(_) => true,
-            Self::Health(_) | Self::Config(_) | Self::Completions(_) | Self::Man(_) => false,
+            | Self::Inspect(_) => Exports::Command,
+            Self::Serve(_) => Exports::Requests,
+            Self::Health(_) | Self::Config(_) | Self::Completions(_) | Self::Man(_) => {
+                Exports::Nothing
+            }
         }
     }
 }
@@ -208,7 +210,7 @@ pub(crate) fn main() -> ExitCode {
         _ => false,
     };
     let started = log_filter(logs_requests)
-        .and_then(|filter| telemetry::start(cli.log_format, &filter, cli.command.is_traced()));
+        .and_then(|filter| telemetry::start(cli.log_format, &filter, cli.command.exports()));
     let _telemetry = match started {
         Ok(telemetry) => telemetry,
         Err(error) => return failure::report(Err(error.into())),

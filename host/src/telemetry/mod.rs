@@ -40,6 +40,8 @@ use settings::Settings;
 use traces::Export;
 use variables::Variables;
 
+use crate::limits::{COMMAND_SPANS_QUEUED, SPANS_QUEUED};
+
 /// Why there is no telemetry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TelemetryError {
@@ -69,16 +71,30 @@ pub struct Guard {
     _export: Option<Export>,
 }
 
-/// Starts the log of this process, of what `filter` lets through, and, if `exports`, the
-/// export of spans if the environment asks for it. What is wrong with OpenTelemetry's
-/// variables is logged.
+/// What has spans to export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exports {
+    /// Nothing. OpenTelemetry's variables are not read.
+    Nothing,
+    /// The requests of a service.
+    Requests,
+    /// A command and its instances.
+    Command,
+}
+
+/// Starts the log of this process, of what `filter` lets through, and the export of spans if
+/// the environment asks for it. What is wrong with OpenTelemetry's variables is logged.
 ///
 /// # Errors
 ///
 /// Where the filter is none, where the exporter does not start, or where telemetry was
 /// started before.
-pub fn start(format: LogFormat, filter: &str, exports: bool) -> Result<Guard, TelemetryError> {
-    let settings = exports.then(Variables::of_process).and_then(Settings::read);
+pub fn start(format: LogFormat, filter: &str, exports: Exports) -> Result<Guard, TelemetryError> {
+    let settings = match exports {
+        Exports::Nothing => None,
+        Exports::Requests => Settings::read(Variables::of_process(), SPANS_QUEUED),
+        Exports::Command => Settings::read(Variables::of_process(), COMMAND_SPANS_QUEUED),
+    };
     let target = settings.as_ref().and_then(|settings| {
         let target = settings.target.as_ref()?;
         Some((settings, target))

@@ -303,7 +303,7 @@ mod tests {
     fn a_time_to_wait_is_seconds_or_a_date() {
         let after =
             |text: &str| retry_after(response(503, &[("retry-after", text)], b"").headers());
-        assert_eq!(after("120"), Some(Duration::from_secs(120)));
+        assert_eq!(after("120"), Some(Duration::from_mins(2)));
         let most = "99999999999999999999999";
         assert_eq!(after(most), Some(Duration::from_secs(u64::MAX)));
         let past = "Wed, 21 Oct 2015 07:28:00 GMT";

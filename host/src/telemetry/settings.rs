@@ -14,7 +14,7 @@ use super::sampling::Sampling;
 use super::variables::{Set, Variables, pairs};
 use crate::limits::{
     EXPORT_GIVE_UP_MS, EXPORT_TIMEOUT_MS, SPAN_PARTS_MAX, SPANS_BATCH, SPANS_DELAY_MS,
-    SPANS_QUEUED, SPANS_QUEUED_MAX,
+    SPANS_QUEUED_MAX,
 };
 
 /// All of them.
@@ -78,8 +78,9 @@ pub(super) struct Batches {
 }
 
 impl Settings {
-    /// Reads them. `None` where OpenTelemetry is disabled.
-    pub(super) fn read(mut from: Variables) -> Option<Self> {
+    /// Reads them; the queue holds `queued` spans unless a variable says otherwise. `None`
+    /// where OpenTelemetry is disabled.
+    pub(super) fn read(mut from: Variables, queued: usize) -> Option<Self> {
         let disabled = from.parse(&["OTEL_SDK_DISABLED"], "true or false", |text| {
             text.to_ascii_lowercase().parse().ok()
         });
@@ -116,7 +117,7 @@ impl Settings {
             sampling: sampling(&mut from),
             propagators: propagators(&mut from),
             sizes: sizes(&mut from),
-            batches: batches(&mut from),
+            batches: batches(&mut from, queued),
             service_name: from.first(&["OTEL_SERVICE_NAME"]).map(|set| set.value),
             resource: resource.unwrap_or_default(),
             complaints: from.complaints(),
@@ -335,13 +336,13 @@ fn sizes(from: &mut Variables) -> Sizes {
     }
 }
 
-fn batches(from: &mut Variables) -> Batches {
+fn batches(from: &mut Variables, usual: usize) -> Batches {
     let queued = from.parse(
         &["OTEL_BSP_MAX_QUEUE_SIZE"],
         &format!("an integer from 1 to {SPANS_QUEUED_MAX}"),
         |text| within(text, SPANS_QUEUED_MAX),
     );
-    let queued = queued.unwrap_or(SPANS_QUEUED);
+    let queued = queued.unwrap_or(usual);
     let spans = from.parse(
         &["OTEL_BSP_MAX_EXPORT_BATCH_SIZE"],
         &format!("an integer from 1 to {queued}, the size of the queue"),
@@ -372,6 +373,8 @@ fn milliseconds(from: &mut Variables, names: &[&'static str]) -> Option<Duration
 mod tests {
     use super::*;
 
+    use crate::limits::SPANS_QUEUED;
+
     const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
     const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
     const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
@@ -382,7 +385,7 @@ mod tests {
             .iter()
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
-        Settings::read(Variables::new(variables.into_iter()))
+        Settings::read(Variables::new(variables.into_iter()), SPANS_QUEUED)
     }
 
     /// Where spans go, without a complaint.

@@ -99,10 +99,9 @@ impl Worker {
             if !is_passing || is_over || self.end.is_cancelled() {
                 break;
             }
-            if closed_until.is_none() {
-                self.reaches(Instant::now() + jittered(pause)).await;
-                pause = (pause * 2).min(Duration::from_millis(EXPORT_PAUSE_MAX_MS));
-            }
+            // Also where the server wants no pause.
+            self.reaches(Instant::now() + jittered(pause)).await;
+            pause = (pause * 2).min(Duration::from_millis(EXPORT_PAUSE_MAX_MS));
         }
         self.delivery.gave_up(count);
     }
