@@ -1,5 +1,6 @@
 //! The log: lines for people and for programs, and one for each request.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -179,4 +180,23 @@ fn lines_within_a_request_have_its_name_and_its_trace() {
     places.sort_unstable();
     places.dedup();
     assert!(places.len() >= 3, "spans of their own: {places:?}");
+}
+
+#[test]
+fn a_request_without_the_token_is_logged_and_counted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("token");
+    std::fs::write(&file, "one-token-of-many-bytes").expect("written");
+    let owner_only = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(&file, owner_only).expect("permissions");
+    let file = file.to_str().expect("UTF-8");
+    let serving = Serving::start(&mut json_service(&["--access-log", "--token-file", file]));
+    assert_eq!(status_of(&serving.ask("/factorial/20", &[])), "401");
+    let token = ("Authorization", "Bearer one-token-of-many-bytes");
+    let metrics = serving.ask("/metrics", &[token]);
+    let counted = r#"cocoon_http_requests_total{route="/factorial/{n}",status="401"} 1"#;
+    assert!(metrics.contains(counted), "{metrics}");
+    let lines = access_lines(&serving.end());
+    let refused = lines.iter().find(|line| line["status"] == 401);
+    assert_eq!(refused.expect("its line")["path"], "/factorial/20");
 }

@@ -260,7 +260,7 @@ async fn a_client_that_waits_for_the_100_gets_it() {
             "415",
         ),
         ("POST /nothing HTTP/1.1\r\nContent-Length: 9\r\n", "404"),
-        ("POST /batch HTTP/1.1\r\nContent-Length: 0\r\n", "200"),
+        ("POST /batch HTTP/1.1\r\nContent-Length: 0\r\n", "400"),
         ("GET /factorial/5 HTTP/1.1\r\n", "200"),
         ("HEAD /factorial/5 HTTP/1.1\r\n", "200"),
     ] {

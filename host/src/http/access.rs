@@ -141,7 +141,7 @@ impl Access {
     }
 
     /// `app` for those who may ask.
-    pub fn guard(self, app: Router) -> Router {
+    pub(super) fn guard(self, app: Router) -> Router {
         if self.is_open() {
             return app;
         }
@@ -435,8 +435,11 @@ mod tests {
         );
         turn("2");
         expire(&mut access);
-        assert_eq!(access.check("/", &other).await, Ok(()));
-        assert_eq!(access.check("/", &one).await, Err(Refusal::WrongToken));
+        assert_eq!(access.check("/factorial/5", &other).await, Ok(()));
+        assert_eq!(
+            access.check("/factorial/5", &one).await,
+            Err(Refusal::WrongToken)
+        );
 
         // What cannot be used changes nothing.
         for useless in [Some("short"), None] {
@@ -445,7 +448,11 @@ mod tests {
                 None => std::fs::remove_file(&link).expect("removed"),
             }
             expire(&mut access);
-            assert_eq!(access.check("/", &other).await, Ok(()), "{useless:?}");
+            assert_eq!(
+                access.check("/factorial/5", &other).await,
+                Ok(()),
+                "{useless:?}"
+            );
             assert!(
                 access
                     .0
@@ -455,7 +462,7 @@ mod tests {
         }
         turn("1");
         expire(&mut access);
-        assert_eq!(access.check("/", &one).await, Ok(()));
+        assert_eq!(access.check("/factorial/5", &one).await, Ok(()));
     }
 
     #[tokio::test]

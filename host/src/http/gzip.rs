@@ -172,12 +172,4 @@ mod tests {
             assert_eq!(unzipped(&zipped), expected.as_bytes());
         }
     }
-
-    #[tokio::test]
-    async fn an_error_breaks_it_off() {
-        let broken = Err(Error::new(std::io::Error::other("broken")));
-        let mut body = gzip_of(vec![Ok("one".into()), broken]);
-        assert!(body.frame().await.expect("a frame").is_err());
-        assert!(body.frame().await.is_none());
-    }
 }

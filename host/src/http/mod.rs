@@ -43,6 +43,7 @@ use tokio_util::task::AbortOnDropHandle;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::access::Access;
 use crate::error::RunError;
 use crate::factorial::Factorial;
 use crate::limits::Limits;
@@ -196,8 +197,8 @@ pub enum Probes {
     Apart,
 }
 
-/// The routes of the service.
-pub fn app(service: &Service, probes: Probes) -> Router {
+/// The routes of the service, for those who have `access`.
+pub fn app(service: &Service, probes: Probes, access: Access) -> Router {
     let described = match probes {
         Probes::Here => described().merge(self::probes()),
         Probes::Apart => described(),
@@ -216,25 +217,25 @@ pub fn app(service: &Service, probes: Probes) -> Router {
             get(openapi::document(description, service.0.is_private)),
         )
         .fallback(not_found);
-    finished(routes, service)
+    finished(routes, service, access)
 }
 
 /// Health and metrics alone.
 fn probes_app(service: &Service) -> Router {
     let (routes, _) = probes().split_for_parts();
-    finished(routes.fallback(no_probe), service)
+    finished(routes.fallback(no_probe), service, Access::open())
 }
 
-/// `routes` with the layers that all of them have.
-fn finished(routes: Router<Service>, service: &Service) -> Router {
-    routes
+/// `routes` with the layers that all of them have. Refusals are observed, too.
+fn finished(routes: Router<Service>, service: &Service, access: Access) -> Router {
+    let routes = routes
         .method_not_allowed_fallback(not_allowed)
         .with_state(service.clone())
-        .layer(protocol::Protocol)
-        .layer(observe::layer(
-            service.0.http_metrics.clone(),
-            service.traced(),
-        ))
+        .layer(protocol::Protocol);
+    let metrics = service.0.http_metrics.clone();
+    access
+        .guard(routes)
+        .layer(observe::layer(metrics, service.traced()))
 }
 
 async fn not_found(uri: Uri) -> Problem {

@@ -133,7 +133,7 @@ impl Serve {
             Some(_) => Probes::Apart,
             None => Probes::Here,
         };
-        let app = access.guard(app(&service, probes));
+        let app = app(&service, probes, access);
         let no_threads = |error| Failure::Io {
             what: "cannot start threads".to_owned(),
             error,

@@ -93,8 +93,9 @@ fn complete(description: &mut OpenApi, requires_token: bool) {
 }
 
 /// What need not be given is left out, and never null.
-fn never_null(parameter: &mut Parameter) {
-    if let Some(RefOr::T(Schema::Object(object))) = &mut parameter.schema
+fn never_null(parameter: &mut RefOr<Parameter>) {
+    if let RefOr::T(parameter) = parameter
+        && let Some(RefOr::T(Schema::Object(object))) = &mut parameter.schema
         && let SchemaType::Array(types) = &object.schema_type
         && let [one, Type::Null] | [Type::Null, one] = &types[..]
     {
