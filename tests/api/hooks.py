@@ -1,4 +1,4 @@
-"""What Schemathesis does not know: streams of lines and of events.
+"""Hooks that add streams of lines and of events to Schemathesis.
 
 Each line of a stream, and each event, is checked against its schema. A line of a batch that
 is wrong by its schema is refused in its place, under the status 200.

@@ -15,7 +15,7 @@ import (
 	"cocoon/e2e/internal/naive"
 )
 
-// expectedOfClient is what client/main.go prints, with X for grades.
+// expectedOfClient is the output of client/main.go, with X for grades.
 func expectedOfClient() string {
 	var lines strings.Builder
 	write := func(format string, arguments ...any) { fmt.Fprintf(&lines, format+"\n", arguments...) }

@@ -8,7 +8,7 @@ import (
 	"cocoon/e2e/internal/cocoon"
 )
 
-// What the hostile factorial does for which n: the table in tests/guests/src/hostile.rs.
+// Arguments of the hostile factorial, of the table in tests/guests/src/hostile.rs.
 const (
 	spin     = 4
 	takeAll  = 5

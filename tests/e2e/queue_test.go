@@ -14,7 +14,7 @@ import (
 	"cocoon/e2e/internal/naive"
 )
 
-// reply is what became of a request.
+// reply is the outcome of a request.
 type reply struct {
 	Answer cocoon.Answer
 	Err    error

@@ -1,8 +1,8 @@
 //go:build generated
 
 // Command client calls a service by a client that oapi-codegen generates from the service's
-// own description, as the file generated.go of this package. It prints what it received, a
-// line each.
+// own description, as the file generated.go of this package. It prints the answers, a line
+// each.
 //
 //	client URL
 package main

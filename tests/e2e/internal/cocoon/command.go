@@ -9,7 +9,7 @@ import (
 	"github.com/onsi/gomega/gexec"
 )
 
-// Ended is what a program printed and how it ended.
+// Ended is the output of a program and its exit code.
 type Ended struct {
 	Out, Err string
 	Code     int

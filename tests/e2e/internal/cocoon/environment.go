@@ -1,7 +1,7 @@
 // Package cocoon runs the product under test: its commands, its service and programs
 // beside it. It reads the environment in one place, and bounds every wait.
 //
-// What a spec starts ends with the spec.
+// Processes that a spec starts end with the spec.
 package cocoon
 
 import (
@@ -93,11 +93,15 @@ func skipWithoutCheckout() {
 	}
 }
 
-// target returns a path in cargo's target folder.
+// target returns a path in cargo's target folder, which cargo looks for from the root of the
+// checkout.
 func target(path string) string {
 	folder := os.Getenv("CARGO_TARGET_DIR")
 	if folder == "" {
-		folder = filepath.Join("..", "..", "target")
+		folder = "target"
+	}
+	if !filepath.IsAbs(folder) {
+		folder = filepath.Join("..", "..", folder)
 	}
 	return filepath.Join(folder, path)
 }
