@@ -83,7 +83,7 @@ func (s space) settled() {
 		s.get(&list, "pods", "--selector="+servicePods)
 		return len(list.Items) == len(s.pods(servicePods))
 	})
-	// And the load goes on for a while.
+	// The load goes on for a while after the disruption.
 	time.Sleep(time.Second)
 }
 

@@ -138,7 +138,8 @@ func warnings(text string) (count int) {
 	return count
 }
 
-// What Google needs is an account; that the configuration is good for it is checked here.
+// Exporting to Google needs an account. The Collector's own check of the whole configuration
+// needs none.
 func TestTheCollectorTakesTheWholeConfiguration(t *testing.T) {
 	check := exec.Command(os.Getenv("COCOON_COLLECTOR"), "validate", "--config="+collectorConfig)
 	if out, err := check.CombinedOutput(); err != nil {

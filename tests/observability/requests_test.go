@@ -93,7 +93,7 @@ func TestRequestsWithoutCallersAreTracesOfTheirOwn(t *testing.T) {
 	}
 }
 
-func TestWhatACallerDoesNotSampleIsNotExported(t *testing.T) {
+func TestRequestsOfAnUnsampledCallerAreNotExported(t *testing.T) {
 	service := serve(t)
 	for number, request := range requests {
 		trace, span := parent(number)
