@@ -1,5 +1,5 @@
-//! What the program itself says on its streams: text for people, or lines of JSON like
-//! those of the log.
+//! Announcements of the program on its streams: text for people, or lines of JSON like those
+//! of the log.
 
 use std::borrow::Cow;
 use std::ffi::OsString;

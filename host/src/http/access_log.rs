@@ -19,7 +19,7 @@ use super::attributes::Ends;
 /// The target of the lines.
 pub const TARGET: &str = "cocoon::access";
 
-/// The field in which a client names its request, and which repeats the name in the answer.
+/// The field with the name of a request, in the request and in its answer.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longer names are replaced.
 const REQUEST_ID_BYTES_MAX: usize = 128;
@@ -28,7 +28,7 @@ const REQUEST_ID_BYTES_MAX: usize = 128;
 #[derive(Clone, Debug)]
 pub(super) struct Reason(pub(super) String);
 
-/// What the line of a request says of the request itself.
+/// The part of a line that the request determines.
 #[derive(Debug)]
 pub(super) struct Entry {
     method: Method,
@@ -39,7 +39,7 @@ pub(super) struct Entry {
     trace: Option<TraceId>,
 }
 
-/// What it says of the answer.
+/// The part of a line that the answer determines.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outcome<'a> {
     pub(super) status: u16,
@@ -50,7 +50,7 @@ pub(super) struct Outcome<'a> {
 }
 
 impl Entry {
-    /// The entry of `request`, which is called `id` and is a part of `trace`.
+    /// The entry of `request`, whose name is `id` and whose trace is `trace`.
     pub(super) fn new(request: &Request, id: Option<HeaderValue>, trace: Option<TraceId>) -> Self {
         Self {
             method: request.method().clone(),
@@ -62,7 +62,7 @@ impl Entry {
         }
     }
 
-    /// What the request is called.
+    /// The name of the request.
     pub(super) fn id(&self) -> Option<&HeaderValue> {
         self.id.as_ref()
     }
@@ -106,13 +106,13 @@ impl Entry {
     }
 }
 
-/// Whether requests have names: some line may be written that has them.
+/// Whether requests need names, since their lines are written.
 pub(super) fn is_on() -> bool {
     enabled!(target: TARGET, Level::INFO)
 }
 
-/// What `request` is called: what the client calls it, or else a name that no other request
-/// to this process has.
+/// The name of `request`: the client's, or else one that no other request to this process
+/// has.
 pub(super) fn request_id(request: &Request) -> Option<HeaderValue> {
     let given = request.headers().get(REQUEST_ID).filter(|id| {
         let bytes = id.as_bytes();

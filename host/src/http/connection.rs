@@ -46,9 +46,9 @@ pub(super) struct Activity {
     asked: AtomicBool,
     /// When the head of a request began to arrive, in milliseconds from the opening.
     receiving_since_ms: AtomicU64,
-    /// Whether the socket looks for bytes that the kernel has.
+    /// Whether the socket asks the kernel for bytes that the runtime does not know of.
     looking: AtomicBool,
-    /// Whether it has some of which the runtime did not know.
+    /// Whether there are some.
     unread: AtomicBool,
     begun: Notify,
     evicted: Notify,

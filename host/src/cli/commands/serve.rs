@@ -165,7 +165,7 @@ impl Serve {
     }
 }
 
-/// What is announced as soon as connections are accepted at `address`, and at `admin`.
+/// The announcement of a service that accepts connections at `address`, and at `admin`.
 fn started(
     address: SocketAddr,
     admin: Option<SocketAddr>,
