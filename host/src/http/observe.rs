@@ -1,8 +1,8 @@
-//! What is told of every request: its counters, its time, and its span.
+//! The observation of every request: its counters, its time, its span, and its line in the log.
 //!
-//! An observation lives from a request's headers until the last byte of its
-//! answer was handed over, or until nobody wants it any more: it travels in the
-//! answer's body and is dropped with it.
+//! An observation lives from a request's headers until the last byte of its answer was handed
+//! over, or until its client hangs up: it travels in the body of the answer and is dropped with
+//! it.
 //!
 //! This is a layer written by hand, since `axum::middleware::from_fn` boxes two
 //! things more for each request. The body's box is needed in either case.
