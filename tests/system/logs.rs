@@ -139,6 +139,21 @@ fn a_client_that_left_has_a_line_that_says_so() {
 }
 
 #[test]
+fn lines_within_a_request_have_the_trace_of_its_caller() {
+    let serving = Serving::start(json_service(&[]).env("COCOON_LOG", "cocoon=debug"));
+    let answer = serving.ask("/factorial/20", &[PARENT, ("X-Request-Id", "order-17")]);
+    assert_eq!(status_of(&answer), "200");
+    let lines = json_lines(&serving.end()).into_iter();
+    let of_request: Vec<_> = lines
+        .filter(|line| line["request_id"] == "order-17")
+        .collect();
+    assert!(of_request.len() >= 3, "{of_request:#?}");
+    for line in of_request {
+        assert_eq!(line["trace_id"], TRACE, "{line}");
+    }
+}
+
+#[test]
 fn lines_within_a_request_have_its_name_and_its_trace() {
     let mut receiver = Receiver::start(Protocol::Http);
     let mut command = json_service(&["--access-log"]);

@@ -65,6 +65,7 @@ pub(super) fn span(request: &Request, route: Option<&str>) -> Span {
         user_agent.original = agent(request),
         error.type = Empty,
         request_id = Empty,
+        trace_id = Empty,
     )
 }
 

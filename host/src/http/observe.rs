@@ -109,7 +109,12 @@ where
         if let Some(Ok(id)) = id.as_ref().map(HeaderValue::to_str) {
             span.record("request_id", id);
         }
-        let trace = trace.or_else(|| named_trace(request.headers()));
+        let trace = trace.or_else(|| {
+            // Not exported: then the lines within the request have the caller's.
+            let named = named_trace(request.headers())?;
+            span.record("trace_id", named.to_string());
+            Some(named)
+        });
         let entry = Entry::new(&request, id, trace);
         let has_body = request.method() != Method::HEAD;
         let answering = span.in_scope(|| self.inner.call(request));

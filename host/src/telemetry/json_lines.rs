@@ -9,15 +9,13 @@ use std::time::SystemTime;
 use opentelemetry::trace::TraceContextExt as _;
 use serde_json::{Map, Value, json};
 use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Subscriber, dispatcher};
 use tracing_opentelemetry::get_otel_context;
-use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
-use tracing_subscriber::registry::{LookupSpan, SpanRef};
-
-/// Fields of the span of a request that all lines within it repeat.
-const OF_REQUEST: [&str; 2] = ["request_id", "trace_id"];
+use tracing_subscriber::layer::{Context, Layer};
+use tracing_subscriber::registry::{LookupSpan, Registry, SpanRef};
 
 /// A line of JSON, with its newline. No field may have the name of another part of it.
 pub fn json_line(level: &str, message: &str, fields: Map<String, Value>, target: &str) -> String {
@@ -31,10 +29,48 @@ pub fn json_line(level: &str, message: &str, fields: Map<String, Value>, target:
     Value::Object(line).to_string() + "\n"
 }
 
-/// Writes events, and the ends of spans that `spans` lets through.
-pub(super) struct JsonLines {
-    pub(super) spans: Targets,
+/// Keeps the names of requests, which are fields of their spans, for the lines within them.
+/// All other fields of these spans are left alone: to format them cost half of the
+/// throughput.
+pub(super) struct RequestNames;
+
+/// The names of a request, in the extensions of its span.
+#[derive(Default)]
+struct Names(Map<String, Value>);
+
+impl Visit for Names {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if let name @ ("request_id" | "trace_id") = field.name() {
+            self.0.insert(name.to_owned(), json!(value));
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
 }
+
+impl<S> Layer<S> for RequestNames
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let mut names = Names::default();
+        attributes.record(&mut names);
+        if let Some(span) = context.span(id) {
+            span.extensions_mut().insert(names);
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        if let Some(span) = context.span(id)
+            && let Some(names) = span.extensions_mut().get_mut::<Names>()
+        {
+            values.record(names);
+        }
+    }
+}
+
+/// Writes events, and the ends of spans.
+pub(super) struct JsonLines;
 
 impl<S, N> FormatEvent<S, N> for JsonLines
 where
@@ -49,10 +85,6 @@ where
     ) -> fmt::Result {
         let metadata = event.metadata();
         let (target, level) = (metadata.target(), metadata.level());
-        // The end of a span comes as an event of that span.
-        if metadata.is_span() && !self.spans.would_enable(target, level) {
-            return Ok(());
-        }
         let mut fields = Fields(Map::new());
         event.record(&mut fields);
         let Fields(mut fields) = fields;
@@ -66,25 +98,47 @@ where
                 fields.insert(in_seconds.to_owned(), json!(seconds));
             }
         }
-        let scope = context.event_scope().into_iter().flatten();
-        for (depth, span) in scope.enumerate() {
-            let of_span = fields_of::<S, N>(&span);
-            if span.name() == "request" {
-                for name in OF_REQUEST {
-                    if let (Some(value), None) = (of_span.get(name), fields.get(name)) {
-                        fields.insert(name.to_owned(), value.clone());
-                    }
-                }
-            }
-            if depth == 0 {
-                add_trace(&span, &mut fields);
-                let mut of_span = of_span;
-                of_span.insert("name".to_owned(), json!(span.name()));
-                fields.insert("span".to_owned(), Value::Object(of_span));
-            }
+        let scope = context.event_scope();
+        if let Some(span) = scope.and_then(|mut scope| scope.next()) {
+            let mut of_span = fields_of::<S, N>(&span);
+            of_span.insert("name".to_owned(), json!(span.name()));
+            fields.insert("span".to_owned(), Value::Object(of_span));
         }
+        add_place(event, &mut fields);
         writer.write_str(&json_line(level.as_str(), &message, fields, target))
     }
+}
+
+/// Adds the names of the request that an event is a part of, and its place in the trace that
+/// is exported. The spans are those of the registry, whatever the filter of the log is.
+fn add_place(event: &Event<'_>, fields: &mut Map<String, Value>) {
+    dispatcher::get_default(|dispatch| {
+        let current = dispatch.current_span();
+        let span = match event.parent() {
+            None if event.is_contextual() => current.id(),
+            parent => parent,
+        };
+        let (Some(id), Some(registry)) = (span, dispatch.downcast_ref::<Registry>()) else {
+            return;
+        };
+        let scope = registry.span(id).into_iter();
+        for span in scope.flat_map(|span| span.scope()) {
+            if let Some(Names(names)) = span.extensions().get() {
+                for (name, value) in names {
+                    fields.entry(name).or_insert_with(|| value.clone());
+                }
+            }
+        }
+        let Some(context) = get_otel_context(id, dispatch) else {
+            return;
+        };
+        let span = context.span();
+        let place = span.span_context();
+        if place.is_valid() {
+            fields.insert("trace_id".to_owned(), json!(place.trace_id().to_string()));
+            fields.insert("span_id".to_owned(), json!(place.span_id().to_string()));
+        }
+    });
 }
 
 /// The fields of `span`, as they were written when it was opened.
@@ -97,21 +151,6 @@ where
     let text = extensions.get::<FormattedFields<N>>();
     text.and_then(|text| serde_json::from_str(text).ok())
         .unwrap_or_default()
-}
-
-/// Adds the place of `span` in the trace that it is exported in.
-fn add_trace<S>(span: &SpanRef<'_, S>, fields: &mut Map<String, Value>)
-where
-    S: for<'span> LookupSpan<'span>,
-{
-    let context = dispatcher::get_default(|dispatch| get_otel_context(&span.id(), dispatch));
-    let Some(context) = context else { return };
-    let span = context.span();
-    let place = span.span_context();
-    if place.is_valid() {
-        fields.insert("trace_id".to_owned(), json!(place.trace_id().to_string()));
-        fields.insert("span_id".to_owned(), json!(place.span_id().to_string()));
-    }
 }
 
 /// A time as `tracing-subscriber` writes it, such as `12.3µs`, in seconds.

@@ -8,12 +8,11 @@ use std::str::FromStr;
 use tracing::Subscriber;
 use tracing_subscriber::filter::{ParseError, Targets, filter_fn};
 use tracing_subscriber::fmt::format::{FmtSpan, JsonFields};
-use tracing_subscriber::layer::Filter;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, fmt as lines};
 
 use super::TelemetryError;
-use super::json_lines::JsonLines;
+use super::json_lines::{JsonLines, RequestNames};
 
 /// What is logged unless something else is asked for.
 pub const LOG_FILTER: &str = "cocoon=warn";
@@ -75,21 +74,18 @@ where
         .with_span_events(FmtSpan::CLOSE);
     Ok(match format {
         LogFormat::Text => layer.without_time().with_filter(filter).boxed(),
-        LogFormat::Json => layer
-            .fmt_fields(JsonFields::new())
-            .event_format(JsonLines {
-                spans: filter.clone(),
-            })
-            .with_filter(with_requests(filter))
-            .boxed(),
-    })
-}
-
-/// What `filter` lets through, and the spans of requests, whose names stand in lines.
-fn with_requests<S>(filter: Targets) -> impl Filter<S> {
-    filter_fn(move |metadata| {
-        metadata.is_span() && metadata.name() == "request"
-            || filter.would_enable(metadata.target(), metadata.level())
+        LogFormat::Json => {
+            let lines = layer
+                .fmt_fields(JsonFields::new())
+                .event_format(JsonLines)
+                .with_filter(filter);
+            let of_requests =
+                filter_fn(|metadata| metadata.is_span() && metadata.name() == "request");
+            RequestNames
+                .with_filter(of_requests)
+                .and_then(lines)
+                .boxed()
+        }
     })
 }
 
