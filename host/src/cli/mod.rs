@@ -23,7 +23,6 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, V
 use cocoon::component::{Location, Registries, Source};
 use cocoon::engine::Engine;
 use cocoon::factorial::{BUNDLED, Factorial};
-use cocoon::http::access_log;
 use cocoon::limits::{Limit, Limits};
 use cocoon::machine::Machine;
 use cocoon::telemetry::{self, Exports, LOG_FILTER, LogFormat, TelemetryError};
@@ -250,7 +249,7 @@ fn log_filter(logs_requests: bool) -> Result<String, TelemetryError> {
         }
     };
     Ok(if logs_requests {
-        format!("{filter},{}=info", access_log::TARGET)
+        format!("{filter},{}=info", telemetry::ACCESS_TARGET)
     } else {
         filter
     })

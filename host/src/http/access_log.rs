@@ -15,9 +15,7 @@ use tracing::field::display;
 use tracing::{Level, Span, enabled, info, warn};
 
 use super::attributes::Ends;
-
-/// The target of the lines.
-pub const TARGET: &str = "cocoon::access";
+use crate::telemetry::ACCESS_TARGET;
 
 /// The field with the name of a request, in the request and in its answer.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -82,7 +80,7 @@ impl Entry {
         macro_rules! line {
             ($level:ident) => {
                 $level!(
-                    target: TARGET,
+                    target: ACCESS_TARGET,
                     parent: span,
                     method,
                     path,
@@ -108,7 +106,7 @@ impl Entry {
 
 /// Whether requests need names, since their lines are written.
 pub(super) fn is_on() -> bool {
-    enabled!(target: TARGET, Level::INFO)
+    enabled!(target: ACCESS_TARGET, Level::INFO)
 }
 
 /// The name of `request`: the client's, or else one that no other request to this process

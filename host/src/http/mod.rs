@@ -6,7 +6,7 @@
 //! that drops the request's future.
 
 pub mod access;
-pub mod access_log;
+mod access_log;
 pub mod admin;
 mod answer;
 mod ask;

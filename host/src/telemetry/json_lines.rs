@@ -17,14 +17,13 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFi
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::{LookupSpan, Registry, SpanRef};
 
-/// A line of JSON, with its newline. No field may have the name of another part of it.
+/// A line of JSON, with its newline. A field with the name of another part of it is left out.
 pub fn json_line(level: &str, message: &str, fields: Map<String, Value>, target: &str) -> String {
     let time = humantime::format_rfc3339_micros(SystemTime::now()).to_string();
-    let mut line = Map::new();
+    let mut line = fields;
     line.insert("timestamp".to_owned(), json!(time));
     line.insert("level".to_owned(), json!(level));
     line.insert("message".to_owned(), json!(message));
-    line.extend(fields);
     line.insert("target".to_owned(), json!(target));
     Value::Object(line).to_string() + "\n"
 }

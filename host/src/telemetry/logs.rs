@@ -6,7 +6,7 @@ use std::io;
 use std::str::FromStr;
 
 use tracing::Subscriber;
-use tracing_subscriber::filter::{ParseError, Targets, filter_fn};
+use tracing_subscriber::filter::{FilterFn, LevelFilter, ParseError, Targets};
 use tracing_subscriber::fmt::format::{FmtSpan, JsonFields};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, fmt as lines};
@@ -16,6 +16,10 @@ use super::json_lines::{JsonLines, RequestNames};
 
 /// What is logged unless something else is asked for.
 pub const LOG_FILTER: &str = "cocoon=warn";
+
+/// The target of the lines of requests, which are at the level `info`, and at `warn` for
+/// errors of the server.
+pub const ACCESS_TARGET: &str = "cocoon::access";
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,7 +84,8 @@ where
                 .event_format(JsonLines)
                 .with_filter(filter);
             let of_requests =
-                filter_fn(|metadata| metadata.is_span() && metadata.name() == "request");
+                FilterFn::new(|metadata| metadata.is_span() && metadata.name() == "request")
+                    .with_max_level_hint(LevelFilter::DEBUG);
             RequestNames
                 .with_filter(of_requests)
                 .and_then(lines)

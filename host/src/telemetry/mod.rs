@@ -34,7 +34,7 @@ pub use context::{continue_command, is_exported, leave_out, trace_and_span};
 pub(crate) use context::{continue_trace, exported_trace, named_trace, tell_trace};
 pub use http_metrics::{Connection, HttpMetrics, Observation};
 pub use json_lines::json_line;
-pub use logs::{LOG_FILTER, LogFormat};
+pub use logs::{ACCESS_TARGET, LOG_FILTER, LogFormat};
 pub use metrics::{Build, CLASSIC_TYPE, Metrics, OPENMETRICS_TYPE};
 use settings::Settings;
 use traces::Export;

@@ -24,12 +24,12 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::FilterFn;
 use tracing_subscriber::registry::LookupSpan;
 
-use super::TelemetryError;
 use super::delivery::Delivery;
 use super::otlp::Client;
 use super::queue::Queue;
 use super::settings::{Settings, Target};
 use super::worker::Worker;
+use super::{ACCESS_TARGET, TelemetryError};
 use crate::limits::{SPANS_CLOSE_MS, TELEMETRY_FLUSH_MS};
 use crate::span::spawn_on;
 
@@ -57,7 +57,10 @@ impl Export {
             .build()
             .map_err(|error| TelemetryError::Start(error.to_string()))?;
         let queued = settings.batches.queued;
-        let delivery = Arc::new(Delivery::new(target.endpoint.to_string(), queued));
+        // Without its query, which may have a key.
+        let endpoint = target.endpoint.to_string();
+        let endpoint = endpoint.split('?').next().unwrap_or_default();
+        let delivery = Arc::new(Delivery::new(endpoint.to_owned(), queued));
         let open = Arc::new(AtomicU64::new(0));
         let end = CancellationToken::new();
         let (sender, spans) = tokio::sync::mpsc::channel(queued);
@@ -144,6 +147,10 @@ fn is_exported(metadata: &Metadata<'_>) -> bool {
         Level::INFO
     };
     let target = metadata.target();
+    // The line of a request repeats the attributes of its span.
+    if target == ACCESS_TARGET {
+        return false;
+    }
     (target == "cocoon" || target.starts_with("cocoon::")) && *metadata.level() <= least
 }
 

@@ -79,6 +79,7 @@ impl Worker {
             let began = *began.get_or_insert_with(Instant::now);
             let refusal = match self.client.send(message.clone()).await {
                 Ok(Answer { rejected, message }) => {
+                    *closed_until = None;
                     self.delivery.delivered(count);
                     if rejected > 0 || !message.is_empty() {
                         self.delivery.rejected(rejected, &message);
@@ -109,6 +110,8 @@ impl Worker {
     /// Waits until then. Whether that comes before the end of the program.
     async fn reaches(&self, then: Instant) -> bool {
         tokio::select! {
+            // In this order: a time that has passed is reached at the end, too.
+            biased;
             () = sleep_until(then) => true,
             () = self.end.cancelled() => false,
         }
