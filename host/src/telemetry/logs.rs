@@ -86,10 +86,10 @@ where
             let of_requests =
                 FilterFn::new(|metadata| metadata.is_span() && metadata.name() == "request")
                     .with_max_level_hint(LevelFilter::DEBUG);
-            RequestNames
-                .with_filter(of_requests)
-                .and_then(lines)
-                .boxed()
+            let names = RequestNames.with_filter(of_requests);
+            // Not one after the other by `and_then`, of which the registry asks the last one
+            // alone for its most verbose level.
+            vec![names.boxed(), lines.boxed()].boxed()
         }
     })
 }
