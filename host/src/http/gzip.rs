@@ -24,7 +24,7 @@ pub(super) struct Gzip {
     encoder: Option<GzEncoder<Vec<u8>>>,
     /// Whether bytes went in that have not come out.
     has_unsent: bool,
-    /// What the other body ended with, until all that it gave is sent.
+    /// The error that ended the other body, until all bytes before it are sent.
     failed: Option<axum::Error>,
 }
 

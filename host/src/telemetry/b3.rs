@@ -9,7 +9,7 @@ const SPAN: &str = "x-b3-spanid";
 const SAMPLED: &str = "x-b3-sampled";
 const FLAGS: &str = "x-b3-flags";
 
-/// What a caller says of its trace.
+/// The trace of a caller, or its decision against one.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Caller {
     /// The parent.

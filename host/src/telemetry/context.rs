@@ -166,20 +166,6 @@ pub fn leave_out(span: &Span) {
     let _ = span.set_parent(Context::new().with_telemetry_suppressed());
 }
 
-/// The trace and the span, in hexadecimal digits, if `span` is a part of a trace.
-pub fn trace_and_span(span: &Span) -> Option<(String, String)> {
-    let context = span.context();
-    let context = context.span();
-    let context = context.span_context();
-    let ids = || {
-        (
-            context.trace_id().to_string(),
-            context.span_id().to_string(),
-        )
-    };
-    context.is_valid().then(ids)
-}
-
 /// Whether `span` is exported when it ends.
 pub fn is_exported(span: &Span) -> bool {
     span.context().span().span_context().is_sampled()

@@ -30,7 +30,7 @@ mod worker;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-pub use context::{continue_command, is_exported, leave_out, trace_and_span};
+pub use context::{continue_command, is_exported, leave_out};
 pub(crate) use context::{continue_trace, exported_trace, named_trace, tell_trace};
 pub use http_metrics::{Connection, HttpMetrics, Observation};
 pub use json_lines::json_line;

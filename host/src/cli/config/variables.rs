@@ -1,5 +1,5 @@
 //! Variables that look like settings of this program and that nothing reads: a misspelt
-//! one would have no effect, and nobody would see why.
+//! one would have no effect, without a message.
 
 use std::collections::BTreeSet;
 use std::env;

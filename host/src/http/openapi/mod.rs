@@ -92,7 +92,7 @@ fn complete(description: &mut OpenApi, requires_token: bool) {
     }
 }
 
-/// What need not be given is left out, and never null.
+/// Removes null from the types of an optional parameter, which is left out instead.
 fn never_null(parameter: &mut RefOr<Parameter>) {
     if let RefOr::T(parameter) = parameter
         && let Some(RefOr::T(Schema::Object(object))) = &mut parameter.schema

@@ -158,7 +158,7 @@ pub(super) fn add(components: &mut Components) {
     }
 }
 
-/// What `reference` names, without the body that HEAD does not have.
+/// The response that `reference` names, without its body, which HEAD does not have.
 pub(super) fn without_body(reference: &Ref) -> Option<Response> {
     let name = reference.ref_location.rsplit('/').next()?;
     let refusal = REFUSALS.iter().find(|refusal| refusal.name == name)?;
