@@ -63,21 +63,34 @@ impl Prometheus {
         };
         // A full pipe would hold it up.
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        Self {
+        let prometheus = Self {
             child,
             address,
             _folder: folder,
+        };
+        // It listens before its storage is open, and answers 503 until then.
+        let end = Instant::now() + NEVER;
+        while status_of(&prometheus.get("/-/ready")) != "200" {
+            assert!(Instant::now() < end, "Prometheus is not ready: {seen}");
+            std::thread::sleep(LOOK);
         }
+        prometheus
     }
 
-    /// The `data` of an answer of its API.
-    fn ask(&self, path: &str) -> Value {
+    /// The whole answer to a request.
+    fn get(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).expect("a connection");
         stream.set_read_timeout(Some(NEVER)).expect("a timeout");
         // By HTTP/1.0, so that the body has one piece.
         write!(stream, "GET {path} HTTP/1.0\r\nHost: prometheus\r\n\r\n").expect("sent");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
+        answer
+    }
+
+    /// The `data` of an answer of its API.
+    fn ask(&self, path: &str) -> Value {
+        let answer = self.get(path);
         let (_, body) = parts_of(&answer);
         let answer: Value = serde_json::from_str(body).unwrap_or_else(|_| panic!("{body}"));
         assert_eq!(answer["status"], "success", "{path}: {answer}");
