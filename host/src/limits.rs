@@ -178,6 +178,9 @@ pub const SPANS_BATCH: usize = 512;
 pub const SPANS_DELAY_MS: u64 = 5000;
 /// Attributes, events and links of a span, each; OpenTelemetry's variables can lower it.
 pub const SPAN_PARTS_MAX: u32 = 128;
+/// Characters of a text in a span, unless `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT` says otherwise.
+/// A path and a header's value have no lower limit, and spans wait in memory.
+pub const SPAN_VALUE_CHARS: usize = 4096;
 /// How long a batch is tried, unless `OTEL_BSP_EXPORT_TIMEOUT` says otherwise.
 pub const EXPORT_GIVE_UP_MS: u64 = 30_000;
 /// How long an answer to a batch is waited for, unless `OTEL_EXPORTER_OTLP_TIMEOUT` says

@@ -84,7 +84,12 @@ impl Client {
         http.pool_timer(TokioTimer::new()).pool_max_idle_per_host(1);
         let connector = match target.protocol {
             Protocol::Grpc => {
-                http.http2_only(true);
+                // A receiver that vanished without a word is noticed, and connected to anew.
+                http.http2_only(true)
+                    .timer(TokioTimer::new())
+                    .http2_keep_alive_interval(target.timeout)
+                    .http2_keep_alive_timeout(target.timeout)
+                    .http2_keep_alive_while_idle(true);
                 https.enable_http2().wrap_connector(connector)
             }
             Protocol::Http => https.enable_http1().wrap_connector(connector),

@@ -19,7 +19,7 @@ pub(super) struct Queue {
     delivery: Arc<Delivery>,
     /// Spans that have begun and not ended.
     open: Arc<AtomicU64>,
-    value_chars: Option<usize>,
+    value_chars: usize,
 }
 
 impl Queue {
@@ -27,7 +27,7 @@ impl Queue {
         spans: Sender<SpanData>,
         delivery: Arc<Delivery>,
         open: Arc<AtomicU64>,
-        value_chars: Option<usize>,
+        value_chars: usize,
     ) -> Self {
         Self {
             spans,
@@ -69,19 +69,17 @@ impl SpanProcessor for Queue {
 /// It ends now, while `tracing-opentelemetry` says that it ended when it was last polled.
 /// Of an attribute that was recorded several times, the last value counts: OTLP has no
 /// repeated keys. Long values are cut.
-fn finish(span: &mut SpanData, value_chars: Option<usize>) {
+fn finish(span: &mut SpanData, value_chars: usize) {
     span.end_time = SystemTime::now().max(span.start_time);
     let mut known = HashSet::with_capacity(span.attributes.len());
     span.attributes.reverse();
     span.attributes
         .retain(|attribute| known.insert(attribute.key.clone()));
     span.attributes.reverse();
-    if let Some(chars) = value_chars {
-        let events = span.events.events.iter_mut();
-        let of_events = events.flat_map(|event| &mut event.attributes);
-        for attribute in span.attributes.iter_mut().chain(of_events) {
-            cut(&mut attribute.value, chars);
-        }
+    let events = span.events.events.iter_mut();
+    let of_events = events.flat_map(|event| &mut event.attributes);
+    for attribute in span.attributes.iter_mut().chain(of_events) {
+        cut(&mut attribute.value, value_chars);
     }
 }
 

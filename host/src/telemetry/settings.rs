@@ -13,8 +13,8 @@ use super::context::Propagator;
 use super::sampling::Sampling;
 use super::variables::{Set, Variables, pairs};
 use crate::limits::{
-    EXPORT_GIVE_UP_MS, EXPORT_TIMEOUT_MS, SPAN_PARTS_MAX, SPANS_BATCH, SPANS_DELAY_MS,
-    SPANS_QUEUED_MAX,
+    EXPORT_GIVE_UP_MS, EXPORT_TIMEOUT_MS, SPAN_PARTS_MAX, SPAN_VALUE_CHARS, SPANS_BATCH,
+    SPANS_DELAY_MS, SPANS_QUEUED_MAX,
 };
 
 /// All of them.
@@ -61,7 +61,7 @@ pub(super) struct Sizes {
     pub(super) attributes_of_event: u32,
     pub(super) attributes_of_link: u32,
     /// The characters of an attribute's value.
-    pub(super) value_chars: Option<usize>,
+    pub(super) value_chars: usize,
 }
 
 /// How spans are gathered.
@@ -315,6 +315,14 @@ fn propagators(from: &mut Variables) -> Vec<Propagator> {
 }
 
 fn sizes(from: &mut Variables) -> Sizes {
+    let value_chars = from.parse(
+        &[
+            "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+            "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+        ],
+        "an integer from 0",
+        |text| text.parse().ok(),
+    );
     let mut count = |names: &[&'static str]| {
         let count = from.parse(names, "an integer from 0", |text| text.parse::<u32>().ok());
         count.map_or(SPAN_PARTS_MAX, |count| count.min(SPAN_PARTS_MAX))
@@ -325,18 +333,11 @@ fn sizes(from: &mut Variables) -> Sizes {
     ]);
     Sizes {
         attributes,
+        value_chars: value_chars.unwrap_or(SPAN_VALUE_CHARS),
         events: count(&["OTEL_SPAN_EVENT_COUNT_LIMIT"]),
         links: count(&["OTEL_SPAN_LINK_COUNT_LIMIT"]),
         attributes_of_event: count(&["OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT"]),
         attributes_of_link: count(&["OTEL_LINK_ATTRIBUTE_COUNT_LIMIT"]),
-        value_chars: from.parse(
-            &[
-                "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
-                "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
-            ],
-            "an integer from 0",
-            |text| text.parse().ok(),
-        ),
     }
 }
 
@@ -377,7 +378,7 @@ fn milliseconds(from: &mut Variables, names: &[&'static str]) -> Option<Duration
 mod tests {
     use super::*;
 
-    use crate::limits::SPANS_QUEUED;
+    use crate::limits::{SPAN_VALUE_CHARS, SPANS_QUEUED};
 
     const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
     const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
@@ -474,6 +475,7 @@ mod tests {
             assert_eq!(target.endpoint, "http://localhost:4318/v1/traces");
             assert_eq!(target.protocol, Protocol::Http);
             assert_eq!(settings.batches.queued, SPANS_QUEUED);
+            assert_eq!(settings.sizes.value_chars, SPAN_VALUE_CHARS);
             assert_eq!(settings.propagators, [Propagator::TraceContext]);
         }
         let settings = read(&[(EXPORTER, "zipkin")]).expect("settings");
@@ -506,6 +508,6 @@ mod tests {
             [Propagator::B3, Propagator::TraceContext]
         );
         assert_eq!((settings.batches.queued, settings.batches.spans), (8, 8));
-        assert_eq!(settings.sizes.value_chars, Some(7));
+        assert_eq!(settings.sizes.value_chars, 7);
     }
 }
