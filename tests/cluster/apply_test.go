@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-const token = "a token of the tests"
+const token = "a-token-of-the-tests"
 
 // prepare makes what the manifests leave to their user.
 func (s space) prepare() {
@@ -41,7 +41,7 @@ func TestManifestsApplyTwice(t *testing.T) {
 				s.ready()
 			}
 			if strings.Contains(rendered, "kind: Job") && local {
-				s.kubectl("wait", "--for=condition=complete", "job/cocoon", "--timeout="+waitMax.String())
+				s.completed()
 			}
 			for _, line := range s.apply(folder) {
 				// kubectl sends the selector of a PodDisruptionBudget each time, changed or not.
@@ -57,7 +57,7 @@ func TestManifestsApplyTwice(t *testing.T) {
 func TestTheJobPrintsFactorials(t *testing.T) {
 	s := newSpace(t, "job")
 	s.apply(deploy("job"))
-	s.kubectl("wait", "--for=condition=complete", "job/cocoon", "--timeout="+waitMax.String())
+	s.completed()
 	if log := s.kubectl("logs", "job/cocoon"); !strings.Contains(log, "3628800") {
 		t.Errorf("expected 10! in the log, got %q", log)
 	}

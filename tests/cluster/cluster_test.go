@@ -10,6 +10,7 @@ package cluster
 import (
 	"cmp"
 	"encoding/json"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -110,6 +111,16 @@ func (s space) ready() {
 	}
 }
 
+// completed waits until the Job is complete.
+func (s space) completed() {
+	s.Helper()
+	out, err := s.try("", "wait", "--for=condition=complete", "job/cocoon", "--timeout="+waitMax.String())
+	if err != nil {
+		log, _ := s.try("", "logs", "job/cocoon", "--tail=5")
+		s.Fatalf("%v: %s\n%s\n%s", err, out, log, s.state())
+	}
+}
+
 // state describes the namespace in a message about a failure.
 func (s space) state() string {
 	pods, _ := s.try("", "get", "pods", "--output=wide")
@@ -175,10 +186,18 @@ const (
 	jobPods     = "app.kubernetes.io/component=job"
 )
 
-// url returns the address of the Service.
+// url returns the address of the Service, once kube-proxy knows its pods.
 func (s space) url() string {
 	s.Helper()
-	return "http://" + s.kubectl("get", "service", "cocoon", "--output=jsonpath={.spec.clusterIP}") + ":8080"
+	address := s.kubectl("get", "service", "cocoon", "--output=jsonpath={.spec.clusterIP}") + ":8080"
+	s.await("a connection to the Service", func() bool {
+		connection, err := net.DialTimeout("tcp", address, waitMax)
+		if err == nil {
+			connection.Close()
+		}
+		return err == nil
+	})
+	return "http://" + address
 }
 
 // overlay writes a kustomization over a folder of deploy/ and returns its path.
