@@ -48,7 +48,7 @@ func TestACommandIsOneTrace(t *testing.T) {
 }
 
 func TestACommandContinuesItsCallersTrace(t *testing.T) {
-	id, span := parent(0)
+	id, span := newParent()
 	run(t, []string{"TRACEPARENT=00-" + id + "-" + span + sampled, "TRACESTATE=vendor=1"}, "run", "10")
 	found := traces(t)
 	if len(found) != 1 || found[0].ID != id {
@@ -58,7 +58,7 @@ func TestACommandContinuesItsCallersTrace(t *testing.T) {
 }
 
 func TestACommandOfAnUnsampledCallerExportsNothing(t *testing.T) {
-	id, span := parent(0)
+	id, span := newParent()
 	run(t, []string{"TRACEPARENT=00-" + id + "-" + span + dropped}, "run", "10")
 	if found := traces(t); len(found) != 0 {
 		t.Errorf("expected no trace, got %v", found)

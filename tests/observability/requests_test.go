@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -29,16 +30,18 @@ const (
 	dropped = "-00"
 )
 
-// parent returns the identifiers of a caller's span, of which the tests have as many as
-// they need.
-func parent(number int) (trace, span string) {
-	return fmt.Sprintf("5c0c00000000000000000000%08x", number+1), fmt.Sprintf("c0c0%012x", number+1)
+var parents atomic.Uint32
+
+// newParent returns the identifiers of a caller's span in a trace of its own.
+func newParent() (trace, span string) {
+	number := parents.Add(1)
+	return fmt.Sprintf("5c0c00000000000000000000%08x", number), fmt.Sprintf("c0c0%012x", number)
 }
 
 func TestARequestIsOneTraceOfItsCaller(t *testing.T) {
-	for number, request := range requests {
+	for _, request := range requests {
 		t.Run(request.name, func(t *testing.T) {
-			trace, span := parent(number)
+			trace, span := newParent()
 			service := serve(t)
 			status, _, err := service.send(request, "traceparent", "00-"+trace+"-"+span+sampled)
 			if err != nil || status != request.status {
@@ -95,8 +98,8 @@ func TestRequestsWithoutCallersAreTracesOfTheirOwn(t *testing.T) {
 
 func TestRequestsOfAnUnsampledCallerAreNotExported(t *testing.T) {
 	service := serve(t)
-	for number, request := range requests {
-		trace, span := parent(number)
+	for _, request := range requests {
+		trace, span := newParent()
 		if _, _, err := service.send(request, "traceparent", "00-"+trace+"-"+span+dropped); err != nil {
 			t.Errorf("%s: %v", request.name, err)
 		}
@@ -124,8 +127,8 @@ func TestHealthAndMetricsAreNotTraced(t *testing.T) {
 func TestTwoParentsAreNone(t *testing.T) {
 	service := serve(t)
 	var headers []string
-	for number := range 2 {
-		trace, span := parent(number)
+	for range 2 {
+		trace, span := newParent()
 		headers = append(headers, "traceparent", "00-"+trace+"-"+span+sampled)
 	}
 	if _, _, err := service.send(requests[0], headers...); err != nil {
@@ -168,7 +171,7 @@ func TestACancelledRequestSaysSo(t *testing.T) {
 func TestGRPCAndB3(t *testing.T) {
 	service := serve(t, "OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "OTEL_EXPORTER_OTLP_ENDPOINT="+collectorGRPC,
 		"OTEL_PROPAGATORS=b3")
-	trace, span := parent(0)
+	trace, span := newParent()
 	if _, _, err := service.send(requests[0], "b3", trace+"-"+span+"-1"); err != nil {
 		t.Error(err)
 	}
