@@ -110,6 +110,8 @@ func start(name, health, program string, arguments ...string) (*system, error) {
 	}
 	defer log.Close()
 	process := exec.Command(program, arguments...)
+	// Jaeger would send the Collector spans of its own.
+	process.Env = append(os.Environ(), "OTEL_TRACES_SAMPLER=always_off")
 	process.Stdout, process.Stderr = log, log
 	if err := process.Start(); err != nil {
 		return nil, err
