@@ -1,5 +1,4 @@
-//! What can become of a job that is not done, and which of that may be tried
-//! again.
+//! The error of a job, and which errors are worth a retry.
 
 use std::borrow::Cow;
 
@@ -7,8 +6,8 @@ use crate::limits::Limit;
 
 /// Why a job has no result.
 ///
-/// It is cloned to every reader of the job's channels, so that a broken result
-/// never looks like a finished one.
+/// Every reader of the job's channels gets a clone, so that a broken result never looks like
+/// a complete one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RunError {
     /// The request makes no sense; the text says what would be right.
@@ -82,8 +81,13 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// Whether the same job may succeed if it is tried again, on a fresh
-    /// sandbox and with the same limits.
+    /// An error of a job that `limit` stopped at `value`.
+    pub(crate) const fn stopped(limit: Limit, value: u64) -> Self {
+        Self::Stopped { limit, value }
+    }
+
+    /// Whether the caller may submit the same job again: there was no room for it, or it was
+    /// lost.
     pub const fn may_be_retried(&self) -> bool {
         match self {
             Self::Busy { .. } | Self::WriterGone => true,
@@ -99,10 +103,15 @@ impl RunError {
             | Self::ReaderGone => false,
         }
     }
-}
 
-impl RunError {
-    /// What went wrong in a word, which is the same for all errors of a kind.
+    /// Whether a fresh sandbox may succeed with the same input: besides
+    /// [`RunError::may_be_retried`], the component itself failed. A limit would stop it
+    /// again.
+    pub(crate) const fn is_worth_a_fresh_sandbox(&self) -> bool {
+        self.may_be_retried() || matches!(self, Self::Trapped(_) | Self::Failed(_))
+    }
+
+    /// The kind of error in a word.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Malformed(_) => "malformed",
@@ -120,8 +129,8 @@ impl RunError {
         }
     }
 
-    /// The limit that the job met. What broke its input off is the limit of
-    /// another job.
+    /// The limit that refused or stopped the job. `None` for [`RunError::Upstream`], whose
+    /// limit is that of another job.
     pub const fn limit(&self) -> Option<Limit> {
         match self {
             Self::TooLarge { limit, .. }
@@ -139,8 +148,7 @@ impl RunError {
         }
     }
 
-    /// The error that this one followed from: what broke the input off, however
-    /// many channels it came through.
+    /// The first cause: the writer's own error, however many channels it came through.
     #[must_use]
     pub fn cause(self) -> Self {
         match self {

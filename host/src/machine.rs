@@ -1,7 +1,7 @@
-//! What this machine lets one process have: memory, mappings, address space, threads.
+//! The resources of this machine for one process: memory, mappings, address space, threads.
 //!
-//! Read once at start. The numbers bound how many sandboxes can exist, so that
-//! the kernel never has to refuse one with ENOMEM.
+//! They are read once at start. They bound the number of sandboxes, so that the kernel never
+//! refuses one with ENOMEM.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ const MAPPINGS_RESERVED: u64 = 2048;
 const CONNECTION_BYTES: u64 = 192 << 10;
 /// Descriptors kept back for the program itself.
 const DESCRIPTORS_RESERVED: u64 = 64;
-/// What the kernel lets a process map where it was told no other limit.
+/// The kernel's default limit of mappings.
 const MAPPINGS_DEFAULT: u64 = 65_530;
 /// Half of the 47 bits of user address space, the rest is the program's.
 const ADDRESS_SPACE_BYTES: u64 = 1 << 46;
@@ -34,30 +34,30 @@ const ADDRESS_SPACE_BYTES: u64 = 1 << 46;
 /// guard, its tables and its stack.
 pub(crate) const ADDRESS_SPACE_PER_SANDBOX: u64 = LINEAR_MEMORY_BYTES + (64 << 20);
 
-/// Descriptors of a service beside those of its connections: for guests, for connections
-/// that are evicted, and for health and metrics.
+/// Descriptors of a service besides those of its connections: for guests, for evicted
+/// connections, and for health and metrics.
 const SERVICE_DESCRIPTORS: u64 =
     (GUEST_CONNECTIONS + LEAVING_CONNECTIONS + ADMIN_CONNECTIONS) as u64;
 
-/// A value that is in force in place of what a limit says, and why.
+/// A value in force in place of a limit's own, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InForce {
     /// The limit.
     pub limit: Limit,
     /// The value in its unit.
     pub value: u64,
-    /// What the value comes from.
+    /// Where the value comes from.
     pub reason: String,
 }
 
-/// What this machine has of something that is limited, and why no more.
+/// The machine's bound on a limit, and the reason.
 #[derive(Clone, Debug)]
 struct Bound {
     value: u64,
     reason: String,
 }
 
-/// What one process can have on this machine.
+/// The resources of one process on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {
     /// Bytes of memory, by the machine or by the cgroup, whichever is less.
@@ -71,7 +71,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Reads what the kernel says of this process.
+    /// Reads the kernel's limits of this process.
     pub fn detect() -> Self {
         let max = read_number(Path::new("/proc/sys/vm/max_map_count")).unwrap_or(MAPPINGS_DEFAULT);
         let used = fs::read_to_string("/proc/self/maps").map_or(0, |maps| maps.lines().count());
@@ -104,7 +104,7 @@ impl Machine {
         self.memory_bytes / 100 * percent
     }
 
-    /// The limits that are in force with another value than `limits` have.
+    /// The limits whose value in force differs from that in `limits`.
     pub fn in_force(&self, limits: &Limits) -> Vec<InForce> {
         let mut in_force = Vec::new();
         if limits.get(Limit::TotalMemory) == 0 {
@@ -214,6 +214,11 @@ fn least(value: u64, bounds: &[Bound]) -> u64 {
 /// A size for people.
 fn size(bytes: u64) -> impl std::fmt::Display {
     bytesize::ByteSize::b(bytes).display().iec()
+}
+
+/// Processors that this process may use.
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 fn stuck_thread_bounds() -> Vec<Bound> {

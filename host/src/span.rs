@@ -62,12 +62,12 @@ pub fn record(span: &Span, kind: &str, error: impl Display) {
 /// The span has the fields `error.type` and `otel.status_description`.
 #[must_use]
 #[derive(Debug)]
-pub struct Unfinished {
+pub struct SpanGuard {
     span: Span,
     why: &'static str,
 }
 
-impl Unfinished {
+impl SpanGuard {
     /// Work in `span`. The status is `why` if the work is dropped.
     pub fn new(span: Span, why: &'static str) -> Self {
         Self { span, why }
@@ -84,7 +84,7 @@ impl Unfinished {
     }
 }
 
-impl Drop for Unfinished {
+impl Drop for SpanGuard {
     fn drop(&mut self) {
         record(&self.span, CANCELLED, self.why);
     }

@@ -3,7 +3,7 @@
 //! computed here on their own.
 
 use cocoon::channel::channel;
-use cocoon::factorial::{Factorial, Kind, Request};
+use cocoon::worlds::factorial::{Factorial, Kind, Request};
 
 use crate::contract::{assert_count, assert_facts};
 use crate::harness::{FEW, drain, honest, soon};

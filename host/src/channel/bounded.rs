@@ -1,29 +1,4 @@
-//! Channels: bounded, ordered, typed paths that carry failure as well as
-//! values, between two sandboxes or between a sandbox and the host.
-//!
-//! A channel lives as long as one of its ends. Its writer waits while the reader
-//! is [`CHANNEL_ITEMS`] values behind. Its reader sees every value in order and
-//! then either the end, if the writer said that it was done, or the failure;
-//! never an end that nobody meant.
-//!
-//! ```
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), cocoon::RunError> {
-//! use cocoon::RunError;
-//! use cocoon::channel::channel;
-//!
-//! let (writer, mut reader) = channel();
-//! writer.send(1).await?;
-//! writer.fail(RunError::Failed("it went wrong".to_owned()));
-//!
-//! assert_eq!(reader.recv().await?, Some(1));
-//! assert!(reader.recv().await.is_err());
-//! # Ok(())
-//! # }
-//! ```
-
-mod guest;
-mod output;
+//! The bounded channel itself.
 
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
@@ -35,13 +10,10 @@ use tokio_util::sync::PollSender;
 use crate::error::RunError;
 use crate::limits::CHANNEL_ITEMS;
 
-pub use guest::{ByteInlet, Closed, Inlet, Intake, Loan, Outlet, Promise, byte_outlet};
-pub use output::Output;
-
-/// How a channel ended, and who waits to hear of it.
+/// The end of a channel, and the reader to wake.
 #[derive(Debug, Default)]
 struct End {
-    said: OnceLock<Result<(), RunError>>,
+    result: OnceLock<Result<(), RunError>>,
     reader: AtomicWaker,
 }
 
@@ -62,16 +34,15 @@ pub fn channel<T: Send + 'static>() -> (Sender<T>, Receiver<T>) {
     )
 }
 
-/// The writer's end. Dropping it, and all its clones, without a word on how it
-/// ended is a failure.
+/// The writer's end. Dropping it and all its clones without [`Sender::end`] is a failure.
 #[derive(Debug)]
 pub struct Sender<T> {
-    values: mpsc::Sender<T>,
+    pub(super) values: mpsc::Sender<T>,
     sent: Arc<SetOnce<()>>,
     end: Arc<End>,
 }
 
-// The values need not be cloned.
+// Derived, it would require `T: Clone`.
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
         Self {
@@ -83,47 +54,47 @@ impl<T> Clone for Sender<T> {
 }
 
 impl<T: Send + 'static> Sender<T> {
-    /// Sends a value, after the reader has made room for it.
+    /// Sends a value, and waits for room.
     ///
     /// # Errors
     ///
     /// [`RunError::ReaderGone`].
     pub async fn send(&self, value: T) -> Result<(), RunError> {
         let sent = self.values.send(value).await;
-        // It may have been set before.
+        // An earlier value may have set it.
         let _ = self.sent.set(());
         sent.map_err(|_| RunError::ReaderGone)
     }
 
-    /// Says that everything was sent.
+    /// Ends the channel: everything was sent.
     pub fn finish(self) {
         self.end(&Ok(()));
     }
 
-    /// Says that the rest is missing, and why.
+    /// Ends the channel with an error: the rest is missing.
     pub fn fail(self, error: RunError) {
         self.end(&Err(error));
     }
 
-    /// Ends the channel as its writer ended. The first word counts; whatever is
+    /// Ends the channel with the writer's result. Only the first call has an effect. Values
     /// sent after it may be lost.
     pub fn end(&self, end: &Result<(), RunError>) {
-        if self.end.said.set(end.clone()).is_ok() {
+        if self.end.result.set(end.clone()).is_ok() {
             self.end.reader.wake();
         }
     }
 
-    /// Whether it was said how it ended.
+    /// Whether the channel has ended.
     pub fn has_ended(&self) -> bool {
-        self.end.said.get().is_some()
+        self.end.result.get().is_some()
     }
 
-    /// Whether somebody reads.
+    /// Whether there is a reader.
     pub fn has_reader(&self) -> bool {
         !self.values.is_closed()
     }
 
-    /// Waits until the reader goes away.
+    /// Waits until the reader is gone.
     pub async fn reader_gone(&self) {
         self.values.closed().await;
     }
@@ -138,9 +109,8 @@ impl<T: Send + 'static> Sender<T> {
         self.sent.wait().await;
     }
 
-    /// A writer for the same values that can be polled, and the flag to raise when
-    /// it sends.
-    fn values(&self) -> (PollSender<T>, Arc<SetOnce<()>>) {
+    /// A sender for poll functions, and the flag to set when it sends.
+    pub(super) fn poll_sender(&self) -> (PollSender<T>, Arc<SetOnce<()>>) {
         (PollSender::new(self.values.clone()), Arc::clone(&self.sent))
     }
 }
@@ -157,8 +127,8 @@ impl<T> Receiver<T> {
     ///
     /// # Errors
     ///
-    /// Why the writer failed, after the values that it sent before;
-    /// [`RunError::WriterGone`] where it left without a word.
+    /// The writer's error, after the values that it sent before it;
+    /// [`RunError::WriterGone`] if it was dropped without an end.
     pub async fn recv(&mut self) -> Result<Option<T>, RunError> {
         std::future::poll_fn(|context| self.poll_recv(context)).await
     }
@@ -172,17 +142,17 @@ impl<T> Receiver<T> {
         match self.values.poll_recv(context) {
             Poll::Ready(Some(value)) => return Poll::Ready(Ok(Some(value))),
             Poll::Ready(None) => {
-                let said = self.end.said.get().cloned();
-                let end = said.unwrap_or(Err(RunError::WriterGone));
+                let end = self.end.result.get().cloned();
+                let end = end.unwrap_or(Err(RunError::WriterGone));
                 return Poll::Ready(end.map(|()| None));
             }
             Poll::Pending => {}
         }
         self.end.reader.register(context.waker());
-        let Some(end) = self.end.said.get() else {
+        let Some(end) = self.end.result.get() else {
             return Poll::Pending;
         };
-        // What was sent before the end was said is there by now.
+        // Values sent before the end have arrived.
         Poll::Ready(match self.values.try_recv() {
             Ok(value) => Ok(Some(value)),
             Err(_) => end.clone().map(|()| None),
@@ -212,7 +182,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failed_or_lost_writer_is_no_end() {
+    async fn a_failed_or_lost_writer_is_an_error() {
         let (writer, mut reader) = channel::<u8>();
         writer.fail(RunError::Trapped("x".to_owned()));
         assert_eq!(reader.recv().await, Err(RunError::Trapped("x".to_owned())));
@@ -222,7 +192,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_end_is_heard_while_there_still_is_a_writer() {
+    async fn the_end_arrives_while_a_writer_is_alive() {
         let (writer, mut reader) = channel();
         assert!(!writer.has_sent());
         let held = writer.clone();
@@ -246,7 +216,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_writer_waits_for_the_reader_and_hears_of_its_end() {
+    async fn the_writer_waits_for_the_reader_and_notices_its_end() {
         let (writer, reader) = channel();
         for value in 0..CHANNEL_ITEMS {
             writer.send(value).await.expect("room");

@@ -1,8 +1,7 @@
-//! The standard output or error of a program in a sandbox, as a channel of
-//! bytes.
+//! The standard output or error of a program in a sandbox, as a channel of bytes.
 //!
-//! It is bounded twice: the program waits while the reader is behind, and is
-//! stopped when all its outputs together come to more than their cap.
+//! It has two bounds: the program waits while the reader is behind, and is stopped when the
+//! sum of its outputs exceeds their cap.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -114,8 +113,8 @@ impl<T: Copy + Send + Sync + 'static> OutputStream for Stream<T> {
                 left.checked_sub(count)
             });
         if taken.is_err() {
-            let (limit, value) = (Limit::Output, output.cap_bytes);
-            return Err(StreamError::Trap(RunError::Stopped { limit, value }.into()));
+            let error = RunError::stopped(Limit::Output, output.cap_bytes);
+            return Err(StreamError::Trap(error.into()));
         }
         let Some(room) = self.room.take() else {
             return Err(StreamError::trap("wrote more than `check-write` permitted"));

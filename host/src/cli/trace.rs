@@ -9,7 +9,8 @@ use cocoon::telemetry::{continue_command, is_exported, leave_out};
 use tracing::Span;
 use tracing::field::Empty;
 
-use super::failure::{Failure, one_line};
+use super::failure::Failure;
+use super::message::one_line;
 
 /// The root span of the command `name`, which is a part of the trace that the environment
 /// names.

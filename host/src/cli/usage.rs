@@ -10,7 +10,8 @@ use clap::error::{ContextKind, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, Error};
 
-use super::failure::{shown, wrong};
+use super::message::wrong;
+use super::paths::shown;
 
 /// `error`, which `command` returned for `arguments`, with its source.
 pub(super) fn explain(error: Error, command: &Command, arguments: &[OsString]) -> Error {

@@ -1,15 +1,16 @@
-//! What can be told of a component without running it.
+//! The imports, exports and needs of a component, without running it.
 
 use wasmtime::component::Component as Compiled;
 use wasmtime::component::types::ComponentItem;
 
-use super::{ComponentError, Source, compile, load_precompiled};
+use super::compile::{compile, load_precompiled};
+use super::{ComponentError, Source};
 use crate::engine::Engine;
 
 /// Wasmtime counts memories in pages of linear memory.
 const PAGE_BYTES: u64 = 64 << 10;
 
-/// What a component imports, exports and needs.
+/// The imports, exports and needs of a component.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inspection {
     /// Names of imports, those of interfaces with their functions.
@@ -25,7 +26,7 @@ pub struct Inspection {
     pub tables: u32,
     /// Native code made of it, in bytes.
     pub code_bytes: u64,
-    /// Whether there is precompiled code, and why it cannot be used here if so.
+    /// The state of its precompiled code.
     pub precompiled: Precompiled,
 }
 
@@ -38,24 +39,24 @@ pub struct Interface {
     pub functions: Vec<String>,
 }
 
-/// What is known of precompiled code.
+/// The state of precompiled code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Precompiled {
-    /// There is none; the component is compiled when it is loaded.
+    /// There is none: loading compiles the component.
     None,
     /// It runs here.
     Usable,
-    /// It does not, and the component is compiled instead.
+    /// It does not run here, for this reason: loading compiles the component.
     Unusable(String),
 }
 
-/// Compiles `source`, or loads its code, and tells what it finds.
+/// Compiles `source`, or loads its code, and describes it.
 ///
 /// # Errors
 ///
-/// Where it cannot be read, or is no component.
+/// Where it cannot be read or compiled.
 pub async fn inspect(engine: &Engine, source: &Source) -> Result<Inspection, ComponentError> {
-    let compiled = compile(engine, source).await?.compiled;
+    let compiled = compile(engine, source).await?.component;
     let precompiled = match source {
         Source::File(_) | Source::Bytes(_) => Precompiled::None,
         Source::Bundled { code, .. } => match load_precompiled(engine, code) {

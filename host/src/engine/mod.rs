@@ -12,9 +12,10 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use crate::blocking::BlockingPool;
-use crate::limits::{Limit, Limits, PLAIN_SANDBOXES, PROGRAM_BYTES, things};
+use crate::limits::{ERROR_CHARS, Limit, Limits, PROGRAM_BYTES, SYNC_SANDBOXES};
 use crate::machine::{ADDRESS_SPACE_PER_SANDBOX, MAPPINGS_PER_MEMORY, Machine};
-use crate::meter::Meter;
+use crate::metrics::Meter;
+use crate::text;
 
 use config::{Calls, Layout};
 pub use ticker::TICK;
@@ -110,12 +111,12 @@ impl Engine {
                 "this machine has room for fewer sandboxes"
             );
         }
-        let stack_bytes = usize::try_from(limits.get(Limit::Stack)).unwrap_or(usize::MAX);
+        let stack_bytes = limits.size(Limit::Stack);
         let start =
             |layout, calls| wasmtime::Engine::new(&config::config(layout, calls, stack_bytes));
         let pooled = Layout::Pooled {
             sandboxes,
-            table_elements: things(limits, Limit::TableElements),
+            table_elements: limits.count(Limit::TableElements),
         };
         let reserved = if machine.pooled_sandboxes() >= u64::from(sandboxes) {
             start(pooled, Calls::Concurrent).map(|inner| (inner, pooled))
@@ -154,14 +155,14 @@ impl Engine {
         })
     }
 
-    /// One more engine, for components without streams: their sandboxes start sooner
-    /// there. It has few places, beside those of this one.
+    /// Another engine, for components without streams: their sandboxes start sooner there.
+    /// It has [`SYNC_SANDBOXES`] places of its own.
     ///
     /// # Errors
     ///
     /// Where Wasmtime refuses to start.
-    pub(crate) fn plain(&self) -> Result<Self, EngineError> {
-        let sandboxes = self.sandboxes.min(PLAIN_SANDBOXES);
+    pub(crate) fn sync(&self) -> Result<Self, EngineError> {
+        let sandboxes = self.sandboxes.min(SYNC_SANDBOXES);
         let layout = match self.layout {
             Layout::Pooled { table_elements, .. } => Layout::Pooled {
                 sandboxes,
@@ -169,12 +170,11 @@ impl Engine {
             },
             other => other,
         };
-        self.sibling(layout, Calls::Plain, sandboxes)
+        self.sibling(layout, Calls::Sync, sandboxes)
     }
 
-    /// One more engine, for components that fit no slot of this one: each of their
-    /// memories and tables is mapped when it is needed. Code that is compiled for this one
-    /// loads there.
+    /// Another engine, for components that fit no slot of this one: each of their memories
+    /// and tables is mapped when it is needed. It loads code that was compiled for this one.
     ///
     /// # Errors
     ///
@@ -279,7 +279,7 @@ impl Engine {
         &self.blocking
     }
 
-    /// What has sandboxes take turns.
+    /// The ticker that makes sandboxes yield.
     pub(crate) fn ticker(&self) -> Arc<Ticker> {
         Arc::clone(&self.ticker)
     }
@@ -289,8 +289,8 @@ impl Engine {
     }
 }
 
-/// A number of permits that a semaphore takes.
-fn permits(count: u64) -> usize {
+/// `count`, or the most permits that a semaphore can have.
+pub(crate) fn permits(count: u64) -> usize {
     usize::try_from(count).map_or(Semaphore::MAX_PERMITS, |count| {
         count.min(Semaphore::MAX_PERMITS)
     })
@@ -298,6 +298,5 @@ fn permits(count: u64) -> usize {
 
 /// `error` and its causes on one line.
 pub(crate) fn one_line(error: &wasmtime::Error) -> String {
-    let text = format!("{error:#}");
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    text::one_line(&format!("{error:#}"), ERROR_CHARS)
 }

@@ -1,58 +1,28 @@
-//! What a component may reach of the world outside its sandbox, and the linker
-//! that gives it that and no more.
+//! The linker of a component's WASI imports.
 //!
-//! Nothing is granted unless a flag says so. Every WASI interface that a
-//! program needs to start is linked if it is imported, but holds nothing: no
-//! folder, no variable. What cannot be empty (clocks, randomness, sockets) is
-//! linked as functions that stop the sandbox and name the flag that grants them.
-
-use std::path::PathBuf;
+//! Every WASI interface that a program needs to start is linked if it is imported, but holds
+//! nothing: no folder, no variable. Interfaces that cannot be empty (clocks, randomness,
+//! sockets) are linked as functions that stop the sandbox and name the flag that grants them.
 
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, HasData, Linker, ResourceTable};
+use wasmtime_wasi::WasiView as _;
 use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView as _};
 use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, io, random, sockets};
 use wasmtime_wasi::random::WasiRandom;
 use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView as _};
-use wasmtime_wasi::{WasiCtxBuilder, WasiView as _};
 
-use super::ComponentError;
 use super::files::{Files, HasFiles};
 use super::lookup::{HasLookups, Lookups};
 use super::state::State;
 use super::streams::{HasStreams, Streams};
+use super::{GrantError, Grants};
+use crate::engine::one_line;
 use crate::error::RunError;
-use crate::limits::{Limit, Limits};
 
-/// The version under which the WASI bindings stand in the linker.
+/// The version of WASI in the bindings.
 const WASI: &str = "0.2.12";
-
-/// A folder that a component may reach.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dir {
-    /// The folder on this machine.
-    pub host: PathBuf,
-    /// Its path as the component sees it.
-    pub guest: String,
-    /// Whether the component may change anything in it.
-    pub writable: bool,
-}
-
-/// What a component may reach. The default is nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Grants {
-    /// Folders.
-    pub dirs: Vec<Dir>,
-    /// Environment variables.
-    pub env: Vec<(String, String)>,
-    /// Sockets and name look-up.
-    pub network: bool,
-    /// The wall clock, the monotonic clock and timers.
-    pub clocks: bool,
-    /// Secure and insecure randomness.
-    pub randomness: bool,
-}
 
 /// A group of WASI interfaces that one flag grants.
 #[derive(Clone, Copy)]
@@ -106,24 +76,28 @@ impl Grants {
         }
     }
 
-    /// A linker with what `component` imports, as far as it is granted.
-    pub(super) fn linker(&self, component: &Component) -> Result<Linker<State>, ComponentError> {
+    /// A linker for the imports of `component`, as far as they are granted.
+    ///
+    /// # Errors
+    ///
+    /// [`GrantError::Import`] for an import that no flag grants.
+    pub(crate) fn linker(&self, component: &Component) -> Result<Linker<State>, GrantError> {
         let mut linker = Linker::new(component.engine());
         // A stub takes the place of a function that was linked before it.
         linker.allow_shadowing(true);
         self.link(&mut linker, component)
-            .map_err(|error| ComponentError::Link(crate::engine::one_line(&error)))?;
+            .map_err(|error| GrantError::Link(one_line(&error)))?;
         let ty = component.component_type();
         for (name, import) in ty.imports(component.engine()) {
-            // What an interface only names needs nobody to give it.
-            let needs_nothing = match &import.ty {
+            // An interface of types alone needs no implementation.
+            let is_types = match &import.ty {
                 ComponentItem::ComponentInstance(interface) => interface
                     .exports(component.engine())
                     .all(|(_, item)| matches!(item.ty, ComponentItem::Type(_))),
                 _ => false,
             };
-            if Group::of(name).is_none() && !needs_nothing {
-                return Err(ComponentError::Import(name.to_owned()));
+            if Group::of(name).is_none() && !is_types {
+                return Err(GrantError::Import(name.to_owned()));
             }
         }
         Ok(linker)
@@ -189,31 +163,6 @@ impl Grants {
         }
         Ok(())
     }
-
-    /// Puts what is granted into the WASI state of one sandbox under `limits`. Its folders
-    /// are the component's.
-    pub(crate) fn apply(&self, wasi: &mut WasiCtxBuilder, limits: &Limits) {
-        wasi.envs(&self.env);
-        wasi.max_random_size(limits.get(Limit::HostCall));
-        wasi.insecure_random_seed(0);
-        if self.randomness {
-            wasi.insecure_random_seed(fresh_seed());
-        }
-        if self.network {
-            wasi.inherit_network()
-                .allow_tcp(true)
-                .allow_udp(true)
-                .allow_ip_name_lookup(true);
-        }
-    }
-}
-
-/// A seed that differs from run to run; the standard library draws it from the
-/// kernel.
-fn fresh_seed() -> u128 {
-    use std::hash::{BuildHasher as _, RandomState};
-    let draw = || u128::from(RandomState::new().hash_one(0));
-    draw() << 64 | draw()
 }
 
 struct HasIo;

@@ -1,36 +1,34 @@
-//! What a store holds beside its instance: the memory cap, and the WASI state
-//! if the component ever asks for it.
+//! The data of a store: the memory cap, and the WASI state of a component that uses it.
 //!
-//! It lives and dies with the store of one sandbox.
+//! It lives as long as the store of one sandbox.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Span;
-use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use super::files::Folders;
+use super::folders::Folders;
+use super::memory_cap::MemoryCap;
 use super::streams::StreamBuffers;
 use crate::blocking::{BlockingHandle, BlockingPool, BlockingThreads};
 use crate::engine::Engine;
 use crate::error::RunError;
-use crate::limits::{Limit, TABLES_FREE_BYTES, things};
+use crate::limits::Limit;
 
 /// The data of one sandbox's store.
 pub struct State {
     pub(crate) memory: MemoryCap,
-    /// Made when the component first calls WASI, which a component that only
-    /// computes never does.
+    /// `None` until the component first calls WASI. One that only computes never does.
     wasi: Option<Box<WasiCtx>>,
     pub(super) resources: ResourceTable,
     pub(super) buffers: StreamBuffers,
     pub(super) folders: Folders,
     /// The files that are open, by their index in `resources`, each with its descriptor.
     pub(super) open_files: HashMap<u32, OwnedSemaphorePermit>,
-    pub(super) files_max: u64,
+    pub(super) files_max: usize,
     /// Descriptors that are left for the files of all sandboxes.
     pub(super) descriptors: Arc<Semaphore>,
     /// Folders whose entries are being read.
@@ -41,8 +39,8 @@ pub struct State {
 }
 
 impl State {
-    /// State under `memory` and the engine's limits. Without `wasi` the sandbox is handed nothing: no arguments, no environment, closed
-    /// streams. `span` is the sandbox's, and lives as long as the state.
+    /// State under `memory` and the engine's limits. Without `wasi` the sandbox has no
+    /// arguments, no environment and closed streams. `span` is the sandbox's.
     pub(crate) fn new(
         memory: MemoryCap,
         engine: &Engine,
@@ -52,7 +50,7 @@ impl State {
     ) -> Self {
         let limits = engine.limits();
         let mut resources = ResourceTable::new();
-        resources.set_max_capacity(things(limits, Limit::Resources));
+        resources.set_max_capacity(limits.count(Limit::Resources));
         Self {
             memory,
             wasi: wasi.map(Box::new),
@@ -60,7 +58,7 @@ impl State {
             buffers: StreamBuffers::default(),
             folders: folders.clone(),
             open_files: HashMap::new(),
-            files_max: limits.get(Limit::Files),
+            files_max: limits.count(Limit::Files),
             descriptors: Arc::clone(engine.open_files()),
             listings: 0,
             blocking: engine.blocking().clone(),
@@ -109,90 +107,6 @@ impl WasiView for State {
     }
 }
 
-/// The cap of one sandbox: all its memories, tables, heaps of collected objects and
-/// instance data together, unlike `StoreLimits`, which caps each of them.
-pub(crate) struct MemoryCap {
-    pub(crate) cap_bytes: u64,
-    used_bytes: u64,
-    /// What tables may still take without counting: a component promises linear
-    /// memory, and knows nothing of the tables that its toolchain made.
-    tables_free_bytes: u64,
-    table_elements_max: usize,
-    /// The limit that refused growth last. An `unreachable` after that is how a
-    /// program ends that could not get memory.
-    pub(crate) refused: Option<Limit>,
-}
-
-impl MemoryCap {
-    /// A cap of `cap_bytes`, of which `instance_bytes` are used. A table has at most
-    /// `table_elements_max` elements.
-    pub(crate) fn new(cap_bytes: u64, instance_bytes: u64, table_elements_max: usize) -> Self {
-        Self {
-            cap_bytes,
-            used_bytes: instance_bytes,
-            tables_free_bytes: TABLES_FREE_BYTES,
-            table_elements_max,
-            refused: None,
-        }
-    }
-
-    /// Bytes of all memories, and of tables beyond [`TABLES_FREE_BYTES`]. Memories
-    /// never shrink, so that this is the peak as well.
-    pub(crate) fn used_bytes(&self) -> u64 {
-        self.used_bytes
-    }
-
-    /// Whether the instance data alone, which nothing can grow, is over the cap.
-    pub(crate) fn is_exceeded(&self) -> bool {
-        self.used_bytes > self.cap_bytes
-    }
-
-    fn grow(&mut self, more: u64) -> bool {
-        let used_bytes = self.used_bytes.saturating_add(more);
-        if used_bytes > self.cap_bytes {
-            self.refused = Some(Limit::SandboxMemory);
-            return false;
-        }
-        self.used_bytes = used_bytes;
-        // Who was refused more than it needs may still get that.
-        self.refused = None;
-        true
-    }
-}
-
-impl ResourceLimiter for MemoryCap {
-    fn memory_growing(
-        &mut self,
-        current: usize,
-        desired: usize,
-        maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        // Beyond its own maximum a memory does not grow, whatever the cap says.
-        let more = desired.saturating_sub(current) as u64;
-        Ok(maximum.is_none_or(|maximum| desired <= maximum) && self.grow(more))
-    }
-
-    fn table_growing(
-        &mut self,
-        current: usize,
-        desired: usize,
-        maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        if desired > self.table_elements_max {
-            self.refused = Some(Limit::TableElements);
-            return Ok(false);
-        }
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
-        let element_bytes = size_of::<usize>() as u64;
-        let more = (desired.saturating_sub(current) as u64).saturating_mul(element_bytes);
-        let free = more.min(self.tables_free_bytes);
-        self.tables_free_bytes -= free;
-        Ok(self.grow(more - free))
-    }
-}
-
 impl Drop for State {
     fn drop(&mut self) {
         // Closing a file may block for ever. Where a thread is left, it does that; where
@@ -204,11 +118,7 @@ impl Drop for State {
             );
             threads.handle().spawn(move || drop((resources, permits)));
         }
-        let MemoryCap {
-            used_bytes,
-            cap_bytes,
-            ..
-        } = self.memory;
+        let (used_bytes, cap_bytes) = (self.memory.used_bytes(), self.memory.cap_bytes);
         tracing::debug!(used_bytes, cap_bytes, "a sandbox's memory");
         if !self.span.is_disabled() {
             self.span

@@ -1,13 +1,9 @@
-//! What is counted and timed while jobs run: the queue, the sandboxes, their
-//! memory, and the limits that jobs meet.
+//! Counts and times of an engine's jobs: the queue, the sandboxes, their memory, and the
+//! limits that stopped jobs.
 //!
-//! A meter lives as long as its engine, whose pools and sandboxes write to it.
-//! What is there now (a place in the queue, a sandbox) is counted by a value that
-//! lives exactly as long, so that a job that is dropped halfway leaves nothing
-//! behind. The number of series is fixed; nothing grows.
-//!
-//! The histograms have a lock: an observation took 12 ns, and 60 with a second
-//! thread at it without pause. A sandbox makes three, and takes 12 µs in all.
+//! A meter lives as long as its engine, whose pools and sandboxes write to it. A guard
+//! counts each thing that exists now (a place in the queue, a sandbox), so a job that is
+//! dropped halfway leaves nothing behind. The number of series is fixed.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,26 +13,26 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
+use super::sharded::{ShardedGauge, ShardedHistogram};
 use crate::error::RunError;
 use crate::limits::{Limit, PLACE_BYTES};
-use crate::tally::{Tally, Times};
 
-/// Counts and times what an engine's jobs do. Cheap to clone.
+/// The metrics of an engine's jobs. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Meter(Arc<Counts>);
 
-/// What is counted and timed. The clones of each metric share its value.
+/// The metrics. Clones of each share its value.
 #[derive(Debug)]
 pub(crate) struct Counts {
     pub(crate) queue_length: Gauge,
-    pub(crate) queue_wait_seconds: Times,
-    pub(crate) sandboxes_live: Tally,
+    pub(crate) queue_wait_seconds: ShardedHistogram,
+    pub(crate) sandboxes_live: ShardedGauge,
     pub(crate) sandboxes_max: Gauge,
-    /// Memory of the large lane that jobs have.
+    /// Memory that jobs hold in the lane for large ones.
     pub(crate) large_memory_bytes: Gauge,
     pub(crate) memory_max_bytes: Gauge,
-    pub(crate) instantiation_seconds: Times,
-    pub(crate) run_seconds: Times,
+    pub(crate) instantiation_seconds: ShardedHistogram,
+    pub(crate) run_seconds: ShardedHistogram,
     pub(crate) limits_hit: Family<LimitLabel, Counter>,
 }
 
@@ -57,18 +53,18 @@ impl Meter {
     pub(crate) fn new(sandboxes_max: u32, memory_max_bytes: u64) -> Self {
         let counts = Counts {
             queue_length: Gauge::default(),
-            queue_wait_seconds: Times::default(),
-            sandboxes_live: Tally::default(),
+            queue_wait_seconds: ShardedHistogram::default(),
+            sandboxes_live: ShardedGauge::default(),
             sandboxes_max: Gauge::default(),
             large_memory_bytes: Gauge::default(),
             memory_max_bytes: Gauge::default(),
-            instantiation_seconds: Times::default(),
-            run_seconds: Times::default(),
+            instantiation_seconds: ShardedHistogram::default(),
+            run_seconds: ShardedHistogram::default(),
             limits_hit: Family::default(),
         };
         counts.sandboxes_max.set(sandboxes_max.into());
         counts.memory_max_bytes.set(signed(memory_max_bytes));
-        // A series that is there from the start shows its first step as one.
+        // Prometheus sees the first increment only of a series that existed before.
         for limit in Limit::ALL {
             drop(counts.limits_hit.get_or_create(&limit.into()));
         }
@@ -84,12 +80,12 @@ impl Meter {
         unsigned(self.0.queue_length.get())
     }
 
-    /// Sandboxes that are there.
+    /// Sandboxes that exist.
     pub fn sandboxes_live(&self) -> u64 {
         unsigned(self.0.sandboxes_live.get())
     }
 
-    /// What the memory of all sandboxes may come to now.
+    /// The sum of the memory caps of all sandboxes.
     pub fn memory_bytes(&self) -> u64 {
         let large_bytes = unsigned(self.0.large_memory_bytes.get());
         large_bytes + self.sandboxes_live() * PLACE_BYTES
@@ -105,82 +101,86 @@ impl Meter {
         self.0.limits_hit.get_or_create(&limit.into()).inc();
     }
 
-    /// Counts the limit that `error` names, if it names one. Whoever tells the
-    /// error to the one that asked for the job calls this, since several
+    /// Counts the limit that the error of `result` names, if any, and returns `result`.
+    ///
+    /// Call it once for each job, where its error is returned to the caller: several
     /// sandboxes of one job may meet the same limit.
-    pub(crate) fn ended_with(&self, error: &RunError) {
-        if let Some(limit) = error.limit() {
-            self.hit(limit);
-        }
+    pub(crate) fn watch<T>(&self, result: Result<T, RunError>) -> Result<T, RunError> {
+        result.inspect_err(|error| {
+            if let Some(limit) = error.limit() {
+                self.hit(limit);
+            }
+        })
     }
 
-    /// Says that a job found room without waiting.
-    pub(crate) fn did_not_wait(&self) {
+    /// Records that a job waited for nothing.
+    pub(crate) fn record_no_wait(&self) {
         self.0.queue_wait_seconds.observe(Duration::ZERO);
     }
 
-    /// A job in the queue, for as long as the value lives.
-    pub(crate) fn queued(&self) -> Queued<'_> {
+    /// Counts a job in the queue until the guard is dropped.
+    pub(crate) fn enter_queue(&self) -> QueueGuard<'_> {
         self.0.queue_length.inc();
-        Queued {
+        QueueGuard {
             counts: &self.0,
             since: Instant::now(),
         }
     }
 
-    /// A sandbox's place with its share of the large lane, for as long as the
-    /// value lives.
-    pub(crate) fn held(&self, large_bytes: u64) -> Held {
+    /// Counts a sandbox's place and its memory in the lane for large jobs until the guard is
+    /// dropped.
+    pub(crate) fn hold(&self, large_bytes: u64) -> SandboxGuard {
         self.0.sandboxes_live.add(1);
         if large_bytes > 0 {
             self.0.large_memory_bytes.inc_by(signed(large_bytes));
         }
-        Held {
+        SandboxGuard {
             meter: self.clone(),
             large_bytes,
         }
     }
 
-    /// A sandbox whose instantiation began at `began` and has just ended, for as
-    /// long as the value lives.
-    pub(crate) fn runs(&self, began: Instant) -> Runs {
+    /// Times a sandbox whose instantiation began at `start` and has just ended, until the
+    /// timer is dropped.
+    pub(crate) fn start_run(&self, start: Instant) -> RunTimer {
         let since = Instant::now();
-        let took = since.duration_since(began);
-        self.0.instantiation_seconds.observe(took);
-        Runs {
+        self.0
+            .instantiation_seconds
+            .observe(since.duration_since(start));
+        RunTimer {
             meter: self.clone(),
             since,
         }
     }
 }
 
-/// A job in the queue.
-pub(crate) struct Queued<'a> {
+/// Counts a job in the queue.
+pub(crate) struct QueueGuard<'a> {
     counts: &'a Counts,
     since: Instant,
 }
 
-impl Drop for Queued<'_> {
+impl Drop for QueueGuard<'_> {
     fn drop(&mut self) {
         self.counts.queue_length.dec();
         self.counts.queue_wait_seconds.observe(self.since.elapsed());
     }
 }
 
-/// A sandbox's place.
+/// Counts a sandbox's place.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct SandboxGuard {
     meter: Meter,
     large_bytes: u64,
 }
 
-impl Held {
+impl SandboxGuard {
     pub(crate) fn meter(&self) -> &Meter {
         &self.meter
     }
 }
 
-impl Drop for Held {
+impl Drop for SandboxGuard {
     fn drop(&mut self) {
         let counts = &self.meter.0;
         counts.sandboxes_live.add(-1);
@@ -190,14 +190,14 @@ impl Drop for Held {
     }
 }
 
-/// A sandbox that was instantiated.
+/// Times an instance.
 #[derive(Debug)]
-pub(crate) struct Runs {
+pub(crate) struct RunTimer {
     meter: Meter,
     since: Instant,
 }
 
-impl Drop for Runs {
+impl Drop for RunTimer {
     fn drop(&mut self) {
         self.meter.0.run_seconds.observe(self.since.elapsed());
     }
@@ -208,8 +208,8 @@ fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// What is counted up before it is counted down never shows below zero, but for
-/// an instant to who reads two gauges at once.
+/// A sum of shards is negative for an instant where a thread decrements what another one
+/// incremented.
 fn unsigned(count: i64) -> u64 {
     u64::try_from(count).unwrap_or(0)
 }
@@ -219,11 +219,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_there_is_counted_while_it_is_there() {
+    fn guards_count_until_they_are_dropped() {
         let meter = Meter::new(2, 8 << 20);
-        let small = meter.held(0);
-        let large = meter.held(4 << 20);
-        let queued = meter.queued();
+        let small = meter.hold(0);
+        let large = meter.hold(4 << 20);
+        let queued = meter.enter_queue();
         assert_eq!(meter.sandboxes_live(), 2);
         assert_eq!(meter.memory_bytes(), (4 << 20) + 2 * PLACE_BYTES);
         assert_eq!(meter.queue_length(), 1);
@@ -234,15 +234,19 @@ mod tests {
     }
 
     #[test]
-    fn an_error_counts_for_the_limit_that_it_names() {
+    fn watch_counts_the_limit_of_an_error() {
         let meter = Meter::new(1, 1 << 20);
         let (limit, value) = (Limit::Deadline, 1);
         let stopped = RunError::Stopped { limit, value };
-        meter.ended_with(&stopped);
-        meter.ended_with(&RunError::OverPromise { promised_bytes: 1 });
-        // Whoever wrote to the channel was counted there.
-        meter.ended_with(&RunError::Upstream(Box::new(stopped)));
-        meter.ended_with(&RunError::ReaderGone);
+        for error in [
+            stopped.clone(),
+            RunError::OverPromise { promised_bytes: 1 },
+            // The writer's own job counted this one.
+            RunError::Upstream(Box::new(stopped)),
+            RunError::ReaderGone,
+        ] {
+            assert!(meter.watch::<()>(Err(error)).is_err());
+        }
         for limit in Limit::ALL {
             let hit = matches!(limit, Limit::Deadline | Limit::SandboxMemory);
             assert_eq!(meter.limits_hit(limit), u64::from(hit), "{limit}");

@@ -1,12 +1,10 @@
-//! One of something for each thread, so that threads need not meet over it.
-//!
-//! A shard lies on cache lines of its own.
+//! One value for each thread, so that threads do not share cache lines.
 
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Threads beyond this many share.
+/// Values of a [`PerThread`]. With more threads than this, some share a value.
 pub(crate) const SHARDS: usize = 16;
 
 /// Two cache lines, since processors fetch them in pairs.
@@ -14,12 +12,12 @@ pub(crate) const SHARDS: usize = 16;
 #[repr(align(128))]
 struct Shard<T>(T);
 
-/// One for each thread. Clones share them.
+/// A value for each thread. Clones share the values.
 #[derive(Debug)]
-pub(crate) struct Shards<T>(Arc<[Shard<T>; SHARDS]>);
+pub(crate) struct PerThread<T>(Arc<[Shard<T>; SHARDS]>);
 
-impl<T> Shards<T> {
-    /// That of the thread that asks.
+impl<T> PerThread<T> {
+    /// The value of the current thread.
     pub(crate) fn own(&self) -> &T {
         static THREADS: AtomicUsize = AtomicUsize::new(0);
         thread_local! {
@@ -33,19 +31,19 @@ impl<T> Shards<T> {
         &self.0[index].0
     }
 
-    /// Those of all threads.
+    /// The values of all threads.
     pub(crate) fn all(&self) -> impl Iterator<Item = &T> {
         self.0.iter().map(|shard| &shard.0)
     }
 }
 
-impl<T> Clone for Shards<T> {
+impl<T> Clone for PerThread<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<T: Default> Default for Shards<T> {
+impl<T: Default> Default for PerThread<T> {
     fn default() -> Self {
         Self(Arc::default())
     }

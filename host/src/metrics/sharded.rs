@@ -1,9 +1,8 @@
-//! Counts and times that threads write to without meeting.
+//! Metrics with a shard for each thread.
 //!
-//! Every thread has a shard of its own, and who reads adds the shards up. Sandboxes
-//! start and end some hundred thousand times a second: with counters that all threads
-//! share, or histograms behind a lock, a tenth of that was lost (measured with `wrk` on
-//! two processors).
+//! A thread writes to its own shard, and a reader adds all shards up. Sandboxes start and
+//! end some hundred thousand times a second: counters that all threads share, or histograms
+//! behind a lock, cost a tenth of that (measured with `wrk` on two processors).
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -12,32 +11,34 @@ use std::time::Duration;
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::{MetricType, TypedMetric};
 
-use crate::shards::Shards;
+use super::per_thread::PerThread;
 
-/// The first bound of a histogram of times, half of what a sandbox takes to
-/// start; each of the others is twice the one before, up to more than a minute.
+/// The first bound of a histogram: half of the time that a sandbox takes to start. Each
+/// bound is twice the one before; the last is more than a minute.
 const FIRST_NS: u64 = 4000;
-/// Bounds, and one more for what is beyond the last.
+/// Buckets of a histogram: one for each bound, and one for longer times.
 pub(crate) const BUCKETS: usize = 26;
 
-/// How many there are of something. Clones share the count.
+/// A gauge. Clones share its value.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tally(Shards<AtomicI64>);
+pub(crate) struct ShardedGauge(PerThread<AtomicI64>);
 
-impl Tally {
-    /// Counts `change` more, or fewer.
+impl ShardedGauge {
+    /// Adds `change`, which may be negative.
     pub(crate) fn add(&self, change: i64) {
         self.0.own().fetch_add(change, Ordering::Relaxed);
     }
 
-    /// How many there are.
+    /// The value.
     pub(crate) fn get(&self) -> i64 {
-        let shards = self.0.all();
-        shards.map(|shard| shard.load(Ordering::Relaxed)).sum()
+        self.0
+            .all()
+            .map(|shard| shard.load(Ordering::Relaxed))
+            .sum()
     }
 }
 
-impl EncodeMetric for Tally {
+impl EncodeMetric for ShardedGauge {
     fn encode(&self, mut encoder: MetricEncoder) -> fmt::Result {
         encoder.encode_gauge(&self.get())
     }
@@ -47,9 +48,9 @@ impl EncodeMetric for Tally {
     }
 }
 
-/// A histogram of times. Clones share it.
+/// A histogram of durations. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Times(Shards<Buckets>);
+pub(crate) struct ShardedHistogram(PerThread<Buckets>);
 
 #[derive(Debug, Default)]
 struct Buckets {
@@ -57,8 +58,8 @@ struct Buckets {
     sum_ns: AtomicU64,
 }
 
-impl Times {
-    /// Counts one that took `time`.
+impl ShardedHistogram {
+    /// Counts `time`.
     pub(crate) fn observe(&self, time: Duration) {
         let buckets = self.0.own();
         buckets.counts[bucket(time)].fetch_add(1, Ordering::Relaxed);
@@ -70,7 +71,7 @@ fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// The first bucket whose bound is not below `time`.
+/// The bucket of `time`: the first whose bound is not below it.
 pub(crate) fn bucket(time: Duration) -> usize {
     let over = nanos(time).saturating_sub(1) / FIRST_NS;
     let bucket = (u64::BITS - over.leading_zeros()) as usize;
@@ -90,7 +91,7 @@ pub(crate) fn bound(bucket: usize) -> f64 {
     }
 }
 
-impl EncodeMetric for Times {
+impl EncodeMetric for ShardedHistogram {
     #[expect(
         clippy::cast_precision_loss,
         reason = "a sum of nanoseconds loses some in a hundred days"
@@ -118,17 +119,17 @@ impl EncodeMetric for Times {
     }
 }
 
-impl TypedMetric for Times {
+impl TypedMetric for ShardedHistogram {
     const TYPE: MetricType = MetricType::Histogram;
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shards::SHARDS;
+    use crate::metrics::per_thread::SHARDS;
 
     #[test]
-    fn times_fall_into_the_bucket_whose_bound_they_do_not_pass() {
+    fn a_time_on_a_bound_is_in_its_bucket() {
         for (time_ns, expected) in [
             (0, 0),
             (1, 0),
@@ -147,14 +148,14 @@ mod tests {
     }
 
     #[test]
-    fn what_many_threads_count_adds_up() {
-        let tally = Tally::default();
+    fn a_gauge_adds_up_what_many_threads_count() {
+        let gauge = ShardedGauge::default();
         std::thread::scope(|scope| {
             for _ in 0..2 * SHARDS {
-                scope.spawn(|| (0..1000).for_each(|_| tally.add(1)));
+                scope.spawn(|| (0..1000).for_each(|_| gauge.add(1)));
             }
         });
-        tally.add(-1);
-        assert_eq!(tally.get(), (1..2000 * SHARDS).map(|_| 1_i64).sum::<i64>());
+        gauge.add(-1);
+        assert_eq!(gauge.get(), (1..2000 * SHARDS).map(|_| 1_i64).sum::<i64>());
     }
 }

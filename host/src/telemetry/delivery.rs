@@ -11,7 +11,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 
-use crate::limits::LOSSES_REPORTED_S;
+use crate::limits::LOSSES_REPORTED;
 
 /// The metric `cocoon_spans_dropped`.
 pub(super) type Dropped = Family<Reason, Counter>;
@@ -210,4 +210,4 @@ impl Delivery {
 /// How long losses are gathered before the first report.
 const SOON: Duration = Duration::from_secs(1);
 /// How long losses are gathered after a report.
-const REPORTED: Duration = Duration::from_secs(LOSSES_REPORTED_S);
+const REPORTED: Duration = LOSSES_REPORTED;

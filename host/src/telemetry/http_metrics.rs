@@ -17,7 +17,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
 use super::exemplars::{Exemplar, Exemplars};
-use crate::tally::Times;
+use crate::metrics::ShardedHistogram;
 
 /// The name of what no route matched.
 const OTHER: &str = "other";
@@ -42,7 +42,7 @@ struct Inner {
     connections: Gauge,
 }
 
-pub(super) type Durations = Family<RouteLabel, Times>;
+pub(super) type Durations = Family<RouteLabel, ShardedHistogram>;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct RequestLabels {
@@ -60,7 +60,7 @@ pub(super) struct RouteLabel {
 struct Route {
     name: String,
     ok: Counter,
-    duration: Times,
+    duration: ShardedHistogram,
     exemplars: Exemplars,
 }
 

@@ -19,7 +19,7 @@ use super::http_metrics::HttpMetrics;
 use super::openmetrics::{complete, seconds};
 use super::process::Process;
 use super::text_format::classic;
-use crate::meter::Meter;
+use crate::metrics::Meter;
 
 /// The media type of what [`Metrics::encode`] writes.
 pub const OPENMETRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -197,7 +197,7 @@ mod tests {
         http.observe(Some("/elsewhere")).answered(404);
         drop(http.observe(Some("/factorial/{n}")));
         meter.hit(Limit::Queue);
-        let _held = meter.held(2 << 20);
+        let _held = meter.hold(2 << 20);
         let text = metrics.encode();
         for line in [
             r#"cocoon_build_info{version="1.2.3",component="0123"} 1"#,

@@ -64,7 +64,7 @@ pub enum TelemetryError {
 }
 
 /// Telemetry, for as long as it lives. The last spans are sent when it is
-/// dropped, which takes [`crate::limits::TELEMETRY_FLUSH_MS`] at most.
+/// dropped, which takes [`crate::limits::TELEMETRY_FLUSH`] at most.
 #[derive(Debug)]
 #[must_use]
 pub struct Guard {

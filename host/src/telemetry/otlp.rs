@@ -25,6 +25,7 @@ use tokio::time::timeout;
 use super::settings::{Protocol, Target};
 use super::{grpc, tls};
 use crate::limits::{EXPORT_ANSWER_BYTES, EXPORT_MESSAGE_CHARS};
+use crate::text::one_line;
 
 const PROTOBUF: &str = "application/x-protobuf";
 
@@ -206,25 +207,16 @@ pub(super) fn answer(message: &[u8]) -> Answer {
     };
     Answer {
         rejected: u64::try_from(partial.rejected_spans).unwrap_or(0),
-        message: one_line(&partial.error_message),
+        message: one_line(&partial.error_message, EXPORT_MESSAGE_CHARS),
     }
 }
 
 /// `what` happened, and the server's message, if it has one.
 pub(super) fn with_message(what: &str, message: &str) -> String {
-    match one_line(message) {
+    match one_line(message, EXPORT_MESSAGE_CHARS) {
         message if message.is_empty() => what.to_owned(),
         message => format!("{what}: {message}"),
     }
-}
-
-/// A bounded text without line breaks and other control characters.
-fn one_line(text: &str) -> String {
-    let words: Vec<_> = text
-        .split(|char: char| char.is_whitespace() || char.is_control())
-        .filter(|word| !word.is_empty())
-        .collect();
-    words.join(" ").chars().take(EXPORT_MESSAGE_CHARS).collect()
 }
 
 fn is_protobuf(headers: &HeaderMap) -> bool {

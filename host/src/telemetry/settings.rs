@@ -13,8 +13,8 @@ use super::context::Propagator;
 use super::sampling::Sampling;
 use super::variables::{Set, Variables, pairs};
 use crate::limits::{
-    EXPORT_GIVE_UP_MS, EXPORT_TIMEOUT_MS, SPAN_PARTS_MAX, SPAN_VALUE_CHARS, SPANS_BATCH,
-    SPANS_DELAY_MS, SPANS_QUEUED_MAX,
+    EXPORT_GIVE_UP, EXPORT_TIMEOUT, SPAN_PARTS_MAX, SPAN_VALUE_CHARS, SPANS_BATCH, SPANS_DELAY,
+    SPANS_QUEUED_MAX,
 };
 
 /// All of them.
@@ -202,7 +202,7 @@ fn target(from: &mut Variables) -> Option<Target> {
         protocol,
         headers,
         gzip: gzip.unwrap_or(false),
-        timeout: timeout.unwrap_or(Duration::from_millis(EXPORT_TIMEOUT_MS)),
+        timeout: timeout.unwrap_or(EXPORT_TIMEOUT),
         certificate,
         client,
     })
@@ -356,10 +356,8 @@ fn batches(from: &mut Variables, usual: usize) -> Batches {
     Batches {
         queued,
         spans: spans.unwrap_or(SPANS_BATCH).min(queued),
-        delay: milliseconds(from, &["OTEL_BSP_SCHEDULE_DELAY"])
-            .unwrap_or(Duration::from_millis(SPANS_DELAY_MS)),
-        give_up: milliseconds(from, &["OTEL_BSP_EXPORT_TIMEOUT"])
-            .unwrap_or(Duration::from_millis(EXPORT_GIVE_UP_MS)),
+        delay: milliseconds(from, &["OTEL_BSP_SCHEDULE_DELAY"]).unwrap_or(SPANS_DELAY),
+        give_up: milliseconds(from, &["OTEL_BSP_EXPORT_TIMEOUT"]).unwrap_or(EXPORT_GIVE_UP),
     }
 }
 

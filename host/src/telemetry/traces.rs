@@ -30,7 +30,7 @@ use super::queue::Queue;
 use super::settings::{Settings, Target};
 use super::worker::Worker;
 use super::{ACCESS_TARGET, TelemetryError};
-use crate::limits::{SPANS_CLOSE_MS, TELEMETRY_FLUSH_MS};
+use crate::limits::{SPANS_CLOSE, TELEMETRY_FLUSH};
 use crate::span::spawn_on;
 
 /// How often the end of the program looks for spans that are still open.
@@ -200,17 +200,15 @@ fn instance_id() -> Option<String> {
 }
 
 impl Drop for Export {
-    /// Sends the rest, for no longer than [`TELEMETRY_FLUSH_MS`].
+    /// Sends the rest, for no longer than [`TELEMETRY_FLUSH`].
     fn drop(&mut self) {
         let began = Instant::now();
         // Threads that were stopped end their spans a moment later.
-        while self.open.load(Ordering::Relaxed) > 0
-            && began.elapsed() < Duration::from_millis(SPANS_CLOSE_MS)
-        {
+        while self.open.load(Ordering::Relaxed) > 0 && began.elapsed() < SPANS_CLOSE {
             thread::sleep(CLOSE_PAUSE);
         }
         self.end.cancel();
-        let time = Duration::from_millis(TELEMETRY_FLUSH_MS);
+        let time = TELEMETRY_FLUSH;
         if self.sent.recv_timeout(time) == Err(mpsc::RecvTimeoutError::Timeout) {
             tracing::warn!(waited = ?time, "last spans not delivered");
             self.delivery.abandon();

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::delivery::Delivery;
 use super::otlp::{Answer, Client, Refusal};
 use super::settings::Batches;
-use crate::limits::{EXPORT_PAUSE_MAX_MS, EXPORT_PAUSE_MS, EXPORT_WAIT_MAX_S};
+use crate::limits::{EXPORT_PAUSE, EXPORT_PAUSE_MAX, EXPORT_WAIT_MAX};
 
 /// The task and what it needs.
 pub(super) struct Worker {
@@ -69,7 +69,7 @@ impl Worker {
         };
         let message = self.client.message(request.encode_to_vec());
         let mut began = None;
-        let mut pause = Duration::from_millis(EXPORT_PAUSE_MS);
+        let mut pause = EXPORT_PAUSE;
         loop {
             if let Some(until) = *closed_until
                 && !self.reaches(until).await
@@ -94,15 +94,14 @@ impl Worker {
                 retry_after,
             } = refusal;
             self.delivery.failed(&reason);
-            *closed_until = retry_after
-                .map(|after| Instant::now() + after.min(Duration::from_secs(EXPORT_WAIT_MAX_S)));
+            *closed_until = retry_after.map(|after| Instant::now() + after.min(EXPORT_WAIT_MAX));
             let is_over = began.elapsed() >= self.batches.give_up;
             if !is_passing || is_over || self.end.is_cancelled() {
                 break;
             }
             // Also where the server wants no pause.
             self.reaches(Instant::now() + jittered(pause)).await;
-            pause = (pause * 2).min(Duration::from_millis(EXPORT_PAUSE_MAX_MS));
+            pause = (pause * 2).min(EXPORT_PAUSE_MAX);
         }
         self.delivery.gave_up(count);
     }

@@ -1,7 +1,7 @@
-//! Any `wasi:cli/run` component, run as a program in a sandbox.
+//! The world `wasi:cli/command`: components that run as programs.
 //!
-//! A program lives for one call of `run`. It reaches its arguments, its standard
-//! streams and what it was granted, and nothing else.
+//! A program lives for one call of `run`. It reaches its arguments, its standard streams and
+//! its grants, and nothing else.
 
 use bytes::Bytes;
 use wasmtime_wasi::I32Exit;
@@ -10,9 +10,10 @@ use wasmtime_wasi::p2::bindings::{Command, CommandPre};
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 
 use crate::channel::{Output, Sender};
-use crate::component::{Component, ComponentError, Grants};
+use crate::component::Component;
 use crate::deadline::Deadline;
 use crate::error::RunError;
+use crate::grants::Grants;
 use crate::limits::{Limit, Limits};
 use crate::pool::{Need, Pool};
 use crate::sandbox::Sandbox;
@@ -20,7 +21,7 @@ use crate::sandbox::Sandbox;
 crate::world!(
     /// Components that export `wasi:cli/run`.
     Program,
-    CommandPre<crate::component::State>,
+    CommandPre<crate::grants::State>,
     Command
 );
 
@@ -33,7 +34,7 @@ pub enum Stream {
     Err,
 }
 
-/// What a program is started with.
+/// The arguments and input of a program.
 #[derive(Clone, Debug, Default)]
 pub struct Start {
     /// Its arguments, its own name first.
@@ -42,32 +43,21 @@ pub struct Start {
     pub input: Bytes,
 }
 
-/// How a program ended that nothing stopped.
+/// The end of a program that nothing stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exit {
     /// 0 for success.
     pub code: i32,
-    /// The most memory that it had.
+    /// Its peak of memory.
     pub memory_bytes: u64,
 }
 
-/// Why a program did not run to its end.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ProgramError {
-    /// It could not be given what it was granted.
-    #[error(transparent)]
-    Component(#[from] ComponentError),
-    /// It was stopped, or failed.
-    #[error(transparent)]
-    Run(#[from] RunError),
-}
-
-/// Runs `component` in a sandbox of its own and sends what it writes to
-/// `output`, which is ended as the program ended.
+/// Runs `component` in a sandbox of its own and sends what it writes to `output`, which ends
+/// with the result of the program.
 ///
 /// # Errors
 ///
-/// What kept it from starting, or stopped it. An exit code is no error.
+/// What refused or stopped it. A program that exits with any code is no error.
 pub async fn run(
     pool: &Pool,
     component: &Component<Program>,
@@ -75,44 +65,38 @@ pub async fn run(
     start: Start,
     deadline: &Deadline,
     output: Sender<(Stream, Bytes)>,
-) -> Result<Exit, ProgramError> {
-    let running = run_with(pool, component, grants, start, deadline, &output);
-    let ran = tokio::select! {
-        ran = running => ran,
+) -> Result<Exit, RunError> {
+    let running = run_program(pool, component, grants, start, deadline, &output);
+    let result = tokio::select! {
+        result = running => result,
         // A program that writes no more would not notice.
-        () = output.reader_gone() => Err(RunError::ReaderGone.into()),
+        () = output.reader_gone() => Err(RunError::ReaderGone),
     };
-    if let Err(ProgramError::Run(error)) = &ran {
-        pool.meter().ended_with(error);
-    }
-    output.end(&match &ran {
-        Ok(_) => Ok(()),
-        Err(ProgramError::Run(error)) => Err(error.clone()),
-        Err(ProgramError::Component(error)) => Err(RunError::Failed(error.to_string())),
-    });
-    ran
+    let result = pool.meter().watch(result);
+    output.end(&result.clone().map(|_| ()));
+    result
 }
 
 /// Host memory that each program reserves under `limits`.
 pub fn need(limits: &Limits) -> Need {
     Need {
-        cap_bytes: limits.get(Limit::SandboxMemory),
+        cap_bytes: limits.bytes(Limit::SandboxMemory),
         buffer_bytes: limits.program_buffer_bytes(),
     }
 }
 
-async fn run_with(
+async fn run_program(
     pool: &Pool,
     component: &Component<Program>,
     grants: &Grants,
     start: Start,
     deadline: &Deadline,
     output: &Sender<(Stream, Bytes)>,
-) -> Result<Exit, ProgramError> {
+) -> Result<Exit, RunError> {
     let limits = pool.limits();
-    let permit = pool.admit(need(limits), deadline).await;
+    let permit = pool.reserve(need(limits), deadline).await;
     let permit = permit.map_err(|error| match error {
-        // Unlike a number, a program says nothing of what it needs.
+        // A program promises nothing, so the flag decides how much it needs.
         RunError::TooLarge {
             limit: limit @ Limit::TotalMemory,
             value,
@@ -127,7 +111,7 @@ async fn run_with(
         },
         error => error,
     })?;
-    let stdout = Output::new(output, Stream::Out, limits.get(Limit::Output));
+    let stdout = Output::new(output, Stream::Out, limits.bytes(Limit::Output));
     let mut wasi = WasiCtxBuilder::new();
     wasi.args(&start.arguments)
         .stdin(MemoryInputPipe::new(start.input))
@@ -135,8 +119,8 @@ async fn run_with(
         .stdout(stdout);
     grants.apply(&mut wasi, limits);
     let mut sandbox = Sandbox::new(component, permit, Some(wasi.build())).await?;
-    let running =
-        sandbox.run(
+    let code = sandbox
+        .run(
             async |store, program| match program.wasi_cli_run().call_run(store).await {
                 Ok(result) => Ok(i32::from(result.is_err())),
                 Err(error) => match error.downcast_ref::<I32Exit>() {
@@ -144,12 +128,8 @@ async fn run_with(
                     None => Err(error),
                 },
             },
-        );
-    let code = tokio::select! {
-        ran = running => ran?,
-        // A program that writes nothing more would never notice.
-        () = output.reader_gone() => return Err(RunError::ReaderGone.into()),
-    };
+        )
+        .await?;
     Ok(Exit {
         code,
         memory_bytes: sandbox.memory_bytes(),

@@ -18,8 +18,10 @@ use serde_json::Value;
 
 use super::lines;
 use crate::cli::config::{self, Settings};
-use crate::cli::failure::{Failure, one_line, shown};
+use crate::cli::failure::Failure;
 use crate::cli::limits;
+use crate::cli::message::one_line;
+use crate::cli::paths::shown;
 
 /// The default command.
 const USUAL: &str = "serve";

@@ -7,11 +7,12 @@ use bytes::Bytes;
 use clap::{Args, ValueHint};
 use cocoon::RunError;
 use cocoon::channel::channel;
-use cocoon::command::{self, Exit, Program, ProgramError, Start};
-use cocoon::component::{Component, Dir, Grants, Location};
+use cocoon::component::{Component, Location};
+use cocoon::grants::{Dir, Grants};
 use cocoon::limits::Limit;
 use cocoon::pool::Pool;
-use cocoon::span::{Unfinished, record, spawn};
+use cocoon::span::{SpanGuard, record, spawn};
+use cocoon::worlds::command::{self, Exit, Program, Start};
 use futures::{StreamExt as _, stream};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio_util::task::AbortOnDropHandle;
@@ -20,10 +21,12 @@ use tracing::{Instrument as _, Span};
 use super::exec_grants;
 use super::exec_output::{Printer, Style};
 use super::exec_summary::Summary;
-use crate::cli::failure::{Failure, shown};
+use crate::cli::component_args::{RegistryArgs, engine};
+use crate::cli::failure::Failure;
 use crate::cli::limits::{LimitArgs, Promiseless};
+use crate::cli::paths::shown;
+use crate::cli::trace;
 use crate::cli::values::{location, positive};
-use crate::cli::{RegistryArgs, engine, trace};
 
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
@@ -105,7 +108,7 @@ impl Exec {
         let input = read_input(
             self.interactive,
             self.stdin,
-            pool.limits().get(Limit::Input),
+            pool.limits().bytes(Limit::Input),
         )
         .await?;
         // Each output file is a descriptor.
@@ -175,7 +178,7 @@ async fn run_instance(
     batch: Arc<Batch>,
     printer: Arc<Printer>,
     instance: u64,
-) -> Result<Result<Exit, ProgramError>, Failure> {
+) -> Result<Result<Exit, RunError>, Failure> {
     let mut start = Start {
         arguments: vec![batch.name.clone()],
         input: batch.input.clone(),
@@ -197,10 +200,10 @@ async fn run_instance(
         &deadline,
         sender,
     );
-    let unfinished = Unfinished::new(Span::current(), "the command ended before");
+    let guard = SpanGuard::new(Span::current(), "the command ended before");
     // The channel ends when the program does.
     let (ran, printed) = tokio::join!(running, printer.print(instance, output));
-    let span = unfinished.end();
+    let span = guard.end();
     match &ran {
         Ok(Exit { code, .. }) => {
             span.record("cocoon.exit", code);
@@ -208,8 +211,7 @@ async fn run_instance(
                 record(&span, &code.to_string(), "the program failed");
             }
         }
-        Err(ProgramError::Run(error)) => record(&span, error.name(), error),
-        Err(ProgramError::Component(error)) => record(&span, "component", error),
+        Err(error) => record(&span, error.name(), error),
     }
     printed?;
     Ok(ran)

@@ -14,17 +14,19 @@ use std::str;
 use base64::display::Base64Display;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
+use cocoon::RunError;
 use cocoon::channel::Receiver;
-use cocoon::command::{Exit, ProgramError, Stream};
 use cocoon::limits::CHUNK_BYTES;
+use cocoon::worlds::command::{Exit, Stream};
 use serde::{Serialize, Serializer};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Mutex;
 
 use super::exec_lines::{Lines, Piece};
 use super::lines::json_line;
-use crate::cli::failure::{Failure, shown};
+use crate::cli::failure::Failure;
 use crate::cli::output::Output;
+use crate::cli::paths::shown;
 
 /// How outputs are printed.
 pub(super) enum Style {
@@ -171,7 +173,7 @@ impl Printer {
     pub(super) async fn exited(
         &self,
         instance: u64,
-        ran: &Result<Exit, ProgramError>,
+        ran: &Result<Exit, RunError>,
     ) -> Result<(), Failure> {
         if !matches!(self.style, Style::Json) {
             return Ok(());

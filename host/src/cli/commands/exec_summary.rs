@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cocoon::command::{Exit, ProgramError};
+use cocoon::RunError;
+use cocoon::worlds::command::Exit;
 
 use crate::cli::failure::{Failure, say};
 
@@ -20,7 +21,7 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    pub(super) fn add(&mut self, instance: u64, ran: Result<Exit, ProgramError>) {
+    pub(super) fn add(&mut self, instance: u64, ran: Result<Exit, RunError>) {
         let how = match ran {
             Ok(Exit { code: 0, .. }) => {
                 self.succeeded += 1;

@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 
 use clap::{Args, ValueHint};
 use cocoon::component::{Inspection, Interface, Location, Precompiled, inspect};
-use cocoon::factorial::BUNDLED_FOR;
+use cocoon::worlds::factorial::BUNDLED_FOR;
 
+use crate::cli::component_args::{RegistryArgs, engine};
 use crate::cli::failure::Failure;
 use crate::cli::limits::{LimitArgs, Promiseless};
 use crate::cli::output::Output;
 use crate::cli::values::location;
-use crate::cli::{RegistryArgs, engine};
 
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
-use crate::cli::failure::{Failure, shown};
+use crate::cli::failure::Failure;
+use crate::cli::paths::shown;
 
 #[derive(Debug, Args)]
 pub(crate) struct Man {

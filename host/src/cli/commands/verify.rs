@@ -8,16 +8,18 @@ use std::path::{Path, PathBuf};
 use bytes::{Bytes, BytesMut};
 use clap::Args;
 use cocoon::channel::{Sender, channel};
-use cocoon::factorial::{KINDS, Kind, Verdict, miss_probability, random_seed};
 use cocoon::limits::CHUNK_BYTES;
+use cocoon::worlds::factorial::{KINDS, Kind, Verdict, miss_probability, random_seed};
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::lines;
-use crate::cli::failure::{Failure, shown};
+use crate::cli::component_args::FactorialArgs;
+use crate::cli::failure::Failure;
 use crate::cli::output::Output;
+use crate::cli::paths::shown;
+use crate::cli::trace;
 use crate::cli::values::number;
-use crate::cli::{FactorialArgs, trace};
 
 #[derive(Debug, Args)]
 pub(crate) struct Verify {

@@ -16,7 +16,7 @@ use clap::builder::BoolishValueParser;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, Error};
 
-use super::failure::shown;
+use super::paths::shown;
 use super::usage::{explain, ours};
 pub(crate) use file::{ConfigError, check};
 pub(crate) use variables::report_unknown;

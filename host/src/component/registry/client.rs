@@ -13,18 +13,13 @@ use reqwest::{Client, ClientBuilder, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 
 use super::credentials::{self, Credential};
+use super::docker_hub::{DOCKER_HUB, DOCKER_HUB_HOST};
 use super::error::RegistryError;
 use super::manifest;
 use crate::component::digest::Digest;
 use crate::component::reference::{Reference, is_loopback};
 use crate::json::Object;
 use crate::limits::{REGISTRY_ANSWER_BYTES, REGISTRY_REDIRECTS};
-
-/// Docker's own registry, which is named by one host, is reached by another, and
-/// has its credentials under a third name.
-pub(super) const DOCKER_HUB: &str = "docker.io";
-pub(super) const DOCKER_HUB_CREDENTIALS: &str = "https://index.docker.io/v1/";
-const DOCKER_HUB_HOST: &str = "registry-1.docker.io";
 
 const USER_AGENT: &str = concat!("cocoon/", env!("CARGO_PKG_VERSION"));
 const DIGEST_HEADER: &str = "docker-content-digest";

@@ -15,7 +15,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 
-use super::client::{DOCKER_HUB, DOCKER_HUB_CREDENTIALS};
+use super::docker_hub::{DOCKER_HUB, DOCKER_HUB_CREDENTIALS};
 use crate::component::reference::Reference;
 use crate::json::Object;
 use crate::limits::ERROR_CHARS;

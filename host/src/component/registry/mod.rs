@@ -1,27 +1,24 @@
-//! Components from OCI registries, laid out as the CNCF's Wasm artifacts are: a
-//! manifest whose config says that it is Wasm, and one layer, the component.
+//! Components from OCI registries, in the layout of the CNCF's Wasm artifacts: a manifest
+//! whose config says Wasm, and one layer, the component.
 //!
-//! A pull has one deadline from its first look into the cache to its last byte; what it
-//! takes to keep what came has none.
-//! Nothing is used whose digest is not the one that was asked for, wherever it
-//! comes from, and nothing is kept before all of it has been found right. Who pins
-//! a digest needs no network when the cache has it; a tag is asked for every time,
-//! since it may have moved.
+//! One time limit bounds a pull from the first look into the cache to the last byte. Writing
+//! the cache comes after it. Every content must have the digest that was requested, wherever
+//! it comes from, and the cache keeps nothing before all of a pull is verified. A reference
+//! with a digest needs no network if the cache has it. A tag always does, since it may move.
 
 mod cache;
 mod client;
 mod credentials;
+mod docker_hub;
 mod error;
 mod manifest;
-
-use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::digest::Digest;
-use super::location::Registries;
-use super::recognise;
 use super::reference::Reference;
+use super::registries::Registries;
+use super::source::recognise;
 use crate::limits::{Limit, Limits, REGISTRY_ANSWER_BYTES};
 
 use cache::Cache;
@@ -29,20 +26,24 @@ use client::Registry;
 pub use error::RegistryError;
 use manifest::Layer;
 
-/// The component that `reference` names, from the cache or from its registry.
+/// Pulls the component of `reference` from the cache or from its registry.
+///
+/// # Errors
+///
+/// [`RegistryError`].
 pub(super) async fn pull(
     reference: &Reference,
     limits: &Limits,
     registries: &Registries,
 ) -> Result<Bytes, RegistryError> {
-    let value = limits.get(Limit::PullTime);
+    let patience = limits.duration(Limit::PullTime);
     let cache = Cache::new(registries.cache.as_deref());
-    let most = limits.get(Limit::ComponentSize);
+    let most = limits.bytes(Limit::ComponentSize);
     let pulling = fetch(reference, most, registries, &cache);
-    let pulled = tokio::time::timeout(Duration::from_millis(value), pulling).await;
-    let Pulled { component, new } = pulled.map_err(|_| RegistryError::TooSlow {
+    let pulled = tokio::time::timeout(patience, pulling).await;
+    let Pull { component, new } = pulled.map_err(|_| RegistryError::TooSlow {
         reference: reference.to_string(),
-        value,
+        value: limits.get(Limit::PullTime),
     })??;
     for (digest, content) in new {
         cache.keep(digest, &content).await;
@@ -50,10 +51,11 @@ pub(super) async fn pull(
     Ok(component)
 }
 
-/// What came of a pull.
-struct Pulled {
+/// The result of a pull.
+struct Pull {
     component: Bytes,
-    /// What the cache has not. The manifest comes last: where it is, the component is too.
+    /// Contents that the cache lacks. The manifest is the last: a cached manifest implies a
+    /// cached component.
     new: Vec<(Digest, Bytes)>,
 }
 
@@ -62,7 +64,7 @@ async fn fetch(
     most: u64,
     registries: &Registries,
     cache: &Cache,
-) -> Result<Pulled, RegistryError> {
+) -> Result<Pull, RegistryError> {
     let mut registry = Registry::new(reference, registries.plain_http);
     let cached = match reference.digest() {
         Some(digest) => cache.read(digest, REGISTRY_ANSWER_BYTES).await,
@@ -112,7 +114,7 @@ async fn fetch(
         what: what.to_owned(),
     })?;
     let new_component = kept.is_none().then(|| (digest, component.clone()));
-    Ok(Pulled {
+    Ok(Pull {
         component,
         new: new_component.into_iter().chain(kept_manifests).collect(),
     })

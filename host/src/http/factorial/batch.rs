@@ -1,10 +1,8 @@
 //! `POST /batch`: requests in, a line each, and answers out, in order.
 //!
-//! Nothing is read while the answers to what was read before are not taken, so a
-//! slow reader slows its own writing. Short answers are computed ahead, several
-//! at once; a long one waits for its turn, and is then sent piece by piece.
-
-use std::time::Duration;
+//! The route reads no further line while the client does not take the answers, so a client that
+//! reads slowly writes slowly. Short answers are computed ahead, several at once. A long answer
+//! waits for its turn, and is then sent piece by piece.
 
 use axum::body::{Body, BodyDataStream, HttpBody as _};
 use axum::extract::State;
@@ -17,28 +15,29 @@ use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::answer::{self, Answer};
-use super::ask::{Asked, EXAMPLE_LINE};
-use super::factorial::too_old;
-use super::feed::{Feed, feed};
-use super::field::{Item, weighted};
-use super::openapi::{BatchLine, BodyRefused, LineProblem, Refused, TooOld};
-use super::protocol::awaits_continue;
-use super::representation::{Codings, Representation, best, is_charset_utf8};
-use super::{Problem, Service};
+use super::number::too_old;
+use super::openapi::{BatchLine, LineProblem};
+use super::parse::{EXAMPLE_LINE, ParsedRequest, RequestFields};
+use super::response::{self, Answer};
+use super::{Service, json};
 use crate::error::RunError;
-use crate::factorial::{Count, Factorial};
+use crate::http::server::{
+    BodyRefused, BodyWriter, Codings, Item, Length, Problem, Refused, Representation, TooOld,
+    awaits_continue, is_charset_utf8, negotiate, stream_body, weighted,
+};
+use crate::json::to_json;
 use crate::limits::{ITEMS_AT_ONCE, Limit};
 use crate::span::spawn;
+use crate::worlds::factorial::Factorial;
 
 const NDJSON: &str = "application/x-ndjson";
-/// What a batch may be called.
+/// Media types of a batch.
 const MEDIA: [&str; 5] = [
     NDJSON,
     "application/ndjson",
     "application/jsonl",
     "application/json",
-    // What curl says by itself.
+    // curl's default.
     "application/x-www-form-urlencoded",
 ];
 
@@ -52,7 +51,7 @@ const MEDIA: [&str; 5] = [
     post,
     path = "/batch",
     request_body(
-        content = super::ask::Typed,
+        content = RequestFields,
         content_type = "application/x-ndjson",
         description = "A stream of lines, each with the schema of a request; blank lines are skipped",
     ),
@@ -70,7 +69,7 @@ pub(super) async fn batch(
     codings: Codings,
     body: Body,
 ) -> Result<Response, Problem> {
-    best(&headers, &[(NDJSON, ())])?;
+    negotiate(&headers, &[(NDJSON, ())])?;
     check_media(&headers)?;
     if weighted(&headers, &CONTENT_ENCODING).any(|it| !it.value.eq_ignore_ascii_case(b"identity")) {
         return Ok(encoded());
@@ -82,26 +81,24 @@ pub(super) async fn batch(
         return Err(empty());
     }
     let body = if awaits_continue(version, &headers) {
-        begun(&service, body).await?
+        first_piece(&service, body).await?
     } else {
         body
     };
-    let answers = feed(&service.clone(), async move |feed| {
-        let answered = answer_all(&service, body, &feed).await;
-        (feed, answered)
+    let server = service.server().clone();
+    let answers = stream_body(&server, async move |writer| {
+        let result = answer_all(&service, body, &writer).await;
+        (writer, result)
     });
     let representation = Representation::fresh(NDJSON).negotiated();
-    Ok(representation.response(codings, Some(answers), Count::Beyond))
+    Ok(representation.response(codings, Some(answers), Length::Unknown))
 }
 
-/// `body` from its first piece on, which a client sends that was asked for it.
-async fn begun(service: &Service, mut body: Body) -> Result<Body, Problem> {
-    let value = service.limits().get(Limit::Stall);
-    let first = timeout(Duration::from_millis(value), body.frame()).await;
-    let first = first.map_err(|_| RunError::Stopped {
-        limit: Limit::Stall,
-        value,
-    })?;
+/// Waits for the first piece of `body`. A client that waits for `100 Continue` sends it then.
+async fn first_piece(service: &Service, mut body: Body) -> Result<Body, Problem> {
+    let limits = service.server().limits();
+    let first = timeout(limits.duration(Limit::Stall), body.frame()).await;
+    let first = first.map_err(|_| RunError::stopped(Limit::Stall, limits.get(Limit::Stall)))?;
     match first {
         None => Err(empty()),
         Some(Ok(first)) => {
@@ -166,24 +163,24 @@ fn encoded() -> Response {
     response
 }
 
-/// What is known of a line's answer before its turn.
+/// The answer to a line before its turn.
 enum Line {
     Whole(String),
-    Long(Asked),
+    Long(ParsedRequest),
 }
 
-async fn answer_all(service: &Service, body: Body, feed: &Feed) -> Result<(), RunError> {
+async fn answer_all(service: &Service, body: Body, writer: &BodyWriter) -> Result<(), RunError> {
     let factorial = service.factorial();
     let lines = Lines {
         body: body.into_data_stream(),
         read: BytesMut::new(),
-        line_bytes_max: service.limits().get(Limit::BatchLine),
+        line_bytes_max: service.server().limits().bytes(Limit::BatchLine),
         skipping: false,
         over: false,
     };
     let mut answers = std::pin::pin!(
         lines
-            .stream(feed)
+            .stream(writer)
             .map(|line| {
                 let factorial = factorial.clone();
                 let answer = AbortOnDropHandle::new(spawn(async move {
@@ -191,16 +188,18 @@ async fn answer_all(service: &Service, body: Body, feed: &Feed) -> Result<(), Ru
                         Ok(line) => answer_ahead(&factorial, &line).await,
                         Err(problem) => Err(problem),
                     };
-                    Ok::<_, RunError>(answer.unwrap_or_else(|problem| Line::Whole(told(&problem))))
+                    Ok::<_, RunError>(
+                        answer.unwrap_or_else(|problem| Line::Whole(problem_line(&problem))),
+                    )
                 }));
                 async move { answer.await.map_err(|_| RunError::WriterGone)? }
             })
             .buffered(ITEMS_AT_ONCE)
     );
-    while let Some(answer) = feed.meanwhile(answers.next()).await? {
+    while let Some(answer) = writer.meanwhile(answers.next()).await? {
         match answer? {
-            Line::Whole(line) => feed.send(line).await?,
-            Line::Long(asked) => send_long(factorial, asked, feed).await?,
+            Line::Whole(line) => writer.send(line).await?,
+            Line::Long(parsed) => send_long(factorial, parsed, writer).await?,
         }
     }
     Ok(())
@@ -208,74 +207,80 @@ async fn answer_all(service: &Service, body: Body, feed: &Feed) -> Result<(), Ru
 
 /// The answer to a line, if it is short.
 async fn answer_ahead(factorial: &Factorial, line: &[u8]) -> Result<Line, Problem> {
-    let asked = Asked::from_json(line)?;
-    let problem = |error| asked.problem(error);
-    let admitted = answer::admit(factorial, asked).await.map_err(problem)?;
-    if !answer::is_short(&admitted) {
-        return Ok(Line::Long(asked));
+    let parsed = ParsedRequest::from_json(line)?;
+    let problem = |error| parsed.problem(error);
+    let job = parsed.admit(factorial).await.map_err(problem)?;
+    if !response::is_short(&job) {
+        return Ok(Line::Long(parsed));
     }
-    match answer::start(admitted).await.map_err(problem)? {
+    match response::start(job).await.map_err(problem)? {
         Answer::Short(value) => {
-            let mut line = answer::json(&asked.request, "", &value);
+            let mut line = json::number(&parsed.request, None, &value);
             line.push('\n');
             Ok(Line::Whole(line))
         }
-        Answer::Long(_) => Ok(Line::Long(asked)),
+        Answer::Long(_) => Ok(Line::Long(parsed)),
     }
 }
 
-async fn send_long(factorial: &Factorial, asked: Asked, feed: &Feed) -> Result<(), RunError> {
-    let starting = async { answer::start(answer::admit(factorial, asked).await?).await };
-    let long = match feed.meanwhile(starting).await? {
+async fn send_long(
+    factorial: &Factorial,
+    parsed: ParsedRequest,
+    writer: &BodyWriter,
+) -> Result<(), RunError> {
+    let starting = async { response::start(parsed.admit(factorial).await?).await };
+    let long = match writer.meanwhile(starting).await? {
         Ok(Answer::Long(long)) => long,
         Ok(Answer::Short(value)) => {
-            let line = answer::json(&asked.request, "", &value);
-            return feed.send(line + "\n").await;
+            let line = json::number(&parsed.request, None, &value);
+            return writer.send(line + "\n").await;
         }
-        Err(error) => return feed.send(told(&asked.problem(error))).await,
+        Err(error) => return writer.send(problem_line(&parsed.problem(error))).await,
     };
-    let start = answer::json_start(&asked.request, "").into();
+    let start = json::number_start(&parsed.request, None).into();
     let mut pieces = std::pin::pin!(long.pieces(start, |long, grade| {
-        (answer::json_end(long.digits(), grade) + "\n").into()
+        (json::number_end(long.digits(), grade) + "\n").into()
     }));
-    while let Some(piece) = feed.meanwhile(pieces.next()).await? {
-        feed.send(piece?).await?;
+    while let Some(piece) = writer.meanwhile(pieces.next()).await? {
+        writer.send(piece?).await?;
     }
     Ok(())
 }
 
-fn told(problem: &Problem) -> String {
-    let line = serde_json::to_string(&LineProblem { problem });
-    line.unwrap_or_else(|_| "{}".to_owned()) + "\n"
+fn problem_line(problem: &Problem) -> String {
+    // Serializing it cannot fail.
+    to_json(&LineProblem { problem }).unwrap_or_default() + "\n"
 }
 
-/// The lines of a body, of which no more than one is held.
+/// The lines of a body. At most one of them is in memory.
 struct Lines {
     body: BodyDataStream,
     read: BytesMut,
     line_bytes_max: u64,
-    /// In a line that is too long, and answered already.
+    /// Whether the rest of a line that is too long is skipped.
     skipping: bool,
     over: bool,
 }
 
-/// A line, or what is wrong with it.
+/// A line, or its problem.
 type Read = Result<Bytes, Problem>;
 
 impl Lines {
-    /// Empty lines are none. An error ends the stream.
-    fn stream(self, feed: &Feed) -> impl Stream<Item = Result<Read, RunError>> {
-        futures::stream::unfold(self, async move |mut lines| match lines.next(feed).await {
-            Ok(Some(line)) => Some((Ok(line), lines)),
-            Ok(None) => None,
-            Err(error) => {
-                lines.over = true;
-                Some((Err(error), lines))
+    /// The lines as a stream, without empty ones. An error ends it.
+    fn stream(self, writer: &BodyWriter) -> impl Stream<Item = Result<Read, RunError>> {
+        futures::stream::unfold(self, async move |mut lines| {
+            match lines.next(writer).await {
+                Ok(Some(line)) => Some((Ok(line), lines)),
+                Ok(None) => None,
+                Err(error) => {
+                    lines.over = true;
+                    Some((Err(error), lines))
+                }
             }
         })
     }
 
-    async fn next(&mut self, feed: &Feed) -> Result<Option<Read>, RunError> {
+    async fn next(&mut self, writer: &BodyWriter) -> Result<Option<Read>, RunError> {
         loop {
             if let Some(end) = self.read.iter().position(|&byte| byte == b'\n') {
                 let mut line = self.read.split_to(end + 1);
@@ -283,14 +288,14 @@ impl Lines {
                 if std::mem::take(&mut self.skipping) || line.trim_ascii().is_empty() {
                     continue;
                 }
-                return Ok(Some(self.held_to_line(line.freeze())));
+                return Ok(Some(self.check_length(line.freeze())));
             }
             if self.over {
                 let last = std::mem::take(&mut self.read).freeze();
                 if std::mem::take(&mut self.skipping) || last.trim_ascii().is_empty() {
                     return Ok(None);
                 }
-                return Ok(Some(self.held_to_line(last)));
+                return Ok(Some(self.check_length(last)));
             }
             if self.skipping {
                 self.read.clear();
@@ -299,18 +304,18 @@ impl Lines {
                 self.skipping = true;
                 return Ok(Some(Err(self.too_long())));
             }
-            match timeout(feed.stall(), self.body.next()).await {
+            match timeout(writer.stall(), self.body.next()).await {
                 Ok(Some(Ok(bytes))) => self.read.extend_from_slice(&bytes),
                 Ok(Some(Err(error))) => {
                     return Err(RunError::Failed(format!("the request broke off: {error}")));
                 }
                 Ok(None) => self.over = true,
-                Err(_) => return Err(feed.stalled()),
+                Err(_) => return Err(writer.stall_error()),
             }
         }
     }
 
-    fn held_to_line(&self, line: Bytes) -> Read {
+    fn check_length(&self, line: Bytes) -> Read {
         if line.len() as u64 > self.line_bytes_max {
             Err(self.too_long())
         } else {

@@ -1,5 +1,4 @@
-//! `GET /kinds/{n}` and `GET /info/{n}`: what there is of a number, and what can
-//! be said of it without computing it.
+//! `GET /kinds/{n}` and `GET /info/{n}`: one of each kind, and facts without a computation.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
@@ -8,21 +7,21 @@ use futures::StreamExt as _;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::answer::{self, Answer};
-use super::ask::{self, Asked, KindQuery, Segment};
-use super::openapi::{Failed, Refused, Whole};
-use super::representation::{Codings, Representation, best};
-use super::{Problem, Service};
+use super::Service;
+use super::openapi::Whole;
+use super::parse::{self, KindQuery, ParsedRequest, Segment};
+use super::response::{self, Answer};
 use crate::error::RunError;
-use crate::factorial::{Factorial, FactsRecord, Kind, ONE_OF_EACH_KIND, Request};
+use crate::http::server::{Codings, Failed, Problem, Refused, Representation, negotiate};
+use crate::json::to_json;
+use crate::worlds::factorial::{Factorial, FactsRecord, Kind, ONE_OF_EACH_KIND};
 
 const JSON: &str = "application/json";
 const MEDIA: &[(&str, ())] = &[(JSON, ())];
 
 fn json(codings: Codings, record: &impl Serialize) -> Result<Response, Problem> {
-    let json = serde_json::to_vec(record).map_err(|error| RunError::Failed(error.to_string()))?;
     let representation = Representation::fresh(JSON).negotiated();
-    Ok(representation.whole(codings, json))
+    Ok(representation.whole(codings, to_json(record)?))
 }
 
 /// One kind of factorial of a number.
@@ -61,12 +60,14 @@ pub(super) async fn kinds(
     headers: HeaderMap,
     codings: Codings,
 ) -> Result<Response, Problem> {
-    let n = ask::number_from_uri(&n, &uri)?;
-    best(&headers, MEDIA)?;
+    let n = parse::number_from_uri(&n, &uri)?;
+    negotiate(&headers, MEDIA)?;
     let kinds = futures::stream::iter(ONE_OF_EACH_KIND)
         .map(|kind| {
             let factorial = service.factorial().clone();
-            service.work(one_kind(factorial, kind, n))
+            service
+                .server()
+                .run_on_workers(one_kind(factorial, kind, n))
         })
         .buffered(ONE_OF_EACH_KIND.len());
     let kinds: Vec<_> = kinds.collect().await;
@@ -95,27 +96,18 @@ async fn value(
     n: u64,
     notation: &mut Option<String>,
 ) -> Result<String, RunError> {
-    let request = Request::decimal(kind, n);
-    let patience_ms = u64::MAX;
-    let mut admitted = answer::admit(
-        factorial,
-        Asked {
-            request,
-            patience_ms,
-        },
-    )
-    .await?;
-    *notation = Some(admitted.notation().await?);
-    let digits = admitted.cost().digits;
+    let mut job = ParsedRequest::decimal(kind, n).admit(factorial).await?;
+    *notation = Some(job.notation().await?);
+    let digits = job.cost().digits;
     let too_long = || {
         RunError::OutOfReach(format!(
             "it has {digits} digits, too many for a list; GET /factorial/{n}?kind={kind} has them"
         ))
     };
-    if !answer::is_short(&admitted) {
+    if !response::is_short(&job) {
         return Err(too_long());
     }
-    match answer::start(admitted).await? {
+    match response::start(job).await? {
         Answer::Short(value) => Ok(value),
         Answer::Long(_) => Err(too_long()),
     }
@@ -143,8 +135,8 @@ pub(super) async fn info(
     headers: HeaderMap,
     codings: Codings,
 ) -> Result<Response, Problem> {
-    let (kind, n) = ask::kind_from_uri(&n, &uri)?;
-    best(&headers, MEDIA)?;
+    let (kind, n) = parse::kind_from_uri(&n, &uri)?;
+    negotiate(&headers, MEDIA)?;
     let facts = service.factorial().info(kind, n).await?;
     json(codings, &FactsRecord::new(kind, n, facts))
 }

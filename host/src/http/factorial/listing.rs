@@ -1,8 +1,7 @@
-//! `GET /factorials/{n}`: 1! to n!, each from a sandbox of its own, at the same
-//! time, in order.
+//! `GET /factorials/{n}`: 1! to n!, each from a sandbox of its own, at the same time, in order.
 //!
-//! The last record says that it is the last, or what failed, so that a listing
-//! that was cut is known as one over any version of HTTP.
+//! The last record says that it is the last, or names the error. So a client sees that a
+//! listing was cut, with any version of HTTP.
 
 use std::time::Instant;
 
@@ -14,25 +13,28 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::answer::{self, Answer};
-use super::ask::{self, Asked, Segment};
-use super::feed::{Feed, feed};
 use super::openapi::{
-    Failed, ListCount, ListDone, ListEvent, ListFailed, ListLine, ListState, Refused, Stage, Whole,
+    ListCount, ListDone, ListEvent, ListFailed, ListLine, ListState, Stage, Whole,
 };
-use super::representation::{Codings, EVENT_STREAM, Representation, best};
-use super::{Problem, Service};
+use super::parse::{self, ParsedRequest, Segment};
+use super::response::{self, Answer};
+use super::{Service, json};
 use crate::error::RunError;
-use crate::factorial::{Count, Factorial, Kind, Request};
+use crate::http::server::{
+    BodyWriter, Codings, EVENT_STREAM, Failed, Length, Problem, Refused, Representation, negotiate,
+    stream_body,
+};
+use crate::json::to_json;
 use crate::limits::{ITEMS_AT_ONCE, Limit};
 use crate::span::spawn;
+use crate::worlds::factorial::{Factorial, Kind};
 
-/// How records are told apart.
+/// The format of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Media {
     /// A line each.
     Lines,
-    /// Server-sent events, which also tell how far each sandbox is.
+    /// Server-sent events, also with the state of each sandbox.
     Events,
 }
 
@@ -68,9 +70,12 @@ pub(super) async fn factorials(
     headers: HeaderMap,
     codings: Codings,
 ) -> Result<Response, Problem> {
-    let n = ask::number_from_uri(&n, &uri)?;
-    let media = best(&headers, MEDIA)?;
-    let (limit, value) = (Limit::ListItems, service.limits().get(Limit::ListItems));
+    let n = parse::number_from_uri(&n, &uri)?;
+    let media = negotiate(&headers, MEDIA)?;
+    let (limit, value) = (
+        Limit::ListItems,
+        service.server().limits().get(Limit::ListItems),
+    );
     if n > value {
         return Err(RunError::TooLarge {
             limit,
@@ -80,24 +85,19 @@ pub(super) async fn factorials(
         }
         .into());
     }
-    // What cannot be finished is not begun: the last one is the largest.
-    drop(answer::admit(service.factorial(), asked(n)).await?);
+    // A listing that cannot be finished does not begin. The last number is the largest.
+    let last = ParsedRequest::decimal(Kind::Factorial, n);
+    drop(last.admit(service.factorial()).await?);
     let body = (method != Method::HEAD).then(|| {
         let factorial = service.factorial().clone();
-        feed(&service, async move |feed| {
-            let listed = Listing { feed: &feed, media }.write(&factorial, n).await;
-            (feed, listed)
+        stream_body(service.server(), async move |body| {
+            let listing = Listing { body: &body, media };
+            let result = listing.write(&factorial, n).await;
+            (body, result)
         })
     });
     let representation = Representation::fresh(media.name()).negotiated();
-    Ok(representation.response(codings, body, Count::Beyond))
-}
-
-const fn asked(n: u64) -> Asked {
-    Asked {
-        request: Request::decimal(Kind::Factorial, n),
-        patience_ms: u64::MAX,
-    }
+    Ok(representation.response(codings, body, Length::Unknown))
 }
 
 impl Media {
@@ -109,9 +109,9 @@ impl Media {
     }
 }
 
-/// A listing that is being written.
+/// The writer of a listing.
 struct Listing<'a> {
-    feed: &'a Feed,
+    body: &'a BodyWriter,
     media: Media,
 }
 
@@ -119,10 +119,10 @@ type States = mpsc::Sender<(u64, Stage)>;
 
 impl Listing<'_> {
     async fn write(&self, factorial: &Factorial, n: u64) -> Result<(), RunError> {
-        // 0! is the one item of the list to 0, as on the command line.
+        // The list to 0 has the one item 0!, as on the command line.
         let numbers = if n == 0 { 0..=0 } else { 1..=n };
         let count = numbers.clone().count();
-        let (states, mut told) = mpsc::channel(ITEMS_AT_ONCE);
+        let (states, mut changes) = mpsc::channel(ITEMS_AT_ONCE);
         let with_states = (self.media == Media::Events).then_some(states);
         let mut items = std::pin::pin!(
             futures::stream::iter(numbers)
@@ -134,17 +134,17 @@ impl Listing<'_> {
                 .buffered(ITEMS_AT_ONCE)
         );
         loop {
-            let next = self.feed.meanwhile(async {
+            let next = self.body.meanwhile(async {
                 tokio::select! {
                     biased;
-                    Some(state) = told.recv() => Next::State(state),
+                    Some(state) = changes.recv() => Next::State(state),
                     item = items.next() => Next::Item(item),
                 }
             });
             match next.await? {
                 Next::State((n, state)) => self.state(n, state).await?,
                 Next::Item(Some(Ok(record))) => {
-                    self.states(&mut told).await?;
+                    self.states(&mut changes).await?;
                     self.record("result", &record).await?;
                 }
                 Next::Item(Some(Err(error))) => {
@@ -159,16 +159,16 @@ impl Listing<'_> {
                 Next::Item(None) => break,
             }
         }
-        self.states(&mut told).await?;
+        self.states(&mut changes).await?;
         match self.media {
             Media::Lines => self.json("", &ListDone::of(count)).await,
             Media::Events => self.json("done", &ListCount { count }).await,
         }
     }
 
-    /// What was told by now, so that no result comes before its sandbox is done.
-    async fn states(&self, told: &mut mpsc::Receiver<(u64, Stage)>) -> Result<(), RunError> {
-        while let Ok((n, state)) = told.try_recv() {
+    /// Writes the states so far, so that a sandbox is done before its result.
+    async fn states(&self, states: &mut mpsc::Receiver<(u64, Stage)>) -> Result<(), RunError> {
+        while let Ok((n, state)) = states.try_recv() {
             self.state(n, state).await?;
         }
         Ok(())
@@ -179,13 +179,11 @@ impl Listing<'_> {
     }
 
     async fn json(&self, event: &str, record: &impl Serialize) -> Result<(), RunError> {
-        let json = serde_json::to_string(record);
-        let json = json.map_err(|error| RunError::Failed(error.to_string()))?;
-        self.record(event, &json).await
+        self.record(event, &to_json(record)?).await
     }
 
     async fn record(&self, event: &str, record: &str) -> Result<(), RunError> {
-        self.feed
+        self.body
             .send(match self.media {
                 Media::Lines => format!("{record}\n"),
                 Media::Events => format!("event: {event}\ndata: {record}\n\n"),
@@ -201,23 +199,22 @@ enum Next {
 
 /// One number, in a sandbox of its own, as a record.
 async fn item(factorial: Factorial, n: u64, states: Option<States>) -> Result<String, RunError> {
-    let tell = async |state| {
+    let report = async |state| {
         if let Some(states) = &states {
-            // Who does not listen any more has ended this as well.
+            // A receiver that is gone has dropped this item as well.
             let _ = states.send((n, state)).await;
         }
     };
-    let asked = asked(n);
-    tell(Stage::Queued).await;
-    let admitted = answer::admit(&factorial, asked).await?;
-    tell(Stage::Running).await;
+    let parsed = ParsedRequest::decimal(Kind::Factorial, n);
+    report(Stage::Queued).await;
+    let job = parsed.admit(&factorial).await?;
+    report(Stage::Running).await;
     let started = Instant::now();
-    match answer::start(admitted).await? {
+    match response::start(job).await? {
         Answer::Short(value) => {
-            let elapsed_us = started.elapsed().as_micros();
-            tell(Stage::Done).await;
-            let more = format!("\"elapsed_us\":{elapsed_us},");
-            Ok(answer::json(&asked.request, &more, &value))
+            let elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+            report(Stage::Done).await;
+            Ok(json::number(&parsed.request, Some(elapsed_us), &value))
         }
         Answer::Long(_) => Err(RunError::OutOfReach(format!(
             "{n}! is too long for a listing; GET /factorial/{n} has it"

@@ -7,12 +7,15 @@ use axum::http::{HeaderValue, Method, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
-use super::answer::{self, Answer};
-use super::ask::{Asked, AskedQuery, Segment};
-use super::openapi::{Failed, Number, Refused, TooOld, Whole};
-use super::representation::{Codings, Held, Representation, best, weak_tag};
-use super::{Problem, Service};
-use crate::factorial::{self, Admitted, Count};
+use super::openapi::{Number, Whole};
+use super::parse::{ParsedRequest, RequestQuery, Segment};
+use super::response::{self, Answer};
+use super::{Service, json};
+use crate::http::server::{
+    ClientCopy, Codings, Failed, Length, Problem, Refused, Representation, TooOld, negotiate,
+    weak_tag,
+};
+use crate::worlds::factorial::{self, Count, Job};
 
 /// How a number is represented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +29,7 @@ const MEDIA: &[(&str, Media)] = &[
     ("application/json", Media::Json),
 ];
 
-/// About what an object has around its digits.
+/// About the length of an object without its digits.
 const JSON_BYTES: u64 = 128;
 
 /// One number: its digits, or a JSON object with them and how it was made sure
@@ -39,7 +42,7 @@ const JSON_BYTES: u64 = 128;
     path = "/factorial/{n}",
     params(
         ("n" = inline(Whole), Path, description = "The number whose factorial is meant", example = 20),
-        AskedQuery,
+        RequestQuery,
         ("If-None-Match" = inline(Option<String>), Header, description = "Entity tags of answers that the client has"),
     ),
     responses(
@@ -63,45 +66,46 @@ pub(super) async fn factorial(
     Segment(n): Segment,
     request: Request,
 ) -> Result<Response, Problem> {
-    // Whole: extractors of its parts would copy each of them.
+    // Extractors of the parts would copy each of them.
     let (request, _) = request.into_parts();
-    let asked = Asked::from_uri(&n, &request.uri)?;
-    let media = best(&request.headers, MEDIA)?;
+    let parsed = ParsedRequest::from_uri(&n, &request.uri)?;
+    let media = negotiate(&request.headers, MEDIA)?;
     let codings = Codings::of(request.version, &request.headers)?;
     let representation = Representation {
         media_type: media.name(),
-        cache: service.0.cache_control,
+        cache: service.cache_control(),
         is_negotiated: true,
-        tag: tag(&service, &asked.request, media),
+        tag: tag(&service, &parsed.request, media),
     };
-    let held = Held::of(&request.headers, representation.tag.as_ref());
-    if held == Held::This {
+    let copy = ClientCopy::of(&request.headers, representation.tag.as_ref());
+    if copy == ClientCopy::This {
         return Ok(representation.not_modified());
     }
-    let problem = |error| asked.problem(error);
-    let admitted = answer::admit(service.factorial(), asked)
-        .await
-        .map_err(problem)?;
-    let bytes = bytes(&admitted, media);
-    let is_short = answer::is_short(&admitted);
-    if request.version < Version::HTTP_11 && bytes.exact().is_none() && !is_short {
+    let problem = |error| parsed.problem(error);
+    let admitting = parsed.admit(service.factorial());
+    let job = admitting.await.map_err(problem)?;
+    let length = length(&job, media);
+    let is_short = response::is_short(&job);
+    let is_exact = matches!(length, Length::Exact(_));
+    if request.version < Version::HTTP_11 && !is_exact && !is_short {
         return Ok(too_old());
     }
-    if held == Held::Any {
+    if copy == ClientCopy::Any {
         return Ok(representation.not_modified());
     }
     let body = if request.method == Method::HEAD {
         None
     } else {
         let answer = if is_short {
-            answer::start(admitted).await
+            response::start(job).await
         } else {
-            service.work(answer::start(admitted)).await?
+            let starting = response::start(job);
+            service.server().run_on_workers(starting).await?
         };
         let answer = answer.map_err(problem)?;
-        Some(body(answer, asked.request, media))
+        Some(body(answer, parsed.request, media))
     };
-    Ok(representation.response(codings, body, bytes))
+    Ok(representation.response(codings, body, length))
 }
 
 impl Media {
@@ -113,7 +117,7 @@ impl Media {
     }
 }
 
-/// The name of this very representation: the same component says the same.
+/// The entity tag: a component always gives the same answer.
 fn tag(service: &Service, request: &factorial::Request, media: Media) -> Option<HeaderValue> {
     let factorial::Request {
         kind,
@@ -132,32 +136,35 @@ fn tag(service: &Service, request: &factorial::Request, media: Media) -> Option<
     ))
 }
 
-/// What is known of the answer's bytes beforehand. An object also has what is known
-/// only in the end.
-fn bytes(admitted: &Admitted, media: Media) -> Count {
-    let digits = admitted.cost().output_bytes;
-    match (media, digits.most()) {
-        (Media::Json, Some(most)) => Count::AtMost(most.saturating_add(JSON_BYTES)),
-        _ => digits,
+/// The length of the answer, as far as it is known before the computation. An object also has
+/// fields that are known only after it.
+fn length(job: &Job, media: Media) -> Length {
+    match (job.cost().output_bytes, media) {
+        (Count::Exact(bytes), Media::Text) => Length::Exact(bytes),
+        (Count::AtMost(bytes), Media::Text) => Length::AtMost(bytes),
+        (Count::Exact(bytes) | Count::AtMost(bytes), Media::Json) => {
+            Length::AtMost(bytes.saturating_add(JSON_BYTES))
+        }
+        (Count::Beyond, _) => Length::Unknown,
     }
 }
 
 fn body(answer: Answer, request: factorial::Request, media: Media) -> Body {
     match (answer, media) {
         (Answer::Short(value), Media::Text) => value.into(),
-        (Answer::Short(value), Media::Json) => answer::json(&request, "", &value).into(),
+        (Answer::Short(value), Media::Json) => json::number(&request, None, &value).into(),
         (Answer::Long(long), Media::Text) => {
             Body::from_stream(long.pieces(Bytes::new(), |_, _| Bytes::new()))
         }
         (Answer::Long(long), Media::Json) => Body::from_stream(
-            long.pieces(answer::json_start(&request, "").into(), |long, grade| {
-                answer::json_end(long.digits(), grade).into()
+            long.pieces(json::number_start(&request, None).into(), |long, grade| {
+                json::number_end(long.digits(), grade).into()
             }),
         ),
     }
 }
 
-/// To a client of HTTP/1.0, a body without a length that is cut looks whole.
+/// The refusal of a client of HTTP/1.0, which cannot see that a body without a length was cut.
 pub(super) fn too_old() -> Response {
     let mut response = Problem::plain(
         StatusCode::UPGRADE_REQUIRED,

@@ -1,9 +1,8 @@
-//! The page: what a browser shows of the service.
+//! The page of the service in a browser.
 //!
-//! Its files are part of the binary, and its policy lets a browser load nothing
-//! else: no other origin, no inline script or style. They live as long as the
-//! binary, so that their entity tags are made once; a browser asks each time
-//! whether it still has the right ones, since another binary may answer.
+//! Its files are part of the binary, and its policy lets a browser load nothing else: no other
+//! origin, no inline script or style. Their entity tags are made once. A browser validates its
+//! copies each time, since another binary may answer.
 
 use std::sync::LazyLock;
 
@@ -13,13 +12,13 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 use axum::routing::get;
 
-use super::representation::{Codings, Fixed};
+use crate::http::server::{Codings, StaticContent};
 
-/// What a browser may do with the page: run and show what comes from here.
+/// The policy of the page: a browser runs and shows files of this service only.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// What every file says of how it may be used.
+/// Header fields of every file.
 const POLICIES: [(HeaderName, &str); 4] = [
     (CONTENT_SECURITY_POLICY, POLICY),
     (CROSS_ORIGIN_OPENER_POLICY, "same-origin"),
@@ -57,16 +56,16 @@ static FILES: LazyLock<[File; 4]> = LazyLock::new(|| {
     ]
 });
 
-/// Where the files of the page are.
+/// The paths of the files.
 pub(super) const PATHS: [&str; 4] = ["/", "/page.css", "/page.js", "/icon.svg"];
 
 /// One file of the page.
 struct File {
     path: &'static str,
-    file: Fixed,
+    file: StaticContent,
 }
 
-/// The routes of the page, which need nothing of the service's state.
+/// The routes of the page. They need no state.
 pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     FILES.iter().fold(Router::new(), |router, file| {
         let answer = |codings: Codings, headers: HeaderMap| {
@@ -80,7 +79,7 @@ impl File {
     fn new(path: &'static str, media_type: &'static str, content: &'static str) -> Self {
         Self {
             path,
-            file: Fixed::new(media_type, content),
+            file: StaticContent::new(media_type, content),
         }
     }
 
@@ -140,7 +139,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_has_a_file_is_not_sent_it_again() {
+    async fn a_client_with_a_copy_gets_304() {
         let first = ask("/", None).await;
         let etag = &first.headers()[ETAG];
         let again = ask("/", Some(etag)).await;

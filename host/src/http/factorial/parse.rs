@@ -1,4 +1,4 @@
-//! What a client asks for: the one parser of every route.
+//! The parser of requests, for all routes.
 
 use std::str::FromStr;
 
@@ -9,20 +9,20 @@ use serde::{Deserialize, Deserializer};
 use utoipa::{IntoParams, ToSchema};
 
 use super::openapi::Whole;
-use super::problem::Problem;
 use crate::error::RunError;
-use crate::factorial::{Format, Kind, Request};
+use crate::http::server::Problem;
 use crate::json::Object;
 use crate::limits::Limit;
+use crate::worlds::factorial::{Factorial, Format, Job, Kind, Request};
 
 /// A line of a batch, for messages.
 pub(super) const EXAMPLE_LINE: &str = r#"{"n": 20, "kind": "factorial"}"#;
 
-/// A request as it is typed, in a path and a query or as a line of a batch.
+/// The fields of a request as text, from a path and a query or a line of a batch.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = BatchRequest)]
-pub(super) struct Typed {
+pub(super) struct RequestFields {
     /// The number whose factorial is meant.
     #[schema(value_type = Whole)]
     n: u64,
@@ -48,7 +48,7 @@ pub(super) struct Typed {
     timeout: Option<String>,
 }
 
-/// The value of a field that is there, which is not null.
+/// Reads a field that must not be null.
 fn present<'de, D, T>(value: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -73,9 +73,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
     }
 }
 
-/// A request that was understood.
+/// A parsed request.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked {
+pub(super) struct ParsedRequest {
     pub(super) request: Request,
     /// How long the client waits, in milliseconds.
     pub(super) patience_ms: u64,
@@ -84,8 +84,8 @@ pub(super) struct Asked {
 /// The query of a route that computes.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "it is what the API's description is made of")]
-pub(super) struct AskedQuery {
+#[expect(dead_code, reason = "the API's description is derived from it")]
+pub(super) struct RequestQuery {
     /// The kind of factorial; `factorial` by default
     #[param(value_type = Kind, required = false, example = "factorial")]
     kind: Option<String>,
@@ -104,48 +104,66 @@ pub(super) struct AskedQuery {
     timeout: Option<String>,
 }
 
-/// The query of a route that knows a number without computing it.
+/// The query of a route that does not compute the number.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "it is what the API's description is made of")]
+#[expect(dead_code, reason = "the API's description is derived from it")]
 pub(super) struct KindQuery {
     /// The kind of factorial; `factorial` by default
     #[param(value_type = Kind, required = false, example = "factorial")]
     kind: Option<String>,
 }
 
-impl Asked {
+impl ParsedRequest {
     /// Reads `/{n}?kind=…&format=…&proved=…&timeout=…`.
     pub(super) fn from_uri(n: &str, uri: &Uri) -> Result<Self, Problem> {
-        let mut typed = Typed {
+        let mut fields = RequestFields {
             n: number(n)?,
-            ..Typed::default()
+            ..RequestFields::default()
         };
         for (name, value) in parameters(uri)? {
             let again = match name.as_str() {
-                "kind" => typed.kind.replace(value).is_some(),
-                "format" => typed.format.replace(value).is_some(),
-                "timeout" => typed.timeout.replace(value).is_some(),
-                "proved" => typed.proved.replace(yes_or_no(&value)?).is_some(),
+                "kind" => fields.kind.replace(value).is_some(),
+                "format" => fields.format.replace(value).is_some(),
+                "timeout" => fields.timeout.replace(value).is_some(),
+                "proved" => fields.proved.replace(yes_or_no(&value)?).is_some(),
                 _ => return Err(unknown(&name, "kind, format, proved and timeout")),
             };
             if again {
                 return Err(twice(&name));
             }
         }
-        typed.understand()
+        fields.parse()
+    }
+
+    /// A request for all digits of the `kind` of `n`, by a client that waits for the deadline.
+    pub(super) const fn decimal(kind: Kind, n: u64) -> Self {
+        Self {
+            request: Request::decimal(kind, n),
+            patience_ms: u64::MAX,
+        }
     }
 
     /// Reads one line of a batch.
     pub(super) fn from_json(line: &[u8]) -> Result<Self, Problem> {
-        let Object(typed) = serde_json::from_slice::<Object<Typed>>(line).map_err(|error| {
-            Problem::malformed(format!("expected a line such as {EXAMPLE_LINE}: {error}"))
-        })?;
-        typed.understand()
+        let Object(fields) =
+            serde_json::from_slice::<Object<RequestFields>>(line).map_err(|error| {
+                Problem::malformed(format!("expected a line such as {EXAMPLE_LINE}: {error}"))
+            })?;
+        fields.parse()
     }
 
-    /// The problem of the job that ended with `error`. A deadline that the client lowered
-    /// is named as the client knows it.
+    /// Admits the request, for as long as the client waits.
+    ///
+    /// # Errors
+    ///
+    /// As [`Factorial::admit_within`].
+    pub(super) async fn admit(&self, factorial: &Factorial) -> Result<Job, RunError> {
+        factorial.admit_within(self.request, self.patience_ms).await
+    }
+
+    /// The problem for the `error` of the job. It names a deadline that the client lowered as
+    /// `timeout`.
     pub(super) fn problem(&self, error: RunError) -> Problem {
         let lowered = match error {
             RunError::Stopped {
@@ -165,15 +183,15 @@ impl Asked {
     }
 }
 
-impl Typed {
-    fn understand(self) -> Result<Asked, Problem> {
+impl RequestFields {
+    fn parse(self) -> Result<ParsedRequest, Problem> {
         let patience_ms = match &self.timeout {
             None => u64::MAX,
             Some(text) => Limit::Deadline
                 .parse(text)
                 .map_err(|wrong| Problem::malformed(format!("timeout: {wrong}")))?,
         };
-        Ok(Asked {
+        Ok(ParsedRequest {
             request: Request {
                 kind: kind(self.kind.as_deref())?,
                 n: self.n,
@@ -185,7 +203,7 @@ impl Typed {
     }
 }
 
-/// Reads `/{n}?kind=…`, where nothing is computed.
+/// Reads `/{n}?kind=…`, of a route without a computation.
 pub(super) fn kind_from_uri(n: &str, uri: &Uri) -> Result<(Kind, u64), Problem> {
     let n = number(n)?;
     let mut kind_text = None;

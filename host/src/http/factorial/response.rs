@@ -1,72 +1,63 @@
-//! One answer on its way to a client: whole where it is short, and streamed where
-//! it is long.
+//! The answer to one request: a short one whole, a long one as a stream.
 //!
-//! A short one is computed before anything is sent, and its sandbox is gone by
-//! then. A long one begins with its first piece, so that what fails before it
-//! still gets its status; what fails after it breaks the body off.
+//! A short answer is computed before anything is sent, and its sandbox is gone by then. A long
+//! answer waits for its first piece, so that an error before it gets its own status. An error
+//! after it cuts the body off.
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::ask::Asked;
 use crate::channel::{Receiver, channel};
 use crate::error::RunError;
-use crate::factorial::{Admitted, Factorial, Grade, Request, count_digits};
 use crate::limits::REPLY_BYTES;
 use crate::span::spawn;
+use crate::worlds::factorial::{Grade, Job, count_digits};
 
-/// An answer of which at least the first piece is there.
+/// An answer whose first piece is computed.
 pub(super) enum Answer {
-    /// All of it.
+    /// The whole answer.
     Short(String),
-    /// What is computed while it is sent.
+    /// A stream that is computed while it is sent.
     Long(Box<Long>),
 }
 
-/// An answer that is too long to be held.
+/// An answer that is too long to be kept in memory.
 pub(super) struct Long {
     first: Option<Bytes>,
     rest: Receiver<Bytes>,
-    /// Whether nothing more comes.
+    /// Whether the stream has ended.
     over: bool,
     sending: AbortOnDropHandle<Result<Grade, RunError>>,
-    /// Its bytes, where they are known before.
+    /// Its length in bytes, or `None` if only the component's end shows it.
     bytes: Option<u64>,
     sent_bytes: u64,
     digits: u64,
-    /// Whether what comes is the exponent of scientific notation.
+    /// Whether the next piece belongs to the exponent of scientific notation.
     in_exponent: bool,
 }
 
-/// Waits for a sandbox that may compute what was asked.
-pub(super) async fn admit(factorial: &Factorial, asked: Asked) -> Result<Admitted, RunError> {
-    factorial
-        .admit_within(asked.request, asked.patience_ms)
-        .await
-}
-
-/// Whether the answer is short enough to be held.
-pub(super) fn is_short(admitted: &Admitted) -> bool {
-    let most = admitted.cost().output_bytes.most();
+/// Whether the answer is short enough to be kept in memory.
+pub(super) fn is_short(job: &Job) -> bool {
+    let most = job.cost().output_bytes.most();
     most.is_some_and(|bytes| bytes <= REPLY_BYTES)
 }
 
 /// Computes the answer, or its first piece.
-pub(super) async fn start(admitted: Admitted) -> Result<Answer, RunError> {
-    if is_short(&admitted) {
-        let answer = admitted.compute().await?;
+pub(super) async fn start(job: Job) -> Result<Answer, RunError> {
+    if is_short(&job) {
+        let answer = job.compute().await?;
         check(answer.as_bytes())?;
         return Ok(Answer::Short(answer));
     }
-    let bytes = admitted.cost().output_bytes.exact();
-    let deadline = admitted.deadline().clone();
+    let bytes = job.cost().output_bytes.exact();
+    let deadline = job.deadline().clone();
     let (sender, mut rest) = channel();
-    let sending = AbortOnDropHandle::new(spawn(admitted.send_to(sender)));
+    let sending = AbortOnDropHandle::new(spawn(job.send_to(sender)));
     let first = rest.recv().await?;
-    // After the status a deadline can only cut the answer off. The rest takes little time
-    // of a processor, but many jobs share it.
-    deadline.start_again()?;
+    // After the status a deadline can only cut the answer off. The rest needs little processor
+    // time, but many jobs share the processor.
+    deadline.restart()?;
     let mut long = Long {
         first: None,
         rest,
@@ -82,15 +73,15 @@ pub(super) async fn start(admitted: Admitted) -> Result<Answer, RunError> {
 }
 
 impl Long {
-    /// Decimal digits among what was sent.
+    /// Decimal digits that were sent.
     pub(super) fn digits(&self) -> u64 {
         self.digits
     }
 
     /// The next piece, or `None` after the last.
     ///
-    /// A piece that completes the length which was announced is the end of the
-    /// answer to HTTP. So it waits until its component has said that all is well.
+    /// The piece that completes `Content-Length` is the end of the answer for HTTP. So it waits
+    /// for the component's result.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, RunError> {
         let piece = match self.first.take() {
             Some(piece) => Some(piece),
@@ -104,7 +95,7 @@ impl Long {
         Ok(piece)
     }
 
-    /// What comes next from the component, or `None` after all that was well.
+    /// The next piece from the component, or `None` after a good end.
     async fn receive(&mut self) -> Result<Option<Bytes>, RunError> {
         if self.over {
             return Ok(None);
@@ -114,15 +105,14 @@ impl Long {
         piece.map(|piece| self.count(piece)).transpose()
     }
 
-    /// How it was made sure that it is right, after its last piece.
+    /// The grade of the number, after its last piece.
     pub(super) async fn grade(&mut self) -> Result<Grade, RunError> {
         (&mut self.sending)
             .await
             .map_err(|_| RunError::WriterGone)?
     }
 
-    /// `start`, its pieces, and then `last`, which is made of what is known in the
-    /// end.
+    /// The body: `start`, the pieces of the answer, and then `last`.
     pub(super) fn pieces(
         self: Box<Self>,
         start: Bytes,
@@ -140,16 +130,16 @@ impl Long {
                 Err(error) => Some((Err(error), None)),
             }
         });
-        // An empty piece says nothing, and costs a write.
+        // An empty piece would cost a write.
         let pieces = start.chain(rest);
         let pieces =
             pieces.filter(|piece| std::future::ready(!piece.as_ref().is_ok_and(Bytes::is_empty)));
-        // HTTP asks again after the end.
+        // hyper polls again after the end.
         pieces.fuse()
     }
 
-    /// Counts a piece. One too many must not be sent: HTTP would cut it off at
-    /// the length that was announced, and the answer would look whole.
+    /// Counts a piece. Bytes beyond `Content-Length` are an error: HTTP would cut them off, and
+    /// the answer would look complete.
     fn count(&mut self, piece: Bytes) -> Result<Bytes, RunError> {
         check(&piece)?;
         self.sent_bytes += piece.len() as u64;
@@ -172,8 +162,8 @@ impl Long {
     }
 }
 
-/// A number has digits, and what scientific notation needs. Anything else that a
-/// component puts out could make a client take it for something of ours.
+/// Checks that a piece has only characters of numbers. With others, a component could imitate
+/// parts of an answer that are the host's.
 fn check(piece: &[u8]) -> Result<(), RunError> {
     let fits = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'+' | b'-');
     if piece.iter().all(fits) {
@@ -181,29 +171,4 @@ fn check(piece: &[u8]) -> Result<(), RunError> {
     } else {
         Err(RunError::Failed("what it put out is no number".to_owned()))
     }
-}
-
-/// The beginning of an answer as JSON, up to its value.
-pub(super) fn json_start(request: &Request, more: &str) -> String {
-    format!(
-        r#"{{"n":{},"kind":"{}","format":"{}",{more}"value":""#,
-        request.n, request.kind, request.format
-    )
-}
-
-/// The end of an answer as JSON, from its value on.
-pub(super) fn json_end(digits: u64, grade: &Grade) -> String {
-    let graded = serde_json::to_string(&crate::factorial::Graded::from(grade));
-    let graded = graded.unwrap_or_default();
-    // Both are objects, and this goes on with the second.
-    let graded = graded.trim_start_matches('{');
-    format!(r#"","digits":{digits},{graded}"#)
-}
-
-/// A short answer as JSON.
-pub(super) fn json(request: &Request, more: &str, value: &str) -> String {
-    let digits = count_digits(value.as_bytes()) as u64;
-    // A reply checks nothing at random.
-    let end = json_end(digits, &Grade::Proved);
-    [&json_start(request, more), value, &end].concat()
 }

@@ -1,9 +1,9 @@
-//! Who may ask: whoever has the token in a file, or everybody.
+//! Access: clients with the token in a file, or every client.
 //!
-//! The file is read anew while the service runs, so that a token is changed
-//! without a restart, and once a second at most. It is short: reading it costs
-//! no more than telling whether it changed, and misses no change. Its path is
-//! followed anew each time, since Kubernetes changes a secret by turning a link.
+//! The file is read again while the service runs, at most once a second, so that a token
+//! changes without a restart. Reading a short file costs no more than its modification time,
+//! and misses no change. Its path is resolved each time, since Kubernetes changes a secret by
+//! moving a symbolic link.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -23,24 +23,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::Problem;
-
-/// A token is no shorter: it must not be guessed.
-pub const TOKEN_BYTES_MIN: usize = 16;
-/// The file of a token is no longer.
-pub const TOKEN_FILE_BYTES_MAX: u64 = 4 << 10;
-/// For so long a token may hold that is no longer in the file.
-pub const TOKEN_AGE: Duration = Duration::from_secs(1);
-/// Paths that need no token: probes have none, and learn nothing. The files of the page are
-/// the same in every copy of this program, and a browser sends no token for them; the page
-/// asks for the token itself.
-pub const OPEN_PATHS: [&str; 6] = [
-    "/healthz",
-    "/readyz",
-    "/",
-    "/page.css",
-    "/page.js",
-    "/icon.svg",
-];
+use crate::limits::{TOKEN_AGE, TOKEN_BYTES_MIN, TOKEN_FILE_BYTES_MAX};
 
 /// Why a file holds no token.
 #[derive(Debug, thiserror::Error)]
@@ -81,20 +64,20 @@ pub enum AccessError {
     },
 }
 
-/// Who may ask. Clones are the same.
+/// The clients that the service answers. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Access(Option<Arc<Token>>);
 
 /// A token that follows its file.
 struct Token {
     path: PathBuf,
-    /// Of the token's bytes: of one length whatever theirs is, so that
-    /// comparing tells nothing of it, and no token that a dump would show.
+    /// The digest of the token: it has one length, so comparing it reveals nothing of the
+    /// token's, and a memory dump shows no token.
     digest: RwLock<[u8; 32]>,
     started: Instant,
     /// When the file was read last, since `started`.
     read_ms: AtomicU64,
-    /// The file could not be used when it was read last, and that was told.
+    /// Whether the file was unusable at the last read, which was logged.
     stale: AtomicBool,
 }
 
@@ -107,12 +90,12 @@ impl std::fmt::Debug for Token {
 }
 
 impl Access {
-    /// Everybody may ask.
+    /// Every client.
     pub const fn open() -> Self {
         Self(None)
     }
 
-    /// Those may ask who have the token in the first line of a file.
+    /// Clients with the token in the first line of a file.
     ///
     /// # Errors
     ///
@@ -135,28 +118,27 @@ impl Access {
         }))))
     }
 
-    /// Whether everybody may ask.
+    /// Whether every client has access.
     pub const fn is_open(&self) -> bool {
         self.0.is_none()
     }
 
-    /// `app` for those who may ask.
-    pub(super) fn guard(self, app: Router) -> Router {
+    /// `app` with a check of the token, except for `open_paths`.
+    pub(super) fn guard(self, app: Router, open_paths: &'static [&'static str]) -> Router {
         if self.is_open() {
             return app;
         }
-        app.layer(middleware::from_fn_with_state(self, require_token))
+        app.layer(middleware::from_fn_with_state(
+            (self, open_paths),
+            require_token,
+        ))
     }
 
-    /// Whether a request for `path` with these headers is to be answered, or
-    /// else the answer that it gets.
-    async fn check(&self, path: &str, headers: &HeaderMap) -> Result<(), Refusal> {
+    /// Checks the token of a request.
+    async fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let Some(token) = &self.0 else {
             return Ok(());
         };
-        if OPEN_PATHS.contains(&path) {
-            return Ok(());
-        }
         let mut given = headers.get_all(AUTHORIZATION).iter();
         let (given, more) = (given.next().ok_or(Refusal::NoToken)?, given.next());
         if more.is_some() {
@@ -172,9 +154,16 @@ impl Access {
     }
 }
 
-/// Lets a request pass that may.
-async fn require_token(State(access): State<Access>, request: Request, next: Next) -> Response {
-    match access.check(request.uri().path(), request.headers()).await {
+/// Refuses requests without the token.
+async fn require_token(
+    State((access, open_paths)): State<(Access, &'static [&'static str])>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if open_paths.contains(&request.uri().path()) {
+        return next.run(request).await;
+    }
+    match access.check(request.headers()).await {
         Ok(()) => next.run(request).await,
         Err(refusal) => refusal.answer(),
     }
@@ -359,25 +348,40 @@ mod tests {
             ("0123456789abcdef", Err(Refusal::NoToken)),
             ("", Err(Refusal::NoToken)),
         ] {
-            let checked = access.check("/factorial/20", &headers(given)).await;
+            let checked = access.check(&headers(given)).await;
             assert_eq!(checked, expected, "{given:?}");
         }
         let mut twice = headers("Bearer 0123456789abcdef");
         twice.append(AUTHORIZATION, HeaderValue::from_static("Bearer x"));
-        assert_eq!(
-            access.check("/info/5", &twice).await,
-            Err(Refusal::Repeated)
-        );
+        assert_eq!(access.check(&twice).await, Err(Refusal::Repeated));
         let none = HeaderMap::new();
-        assert_eq!(access.check("/info/5", &none).await, Err(Refusal::NoToken));
-        for path in OPEN_PATHS {
-            assert_eq!(access.check(path, &none).await, Ok(()), "{path}");
-        }
-        for path in ["/healthz/", "//healthz", "/metrics", "/readyz/../"] {
-            assert!(access.check(path, &none).await.is_err(), "{path}");
-        }
-        assert_eq!(Access::open().check("/", &none).await, Ok(()));
+        assert_eq!(access.check(&none).await, Err(Refusal::NoToken));
+        assert_eq!(Access::open().check(&none).await, Ok(()));
         assert!(Access::open().is_open());
+    }
+
+    #[tokio::test]
+    async fn open_paths_need_no_token() {
+        use axum::body::Body;
+        use tower::ServiceExt as _;
+
+        let file = file(ONE.as_bytes());
+        let access = Access::from_file(file.path()).expect("a token");
+        let routes = Router::new().fallback(|| async { "ok" });
+        let app = access.guard(routes, &["/healthz", "/"]);
+        for (path, status) in [
+            ("/healthz", 200),
+            ("/", 200),
+            ("/healthz/", 401),
+            ("//healthz", 401),
+            ("/metrics", 401),
+            ("/healthz/../", 401),
+        ] {
+            let request = axum::http::Request::get(path).body(Body::empty());
+            let response = app.clone().oneshot(request.expect("a request")).await;
+            let response = response.expect("an answer");
+            assert_eq!(response.status().as_u16(), status, "{path}");
+        }
     }
 
     #[test]
@@ -435,11 +439,8 @@ mod tests {
         );
         turn("2");
         expire(&mut access);
-        assert_eq!(access.check("/factorial/5", &other).await, Ok(()));
-        assert_eq!(
-            access.check("/factorial/5", &one).await,
-            Err(Refusal::WrongToken)
-        );
+        assert_eq!(access.check(&other).await, Ok(()));
+        assert_eq!(access.check(&one).await, Err(Refusal::WrongToken));
 
         // What cannot be used changes nothing.
         for useless in [Some("short"), None] {
@@ -448,11 +449,7 @@ mod tests {
                 None => std::fs::remove_file(&link).expect("removed"),
             }
             expire(&mut access);
-            assert_eq!(
-                access.check("/factorial/5", &other).await,
-                Ok(()),
-                "{useless:?}"
-            );
+            assert_eq!(access.check(&other).await, Ok(()), "{useless:?}");
             assert!(
                 access
                     .0
@@ -462,7 +459,7 @@ mod tests {
         }
         turn("1");
         expire(&mut access);
-        assert_eq!(access.check("/factorial/5", &one).await, Ok(()));
+        assert_eq!(access.check(&one).await, Ok(()));
     }
 
     #[tokio::test]

@@ -1,8 +1,7 @@
-//! Health and metrics at an address of their own, on a thread and in places of their own.
+//! Health and metrics at an address of their own, with their own thread and places.
 //!
-//! No load of the service reaches them. They need no token, so the address belongs to a
-//! network of operators. They are served until the value is dropped, after the service
-//! has drained.
+//! The load of the service does not reach them. They need no token, so the address belongs to a
+//! network of operators. They last until the value is dropped, after the service has drained.
 
 use std::io;
 use std::net::TcpListener;
@@ -12,9 +11,11 @@ use std::thread::{Builder, JoinHandle};
 use tokio::runtime;
 use tokio_util::sync::CancellationToken;
 
+use super::drive::Server;
+use super::layers::probes_app;
 use super::places::Places;
-use super::server::{Server, take};
-use super::{Service, full, probes_app};
+use super::serve::accept_stream;
+use super::{ServerState, guests};
 use crate::limits::ADMIN_CONNECTIONS;
 use crate::span::spawn;
 
@@ -25,12 +26,12 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Begins to serve the health and the metrics of `service` at `listener`.
+    /// Begins to serve the health and the metrics of `state` at `listener`.
     ///
     /// # Errors
     ///
     /// Where the thread cannot be started.
-    pub fn start(listener: TcpListener, service: &Service) -> io::Result<Self> {
+    pub fn start(listener: TcpListener, state: &ServerState) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
@@ -41,13 +42,13 @@ impl Admin {
         };
         let end = CancellationToken::new();
         let places = Places::new(ADMIN_CONNECTIONS);
-        let server = Server::new(probes_app(service), service, places, None);
-        let (ended, service) = (end.clone(), service.clone());
+        let server = Server::new(probes_app(state), state, places, None);
+        let (ended, state) = (end.clone(), state.clone());
         let thread = Builder::new().name("admin".to_owned()).spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
                     () = ended.cancelled() => {}
-                    () = accept(listener, server, &service) => {}
+                    () = accept(listener, server, &state) => {}
                 }
             });
             runtime.shutdown_background();
@@ -70,9 +71,9 @@ impl Drop for Admin {
 }
 
 /// Accepts connections without end.
-async fn accept(listener: tokio::net::TcpListener, server: Arc<Server>, service: &Service) {
+async fn accept(listener: tokio::net::TcpListener, server: Arc<Server>, state: &ServerState) {
     loop {
-        let Some(stream) = take(listener.accept().await).await else {
+        let Some(stream) = accept_stream(listener.accept().await).await else {
             continue;
         };
         match server.enter() {
@@ -81,7 +82,7 @@ async fn accept(listener: tokio::net::TcpListener, server: Arc<Server>, service:
                 let server = Arc::clone(&server);
                 spawn(server.drive(stream, CancellationToken::new(), entry));
             }
-            None => full::refuse(service, &stream),
+            None => guests::refuse(state, &stream),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! A body that is written piece by piece: by a task of its own, which ends with
-//! its reader, and which a reader that takes nothing ends.
+//! A body that a task writes piece by piece. The task ends with its reader, or when the reader
+//! takes nothing for the stall limit.
 
 use std::time::Duration;
 
@@ -7,74 +7,72 @@ use axum::body::Body;
 use bytes::Bytes;
 use tokio::time::timeout;
 
-use super::Service;
+use super::ServerState;
 use crate::channel::{Sender, channel};
 use crate::error::RunError;
 use crate::limits::Limit;
 use crate::span::spawn_on;
 
 /// The writing end of a body.
-pub(super) struct Feed {
+pub(crate) struct BodyWriter {
     pieces: Sender<Bytes>,
+    stall: Duration,
     stall_ms: u64,
 }
 
-/// A body that `write` writes. It ends as `write` does.
-pub(super) fn feed<F>(service: &Service, write: impl FnOnce(Feed) -> F) -> Body
+/// Makes a body that `write` writes. It ends with the result of `write`.
+pub(crate) fn stream_body<F>(server: &ServerState, write: impl FnOnce(BodyWriter) -> F) -> Body
 where
-    F: Future<Output = (Feed, Result<(), RunError>)> + Send + 'static,
+    F: Future<Output = (BodyWriter, Result<(), RunError>)> + Send + 'static,
 {
     let (pieces, mut written) = channel();
-    let writing = write(Feed {
+    let writing = write(BodyWriter {
         pieces,
-        stall_ms: service.limits().get(Limit::Stall),
+        stall: server.limits().duration(Limit::Stall),
+        stall_ms: server.limits().get(Limit::Stall),
     });
-    // It notices by itself that nobody reads any more.
-    spawn_on(&service.0.workers, async move {
-        let (feed, ended) = writing.await;
-        feed.pieces.end(&ended);
+    // The task notices by itself that its reader is gone.
+    spawn_on(server.workers(), async move {
+        let (writer, result) = writing.await;
+        writer.pieces.end(&result);
     });
     Body::from_stream(futures::stream::poll_fn(move |context| {
         written.poll_recv(context).map(Result::transpose)
     }))
 }
 
-impl Feed {
-    /// Sends a piece, after the reader has made room for it.
+impl BodyWriter {
+    /// Sends a piece, and waits for room.
     ///
     /// # Errors
     ///
     /// [`RunError::ReaderGone`], or [`RunError::Stopped`] by [`Limit::Stall`].
-    pub(super) async fn send(&self, piece: impl Into<Bytes>) -> Result<(), RunError> {
-        let stall = Duration::from_millis(self.stall_ms);
-        match timeout(stall, self.pieces.send(piece.into())).await {
+    pub(crate) async fn send(&self, piece: impl Into<Bytes>) -> Result<(), RunError> {
+        match timeout(self.stall, self.pieces.send(piece.into())).await {
             Ok(sent) => sent,
-            Err(_) => Err(self.stalled()),
+            Err(_) => Err(self.stall_error()),
         }
     }
 
-    /// Waits for `event`, as long as somebody reads.
+    /// Waits for `event` while there is a reader.
     ///
     /// # Errors
     ///
     /// [`RunError::ReaderGone`].
-    pub(super) async fn meanwhile<R>(&self, event: impl Future<Output = R>) -> Result<R, RunError> {
+    pub(crate) async fn meanwhile<R>(&self, event: impl Future<Output = R>) -> Result<R, RunError> {
         tokio::select! {
             event = event => Ok(event),
             () = self.pieces.reader_gone() => Err(RunError::ReaderGone),
         }
     }
 
-    /// What becomes of somebody who takes or sends nothing.
-    pub(super) fn stalled(&self) -> RunError {
-        RunError::Stopped {
-            limit: Limit::Stall,
-            value: self.stall_ms,
-        }
+    /// The error of a client that takes or sends nothing.
+    pub(crate) fn stall_error(&self) -> RunError {
+        RunError::stopped(Limit::Stall, self.stall_ms)
     }
 
-    /// How long somebody may take or send nothing.
-    pub(super) fn stall(&self) -> Duration {
-        Duration::from_millis(self.stall_ms)
+    /// How long a client may take or send nothing.
+    pub(crate) fn stall(&self) -> Duration {
+        self.stall
     }
 }

@@ -9,21 +9,21 @@ use std::borrow::Cow;
 use axum::http::{HeaderMap, HeaderName};
 
 /// The weight of a member that names none, in thousandths.
-pub(super) const WEIGHT_MAX: u16 = 1000;
+pub(crate) const WEIGHT_MAX: u16 = 1000;
 
 /// A member of a list, or the one value of a field that is not a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Item<'a> {
+pub(crate) struct Item<'a> {
     /// A media range, a media type or a coding.
-    pub(super) value: &'a [u8],
+    pub(crate) value: &'a [u8],
     /// Names and unquoted values.
-    pub(super) parameters: Vec<(&'a [u8], Cow<'a, [u8]>)>,
+    pub(crate) parameters: Vec<(&'a [u8], Cow<'a, [u8]>)>,
     /// The weight in thousandths.
-    pub(super) weight: u16,
+    pub(crate) weight: u16,
 }
 
 /// The valid members of all lines of a field, each with its weight.
-pub(super) fn weighted<'a>(
+pub(crate) fn weighted<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
 ) -> impl Iterator<Item = Item<'a>> {
@@ -52,7 +52,7 @@ impl<'a> Item<'a> {
     }
 
     /// Reads `value;name=value`. `None` where that is not valid.
-    pub(super) fn read(text: &'a [u8]) -> Option<Self> {
+    pub(crate) fn read(text: &'a [u8]) -> Option<Self> {
         let mut parts = split(text, b';');
         let value = parts.next()?;
         let mut parameters = Vec::new();
@@ -68,7 +68,7 @@ impl<'a> Item<'a> {
     }
 
     /// The type and subtype of a media type or range.
-    pub(super) fn media(&self) -> Option<(&'a [u8], &'a [u8])> {
+    pub(crate) fn media(&self) -> Option<(&'a [u8], &'a [u8])> {
         let at = self.value.iter().position(|&byte| byte == b'/')?;
         let (kind, subkind) = (&self.value[..at], &self.value[at + 1..]);
         (!subkind.contains(&b'/')).then_some((kind, subkind))
@@ -77,7 +77,7 @@ impl<'a> Item<'a> {
 
 /// The parts between separators that are not in a quoted string, without the
 /// whitespace around them.
-pub(super) fn split(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn split(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let (mut is_quoted, mut is_escaped) = (false, false);
     let parts = text.split(move |&byte| {
         if std::mem::take(&mut is_escaped) {
@@ -143,7 +143,7 @@ fn thousandths(text: &[u8]) -> Option<u16> {
 
 /// The opaque tags of a list of entity tags, with their quotes and without `W/`.
 /// Quotes in a tag cannot be escaped, and what is no tag is skipped.
-pub(super) fn entity_tags(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn entity_tags(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = line;
     std::iter::from_fn(move || {
         loop {

@@ -1,21 +1,19 @@
-//! `GET /healthz` and `GET /readyz`: what whoever runs the service asks.
+//! `GET /healthz` and `GET /readyz`: the probes of an orchestrator.
 //!
-//! Load makes a service neither dead nor unready: it is answered with 503, request by
-//! request. Unready pods would leave the others with more of it.
+//! Load makes a service neither dead nor unready: single requests get 503. An unready pod would
+//! leave its load to the others.
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::openapi::{NotReady, Refused};
-use super::representation::{Codings, Representation};
-use super::{Problem, Service};
+use super::refusals::{NotReady, Refused};
+use super::{Codings, Problem, Representation, ServerState};
 
-/// The paths that a full service still answers, and that an address of their own takes
-/// over.
-pub(super) const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+/// The paths that a full service still answers, and that may have an address of their own.
+pub(crate) const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
-/// A state, which holds for now.
+/// An answer that no cache keeps.
 fn state(codings: Codings, text: &'static str) -> Response {
     Representation::fresh("text/plain; charset=utf-8").whole(codings, text)
 }
@@ -44,10 +42,10 @@ pub(super) async fn alive(codings: Codings) -> Response {
     )
 )]
 pub(super) async fn ready(
-    State(service): State<Service>,
+    State(server): State<ServerState>,
     codings: Codings,
 ) -> Result<Response, Problem> {
-    if service.is_draining() {
+    if server.is_draining() {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         return Err(Problem::plain(status, "the service is draining"));
     }

@@ -6,9 +6,8 @@ use axum::http::header::ACCEPT;
 use axum::response::Response;
 
 use super::field::weighted;
-use super::openapi::Refused;
-use super::representation::{Codings, Representation, best};
-use super::{Problem, Service};
+use super::refusals::Refused;
+use super::{Codings, Problem, Representation, ServerState, negotiate};
 use crate::telemetry::{CLASSIC_TYPE, OPENMETRICS_TYPE};
 
 /// The text format that all readers know.
@@ -28,15 +27,15 @@ const OPENMETRICS: &str = "application/openmetrics-text";
     )
 )]
 pub(super) async fn metrics(
-    State(service): State<Service>,
+    State(server): State<ServerState>,
     headers: HeaderMap,
     codings: Codings,
 ) -> Result<Response, Problem> {
-    let metrics = &service.0.metrics;
+    let metrics = server.metrics();
     let (media_type, text) = if prefers_openmetrics(&headers) {
         (OPENMETRICS_TYPE, metrics.encode())
     } else {
-        best(&headers, &[(CLASSIC, ())])?;
+        negotiate(&headers, &[(CLASSIC, ())])?;
         (CLASSIC_TYPE, metrics.encode_classic())
     };
     let representation = Representation::fresh(media_type).negotiated();

@@ -25,7 +25,7 @@ use super::access_log::{self, Entry, Outcome, REQUEST_ID, Reason, request_id};
 use super::attributes::span;
 use super::health::PROBES;
 use crate::error::RunError;
-use crate::span::{Unfinished, failed, record};
+use crate::span::{SpanGuard, failed, record};
 use crate::telemetry::{
     HttpMetrics, Observation, continue_trace, exported_trace, leave_out, named_trace, tell_trace,
 };
@@ -33,53 +33,51 @@ use crate::telemetry::{
 /// The status of a span whose request was dropped.
 const CUT: &str = "the connection ended before the response did";
 
-/// Observes all requests to the routes that it is laid around, and has to be the
-/// outermost layer to see all of their time.
-pub(super) fn layer(metrics: HttpMetrics, traced: Traced) -> Observe {
-    Observe(metrics, traced)
+/// Observes all requests to the routes within. It must be the outermost layer to see all of
+/// their time.
+pub(super) fn layer(metrics: HttpMetrics, probes: ProbeTracing) -> Observe {
+    Observe(metrics, probes)
 }
 
-/// Which requests are traced.
+/// Whether requests for health and metrics are traced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Traced {
-    /// All of them.
-    All,
-    /// All but those for health and metrics.
-    ButProbes,
+pub(super) enum ProbeTracing {
+    On,
+    Off,
 }
 
-/// What [`layer`] makes.
+/// The layer that [`layer`] makes.
 #[derive(Clone, Debug)]
-pub(super) struct Observe(HttpMetrics, Traced);
+pub(super) struct Observe(HttpMetrics, ProbeTracing);
 
 impl<S> Layer<S> for Observe {
-    type Service = Observed<S>;
+    type Service = ObservedService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Observed {
+        ObservedService {
             inner,
             metrics: self.0.clone(),
-            traced: self.1,
+            probes: self.1,
         }
     }
 }
 
 /// A service whose requests are observed.
 #[derive(Clone, Debug)]
-pub(super) struct Observed<S> {
+pub(super) struct ObservedService<S> {
     inner: S,
     metrics: HttpMetrics,
-    traced: Traced,
+    probes: ProbeTracing,
 }
 
-impl<S> Service<Request> for Observed<S>
+impl<S> Service<Request> for ObservedService<S>
 where
     S: Service<Request, Response = Response>,
     S::Future: Unpin,
 {
     type Response = Response;
     type Error = S::Error;
-    type Future = Answering<S::Future>;
+    type Future = ObservedFuture<S::Future>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(context)
@@ -93,7 +91,7 @@ where
         let mut trace = None;
         if !span.is_disabled() {
             let is_probe = route.is_some_and(|route| PROBES.contains(&route));
-            if is_probe && self.traced == Traced::ButProbes {
+            if is_probe && self.probes == ProbeTracing::Off {
                 leave_out(&span);
             } else {
                 continue_trace(&span, request.headers());
@@ -118,11 +116,11 @@ where
         let entry = Entry::new(&request, id, trace);
         let has_body = request.method() != Method::HEAD;
         let answering = span.in_scope(|| self.inner.call(request));
-        Answering {
+        ObservedFuture {
             inner: answering,
-            observing: Some(Observing {
+            observing: Some(RequestObservation {
                 observation,
-                unfinished: Some(Unfinished::new(span.clone(), CUT)),
+                guard: Some(SpanGuard::new(span.clone(), CUT)),
                 span,
                 entry,
                 sent_bytes: 0,
@@ -136,20 +134,20 @@ where
 
 /// A request that has no answer yet.
 #[derive(Debug)]
-pub(super) struct Answering<F> {
+pub(super) struct ObservedFuture<F> {
     inner: F,
-    observing: Option<Observing>,
+    observing: Option<RequestObservation>,
     has_body: bool,
 }
 
 /// A request from its headers to the last byte of its answer, or until it is dropped. Its
 /// line in the log is written when the value is dropped.
 #[derive(Debug)]
-struct Observing {
+struct RequestObservation {
     observation: Observation,
     span: Span,
     /// Until the end of the body.
-    unfinished: Option<Unfinished>,
+    guard: Option<SpanGuard>,
     entry: Entry,
     sent_bytes: u64,
     /// By `Content-Length`. After so many, HTTP/1 does not ask for the end.
@@ -158,22 +156,22 @@ struct Observing {
     reason: Option<String>,
 }
 
-impl Observing {
+impl RequestObservation {
     /// The last byte of the answer was handed over, or there will be no more.
     fn end(&mut self) {
-        if let Some(unfinished) = self.unfinished.take() {
-            unfinished.end();
+        if let Some(guard) = self.guard.take() {
+            guard.end();
         }
     }
 }
 
-impl Drop for Observing {
+impl Drop for RequestObservation {
     fn drop(&mut self) {
         if !self.span.is_disabled() {
             let sent_bytes = i64::try_from(self.sent_bytes).unwrap_or(i64::MAX);
             self.span.record("http.response.body.size", sent_bytes);
         }
-        let cut = self.unfinished.as_ref().map(|_| CUT);
+        let cut = self.guard.as_ref().map(|_| CUT);
         let outcome = Outcome {
             status: self.observation.status(),
             sent_bytes: self.sent_bytes,
@@ -184,7 +182,7 @@ impl Drop for Observing {
     }
 }
 
-impl<F, E> Future for Answering<F>
+impl<F, E> Future for ObservedFuture<F>
 where
     F: Future<Output = Result<Response, E>> + Unpin,
 {
@@ -207,7 +205,7 @@ where
 }
 
 /// `response` with the observation in its body.
-fn observed(mut response: Response, mut observing: Observing, has_body: bool) -> Response {
+fn observed(mut response: Response, mut observing: RequestObservation, has_body: bool) -> Response {
     let status = response.status();
     observing.observation.answered(status.as_u16());
     let reason = response.extensions_mut().remove::<Reason>();
@@ -241,7 +239,7 @@ fn observed(mut response: Response, mut observing: Observing, has_body: bool) ->
 /// An answer's body that ends the observation when it is dropped.
 struct ObservedBody {
     inner: Body,
-    observing: Observing,
+    observing: RequestObservation,
 }
 
 impl HttpBody for ObservedBody {
@@ -301,7 +299,7 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::*;
-    use crate::meter::Meter;
+    use crate::metrics::Meter;
     use crate::telemetry::{Build, Metrics};
 
     const ROUTE: &str = "/streamed/{n}";
@@ -320,7 +318,7 @@ mod tests {
         };
         let router = Router::new()
             .route(ROUTE, get(pieces))
-            .layer(layer(http, Traced::ButProbes));
+            .layer(layer(http, ProbeTracing::Off));
         (router, metrics)
     }
 

@@ -4,19 +4,18 @@
 //! evicted. Where all places are taken, a new connection gets the place of the one that
 //! has been idle longest. A connection with a request under way keeps its place.
 //!
-//! Requests do not touch the list of connections: its lock is taken only when one is
-//! accepted or ends. So the idle ones are looked up when a place is needed, and what
-//! was found is used up, in order, before the next look.
+//! Requests do not touch the list of connections: only a connection's start and end take its
+//! lock. So a search finds the idle connections when a place is needed, and all of them are
+//! used, in order, before the next search.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::connection::Activity;
-use crate::limits::EVICTION_PAUSE_MS;
+use super::activity::Activity;
+use crate::limits::EVICTION_PAUSE;
 
 /// A number of places.
 pub(super) struct Places {
@@ -28,9 +27,9 @@ pub(super) struct Places {
 struct Open {
     connections: HashMap<u64, Arc<Activity>>,
     next_id: u64,
-    /// The idle connections at the last look, the one that is idle longest last.
+    /// The idle connections at the last search. The one that is idle longest comes last.
     idle: Vec<(u64, Instant)>,
-    looked: Option<Instant>,
+    last_search: Option<Instant>,
 }
 
 /// A connection's place, which is free again when this is dropped.
@@ -79,10 +78,10 @@ impl Open {
     fn evict(&mut self) -> Option<()> {
         loop {
             let Some((id, since)) = self.idle.pop() else {
-                self.look()?;
+                self.find_idle()?;
                 continue;
             };
-            // It may have ended, or have been asked something meanwhile.
+            // It may have ended, or have received a request meanwhile.
             let connection = self.connections.get(&id);
             if connection.is_some_and(|it| it.spare_since() == Some(since))
                 && let Some(connection) = self.connections.remove(&id)
@@ -93,10 +92,12 @@ impl Open {
         }
     }
 
-    /// Looks for idle connections. `None` where there are none, or were none just now.
-    fn look(&mut self) -> Option<()> {
-        const PAUSE: Duration = Duration::from_millis(EVICTION_PAUSE_MS);
-        if self.looked.is_some_and(|looked| looked.elapsed() < PAUSE) {
+    /// Searches for idle connections. `None` if there are none, or were none just now.
+    fn find_idle(&mut self) -> Option<()> {
+        if self
+            .last_search
+            .is_some_and(|last| last.elapsed() < EVICTION_PAUSE)
+        {
             return None;
         }
         let idle = self
@@ -105,14 +106,15 @@ impl Open {
             .filter_map(|(&id, connection)| Some((id, connection.spare_since()?)));
         self.idle.extend(idle);
         self.idle.sort_unstable_by_key(|&(_, since)| Reverse(since));
-        self.looked = self.idle.is_empty().then(Instant::now);
-        self.looked.is_none().then_some(())
+        self.last_search = self.idle.is_empty().then(Instant::now);
+        self.last_search.is_none().then_some(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::thread::sleep;
+    use std::time::Duration;
 
     use futures::FutureExt as _;
 

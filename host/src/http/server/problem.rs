@@ -1,4 +1,4 @@
-//! Problems: what a client is told when there is no answer (RFC 9457).
+//! Problems: the errors that a client receives (RFC 9457).
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use crate::limits::Limit;
 
 /// The media type of a problem.
 pub const PROBLEM_JSON: &str = "application/problem+json";
-/// What a client that found no room waits before it asks again, in seconds.
+/// `Retry-After` of a busy service, in seconds.
 pub(super) const RETRY_AFTER_SECONDS: &str = "1";
 
 /// Why there is no answer.
@@ -99,12 +99,12 @@ impl Problem {
 
     /// The problem as one JSON object.
     pub fn to_json(&self) -> Vec<u8> {
-        // Nothing in it can fail to be written; an empty body would be no answer.
+        // Serializing it cannot fail.
         serde_json::to_vec(self).unwrap_or_else(|_| b"{}".to_vec())
     }
 }
 
-/// Which status stands for which end of a job. The names are for programs.
+/// The status of each error of a job. The names are for programs.
 impl From<RunError> for Problem {
     fn from(error: RunError) -> Self {
         const TOO_MUCH: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;

@@ -1,5 +1,4 @@
-//! What HTTP asks of every request, whatever its route, and that every error is a
-//! problem.
+//! The rules of HTTP for every request, and a problem for every error.
 //!
 //! This is a layer written by hand, since `axum::middleware::from_fn` boxes two
 //! things more for each request.
@@ -21,7 +20,7 @@ use tower::{Layer, Service};
 use super::field::weighted;
 use super::problem::{PROBLEM_JSON, Problem};
 
-/// The one expectation that there is (RFC 9110, section 10.1.1).
+/// The one expectation of RFC 9110, section 10.1.1.
 const CONTINUE: &[u8] = b"100-continue";
 
 /// Checks requests, and turns every other error into a problem.
@@ -29,18 +28,18 @@ const CONTINUE: &[u8] = b"100-continue";
 pub(super) struct Protocol;
 
 impl<S> Layer<S> for Protocol {
-    type Service = Checked<S>;
+    type Service = ProtocolService<S>;
 
-    fn layer(&self, inner: S) -> Checked<S> {
-        Checked(inner)
+    fn layer(&self, inner: S) -> ProtocolService<S> {
+        ProtocolService(inner)
     }
 }
 
 /// A service whose requests are checked.
 #[derive(Clone, Debug)]
-pub(super) struct Checked<S>(S);
+pub(super) struct ProtocolService<S>(S);
 
-impl<S> Service<Request> for Checked<S>
+impl<S> Service<Request> for ProtocolService<S>
 where
     S: Service<Request, Response = Response>,
 {
@@ -68,7 +67,7 @@ fn check(request: &Request) -> Result<(), Problem> {
     check_transfer(request.headers())
 }
 
-/// `response`, or a problem in place of an error that is none.
+/// `response`, or a problem in place of an error with another body.
 fn as_problem(response: Response) -> Response {
     let status = response.status();
     let is_error = status.is_client_error() || status.is_server_error();
@@ -83,7 +82,7 @@ fn as_problem(response: Response) -> Response {
     }
     let reason = status.canonical_reason().unwrap_or("an error");
     let mut problem = Problem::plain(status, reason.to_ascii_lowercase()).into_response();
-    // What says how to ask instead. The others are about the body that goes.
+    // These tell the client what to send instead. Other fields describe the replaced body.
     for name in [ALLOW, CONNECTION, RETRY_AFTER, UPGRADE, WWW_AUTHENTICATE] {
         for value in response.headers().get_all(&name) {
             problem.headers_mut().append(&name, value.clone());
@@ -206,7 +205,7 @@ fn check_transfer(headers: &HeaderMap) -> Result<(), Problem> {
 
 /// Whether the client waits for `100 Continue` before it sends its body. hyper sends
 /// it when the body is polled, and then not after the head of the response.
-pub(super) fn awaits_continue(version: Version, headers: &HeaderMap) -> bool {
+pub(crate) fn awaits_continue(version: Version, headers: &HeaderMap) -> bool {
     version == Version::HTTP_11 && headers.contains_key(EXPECT)
 }
 

@@ -1,4 +1,5 @@
-//! The answers other than 200: each status once, with its headers, by name.
+//! The API's description of answers other than 200: each status once, with its headers, by
+//! name.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,7 @@ use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use utoipa::openapi::{Components, ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 
-use crate::http::PROBLEM_JSON;
+use super::PROBLEM_JSON;
 
 /// A status, and the header field besides the body that says what to do.
 struct Refusal {
@@ -41,7 +42,7 @@ impl Refusal {
             .content(PROBLEM_JSON, problem.build())
             .header(
                 "Cache-Control",
-                text("`no-store`: no answer of this kind is kept"),
+                text_header("`no-store`: no answer of this kind is kept"),
             );
         match &self.header {
             Some((name, what, kind)) => response.header(*name, header(what, kind.clone())),
@@ -60,7 +61,7 @@ fn header(what: &str, kind: Type) -> utoipa::openapi::Header {
 }
 
 /// A header field whose value is text.
-pub(super) fn text(what: &str) -> utoipa::openapi::Header {
+pub(crate) fn text_header(what: &str) -> utoipa::openapi::Header {
     header(what, Type::String)
 }
 
@@ -151,7 +152,7 @@ const REFUSALS: [Refusal; 14] = [
 ];
 
 /// Adds all of them to the components, where operations refer to them.
-pub(super) fn add(components: &mut Components) {
+pub(crate) fn add_refusals(components: &mut Components) {
     for refusal in &REFUSALS {
         let name = refusal.name.to_owned();
         components.responses.insert(name, refusal.response().into());
@@ -159,7 +160,7 @@ pub(super) fn add(components: &mut Components) {
 }
 
 /// The response that `reference` names, without its body, which HEAD does not have.
-pub(super) fn without_body(reference: &Ref) -> Option<Response> {
+pub(crate) fn without_body(reference: &Ref) -> Option<Response> {
     let name = reference.ref_location.rsplit('/').next()?;
     let refusal = REFUSALS.iter().find(|refusal| refusal.name == name)?;
     let mut response = refusal.response();
@@ -180,7 +181,7 @@ fn named(names: &[&str]) -> BTreeMap<String, RefOr<Response>> {
 }
 
 /// Refusals of any request, whatever its route.
-pub(in crate::http) struct Refused;
+pub(crate) struct Refused;
 
 impl IntoResponses for Refused {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
@@ -196,7 +197,7 @@ impl IntoResponses for Refused {
 }
 
 /// Ends of jobs without an answer.
-pub(in crate::http) struct Failed;
+pub(crate) struct Failed;
 
 impl IntoResponses for Failed {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
@@ -205,7 +206,7 @@ impl IntoResponses for Failed {
 }
 
 /// Refusals of answers of unknown length to HTTP/1.0.
-pub(in crate::http) struct TooOld;
+pub(crate) struct TooOld;
 
 impl IntoResponses for TooOld {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
@@ -214,7 +215,7 @@ impl IntoResponses for TooOld {
 }
 
 /// Refusals of requests with a body.
-pub(in crate::http) struct BodyRefused;
+pub(crate) struct BodyRefused;
 
 impl IntoResponses for BodyRefused {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
@@ -223,7 +224,7 @@ impl IntoResponses for BodyRefused {
 }
 
 /// A service that takes no work.
-pub(in crate::http) struct NotReady;
+pub(crate) struct NotReady;
 
 impl IntoResponses for NotReady {
     fn responses() -> BTreeMap<String, RefOr<Response>> {

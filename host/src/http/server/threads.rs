@@ -1,23 +1,24 @@
 //! The threads that drive connections, one for each processor, each with an event
 //! loop of its own.
 //!
-//! A connection stays with its thread, and so does what is answered at once: nobody
-//! has to be woken to take it over. What takes long is left to the workers of the
-//! runtime that the service was made in, which share it among themselves. They live
+//! A connection stays on its thread, and so do short answers: no other thread has to be woken.
+//! Long jobs run on the workers of the runtime that the service was made in. The threads live
 //! as long as the server.
 
 use std::io;
 use std::sync::Arc;
-use std::thread::{Builder, JoinHandle, available_parallelism};
+use std::thread::{Builder, JoinHandle};
 
 use tokio::runtime::{self, Handle};
 use tokio_util::sync::CancellationToken;
 
-/// After so many turns of its tasks a thread looks for what has come in. A turn may
-/// take a millisecond, while a sandbox computes.
+use crate::machine::processors;
+
+/// Polls of tasks before a thread polls its sockets. One may take a millisecond while a sandbox
+/// computes.
 const TURNS: u32 = 16;
 
-/// They end, with all that is left on them, when this is dropped.
+/// The threads. Dropping the value ends them and their tasks.
 pub(super) struct Threads {
     threads: Vec<Thread>,
     end: CancellationToken,
@@ -25,7 +26,7 @@ pub(super) struct Threads {
 
 struct Thread {
     runtime: Handle,
-    /// Held once by each connection beside this.
+    /// Has one more reference for each connection.
     connections: Arc<()>,
     running: Option<JoinHandle<()>>,
 }
@@ -39,8 +40,7 @@ pub(super) struct Seat {
 impl Threads {
     pub(super) fn start() -> io::Result<Self> {
         let end = CancellationToken::new();
-        let count = available_parallelism().map_or(1, std::num::NonZero::get);
-        let threads = (0..count).map(|_| Thread::start(end.clone()));
+        let threads = (0..processors()).map(|_| Thread::start(end.clone()));
         Ok(Self {
             threads: threads.collect::<io::Result<_>>()?,
             end,
@@ -82,7 +82,7 @@ impl Drop for Threads {
         self.end.cancel();
         for thread in &mut self.threads {
             if let Some(running) = thread.running.take() {
-                // A panic there has been told already.
+                // A panic there has been reported already.
                 let _ = running.join();
             }
         }

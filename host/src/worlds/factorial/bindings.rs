@@ -1,14 +1,12 @@
-//! The bindings of the world in `wit/`, and its types, which are ours above this
-//! layer.
+//! The bindings of the world in `wit/`. The layers above use its types as ours.
 //!
-//! The generated ones look up and check every function of an instance as soon as
-//! there is one. A sandbox is mostly called once: here a function is looked up
-//! when it is called.
+//! The generated bindings look up and check every function of each new instance. A sandbox is
+//! mostly called once, so these bindings look up a function when it is called.
 
 #![expect(
     missing_docs,
     unreachable_pub,
-    reason = "generated from `wit/`, which documents every item"
+    reason = "`bindgen!` makes undocumented types, and `wit/` documents these and the functions"
 )]
 
 use wasmtime::Store;
@@ -17,7 +15,8 @@ use wasmtime::component::{
     Lower, StreamReader, TypedFunc,
 };
 
-use crate::component::{State, World};
+use crate::component::World;
+use crate::grants::State;
 
 wasmtime::component::bindgen!({
     path: "../wit",
@@ -31,18 +30,18 @@ pub use self::exports::cocoon::factorial::factorial::{
 };
 pub use self::exports::cocoon::factorial::parts::Part;
 
-/// Digits, and how they ended.
-pub type Written = (StreamReader<u8>, FutureReader<Result<Grade, Error>>);
+/// A stream of digits, and its result.
+pub type DigitStream = (StreamReader<u8>, FutureReader<Result<Grade, Error>>);
 
-/// What a part puts out, and how it ended.
-pub type Performed = (Vec<StreamReader<u8>>, FutureReader<Result<Grade, Error>>);
+/// The streams of a part, and their result.
+pub type PartStreams = (Vec<StreamReader<u8>>, FutureReader<Result<Grade, Error>>);
 
 /// Components of the world `cocoon:factorial/sandbox`.
 #[derive(Clone, Copy, Debug)]
 pub struct FactorialWorld;
 
-/// A linked component, and where its functions are.
-pub struct Prepared {
+/// A linked component, and the indices of its functions.
+pub struct LinkedFactorial {
     pre: InstancePre<State>,
     functions: Functions,
 }
@@ -53,7 +52,7 @@ pub struct Exports {
     functions: Functions,
 }
 
-/// Where the functions of a component are.
+/// The indices of a component's functions.
 #[derive(Clone, Copy)]
 struct Functions {
     notation: ComponentExportIndex,
@@ -68,17 +67,20 @@ struct Functions {
 }
 
 impl World for FactorialWorld {
-    type Pre = Prepared;
+    type Pre = LinkedFactorial;
     type Exports = Exports;
 
-    fn prepare(pre: InstancePre<State>) -> wasmtime::Result<Prepared> {
-        // It says best what is missing.
+    fn prepare(pre: InstancePre<State>) -> wasmtime::Result<LinkedFactorial> {
+        // The generated check names a missing export.
         let pre = SandboxPre::new(pre)?.instance_pre().clone();
         let functions = Functions::of(&pre)?;
-        Ok(Prepared { pre, functions })
+        Ok(LinkedFactorial { pre, functions })
     }
 
-    async fn instantiate(pre: &Prepared, store: &mut Store<State>) -> wasmtime::Result<Exports> {
+    async fn instantiate(
+        pre: &LinkedFactorial,
+        store: &mut Store<State>,
+    ) -> wasmtime::Result<Exports> {
         let instance = pre.pre.instantiate_async(store).await?;
         let functions = pre.functions;
         Ok(Exports {
@@ -129,7 +131,7 @@ impl Exports {
         call(&self.instance, store, function, parameters).await
     }
 
-    /// Calls what goes on while its streams are read and written.
+    /// Calls a function that runs on while its streams are read and written.
     async fn call_concurrent<P, R>(
         &self,
         accessor: &Accessor<State>,
@@ -149,7 +151,7 @@ impl Exports {
     }
 }
 
-/// Where a function of a component is, in an interface or by itself.
+/// The index of a function of a component, in an interface or at the top level.
 pub(super) fn find(
     pre: &InstancePre<State>,
     interface: Option<&str>,
@@ -168,7 +170,7 @@ pub(super) fn find(
     function.ok_or_else(|| missing(name))
 }
 
-/// Calls what ends before anything else in its sandbox begins.
+/// Calls a function that ends before the next call of its sandbox begins.
 pub(super) async fn call<P, R>(
     instance: &Instance,
     store: &mut Store<State>,
@@ -233,7 +235,7 @@ impl FactorialExports<'_> {
         accessor: &Accessor<State>,
         request: Request,
         seed: u64,
-    ) -> wasmtime::Result<Result<Written, Error>> {
+    ) -> wasmtime::Result<Result<DigitStream, Error>> {
         let function = self.0.functions.digits;
         let parameters = (request, seed);
         self.0.call_concurrent(accessor, function, parameters).await
@@ -287,7 +289,7 @@ impl PartsExports<'_> {
         index: u32,
         seed: u64,
         inputs: Vec<StreamReader<u8>>,
-    ) -> wasmtime::Result<Result<Performed, Error>> {
+    ) -> wasmtime::Result<Result<PartStreams, Error>> {
         let function = self.0.functions.perform;
         let parameters = (request, sandboxes, index, seed, inputs);
         self.0.call_concurrent(accessor, function, parameters).await

@@ -1,5 +1,5 @@
-//! What the contract's `digits` and `perform` have in common: a stream of bytes,
-//! and a future that tells whether it was finished or broke off.
+//! Streams of bytes with a future for their result, as the contract's `digits` and `perform`
+//! return them.
 
 use std::future::pending;
 use std::pin::{Pin, pin};
@@ -11,22 +11,22 @@ use wasmtime::component::{Accessor, FutureReader, StreamReader};
 
 use super::bindings::{Error, Grade};
 use crate::channel::{Promise, Sender, byte_outlet};
-use crate::component::State;
 use crate::deadline::Deadline;
 use crate::error::RunError;
+use crate::grants::State;
 
-/// A stream that a component writes, and where it goes.
+/// A stream that a component writes, and its reader.
 pub(super) struct Output<'a> {
     pub(super) written: StreamReader<u8>,
     pub(super) reader: &'a Sender<Bytes>,
-    /// The clock that stands still while the reader has no room.
+    /// The deadline whose clock stops while the reader has no room.
     pub(super) deadline: Option<Deadline>,
-    /// Whether a reader that is still there hears of the end as soon as the component
-    /// closes the stream, before it says how it ended.
+    /// Whether the reader gets the end as soon as the component closes the stream, before the
+    /// result.
     pub(super) ends_when_closed: bool,
 }
 
-/// Moves what a component writes to its readers, until it says how it ended.
+/// Moves the bytes of a component to its readers until its result.
 pub(super) async fn pour(
     accessor: &Accessor<State>,
     outputs: Vec<Output<'_>>,
@@ -58,7 +58,7 @@ pub(super) async fn pour(
     )));
     let done = tokio::select! {
         biased;
-        // Who fails is not to be heard as one that has put out all.
+        // A failure must not look like the end of a complete stream.
         done = &mut resolution => match done {
             Ok(Err(error)) => return Ok(Err(error)),
             done => {
@@ -75,9 +75,9 @@ pub(super) async fn pour(
     }))
 }
 
-/// Runs what pours, until its end or until all readers went away before theirs. It is
-/// pinned where it is called, since an argument is held twice, and this is most of what
-/// a suspended sandbox takes of the host's heap.
+/// Runs `pouring` until its end, or until all readers have left before theirs. The caller
+/// pins it, since the future of an argument is stored twice, and this one is most of a
+/// suspended sandbox's memory in the host.
 pub(super) async fn while_read(
     pouring: Pin<&mut impl Future<Output = Result<Result<Grade, Error>, RunError>>>,
     readers: &[Sender<Bytes>],
@@ -87,15 +87,14 @@ pub(super) async fn while_read(
             reader.reader_gone().await;
         }
         if readers.iter().any(Sender::has_ended) {
-            // Some have read all, and the others are to be told what became of it.
+            // Some have read all, and wait for the result.
             pending::<()>().await;
         }
     };
     let left = |reader: &Sender<Bytes>| !reader.has_reader() && !reader.has_ended();
     tokio::select! {
         poured = pouring => match poured {
-            // When nobody takes more, a component may call it done, or go on and be
-            // stopped for that.
+            // Without readers, a component may end well, or be stopped for writing on.
             _ if readers.iter().all(left) => Err(RunError::ReaderGone),
             poured => Ok(poured??),
         },

@@ -1,31 +1,31 @@
-//! What is said of numbers as JSON, the same on the command line and over HTTP.
+//! Numbers as JSON records, the same on the command line and over HTTP.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::bindings::{Count, Facts, Grade, Kind};
 
-/// How it was made sure that a result is right.
+/// The grade of a result.
 #[derive(Clone, Debug, Serialize)]
-pub struct Graded {
+pub struct GradeRecord {
     /// `proved` or `verified`.
     grade: String,
     #[serde(flatten)]
     checks: Option<Checks>,
 }
 
-/// Of a verified result.
+/// The checks of a verified result.
 #[derive(Clone, Debug, Serialize)]
 struct Checks {
     /// Products that were checked modulo a random prime.
     products_checked: u32,
-    /// Those of them that were found wrong, and computed again with proof.
+    /// Wrong ones, which were computed again with proof.
     products_repeated: u32,
     /// As `2^-44`.
     miss_probability: String,
 }
 
-impl From<&Grade> for Graded {
+impl From<&Grade> for GradeRecord {
     fn from(grade: &Grade) -> Self {
         let checks = match grade {
             Grade::Proved => None,
@@ -42,13 +42,13 @@ impl From<&Grade> for Graded {
     }
 }
 
-/// How many digits a number is written with, without those of an exponent.
+/// Counts the digits in `text`, without those of an exponent.
 pub fn count_digits(text: &[u8]) -> usize {
     let digits = text.iter().take_while(|&&byte| byte != b'e');
     digits.filter(|byte| byte.is_ascii_digit()).count()
 }
 
-/// 2 to the power of `-exponent`, as it is read.
+/// `2^-exponent` as text.
 pub fn miss_probability(exponent: u32) -> String {
     format!("2^-{exponent}")
 }

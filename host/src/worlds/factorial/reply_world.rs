@@ -1,10 +1,8 @@
-//! The world `reply`: the bundled component once more, with only what answers in
-//! one piece.
+//! The world `reply`: the bundled component without streams.
 //!
-//! It imports no function and has no streams, so that a sandbox of it has one core
-//! instance and few tables to fill, and starts in a part of the time. Its answers
-//! are those of the whole component, whose code it is. What knows that an answer is
-//! short takes a sandbox of it, once there were some.
+//! It imports no function, so a sandbox of it has one core instance and few tables to fill,
+//! and starts in a part of the time. It is the same code, and so are its answers. A request
+//! whose answer is known to be short uses it after the first [`ANSWERS_BEFORE`].
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -14,65 +12,69 @@ use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, Instance, InstancePre};
 
 use super::bindings::{Error, Kind, Request, call, find};
-use crate::component::{Component, State, World, unpacked};
+use crate::component::{Component, World, unpack};
 use crate::engine::Engine;
 use crate::error::RunError;
+use crate::grants::State;
+use crate::metrics::PerThread;
 use crate::pool::Permit;
 use crate::sandbox::Sandbox;
-use crate::shards::Shards;
 
-/// So many short answers are computed by the whole component first: it takes some
-/// milliseconds to unpack and load this one, and microseconds less for each answer then.
+/// Short answers that the full component computes first. Unpacking and loading this world
+/// takes some milliseconds, and saves microseconds for each answer.
 pub(super) const ANSWERS_BEFORE: u64 = 16;
 
-/// The code of the component, which the build made, compressed by gzip.
+/// The precompiled code, compressed by gzip.
 static GZIP: [u8; include_bytes!(concat!(env!("OUT_DIR"), "/reply.code.gz")).len()] =
     *include_bytes!(concat!(env!("OUT_DIR"), "/reply.code.gz"));
 
-/// The same, unpacked once.
+/// The same, unpack once.
 fn code() -> Option<&'static [u8]> {
     static CODE: OnceLock<Option<Vec<u8>>> = OnceLock::new();
-    CODE.get_or_init(|| unpacked(&GZIP).ok()).as_deref()
+    CODE.get_or_init(|| unpack(&GZIP).ok()).as_deref()
 }
 
-/// The component, once for each thread that asks for sandboxes of it. Each has an
-/// engine of its own: where two threads took their places from one, the memory of a
-/// sandbox was mostly in the other's cache, and two threads made fewer of them than one.
-pub(super) struct Replies {
+/// The component, once for each thread that makes sandboxes of it. Each has its own engine:
+/// with a shared one, the memory of a sandbox was mostly in the other thread's cache, and two
+/// threads made fewer sandboxes than one.
+pub(super) struct ReplyComponent {
     engine: Engine,
-    /// Short answers that were asked for, while there are few.
-    asked: AtomicU64,
-    threads: Shards<OnceLock<Option<Places>>>,
+    /// Short answers so far, up to [`ANSWERS_BEFORE`].
+    answers: AtomicU64,
+    threads: PerThread<OnceLock<Option<Places>>>,
 }
 
-/// The component, and how many sandboxes of it there can be beside those there are.
+/// The component of one thread, and its free places.
 struct Places {
     component: Component<ReplyWorld>,
     free: Arc<Semaphore>,
 }
 
-/// A sandbox of it.
-pub(super) struct Reply {
+/// A sandbox of the world `reply`.
+pub(super) struct ReplySandbox {
     // Dropped in this order.
     pub(super) sandbox: Sandbox<ReplyWorld>,
     _place: OwnedSemaphorePermit,
 }
 
-impl Replies {
+impl ReplyComponent {
     pub(super) fn new(engine: &Engine) -> Self {
         Self {
             engine: engine.clone(),
-            asked: AtomicU64::new(0),
-            threads: Shards::default(),
+            answers: AtomicU64::new(0),
+            threads: PerThread::default(),
         }
     }
 
-    /// A fresh sandbox, or the permit back where there are none yet or can be no more of
-    /// them, or none at all since the code is for another processor.
-    pub(super) async fn sandbox(&self, permit: Permit) -> Result<Result<Reply, Permit>, RunError> {
-        // No thread writes where all of them read once there were enough.
-        if self.asked.load(Ordering::Relaxed) < ANSWERS_BEFORE {
-            self.asked.fetch_add(1, Ordering::Relaxed);
+    /// Makes a sandbox, or returns the permit: for the first answers, where all places are
+    /// taken, and where the code does not run on this processor.
+    pub(super) async fn sandbox(
+        &self,
+        permit: Permit,
+    ) -> Result<Result<ReplySandbox, Permit>, RunError> {
+        // The counter is read-only once it is reached, so threads do not contend for it.
+        if self.answers.load(Ordering::Relaxed) < ANSWERS_BEFORE {
+            self.answers.fetch_add(1, Ordering::Relaxed);
             return Ok(Err(permit));
         }
         let places = self
@@ -87,7 +89,7 @@ impl Replies {
             return Ok(Err(permit));
         };
         let sandbox = Sandbox::new(component, permit, None).await?;
-        Ok(Ok(Reply {
+        Ok(Ok(ReplySandbox {
             sandbox,
             _place: place,
         }))
@@ -96,7 +98,7 @@ impl Replies {
 
 impl Places {
     fn load(engine: &Engine) -> Option<Self> {
-        let engine = engine.plain();
+        let engine = engine.sync();
         let engine =
             engine.inspect_err(|error| tracing::debug!(%error, "short answers take longer"));
         let component: Component<ReplyWorld> = Component::of_code(&engine.ok()?, code()?)?;
@@ -109,8 +111,8 @@ impl Places {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReplyWorld;
 
-/// A linked component, and where its functions are.
-pub(super) struct Prepared {
+/// The linked component, and the indices of its functions.
+pub(super) struct LinkedReply {
     pre: InstancePre<State>,
     functions: Functions,
 }
@@ -128,18 +130,18 @@ struct Functions {
 }
 
 impl World for ReplyWorld {
-    type Pre = Prepared;
+    type Pre = LinkedReply;
     type Exports = Exports;
 
-    fn prepare(pre: InstancePre<State>) -> wasmtime::Result<Prepared> {
+    fn prepare(pre: InstancePre<State>) -> wasmtime::Result<LinkedReply> {
         let functions = Functions {
             notation: find(&pre, None, "notation")?,
             compute: find(&pre, None, "compute")?,
         };
-        Ok(Prepared { pre, functions })
+        Ok(LinkedReply { pre, functions })
     }
 
-    async fn instantiate(pre: &Prepared, store: &mut Store<State>) -> wasmtime::Result<Exports> {
+    async fn instantiate(pre: &LinkedReply, store: &mut Store<State>) -> wasmtime::Result<Exports> {
         let instance = pre.pre.instantiate_async(store).await?;
         let functions = pre.functions;
         Ok(Exports {

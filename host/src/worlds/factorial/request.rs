@@ -1,13 +1,13 @@
-//! How requests are written on a command line, and read back.
+//! Requests as text: parsing and formatting.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::bindings::{Count, Format, Grade, Kind, Request};
 
-/// The kinds as they are written, for messages.
+/// The names of kinds, for messages.
 pub const KINDS: &str = "factorial, double, multi:K, subfactorial, primorial, superfactorial, hyperfactorial, alternating";
-/// The formats as they are written, for messages.
+/// The names of formats, for messages.
 pub const FORMATS: &str = "decimal, scientific:DIGITS";
 
 /// One of each kind, in the order in which `kinds` lists them.
@@ -91,7 +91,7 @@ impl fmt::Display for Format {
 }
 
 impl Count {
-    /// The count itself, if it is known exactly.
+    /// The count, or `None` if it is not known exactly.
     pub const fn exact(self) -> Option<u64> {
         match self {
             Self::Exact(count) => Some(count),
@@ -99,7 +99,7 @@ impl Count {
         }
     }
 
-    /// The most that it can be, if that can be said at all.
+    /// An upper bound of the count, or `None` if none is known.
     pub const fn most(self) -> Option<u64> {
         match self {
             Self::Exact(count) | Self::AtMost(count) => Some(count),
@@ -129,7 +129,7 @@ impl Request {
         }
     }
 
-    /// The same, with every product proved exact.
+    /// The same request, with every product proved exact.
     #[must_use]
     pub const fn proved(self) -> Self {
         Self {
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kinds_and_formats_are_read_as_they_are_written() {
+    fn kinds_and_formats_survive_formatting_and_parsing() {
         for kind in ONE_OF_EACH_KIND
             .into_iter()
             .chain([Kind::Multifactorial(1)])
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_is_refused() {
+    fn other_texts_are_errors() {
         for text in [
             "",
             "multi:",

@@ -1,28 +1,28 @@
-//! Checking digits that somebody else computed.
+//! Verification of digits from another program.
 //!
-//! One sandbox reads them from a channel; nothing holds all of them. It is
-//! bounded by [`VERIFY_BYTES`] of memory and by the deadline. The digits may be
-//! as many as the number has, and the component stops reading where they are
-//! more.
+//! One sandbox reads them from a channel; nothing holds all of them. [`VERIFY_BYTES`] of
+//! memory and the deadline bound it. The component stops reading after as many digits as the
+//! number has.
 
 use bytes::Bytes;
 use wasmtime::component::StreamReader;
 
 use super::bindings::{Kind, Verdict};
-use super::{Factorial, held_to_line, span};
+use super::contract::error_line;
+use super::{Factorial, request_span};
 use crate::channel::{Inlet, Receiver};
 use crate::error::RunError;
 use crate::limits::VERIFY_BYTES;
 use crate::span::failed;
 
 impl Factorial {
-    /// Whether `digits` are those of the `kind` of `n`. It stops reading as soon
-    /// as it knows that they are not.
+    /// Compares `digits` with those of the `kind` of `n`, and stops reading at the first
+    /// mistake that it can know.
     ///
     /// # Errors
     ///
-    /// Where the request makes no sense or finds no room, where a limit stops
-    /// it, and [`RunError::Upstream`] where the digits broke off.
+    /// Where the request is invalid or finds no room, where a limit stops it, and
+    /// [`RunError::Upstream`] where the digits break off.
     pub async fn verify(
         &self,
         kind: Kind,
@@ -31,7 +31,7 @@ impl Factorial {
         seed: u64,
     ) -> Result<Verdict, RunError> {
         let verdict = self.compare(kind, n, digits, seed).await;
-        verdict.inspect_err(|error| self.meter().ended_with(error))
+        self.meter().watch(verdict)
     }
 
     async fn compare(
@@ -42,8 +42,8 @@ impl Factorial {
         seed: u64,
     ) -> Result<Verdict, RunError> {
         let cap_bytes = self.first_cap_bytes().max(VERIFY_BYTES);
-        let mut sandbox = self.sandbox(cap_bytes, &self.0.pool.deadline()).await?;
-        let span = span!(sandbox, "verify", kind, n);
+        let mut sandbox = self.sandbox(cap_bytes, &self.pool().deadline()).await?;
+        let span = request_span!(sandbox, "verify", kind, n);
         let verdict = sandbox
             .run(async |store, component| {
                 store
@@ -61,7 +61,7 @@ impl Factorial {
             .and_then(|verdict| Ok(verdict?))
             .inspect_err(|error| failed(&span, error))?;
         Ok(match verdict {
-            Verdict::Wrong(text) => Verdict::Wrong(held_to_line(&text)),
+            Verdict::Wrong(text) => Verdict::Wrong(error_line(&text)),
             right @ Verdict::Right(_) => right,
         })
     }

@@ -1,9 +1,9 @@
 //! The description of the API, made from the routes (`OpenAPI` 3.1).
 //!
-//! Each route describes its parameters and its 200. What all routes share is added here:
+//! Each route describes its parameters and its 200. This module adds the parts of all routes:
 //! HEAD, the fields of every representation, the token, and the address.
 
-mod responses;
+mod kinds;
 mod schemas;
 
 use std::future::{Ready, ready};
@@ -19,10 +19,11 @@ use utoipa::openapi::{OpenApi, RefOr, Schema, Server};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::Service;
-use super::access::OPEN_PATHS;
-use super::representation::{Codings, Fixed};
+use super::app::OPEN_PATHS;
+use crate::http::server::{
+    Codings, Problem, StaticContent, add_refusals, text_header, without_body,
+};
 
-pub(super) use responses::{BodyRefused, Failed, NotReady, Refused, TooOld};
 pub(super) use schemas::{
     BatchLine, LineProblem, ListCount, ListDone, ListEvent, ListFailed, ListLine, ListState,
     Number, Stage, Whole,
@@ -37,7 +38,7 @@ const TOKEN: &str = "token";
         title = "Cocoon",
         description = "Exact factorials, each computed in a WebAssembly sandbox of its own."
     ),
-    components(schemas(super::Problem))
+    components(schemas(Problem))
 )]
 struct Description;
 
@@ -54,9 +55,9 @@ pub(super) fn document(
 ) -> impl Fn(Codings, HeaderMap) -> Ready<Response> + Clone + use<> {
     complete(&mut description, requires_token);
     let json = description.to_json().unwrap_or_default();
-    // The registry of formats has no hyphens in these names, and generators read no others.
+    // The registry of formats has these names without hyphens, and generators know no others.
     let json = json.replace("\"u-int", "\"uint");
-    let document = Arc::new(Fixed::new("application/json", json));
+    let document = Arc::new(StaticContent::new("application/json", json));
     move |codings, headers| ready(document.response(codings, &headers))
 }
 
@@ -69,7 +70,7 @@ fn complete(description: &mut OpenApi, requires_token: bool) {
         ));
     let components = description.components.get_or_insert_default();
     components.add_security_scheme(TOKEN, SecurityScheme::Http(token.build()));
-    responses::add(components);
+    add_refusals(components);
     let with_token = SecurityRequirement::new(TOKEN, [] as [&str; 0]);
     description.security = Some(if requires_token {
         vec![with_token]
@@ -111,7 +112,7 @@ fn with_fields(operation: &mut Operation) {
                 ("Cache-Control", "How long the answer may be kept"),
                 ("Vary", "The request fields that the answer depends on"),
             ] {
-                let header = responses::text(what);
+                let header = text_header(what);
                 response.headers.insert(name.to_owned(), header.into());
             }
         }
@@ -126,7 +127,7 @@ fn head_of(get: &Operation) -> Operation {
         match response {
             RefOr::T(response) => response.content.clear(),
             RefOr::Ref(reference) => {
-                if let Some(refusal) = responses::without_body(reference) {
+                if let Some(refusal) = without_body(reference) {
                     *response = refusal.into();
                 }
             }

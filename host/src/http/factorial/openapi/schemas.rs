@@ -1,4 +1,4 @@
-//! The schemas of what is sent: numbers, and the lines and events of streams.
+//! The schemas of answers: numbers, and the lines and events of streams.
 //!
 //! `OpenAPI` 3.1 has no word for the items of a stream. So the schema of a stream is that
 //! of one line of NDJSON, or of one server-sent event.
@@ -8,11 +8,11 @@ use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, SchemaFormat, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::factorial::{Format, Grade, Kind};
-use crate::http::Problem;
+use crate::http::server::Problem;
+use crate::worlds::factorial::{Format, Grade, Kind};
 
 /// An integer from 0 to 2^64 - 1.
-pub(in crate::http) enum Whole {}
+pub(crate) enum Whole {}
 
 impl PartialSchema for Whole {
     fn schema() -> RefOr<Schema> {
@@ -29,8 +29,8 @@ impl ToSchema for Whole {}
 
 /// A number as a JSON object.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "it is what the API's description is made of")]
-pub(in crate::http) struct Number {
+#[expect(dead_code, reason = "the API's description is derived from it")]
+pub(crate) struct Number {
     /// The number whose factorial it is.
     #[schema(value_type = Whole)]
     n: u64,
@@ -62,7 +62,7 @@ pub(in crate::http) struct Number {
 
 /// The last line of a whole listing.
 #[derive(Serialize, ToSchema)]
-pub(in crate::http) struct ListDone {
+pub(crate) struct ListDone {
     #[schema(schema_with = always)]
     done: bool,
     /// Numbers in the listing.
@@ -70,7 +70,7 @@ pub(in crate::http) struct ListDone {
 }
 
 impl ListDone {
-    pub(in crate::http) const fn of(count: usize) -> Self {
+    pub(crate) const fn of(count: usize) -> Self {
         Self { done: true, count }
     }
 }
@@ -84,29 +84,29 @@ fn always() -> Schema {
 
 /// The last line of a listing of which a number failed.
 #[derive(Serialize, ToSchema)]
-pub(in crate::http) struct ListFailed {
-    pub(in crate::http) failed: Problem,
+pub(crate) struct ListFailed {
+    pub(crate) failed: Problem,
 }
 
 /// The last event of a whole listing.
 #[derive(Serialize, ToSchema)]
-pub(in crate::http) struct ListCount {
+pub(crate) struct ListCount {
     /// Numbers in the listing.
-    pub(in crate::http) count: usize,
+    pub(crate) count: usize,
 }
 
 /// How far the sandbox of one number is.
 #[derive(Serialize, ToSchema)]
-pub(in crate::http) struct ListState {
+pub(crate) struct ListState {
     #[schema(value_type = Whole)]
-    pub(in crate::http) n: u64,
-    pub(in crate::http) state: Stage,
+    pub(crate) n: u64,
+    pub(crate) state: Stage,
 }
 
 /// A sandbox's way through the pool.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(in crate::http) enum Stage {
+pub(crate) enum Stage {
     Queued,
     Running,
     Done,
@@ -114,13 +114,13 @@ pub(in crate::http) enum Stage {
 
 /// The answer to a line of a batch that is no request, or that failed.
 #[derive(Serialize, ToSchema)]
-pub(in crate::http) struct LineProblem<'a> {
+pub(crate) struct LineProblem<'a> {
     #[schema(value_type = Problem)]
-    pub(in crate::http) problem: &'a Problem,
+    pub(crate) problem: &'a Problem,
 }
 
 /// A line of a listing.
-pub(in crate::http) enum ListLine {}
+pub(crate) enum ListLine {}
 
 impl PartialSchema for ListLine {
     fn schema() -> RefOr<Schema> {
@@ -140,7 +140,7 @@ impl ToSchema for ListLine {
 }
 
 /// An event of a listing.
-pub(in crate::http) enum ListEvent {}
+pub(crate) enum ListEvent {}
 
 impl PartialSchema for ListEvent {
     fn schema() -> RefOr<Schema> {
@@ -167,7 +167,7 @@ impl ToSchema for ListEvent {
 }
 
 /// A line of the answer to a batch.
-pub(in crate::http) enum BatchLine {}
+pub(crate) enum BatchLine {}
 
 impl PartialSchema for BatchLine {
     fn schema() -> RefOr<Schema> {

@@ -1,7 +1,7 @@
-//! A request that has its sandbox, and the ways to its answer.
+//! A job: a request with its sandbox.
 //!
-//! It lives from admission until its last digit is produced, and holds its
-//! sandbox, and with it the place in the pool, for as long.
+//! It lives from admission until its last digit is produced, and holds its sandbox and its
+//! place in the pool that long.
 
 use std::pin::pin;
 use std::slice;
@@ -10,55 +10,58 @@ use bytes::Bytes;
 use tracing::Span;
 
 use super::bindings::{Estimate, FactorialWorld, Grade, Request};
-use super::reply::Reply;
-use super::{digits, held_to_proof, held_to_reply, random_seed, span};
+use super::contract::{check_grade, check_reply};
+use super::reply_world::ReplySandbox;
+use super::{digits, random_seed, request_span};
 use crate::channel::Sender;
 use crate::deadline::Deadline;
 use crate::error::RunError;
 use crate::limits::{Limit, Limits, REPLY_BYTES};
-use crate::meter::Meter;
+use crate::metrics::Meter;
 use crate::sandbox::Sandbox;
 use crate::span::failed;
 
-/// A request that has its sandbox.
-pub struct Admitted {
-    sandbox: Place,
+/// A request with its sandbox.
+pub struct Job {
+    sandbox: JobSandbox,
     request: Request,
     cost: Estimate,
     seed: Option<u64>,
 }
 
-/// A sandbox of the whole component, or of what answers in one piece.
-pub(super) enum Place {
-    Whole(Sandbox<FactorialWorld>),
-    Reply(Reply),
+/// The sandbox of a job.
+pub(super) enum JobSandbox {
+    /// Of the world with streams.
+    Full(Sandbox<FactorialWorld>),
+    /// Of the world `reply`, which answers in one piece.
+    ReplyOnly(ReplySandbox),
 }
 
-impl Place {
+impl JobSandbox {
     fn span(&self) -> &Span {
         match self {
-            Self::Whole(sandbox) => sandbox.span(),
-            Self::Reply(reply) => reply.sandbox.span(),
+            Self::Full(sandbox) => sandbox.span(),
+            Self::ReplyOnly(reply) => reply.sandbox.span(),
         }
     }
 
     fn meter(&self) -> &Meter {
         match self {
-            Self::Whole(sandbox) => sandbox.meter(),
-            Self::Reply(reply) => reply.sandbox.meter(),
+            Self::Full(sandbox) => sandbox.meter(),
+            Self::ReplyOnly(reply) => reply.sandbox.meter(),
         }
     }
 
     fn limits(&self) -> &Limits {
         match self {
-            Self::Whole(sandbox) => sandbox.limits(),
-            Self::Reply(reply) => reply.sandbox.limits(),
+            Self::Full(sandbox) => sandbox.limits(),
+            Self::ReplyOnly(reply) => reply.sandbox.limits(),
         }
     }
 }
 
-impl Admitted {
-    pub(super) fn new(sandbox: Place, request: Request, cost: Estimate) -> Self {
+impl Job {
+    pub(super) fn new(sandbox: JobSandbox, request: Request, cost: Estimate) -> Self {
         Self {
             sandbox,
             request,
@@ -67,14 +70,14 @@ impl Admitted {
         }
     }
 
-    /// The seed of what is checked at random, instead of one that is drawn.
+    /// The same job with the seed of its random checks. Without it, the seed is drawn.
     #[must_use]
-    pub fn seeded(mut self, seed: u64) -> Self {
+    pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
     }
 
-    /// What the component said that the request costs.
+    /// The component's estimate of the cost.
     pub fn cost(&self) -> &Estimate {
         &self.cost
     }
@@ -83,28 +86,23 @@ impl Admitted {
         self.sandbox.meter()
     }
 
-    /// When it must be done.
+    /// The deadline of the job.
     pub(crate) fn deadline(&self) -> &Deadline {
         match &self.sandbox {
-            Place::Whole(sandbox) => sandbox.deadline(),
-            Place::Reply(reply) => reply.sandbox.deadline(),
+            JobSandbox::Full(sandbox) => sandbox.deadline(),
+            JobSandbox::ReplyOnly(reply) => reply.sandbox.deadline(),
         }
     }
 
-    /// How the number is written down in mathematics, as `10!`.
+    /// The number in mathematical notation, such as `10!`.
     ///
     /// # Errors
     ///
     /// What stopped the sandbox.
     pub async fn notation(&mut self) -> Result<String, RunError> {
-        let notation = self.ask_notation().await;
-        notation.inspect_err(|error| self.meter().ended_with(error))
-    }
-
-    async fn ask_notation(&mut self) -> Result<String, RunError> {
         let Request { kind, n, .. } = self.request;
         let notation = match &mut self.sandbox {
-            Place::Whole(sandbox) => {
+            JobSandbox::Full(sandbox) => {
                 sandbox
                     .run(async |store, component| {
                         let component = component.cocoon_factorial_factorial();
@@ -112,14 +110,15 @@ impl Admitted {
                     })
                     .await
             }
-            Place::Reply(reply) => {
+            JobSandbox::ReplyOnly(reply) => {
                 reply
                     .sandbox
                     .run(async |store, component| component.call_notation(store, kind, n).await)
                     .await
             }
-        }??;
-        held_to_reply(notation)
+        };
+        let notation = notation.and_then(|notation| check_reply(notation?));
+        self.meter().watch(notation)
     }
 
     /// The answer in one piece, of at most [`REPLY_BYTES`].
@@ -129,20 +128,14 @@ impl Admitted {
     /// What stopped the sandbox, or [`RunError::OutOfReach`] for a longer one.
     pub async fn compute(mut self) -> Result<String, RunError> {
         let answer = self.reply().await;
-        answer.inspect_err(|error| self.meter().ended_with(error))
+        self.meter().watch(answer)
     }
 
     async fn reply(&mut self) -> Result<String, RunError> {
-        let Request { kind, n, .. } = self.request;
-        let span = span!(self.sandbox, "compute", kind, n);
-        let answer = self.ask_reply().await;
-        answer.inspect_err(|error| failed(&span, error))
-    }
-
-    async fn ask_reply(&mut self) -> Result<String, RunError> {
         let request = self.request;
+        let span = request_span!(self.sandbox, "compute", request.kind, request.n);
         let answer = match &mut self.sandbox {
-            Place::Whole(sandbox) => {
+            JobSandbox::Full(sandbox) => {
                 sandbox
                     .run(async |store, component| {
                         let component = component.cocoon_factorial_factorial();
@@ -150,52 +143,56 @@ impl Admitted {
                     })
                     .await
             }
-            Place::Reply(reply) => {
+            JobSandbox::ReplyOnly(reply) => {
                 reply
                     .sandbox
                     .run(async |store, component| component.call_compute(store, request).await)
                     .await
             }
-        }??;
-        let answer = held_to_reply(answer)?;
-        let value = self.sandbox.limits().get(Limit::Output);
-        // What it said of its length may have been a bound, or a lie.
+        };
+        answer
+            .and_then(|answer| self.check_output(check_reply(answer?)?))
+            .inspect_err(|error| failed(&span, error))
+    }
+
+    /// Checks the length of an answer. The component's estimate may have been a bound, or
+    /// false.
+    fn check_output(&self, answer: String) -> Result<String, RunError> {
+        let value = self.sandbox.limits().bytes(Limit::Output);
         if answer.len() as u64 > value {
-            let limit = Limit::Output;
-            return Err(RunError::Stopped { limit, value });
+            return Err(RunError::stopped(Limit::Output, value));
         }
         Ok(answer)
     }
 
-    /// Sends the answer to `digits`, most significant digit first, and ends the
-    /// channel as the computation ended. Tells how the number was made sure of.
+    /// Sends the answer to `digits`, most significant digit first, and ends the channel with
+    /// the result of the computation. Returns the grade of the number.
     ///
     /// # Errors
     ///
-    /// What stopped it, which the reader is told as well.
+    /// What stopped it. The channel ends with the same error.
     pub async fn send_to(mut self, digits: Sender<Bytes>) -> Result<Grade, RunError> {
-        let sent = self.send(&digits).await;
-        let sent = sent.inspect_err(|error| self.meter().ended_with(error));
-        // The place is back before anybody hears of the end.
+        let result = self.send(&digits).await;
+        let result = self.meter().watch(result);
+        // Release the place before the reader sees the end.
         drop(self);
-        digits.end(&sent.clone().map(|_| ()));
-        sent
+        digits.end(&result.clone().map(|_| ()));
+        result
     }
 
-    /// As [`Admitted::send_to`], for whoever ends the channel.
+    /// [`Job::send_to`] for a caller that ends the channel.
     pub(crate) async fn send(&mut self, digits: &Sender<Bytes>) -> Result<Grade, RunError> {
         let short = self.cost.output_bytes.most();
         let short = short.is_some_and(|bytes| bytes <= REPLY_BYTES);
-        let limits = self.sandbox.limits();
-        let cap_bytes = limits.get(Limit::Output);
+        let cap_bytes = self.sandbox.limits().bytes(Limit::Output);
         match &mut self.sandbox {
-            Place::Whole(sandbox) if !short => {
+            JobSandbox::Full(sandbox) if !short => {
                 let seed = match self.seed {
                     Some(seed) => seed,
                     None => random_seed()?,
                 };
                 let request = self.request;
-                let span = span!(sandbox, "digits", request.kind, request.n);
+                let span = request_span!(sandbox, "digits", request.kind, request.n);
                 let deadline = Some(sandbox.deadline().clone());
                 let streaming = sandbox.run(async |store, component| {
                     store
@@ -218,14 +215,14 @@ impl Admitted {
                 });
                 digits::while_read(pin!(streaming), slice::from_ref(digits))
                     .await
-                    .and_then(|grade| held_to_proof(request.proved, grade))
+                    .and_then(|grade| check_grade(request.proved, grade))
                     .inspect_err(|error| failed(&span, error))
             }
-            // Only short answers come from the other one.
-            Place::Whole(_) | Place::Reply(_) => {
+            // Short answers.
+            JobSandbox::Full(_) | JobSandbox::ReplyOnly(_) => {
                 let answer = self.reply().await?;
                 digits.send(answer.into()).await?;
-                // A reply checks nothing at random: it is given no seed.
+                // A reply has no random checks, and no seed.
                 Ok(Grade::Proved)
             }
         }
@@ -236,24 +233,24 @@ impl Admitted {
 mod tests {
     use super::*;
     use crate::engine::Engine;
-    use crate::factorial::reply::ANSWERS_BEFORE;
-    use crate::factorial::{BUNDLED, Factorial, Kind};
     use crate::machine::Machine;
+    use crate::worlds::factorial::reply_world::ANSWERS_BEFORE;
+    use crate::worlds::factorial::{BUNDLED, Factorial, Kind};
 
     #[tokio::test]
-    async fn short_answers_come_from_the_shorter_component_once_they_are_many() {
+    async fn short_answers_use_the_reply_world_once_they_are_many() {
         let engine = Engine::new(&Limits::default(), &Machine::detect()).expect("an engine");
         let factorial = Factorial::load(&engine, &BUNDLED).await;
         let factorial = factorial.expect("the bundled component");
         let request = Request::decimal(Kind::Factorial, 20);
-        // The first one asks what it costs, in a sandbox that answers, too.
+        // The first job computes its cost, in the sandbox that answers.
         for asked in 0..ANSWERS_BEFORE + 3 {
-            let mut admitted = factorial.admit(request).await.expect("a sandbox");
-            let is_reply = matches!(admitted.sandbox, Place::Reply(_));
+            let mut job = factorial.admit(request).await.expect("a sandbox");
+            let is_reply = matches!(job.sandbox, JobSandbox::ReplyOnly(_));
             assert_eq!(is_reply, asked > ANSWERS_BEFORE, "{asked}");
-            let notation = admitted.notation().await;
+            let notation = job.notation().await;
             assert_eq!(notation.as_deref(), Ok("20!"));
-            let answer = admitted.compute().await;
+            let answer = job.compute().await;
             assert_eq!(answer.as_deref(), Ok("2432902008176640000"));
         }
     }

@@ -1,12 +1,12 @@
-//! Kinds, formats and grades as the API's description has them.
+//! The schemas of kinds, formats and grades.
 //!
-//! The patterns and the parsers in `request.rs` accept the same texts.
+//! The patterns accept the same texts as the parsers in `worlds/factorial/request.rs`.
 
 use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::bindings::{Format, Grade, Kind};
+use crate::worlds::factorial::{Format, Grade, Kind};
 
 /// The K of `multi:K`: an integer from 1 to 4294967295.
 const STEP: &str = "^multi:([1-9][0-9]{0,8}|[1-3][0-9]{9}|4[01][0-9]{8}|42[0-8][0-9]{7}\

@@ -1,0 +1,30 @@
+//! Components: from a file, bytes or a registry to a linked component that is ready to be
+//! instantiated.
+
+mod compile;
+mod digest;
+mod error;
+#[cfg(feature = "compiler")]
+mod footprint;
+mod inspect;
+mod linked;
+mod location;
+mod reference;
+mod registries;
+#[cfg(feature = "registry")]
+mod registry;
+mod source;
+mod world;
+
+pub use digest::Digest;
+pub use error::ComponentError;
+pub use inspect::{Inspection, Interface, Precompiled, inspect};
+pub use linked::Component;
+pub use location::Location;
+pub use reference::{Reference, ReferenceError};
+pub use registries::Registries;
+#[cfg(feature = "registry")]
+pub use registry::RegistryError;
+pub use source::Source;
+pub(crate) use source::unpack;
+pub use world::World;
