@@ -4,7 +4,8 @@ use wasmtime::component::Component;
 
 #[cfg(feature = "compiler")]
 use super::footprint::Footprint;
-use super::source::{read_file, recognise, unpack};
+use super::header::check_header;
+use super::source::{read_file, unpack};
 use super::{ComponentError, Source};
 use crate::engine::{Engine, one_line};
 use crate::limits::Limit;
@@ -82,7 +83,7 @@ pub(super) async fn compile(engine: &Engine, source: &Source) -> Result<Compiled
             from_binary(&engine, &wasm)
         }
         Source::Bytes(wasm) => {
-            recognise(&wasm).map_err(ComponentError::NotAComponent)?;
+            check_header(&wasm).map_err(ComponentError::NotAComponent)?;
             from_binary(&engine, &wasm)
         }
         Source::File(path) => {

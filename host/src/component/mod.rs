@@ -6,6 +6,7 @@ mod digest;
 mod error;
 #[cfg(feature = "compiler")]
 mod footprint;
+mod header;
 mod inspect;
 mod linked;
 mod location;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use flate2::read::GzDecoder;
 
+use super::header::check_header;
 use super::{ComponentError, Digest};
 
 /// The source of a component's bytes.
@@ -73,21 +74,6 @@ pub(super) fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, ComponentErro
             value: most,
         });
     }
-    recognise(&bytes).map_err(ComponentError::NotAComponent)?;
+    check_header(&bytes).map_err(ComponentError::NotAComponent)?;
     Ok(bytes)
-}
-
-/// Checks the header of a component. The error describes other bytes.
-pub(super) fn recognise(bytes: &[u8]) -> Result<(), &'static str> {
-    // A magic number, then a version and a layer: 1 and 0 for a core module, 13
-    // and 1 for a component.
-    match bytes {
-        [b'\0', b'a', b's', b'm', _, _, 1, 0, ..] => Ok(()),
-        [b'\0', b'a', b's', b'm', ..] => Err(
-            "a core module; `wasm-tools component new`, or the target wasm32-wasip2, makes a component",
-        ),
-        [] => Err("an empty file"),
-        _ if bytes.starts_with(b"\x7fELF") => Err("native code; build it for wasm32-wasip2"),
-        _ => Err("some other file; a component starts with `\\0asm`"),
-    }
 }

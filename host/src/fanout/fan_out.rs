@@ -5,8 +5,8 @@ use tokio::sync::watch;
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
-use super::Plan;
 use super::run::Parts;
+use super::{Plan, Progress};
 use crate::channel::Sender;
 use crate::error::RunError;
 use crate::limits::FAN_OUT_MAX;
@@ -38,15 +38,6 @@ impl Width {
     pub fn may_narrow(self, error: &RunError) -> bool {
         self == Self::Auto && self.sandboxes() > 1 && matches!(error, RunError::TooLarge { .. })
     }
-}
-
-/// The progress of a fan-out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// Parts that have begun to send their result.
-    pub done: usize,
-    /// All parts.
-    pub all: usize,
 }
 
 /// A request with all its sandboxes.

@@ -20,7 +20,9 @@
 mod channels;
 mod fan_out;
 mod plan;
+mod progress;
 mod run;
 
-pub use fan_out::{FanOut, Progress, Width};
+pub use fan_out::{FanOut, Width};
 pub use plan::Plan;
+pub use progress::Progress;

@@ -4,6 +4,7 @@
 //! under this program's own bounds in place of Wasmtime's.
 
 mod capabilities;
+mod descriptors;
 mod error;
 mod file_streams;
 mod files;
@@ -13,6 +14,7 @@ mod listing;
 mod lookup;
 mod memory_cap;
 mod state;
+mod stream_buffers;
 mod streams;
 
 pub use capabilities::Grants;

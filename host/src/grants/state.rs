@@ -12,7 +12,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::folders::Folders;
 use super::memory_cap::MemoryCap;
-use super::streams::StreamBuffers;
+use super::stream_buffers::StreamBuffers;
 use crate::blocking::{BlockingHandle, BlockingPool, BlockingThreads};
 use crate::engine::Engine;
 use crate::error::RunError;

@@ -6,66 +6,12 @@
 //! [`CHUNK_BYTES`]. What files and sockets have on their way comes to [`STREAM_BYTES`] for
 //! all of them together, and [`STREAM_BYTES_MIN`] for each where that is used up.
 
-use std::collections::HashMap;
-
 use wasmtime::component::{HasData, Resource, ResourceTable};
 use wasmtime_wasi::p2::bindings::io::streams::{self, HostInputStream, HostOutputStream};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, StreamError, StreamResult};
 
 use super::state::State;
-use crate::limits::{CHUNK_BYTES, STREAM_BYTES, STREAM_BYTES_MIN};
-
-/// Bytes that streams have on their way, by the stream's index in the resource table.
-#[derive(Debug, Default)]
-pub(super) struct StreamBuffers {
-    held_bytes: HashMap<u32, usize>,
-    all_bytes: usize,
-}
-
-impl StreamBuffers {
-    /// How much of `wanted` bytes may be moved next.
-    fn grant(&self, wanted: usize) -> usize {
-        let left = STREAM_BYTES.saturating_sub(self.all_bytes);
-        wanted.min(CHUNK_BYTES).min(left.max(STREAM_BYTES_MIN))
-    }
-
-    /// Notes that `stream` has `bytes` on their way.
-    fn hold(&mut self, stream: u32, bytes: usize) {
-        self.release(stream);
-        if bytes > 0 {
-            self.held_bytes.insert(stream, bytes);
-            self.all_bytes += bytes;
-        }
-    }
-
-    /// Notes that `stream` has nothing on its way.
-    fn release(&mut self, stream: u32) {
-        if let Some(bytes) = self.held_bytes.remove(&stream) {
-            self.all_bytes -= bytes;
-        }
-    }
-
-    /// How much may be read from `stream`, of which `wanted` bytes are asked for.
-    fn grant_read(&self, stream: u32, wanted: u64) -> usize {
-        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
-        match self.held_bytes.get(&stream) {
-            // The guest may take all that the stream has buffered.
-            Some(_) => wanted.min(CHUNK_BYTES),
-            None => self.grant(wanted),
-        }
-    }
-
-    /// Notes that a read of up to `size` bytes brought `bytes`. A file that brought none is
-    /// reading, and one that brought all that was asked for may have more.
-    fn after_read(&mut self, stream: u32, size: usize, bytes: usize) {
-        match (bytes, self.held_bytes.get(&stream).copied()) {
-            (0, None) => self.hold(stream, size),
-            (0, Some(_)) => {}
-            (_, Some(held)) if bytes == size => self.hold(stream, held.saturating_sub(bytes)),
-            _ => self.release(stream),
-        }
-    }
-}
+use super::stream_buffers::StreamBuffers;
 
 /// The streams of one sandbox.
 pub(super) struct Streams<'a> {
@@ -264,39 +210,5 @@ impl HostOutputStream for Streams<'_> {
     async fn drop(&mut self, stream: Resource<DynOutputStream>) -> wasmtime::Result<()> {
         self.buffers.release(stream.rep());
         HostOutputStream::drop(self.table, stream).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn streams_share_a_budget_and_each_has_a_little() {
-        let mut buffers = StreamBuffers::default();
-        for stream in 0..3 {
-            let granted = buffers.grant(usize::MAX);
-            assert_eq!(granted, CHUNK_BYTES);
-            buffers.hold(stream, granted);
-        }
-        assert_eq!(buffers.grant(usize::MAX), STREAM_BYTES_MIN);
-        assert_eq!(buffers.grant(7), 7);
-        buffers.release(1);
-        assert_eq!(buffers.grant(usize::MAX), CHUNK_BYTES);
-        buffers.release(1);
-        assert_eq!(buffers.all_bytes, 2 * CHUNK_BYTES);
-    }
-
-    #[test]
-    fn a_read_holds_what_is_left_of_it() {
-        let mut buffers = StreamBuffers::default();
-        let size = buffers.grant_read(5, 10_000);
-        assert_eq!(size, 10_000);
-        buffers.after_read(5, size, 0);
-        assert_eq!(buffers.all_bytes, 10_000);
-        buffers.after_read(5, 4000, 4000);
-        assert_eq!(buffers.all_bytes, 6000);
-        buffers.after_read(5, 4000, 3000);
-        assert_eq!(buffers.all_bytes, 0);
     }
 }

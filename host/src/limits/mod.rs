@@ -6,6 +6,7 @@
 //! stopped a job. Bounds without a flag are constants.
 
 mod bounds;
+mod format;
 mod limit;
 mod table;
 mod values;

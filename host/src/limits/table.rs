@@ -54,9 +54,21 @@ const HOUR_MS: u64 = 60 * MINUTE_MS;
 /// No time limit: over a hundred years.
 const TIME_MS_MAX: u64 = 1 << 42;
 
-/// The row of `limit`.
+impl Limit {
+    /// The row of the table of limits.
+    pub const fn spec(self) -> &'static Spec {
+        spec(self)
+    }
+
+    /// The limits with a flag in commands of `scope`: the service has them all.
+    pub fn in_scope(scope: Scope) -> impl Iterator<Item = Self> {
+        let has = move |limit: &Self| scope == Scope::Service || limit.spec().scope == scope;
+        Self::ALL.into_iter().filter(has)
+    }
+}
+
 #[expect(clippy::too_many_lines, reason = "the function is a table")]
-pub(super) const fn spec(limit: Limit) -> &'static Spec {
+const fn spec(limit: Limit) -> &'static Spec {
     match limit {
         Limit::SandboxMemory => &Spec {
             name: "memory of one sandbox",

@@ -10,7 +10,7 @@ use hyper::http::uri::PathAndQuery;
 use hyper::{Response, StatusCode, Uri};
 use prost::Message as _;
 
-use super::otlp::{Answer, Refusal, answer, is_passing, retry_after, with_message};
+use super::export_answer::{Answer, Refusal, answer, is_passing, retry_after, with_message};
 use super::variables::decoded;
 
 pub(super) const MEDIA: &str = "application/grpc";

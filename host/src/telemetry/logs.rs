@@ -11,7 +11,7 @@ use tracing_subscriber::fmt::format::{FmtSpan, JsonFields};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, fmt as lines};
 
-use super::TelemetryError;
+use super::error::TelemetryError;
 use super::json_lines::{JsonLines, RequestNames};
 
 /// What is logged unless something else is asked for.

@@ -4,60 +4,27 @@
 //! rejected, and why. Both protocols are one `POST` each.
 
 use std::error::Error;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::header::{
-    CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT,
-};
-use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
+use hyper::{Method, Request, Response, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message as _;
 use tokio::time::timeout;
 
-use super::settings::{Protocol, Target};
+use super::export_answer::{Answer, Refusal, answer, is_passing, retry_after, with_message};
+use super::target::{Protocol, Target};
 use super::{grpc, tls};
-use crate::limits::{EXPORT_ANSWER_BYTES, EXPORT_MESSAGE_CHARS};
-use crate::text::one_line;
+use crate::limits::EXPORT_ANSWER_BYTES;
 
 const PROTOBUF: &str = "application/x-protobuf";
-
-/// What the server says of a batch that it took.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Answer {
-    /// The spans that it rejected all the same.
-    pub(super) rejected: u64,
-    /// Why, or a warning; empty where all is well.
-    pub(super) message: String,
-}
-
-/// Why a batch did not arrive.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) reason: String,
-    /// Whether the same batch may be taken later.
-    pub(super) is_passing: bool,
-    /// How long the server wants to hear nothing.
-    pub(super) retry_after: Option<Duration>,
-}
-
-impl Refusal {
-    /// One that may pass by itself.
-    fn passing(reason: String) -> Self {
-        Self {
-            reason,
-            is_passing: true,
-            retry_after: None,
-        }
-    }
-}
 
 /// The client.
 pub(super) struct Client {
@@ -188,50 +155,9 @@ fn read(response: &Response<Bytes>) -> Result<Answer, Refusal> {
     })
 }
 
-/// Whether the same request may succeed later.
-pub(super) fn is_passing(status: StatusCode) -> bool {
-    matches!(
-        status,
-        StatusCode::TOO_MANY_REQUESTS
-            | StatusCode::BAD_GATEWAY
-            | StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::GATEWAY_TIMEOUT
-    )
-}
-
-/// The answer to a batch that was taken.
-pub(super) fn answer(message: &[u8]) -> Answer {
-    let partial = ExportTraceServiceResponse::decode(message).unwrap_or_default();
-    let Some(partial) = partial.partial_success else {
-        return Answer::default();
-    };
-    Answer {
-        rejected: u64::try_from(partial.rejected_spans).unwrap_or(0),
-        message: one_line(&partial.error_message, EXPORT_MESSAGE_CHARS),
-    }
-}
-
-/// `what` happened, and the server's message, if it has one.
-pub(super) fn with_message(what: &str, message: &str) -> String {
-    match one_line(message, EXPORT_MESSAGE_CHARS) {
-        message if message.is_empty() => what.to_owned(),
-        message => format!("{what}: {message}"),
-    }
-}
-
 fn is_protobuf(headers: &HeaderMap) -> bool {
     let media = headers.get(CONTENT_TYPE);
     media.is_some_and(|media| media.as_bytes().starts_with(PROTOBUF.as_bytes()))
-}
-
-/// How long `Retry-After` wants to be waited: seconds, or until a date.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
-    }
-    let date = httpdate::parse_http_date(text).ok()?;
-    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
 fn zipped(bytes: &[u8]) -> Vec<u8> {
@@ -294,21 +220,5 @@ mod tests {
         assert!(!refused.is_passing);
         let read = read(&response(200, &[], b"{}"));
         assert_eq!(read, Ok(Answer::default()));
-    }
-
-    #[test]
-    fn a_time_to_wait_is_seconds_or_a_date() {
-        let after =
-            |text: &str| retry_after(response(503, &[("retry-after", text)], b"").headers());
-        assert_eq!(after("120"), Some(Duration::from_mins(2)));
-        let most = "99999999999999999999999";
-        assert_eq!(after(most), Some(Duration::from_secs(u64::MAX)));
-        let past = "Wed, 21 Oct 2015 07:28:00 GMT";
-        assert_eq!(after(past), Some(Duration::ZERO));
-        let soon = httpdate::fmt_http_date(SystemTime::now() + Duration::from_mins(1));
-        assert!(after(&soon).is_some_and(|after| after > Duration::from_secs(50)));
-        for wrong in ["", "-1", "soon", "1.5"] {
-            assert_eq!(after(wrong), None, "{wrong}");
-        }
     }
 }

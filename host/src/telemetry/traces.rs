@@ -25,11 +25,13 @@ use tracing_subscriber::filter::FilterFn;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::delivery::Delivery;
+use super::error::TelemetryError;
+use super::logs::ACCESS_TARGET;
 use super::otlp::Client;
 use super::queue::Queue;
-use super::settings::{Settings, Target};
+use super::settings::Settings;
+use super::target::Target;
 use super::worker::Worker;
-use super::{ACCESS_TARGET, TelemetryError};
 use crate::limits::{SPANS_CLOSE, TELEMETRY_FLUSH};
 use crate::span::spawn_on;
 

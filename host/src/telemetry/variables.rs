@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::time::Duration;
 
 /// The beginning of the names of all of them.
 const PREFIX: &str = "OTEL_";
@@ -96,6 +97,14 @@ impl Variables {
             self.complain(&set, expected);
         }
         parsed
+    }
+
+    /// A time of at least a millisecond, from the first of `names` that is set.
+    pub(super) fn milliseconds(&mut self, names: &[&'static str]) -> Option<Duration> {
+        self.parse(names, "milliseconds, an integer from 1", |text| {
+            let ms = text.parse::<u32>().ok().filter(|ms| *ms > 0)?;
+            Some(Duration::from_millis(ms.into()))
+        })
     }
 
     /// Reports that a value is not `expected`.

@@ -14,8 +14,9 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::delivery::Delivery;
-use super::otlp::{Answer, Client, Refusal};
-use super::settings::Batches;
+use super::export_answer::{Answer, Refusal};
+use super::otlp::Client;
+use super::sizes::Batches;
 use crate::limits::{EXPORT_PAUSE, EXPORT_PAUSE_MAX, EXPORT_WAIT_MAX};
 
 /// The task and what it needs.

@@ -1,4 +1,4 @@
-//! The router of the service.
+//! The service and its router.
 
 use axum::Router;
 use axum::http::{StatusCode, Uri};
@@ -7,7 +7,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{Service, batch, info, listing, number, openapi, page};
-use crate::http::server::{Access, PROBES, Problem, finish, probes};
+use crate::http::server::{Access, PROBES, Problem, ServerState, finish, probes};
+use crate::worlds::factorial::Factorial;
 
 /// The path of the API's description.
 const OPENAPI: &str = "/openapi.json";
@@ -15,7 +16,7 @@ const OPENAPI: &str = "/openapi.json";
 /// Paths that need no token. Probes have none, and health tells them nothing more. The files of
 /// the page are the same in every copy of this program, and a browser sends no token for them;
 /// the page itself asks for the token.
-pub(super) const OPEN_PATHS: [&str; 6] = [
+const OPEN_PATHS: [&str; 6] = [
     "/healthz",
     "/readyz",
     page::PATHS[0],
@@ -44,11 +45,26 @@ fn factorials() -> OpenApiRouter<Service> {
 }
 
 /// The paths of all routes.
-pub(super) fn paths() -> impl Iterator<Item = String> {
+fn paths() -> impl Iterator<Item = String> {
     let (_, description) = factorials().merge(probes()).split_for_parts();
     let others = page::PATHS.into_iter().chain([OPENAPI]);
     let described = description.paths.paths.into_keys();
     described.chain(others.map(str::to_owned))
+}
+
+impl Service {
+    /// A service of `factorial`, whose component has the digest `component`. With `is_private`,
+    /// requests need a token, and shared caches must not keep the answers. Long jobs run in the
+    /// current runtime.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    pub fn new(factorial: Factorial, component: String, is_private: bool) -> Self {
+        let (limits, meter) = (factorial.limits(), factorial.meter());
+        let server = ServerState::new(limits, meter, component.clone(), paths());
+        Self::from_parts(server, factorial, component, is_private)
+    }
 }
 
 /// The router of `service` for clients with `access`.
@@ -64,7 +80,7 @@ pub fn app(service: &Service, health: Probes, access: Access) -> Router {
             .iter()
             .fold(routes, |routes, path| routes.route(path, any(moved))),
     };
-    let document = openapi::document(description, service.is_private());
+    let document = openapi::document(description, service.is_private(), &OPEN_PATHS);
     let routes = routes
         .merge(page::routes())
         .route(OPENAPI, get(document))

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 
-use super::app::paths;
 use crate::http::server::ServerState;
 use crate::worlds::factorial::Factorial;
 
@@ -25,16 +24,12 @@ const PUBLIC: &str = "public, max-age=31536000, immutable";
 const PRIVATE: &str = "private, max-age=31536000, immutable";
 
 impl Service {
-    /// A service of `factorial`, whose component has the digest `component`. With `is_private`,
-    /// requests need a token, and shared caches must not keep the answers. Long jobs run in the
-    /// current runtime.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a runtime.
-    pub fn new(factorial: Factorial, component: String, is_private: bool) -> Self {
-        let (limits, meter) = (factorial.limits(), factorial.meter());
-        let server = ServerState::new(limits, meter, component.clone(), paths());
+    pub(super) fn from_parts(
+        server: ServerState,
+        factorial: Factorial,
+        component: String,
+        is_private: bool,
+    ) -> Self {
         Self(Arc::new(Inner {
             server,
             factorial,

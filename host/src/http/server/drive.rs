@@ -149,7 +149,7 @@ impl Server {
             async move {
                 let (mut response, is_last) = match visitor {
                     None => (server.answer(request).await, false),
-                    Some(guest) => Box::pin(guest.answer(&server, request)).await,
+                    Some(guest) => Box::pin(server.answer_guest(&guest, request)).await,
                 };
                 // A client that keeps its connection moves to another server.
                 if (is_last || server.state.is_draining()) && version < Version::HTTP_2 {
@@ -213,13 +213,30 @@ impl Server {
     }
 
     /// The answer of the routes.
-    pub(super) async fn answer(&self, request: Request<hyper::body::Incoming>) -> Response<Body> {
+    async fn answer(&self, request: Request<hyper::body::Incoming>) -> Response<Body> {
         let Ok(response) = self.app.clone().oneshot(request.map(Body::new)).await;
         response
     }
 
-    pub(super) fn state(&self) -> &ServerState {
-        &self.state
+    /// The answer to a guest, and whether it is the last of the connection.
+    async fn answer_guest(
+        &self,
+        guest: &Guest,
+        request: Request<hyper::body::Incoming>,
+    ) -> (Response<Body>, bool) {
+        let is_allowed = guest.may_request(request.uri().path()).await;
+        let response = if is_allowed {
+            self.answer(request).await
+        } else {
+            self.state.count_refusal();
+            guest.refusal()
+        };
+        let is_last = !is_allowed || !guest.has_place();
+        if is_last {
+            // HTTP/2 has no header that ends a connection.
+            guest.leave();
+        }
+        (response, is_last)
     }
 
     /// Waits until the connection must take no more requests: the server ends, or the

@@ -10,13 +10,12 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use axum::body::Body;
-use axum::http::{Request, Response};
+use axum::http::Response;
 use axum::response::IntoResponse as _;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
 use super::activity::Activity;
-use super::drive::Server;
 use super::health::PROBES;
 use super::places::{Place, Places};
 use super::problem::{PROBLEM_JSON, RETRY_AFTER_SECONDS};
@@ -74,26 +73,24 @@ impl Guests {
 }
 
 impl Guest {
-    /// Answers a request. The second value is whether it is the connection's last.
-    pub(super) async fn answer(
-        &self,
-        server: &Server,
-        request: Request<hyper::body::Incoming>,
-    ) -> (Response<Body>, bool) {
-        let is_probe = PROBES.contains(&request.uri().path());
-        if is_probe || self.wait_for_place().await {
-            let response = server.answer(request).await;
-            if self.place.get().is_some() {
-                return (response, false);
-            }
-            self.activity.evict();
-            (response, true)
-        } else {
-            server.state().count_refusal();
-            // For HTTP/2, where no header ends a connection.
-            self.activity.evict();
-            (self.problem.clone().into_response(), true)
-        }
+    /// Whether a request for `path` is answered: one for health is, and others wait for a place.
+    pub(super) async fn may_request(&self, path: &str) -> bool {
+        PROBES.contains(&path) || self.wait_for_place().await
+    }
+
+    /// Whether the connection has a place by now.
+    pub(super) fn has_place(&self) -> bool {
+        self.place.get().is_some()
+    }
+
+    /// Ends the connection after its requests.
+    pub(super) fn leave(&self) {
+        self.activity.evict();
+    }
+
+    /// The answer to a request without a place.
+    pub(super) fn refusal(&self) -> Response<Body> {
+        self.problem.clone().into_response()
     }
 
     /// Waits a moment for a place. `false` if none becomes free.

@@ -7,6 +7,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::access::Access;
+use super::observe::ProbeTracing;
 use super::{Problem, ServerState, health, metrics, observe, protocol};
 
 /// The routes of health and metrics.
@@ -40,9 +41,14 @@ pub(crate) fn finish(
         .method_not_allowed_fallback(not_allowed)
         .layer(protocol::Protocol);
     let metrics = server.http_metrics().clone();
+    let probes = if server.traces_probes() {
+        ProbeTracing::On
+    } else {
+        ProbeTracing::Off
+    };
     access
         .guard(routes, open_paths)
-        .layer(observe::layer(metrics, server.probe_tracing()))
+        .layer(observe::layer(metrics, probes))
 }
 
 async fn no_probe(uri: Uri) -> Problem {

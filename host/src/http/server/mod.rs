@@ -19,6 +19,7 @@ mod guests;
 mod gzip;
 mod health;
 mod layers;
+mod length;
 mod metrics;
 mod observe;
 mod places;
@@ -40,11 +41,12 @@ pub(crate) use conditional::ClientCopy;
 pub(crate) use field::{Item, weighted};
 pub(crate) use health::PROBES;
 pub(crate) use layers::{finish, probes};
+pub(crate) use length::Length;
 pub use problem::{PROBLEM_JSON, Problem};
 pub(crate) use protocol::awaits_continue;
 pub(crate) use refusals::{
     BodyRefused, Failed, Refused, TooOld, add_refusals, text_header, without_body,
 };
-pub(crate) use representation::{Length, Representation, StaticContent, weak_tag};
+pub(crate) use representation::{Representation, StaticContent, weak_tag};
 pub use serve::{End, serve};
 pub use state::ServerState;

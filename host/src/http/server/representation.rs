@@ -21,20 +21,9 @@ use bytes::Bytes;
 use hyper::body::Frame;
 use sha2::{Digest as _, Sha256};
 
-use super::Codings;
 use super::conditional::ClientCopy;
 use super::gzip::Gzip;
-
-/// The length of a body, as far as it is known before there is one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Length {
-    /// Bytes of the body.
-    Exact(u64),
-    /// An upper bound.
-    AtMost(u64),
-    /// Nothing is known.
-    Unknown,
-}
+use super::{Codings, Length};
 
 /// The header fields of a 200, and of the 304 or the HEAD that stands for it.
 #[derive(Clone, Debug)]

@@ -7,7 +7,6 @@ use axum::http::StatusCode;
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::observe::ProbeTracing;
 use crate::error::RunError;
 use crate::limits::Limits;
 use crate::metrics::Meter;
@@ -71,12 +70,8 @@ impl ServerState {
         self.0.traces_probes.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn probe_tracing(&self) -> ProbeTracing {
-        if self.0.traces_probes.load(Ordering::Relaxed) {
-            ProbeTracing::On
-        } else {
-            ProbeTracing::Off
-        }
+    pub(super) fn traces_probes(&self) -> bool {
+        self.0.traces_probes.load(Ordering::Relaxed)
     }
 
     /// The limits of requests and connections.
