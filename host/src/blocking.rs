@@ -84,7 +84,7 @@ impl BlockingPool {
         }
     }
 
-    /// Threads of sandboxes that are over which the kernel has not given back.
+    /// Threads of ended sandboxes that the kernel has not released.
     pub(crate) fn stuck_threads(&self) -> u64 {
         *lock(&self.0.stuck_threads)
     }
@@ -189,8 +189,8 @@ impl Drop for BlockingThreads {
 pub(crate) struct BlockingHandle(Handle);
 
 impl BlockingHandle {
-    /// Polls `call` such that what it gives to `tokio::task::spawn_blocking` runs on these
-    /// threads. `call` must not use tokio for anything else.
+    /// Polls `call` so that its work for `tokio::task::spawn_blocking` runs on these threads.
+    /// `call` must not use tokio for anything else.
     pub(crate) fn run<F: Future>(&self, call: F) -> impl Future<Output = F::Output> + use<F> {
         let handle = self.0.clone();
         async move {
@@ -199,8 +199,7 @@ impl BlockingHandle {
         }
     }
 
-    /// Calls `start` such that what it gives to `tokio::task::spawn_blocking` runs on these
-    /// threads.
+    /// Calls `start` so that its work for `tokio::task::spawn_blocking` runs on these threads.
     pub(crate) fn enter<R>(&self, start: impl FnOnce() -> R) -> R {
         let _entered = self.0.enter();
         start()
@@ -241,14 +240,14 @@ mod tests {
         BlockingPool::new(&Limits::EXEC.with(Limit::StuckThreads, stuck))
     }
 
-    /// Waits until so many threads of the pool are stuck.
+    /// Waits until `threads` of the pool are stuck.
     async fn stuck(pool: &BlockingPool, threads: u64) {
         while pool.stuck_threads() != threads {
             tokio::task::yield_now().await;
         }
     }
 
-    /// Blocks a thread until what this returns is dropped.
+    /// Blocks a thread until the returned value is dropped.
     async fn block(threads: &BlockingThreads) -> Sender<()> {
         let (release, released) = channel();
         let (started, is_started) = oneshot::channel();

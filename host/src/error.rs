@@ -10,7 +10,7 @@ use crate::limits::Limit;
 /// a complete one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RunError {
-    /// The request makes no sense; the text says what would be right.
+    /// The request is invalid; the text says what is expected.
     #[error("{0}")]
     Malformed(String),
     /// A limit would be exceeded, known before computing.
@@ -19,13 +19,13 @@ pub enum RunError {
         .limit.format(*.needed), .limit.format(*.value), raise(*.limit)
     )]
     TooLarge {
-        /// The limit that stands against it.
+        /// The limit that refuses it.
         limit: Limit,
         /// The limit's value in its unit.
         value: u64,
-        /// What the job would need, in the same unit.
+        /// The job's need, in the same unit.
         needed: u64,
-        /// What it is that the job needs: "of memory", "of output".
+        /// The kind of need: "of memory", "of output".
         needs: Cow<'static, str>,
     },
     /// The result is out of reach at any limit.
@@ -47,15 +47,14 @@ pub enum RunError {
         /// Its value in its unit.
         value: u64,
     },
-    /// The component took more memory than it promised to take, or than one may
-    /// take that has promised nothing yet.
+    /// The component exceeded its promise of memory, or the cap of a sandbox without a promise.
     #[error("stopped by the limit of {}, held to {} by what it promised, or before it promised anything", Limit::SandboxMemory,
         Limit::SandboxMemory.format(*.promised_bytes))]
     OverPromise {
-        /// What it was held to.
+        /// The cap.
         promised_bytes: u64,
     },
-    /// The component called what it was not granted.
+    /// The component called a function that no flag granted.
     #[error("the component called {import}, which it was not granted; {flag} grants it")]
     NotGranted {
         /// The interface and function that was called.
@@ -66,16 +65,16 @@ pub enum RunError {
     /// The component trapped.
     #[error("the component trapped: {0}")]
     Trapped(String),
-    /// The component said that its computation went wrong.
+    /// The component returned an error.
     #[error("the component failed: {0}")]
     Failed(String),
     /// The writer of a channel that the job reads from failed.
     #[error("its input broke off: {0}")]
     Upstream(Box<RunError>),
-    /// The reader went away before the job was done.
+    /// The reader was dropped before the job was done.
     #[error("the reader of its output went away")]
     ReaderGone,
-    /// The writer went away without a word on how it ended.
+    /// The writer was dropped without an end.
     #[error("the writer went away before it was done")]
     WriterGone,
 }

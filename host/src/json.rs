@@ -13,8 +13,8 @@ use crate::error::RunError;
 ///
 /// # Errors
 ///
-/// [`RunError::Failed`] for a record that JSON cannot represent, such as a map whose keys are
-/// no strings.
+/// [`RunError::Failed`] for a record that JSON cannot represent, such as a map whose keys are not
+/// strings.
 pub fn to_json(record: &impl Serialize) -> Result<String, RunError> {
     serde_json::to_string(record).map_err(|error| RunError::Failed(error.to_string()))
 }

@@ -181,9 +181,9 @@ impl Machine {
         ]
     }
 
-    /// How many sandboxes can exist at once: as many as `limits` say, or fewer
-    /// where mappings or memory allow fewer: a quarter of the memory is kept for
-    /// jobs that need more than [`PLACE_BYTES`]. 0 where not even one fits.
+    /// The number of sandboxes that can exist at once: that of `limits`, or fewer where mappings
+    /// or memory allow fewer. A quarter of the memory is kept for jobs that need more than
+    /// [`PLACE_BYTES`]. 0 where not even one fits.
     pub fn sandboxes(&self, limits: &Limits) -> u64 {
         least(limits.get(Limit::Sandboxes), &self.sandbox_bounds(limits))
     }
@@ -193,14 +193,14 @@ impl Machine {
         self.mappings_free.saturating_sub(MAPPINGS_RESERVED)
     }
 
-    /// How many connections a service may have open at once: as many as `limits` say, or
-    /// fewer where a quarter of the memory is not enough for their listings, or half of the
-    /// descriptors for their sockets. 1 at least.
+    /// The number of connections that a service may have open: that of `limits`, or fewer where a
+    /// quarter of the memory is not enough for their listings, or half of the descriptors for
+    /// their sockets. At least 1.
     pub fn connections(&self, limits: &Limits) -> u64 {
         least(limits.get(Limit::Connections), &self.connection_bounds())
     }
 
-    /// How many sandboxes' memories can be reserved ahead in the address space.
+    /// The number of sandboxes whose memories can be reserved ahead in the address space.
     pub const fn pooled_sandboxes(&self) -> u64 {
         self.address_space_bytes / ADDRESS_SPACE_PER_SANDBOX
     }
@@ -211,7 +211,7 @@ fn least(value: u64, bounds: &[Bound]) -> u64 {
     bounds.iter().map(|bound| bound.value).fold(value, u64::min)
 }
 
-/// A size for people.
+/// A size as text.
 fn size(bytes: u64) -> impl std::fmt::Display {
     bytesize::ByteSize::b(bytes).display().iec()
 }
@@ -230,13 +230,13 @@ fn stuck_thread_bounds() -> Vec<Bound> {
     bound.into_iter().collect()
 }
 
-/// How many threads may be stuck: a quarter of those that there may be.
+/// The most threads that may be stuck: a quarter of all.
 pub(crate) fn stuck_threads_max() -> Option<u64> {
     threads_max().map(|threads| (threads / 4).max(1))
 }
 
-/// Raises the number of file descriptors as far as this process may, and tells
-/// how many that is. The low default is for programs that use `select`.
+/// Raises the limit of file descriptors as far as this process may, and returns it. The low
+/// default is for programs that use `select`.
 fn raise_descriptors() -> u64 {
     let mut limit = getrlimit(Resource::Nofile);
     let before = limit.current;
@@ -271,8 +271,8 @@ const PIDS: CgroupLimit = CgroupLimit {
     files: ["pids.max"; 2],
 };
 
-/// The most threads that this process and its children may have, by its cgroup and those
-/// above it, which other processes may be in as well. `None` where nothing limits them.
+/// The most threads of this process and its children, by its cgroup and those above it, which
+/// other processes share. `None` without a limit.
 pub fn threads_max() -> Option<u64> {
     cgroup_limit(&PIDS)
 }
@@ -300,8 +300,7 @@ fn limit_of_membership(line: &str, limit: &CgroupLimit, root: &Path) -> Option<u
         }
         _ => return None,
     };
-    // Inside a container the path may be one that only the host can see; what
-    // the container can see of it is the root.
+    // Inside a container, only the host may see this path. The container sees the root.
     let mut folder = PathBuf::from(path.trim_start_matches('/'));
     let mut least = read_number(&root.join(file));
     while folder.file_name().is_some() {

@@ -26,7 +26,7 @@ use crate::span::{SpanGuard, failed};
 
 /// A running instance of a component of world `W`.
 pub struct Sandbox<W: World> {
-    // Fields are dropped in this order: the place is given back last.
+    // Fields are dropped in this order: the place is released last.
     exports: W::Exports,
     store: Store<State>,
     limits: Limits,
@@ -97,7 +97,7 @@ impl<W: World> Sandbox<W> {
     ///
     /// # Errors
     ///
-    /// What stopped it. The sandbox cannot be used after that.
+    /// The error that stopped it. The sandbox cannot be used after that.
     pub async fn run<R>(
         &mut self,
         call: impl AsyncFnOnce(&mut Store<State>, &W::Exports) -> wasmtime::Result<R>,

@@ -79,7 +79,7 @@ struct Stream<T> {
 impl<T: Copy + Send + Sync + 'static> Pollable for Stream<T> {
     async fn ready(&mut self) {
         if self.room.is_none() {
-            // A reader that is gone is told by the next `check_write`.
+            // The next `check_write` reports that the reader is gone.
             self.room = self.output.values.clone().reserve_owned().await.ok();
         }
     }

@@ -40,7 +40,7 @@ pub(crate) enum Failure {
          or the cgroup's `pids.max`, to raise it"
     )]
     Threads { most: u64, needed: u64 },
-    /// Programs or connections failed; the text says how many and why.
+    /// Programs or connections failed; the text has their number and the reason.
     #[error("{0}")]
     Programs(String),
     /// The command checked digits, and printed that they are wrong.
@@ -125,7 +125,7 @@ pub(crate) fn report(ended: Result<(), Failure>) -> ExitCode {
     }
 }
 
-/// Prints in one line what is wrong with the arguments, or prints the requested help.
+/// Prints the error of the arguments on one line, or prints the requested help.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     if matches!(
         error.kind(),

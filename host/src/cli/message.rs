@@ -6,7 +6,7 @@ use cocoon::limits::MESSAGE_CHARS;
 /// The message of `error` without the usage and the hints that clap adds.
 pub(crate) fn wrong(error: &clap::Error) -> String {
     let context = |kind| error.get(kind).map(ToString::to_string);
-    // For clap, a value that is empty is one that is missing.
+    // clap treats an empty value as a missing one.
     if error.kind() == ErrorKind::InvalidValue
         && let (Some(arg), Some("")) = (
             context(ContextKind::InvalidArg),

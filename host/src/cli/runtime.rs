@@ -25,10 +25,10 @@ pub(super) fn run(
     ended
 }
 
-/// Threads that yield to the service's own. They run the long jobs, while short answers,
-/// which take microseconds, should not wait for the end of a time slice. With this, 99 %
-/// of them came within 3.5 ms beside four clients that request 1,000,000!, and within 7 to
-/// 12 ms without.
+/// Threads that yield to the service's own. They run the long jobs, while short answers, which
+/// take microseconds, should not wait for the end of a time slice. With them, 99 % of short
+/// answers came within 3.5 ms next to four clients that request 1,000,000!, and without them
+/// within 7 to 12 ms.
 pub(super) fn nice_workers() -> Builder {
     const NICENESS: i32 = 10;
     let mut builder = Builder::new_multi_thread();

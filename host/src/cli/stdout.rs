@@ -1,10 +1,10 @@
 //! Standard output, written by one thread that waits for the system so that no
 //! task has to.
 //!
-//! Tokio's own copies what it is given and hands every piece to a thread and
-//! back. Here the pieces wait in a bounded channel, uncopied, while the one
-//! before is written. The thread ends with the writer; one that is stuck in a
-//! write that nobody reads is left behind when the program ends.
+//! Tokio's own writer copies each piece, and moves it to a thread and back. Here the pieces wait
+//! in a bounded channel, uncopied, while the one before is written. The thread ends with the
+//! writer. A thread that is stuck in a write without a reader is left behind when the program
+//! ends.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -97,14 +97,14 @@ impl Stdout {
     }
 }
 
-/// Writes what is ordered until nobody orders any more, or until it fails.
+/// Writes pieces until the channel ends, or until a write fails.
 fn write(mut orders: mpsc::Receiver<Order>) -> io::Result<()> {
-    // Without the buffer of the standard library, which would copy as well.
+    // The buffer of the standard library would copy too.
     let mut out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     while let Some(order) = orders.blocking_recv() {
         match order {
             Order::Write(bytes) => out.write_all(&bytes)?,
-            // Nobody may be waiting any more.
+            // The receiver may be gone.
             Order::Flush(done) => drop(done.send(())),
         }
     }

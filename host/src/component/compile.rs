@@ -18,7 +18,7 @@ pub(super) struct Compiled {
     pub(super) component: Component,
     /// Instance data of one sandbox that counts as its memory.
     pub(super) instance_bytes: u64,
-    /// Linear memories of one sandbox beside those of its modules.
+    /// Linear memories of one sandbox besides those of its modules.
     heaps: u32,
 }
 
@@ -75,7 +75,7 @@ pub(super) async fn compile(engine: &Engine, source: &Source) -> Result<Compiled
     let patience = limits.duration(Limit::CompileTime);
     let value = limits.get(Limit::CompileTime);
     let (engine, source) = (engine.clone(), source.clone());
-    // The file may be a pipe that nobody writes to: reading it takes its time too.
+    // The file may be a pipe without a writer, so reading it counts as well.
     let compiling = tokio::task::spawn_blocking(move || match source {
         Source::Bundled { gzip, .. } => {
             let wasm = unpack(gzip);
@@ -153,9 +153,9 @@ pub(super) fn load_precompiled(engine: &Engine, code: &'static [u8]) -> Result<C
 /// Loads native code that this program made: its build, or itself just now.
 #[expect(unsafe_code, reason = "loading native code; see the safety comment")]
 fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: the code is part of this program's own binary, plain or packed, where only
-    // this program's build put it, with the same version of Wasmtime; or this very process
-    // has compiled it, and nothing else had hands on it. Wasmtime itself checks version,
-    // settings and processor features before it accepts it.
+    // SAFETY: the code is part of this program's own binary, plain or packed, where only this
+    // program's build put it, with the same version of Wasmtime; or this very process has compiled
+    // it, and no other program had access to it. Wasmtime itself checks version, settings and
+    // processor features before it accepts the code.
     unsafe { Component::deserialize(engine.wasmtime(), code) }
 }

@@ -18,8 +18,7 @@ pub enum Location {
 }
 
 impl Location {
-    /// Reads a location as it is typed: a reference starts with `oci://`, and
-    /// everything else is a path.
+    /// Parses a location: a reference starts with `oci://`, and everything else is a path.
     ///
     /// # Errors
     ///

@@ -3,7 +3,7 @@
 use crate::limits::ERROR_CHARS;
 use crate::text;
 
-/// Why there is no engine.
+/// Why an engine does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// Not even one sandbox fits.
@@ -20,14 +20,14 @@ pub enum EngineError {
         /// Mappings that the kernel still allows.
         mappings: u64,
     },
-    /// What the program maps does not fit.
+    /// The program's mappings do not fit.
     #[error(
         "the address space is limited to {limit} (`ulimit -v`), and at least {least} are needed"
     )]
     AddressSpace {
         /// The limit, as a person writes it.
         limit: String,
-        /// What would be enough, likewise.
+        /// The least that is enough, likewise.
         least: String,
     },
     /// Wasmtime refused to start.

@@ -12,8 +12,8 @@ use crate::limits::{Limit, Limits, PROGRAM_BYTES, SYNC_SANDBOXES};
 use crate::machine::{ADDRESS_SPACE_PER_SANDBOX, MAPPINGS_PER_MEMORY, Machine};
 use crate::metrics::Meter;
 
-/// Address space that the least of sandboxes take, with the component compiled anew: of
-/// 586 MiB, where this much is theirs, 30 of them had enough; of 488 they had not.
+/// The least address space for sandboxes, with the component compiled at start: with 586 MiB, of
+/// which this much is for sandboxes, 30 of them ran; with 488 MiB they did not.
 const ADDRESS_SPACE_MIN: u64 = 440 << 20;
 
 /// A compiler and places for sandboxes. Cheap to clone.
@@ -27,9 +27,9 @@ pub struct Engine {
     #[cfg(feature = "compiler")]
     memory_bytes: u64,
     total_memory_bytes: u64,
-    /// Half of the descriptors, for what the program itself opens for sandboxes.
+    /// Half of the descriptors, for those that the program itself opens for sandboxes.
     descriptors: u64,
-    /// The other half, for what sandboxes open.
+    /// The other half, for those that sandboxes open.
     open_files: Arc<Semaphore>,
     address_space_bytes: u64,
     mappings: u64,
@@ -55,7 +55,7 @@ impl Engine {
             });
         }
         if machine.address_space_bytes < ADDRESS_SPACE_MIN {
-            // Of what is limited, sandboxes may take three quarters.
+            // Sandboxes get three quarters of a limited address space.
             let whole = |bytes| Limit::TotalMemory.format((bytes / 3 * 4) >> 20 << 20);
             return Err(EngineError::AddressSpace {
                 limit: whole(machine.address_space_bytes),
@@ -166,7 +166,7 @@ impl Engine {
         &self.limits
     }
 
-    /// How many sandboxes can exist at once.
+    /// The number of sandboxes that can exist at once.
     pub fn sandboxes(&self) -> u32 {
         self.sandboxes
     }
@@ -182,13 +182,13 @@ impl Engine {
         self.total_memory_bytes
     }
 
-    /// File descriptors that the program may hold for all sandboxes together, beside those
-    /// that sandboxes open.
+    /// File descriptors that the program may hold for all sandboxes together, besides those that
+    /// sandboxes open.
     pub fn descriptors(&self) -> u64 {
         self.descriptors
     }
 
-    /// Counts and times what the engine's jobs do.
+    /// The metrics of the engine's jobs.
     pub fn meter(&self) -> &Meter {
         &self.meter
     }
@@ -198,7 +198,7 @@ impl Engine {
         self.layout != Layout::Unreserved
     }
 
-    /// How many sandboxes fit at once that have so many memories and tables each.
+    /// The number of sandboxes with this many memories and tables each that fit at once.
     pub(crate) fn sandboxes_of(&self, memories: u32, tables: u32) -> u32 {
         let fit = match self.layout {
             Layout::Pooled { sandboxes, .. } => {
@@ -220,7 +220,7 @@ impl Engine {
         fit.min(self.sandboxes)
     }
 
-    /// Elements that a table may grow to. What is mapped on demand has no slots.
+    /// The most elements of a table. A table that is mapped on demand has no slot.
     pub(crate) fn table_elements_max(&self) -> usize {
         match self.layout {
             Layout::Pooled { table_elements, .. } => table_elements,

@@ -102,7 +102,7 @@ impl FanOut {
     ///
     /// # Errors
     ///
-    /// What stopped it. The channel ends with the same error.
+    /// The error that stopped it. The channel ends with the same error.
     pub async fn send_to(
         self,
         digits: Sender<Bytes>,

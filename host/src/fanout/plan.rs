@@ -113,7 +113,7 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// What stopped it. All outputs end with the same error.
+    /// The error that stopped it. All outputs end with the same error.
     pub async fn run_part(
         &self,
         index: usize,

@@ -62,7 +62,7 @@ impl HostDescriptor for Files<'_> {
         metadata_hash_at(path_flags: PathFlags, path: String) -> types::MetadataHashValue;
     }
 
-    /// With a slash at its end, a path names what a link leads to (POSIX 4.16).
+    /// With a slash at its end, a path names the target of a link (POSIX 4.16).
     async fn stat_at(
         &mut self,
         descriptor: Resource<Descriptor>,
@@ -81,7 +81,7 @@ impl HostDescriptor for Files<'_> {
             .await
     }
 
-    /// A slash at the end of a folder's path says nothing more; Wasmtime refuses it.
+    /// A slash at the end of a folder's path has no meaning, but Wasmtime refuses it.
     async fn remove_directory_at(
         &mut self,
         descriptor: Resource<Descriptor>,

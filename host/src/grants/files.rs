@@ -65,7 +65,7 @@ impl Files<'_> {
         }
     }
 
-    /// Has the calls of a stream that Wasmtime made for a file run on the sandbox's threads.
+    /// Moves the calls of Wasmtime's stream for a file to the sandbox's threads.
     pub(super) fn on_threads(
         &mut self,
         stream: Resource<DynOutputStream>,
@@ -99,7 +99,7 @@ impl Files<'_> {
         Ok(stat.st_dev)
     }
 
-    /// Refuses what blocks by design. What cannot be asked is left to the opening.
+    /// Refuses files that block by design. The opening reports any other error.
     pub(super) async fn check_type(
         &mut self,
         threads: &BlockingHandle,

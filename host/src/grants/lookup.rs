@@ -21,10 +21,10 @@ use wasmtime_wasi::sockets::WasiSocketsView as _;
 
 use super::state::State;
 
-/// The type that the bindings have for a [`Lookup`]. Only its index is used.
+/// The type of a [`Lookup`] in the bindings. Only its index is used.
 type Handle = Resource<ip_name_lookup::ResolveAddressStream>;
 
-/// A name that is being looked up, and then its addresses.
+/// A running look-up of a name, and then its addresses.
 enum Lookup {
     Running(JoinHandle<io::Result<vec::IntoIter<SocketAddr>>>),
     Addresses(vec::IntoIter<IpAddr>),
@@ -34,7 +34,7 @@ enum Lookup {
 /// The look-ups of one sandbox.
 pub(super) struct Lookups<'a>(pub(super) &'a mut State);
 
-/// Where the linker finds them.
+/// Gives the linker access to them.
 pub(super) struct HasLookups;
 
 impl HasData for HasLookups {
@@ -42,7 +42,7 @@ impl HasData for HasLookups {
 }
 
 impl Lookup {
-    /// Waits until the addresses are there, or are known not to come.
+    /// Waits for the addresses, or for the failure.
     async fn finish(&mut self) {
         if let Self::Running(looking) = self {
             *self = match looking.await {

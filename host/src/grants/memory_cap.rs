@@ -31,8 +31,8 @@ impl MemoryCap {
         }
     }
 
-    /// Bytes of all memories, and of tables beyond [`TABLES_FREE_BYTES`]. Memories
-    /// never shrink, so that this is the peak as well.
+    /// Bytes of all memories, and of tables beyond [`TABLES_FREE_BYTES`]. Memories never shrink,
+    /// so this is also the peak.
     pub(crate) fn used_bytes(&self) -> u64 {
         self.used_bytes
     }

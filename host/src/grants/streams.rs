@@ -1,10 +1,10 @@
-//! `wasi:io/streams` with a bound on what one sandbox has in the host's buffers.
+//! `wasi:io/streams` with a bound on the host's buffers for one sandbox.
 //!
-//! Wasmtime's own implementation leaves three sizes to the guest: how much it writes at
-//! once, how many zeros, and how much it reads from its input. Here a write beyond what
-//! `check-write` permitted traps, as in `wasmtime run`, and no call moves more than
-//! [`CHUNK_BYTES`]. What files and sockets have on their way comes to [`STREAM_BYTES`] for
-//! all of them together, and [`STREAM_BYTES_MIN`] for each where that is used up.
+//! In Wasmtime's own implementation the guest decides three sizes: of a write, of a write of
+//! zeros, and of a read of its input. Here a write beyond the permit of `check-write` traps, as in
+//! `wasmtime run`, and no call moves more than [`CHUNK_BYTES`]. The buffers of files and sockets
+//! hold [`STREAM_BYTES`](crate::limits::STREAM_BYTES) together, and each may hold
+//! [`STREAM_BYTES_MIN`](crate::limits::STREAM_BYTES_MIN) even when these are used up.
 
 use wasmtime::component::{HasData, Resource, ResourceTable};
 use wasmtime_wasi::p2::bindings::io::streams::{self, HostInputStream, HostOutputStream};
@@ -19,7 +19,7 @@ pub(super) struct Streams<'a> {
     buffers: &'a mut StreamBuffers,
 }
 
-/// Where the linker finds them.
+/// Gives the linker access to them.
 pub(super) struct HasStreams;
 
 impl HasData for HasStreams {
@@ -119,7 +119,7 @@ impl HostOutputStream for Streams<'_> {
         let index = stream.rep();
         let permit = self.table.check_write(stream)?;
         if permit > 0 {
-            // A stream that takes more has handed on what it had.
+            // A stream that accepts more has passed its buffer on.
             self.buffers.release(index);
         }
         let permit = usize::try_from(permit).unwrap_or(usize::MAX);

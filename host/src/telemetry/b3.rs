@@ -19,7 +19,7 @@ pub(super) enum Caller {
         /// Whether the caller leaves it to the callee if the trace is sampled.
         undecided: bool,
     },
-    /// There is no parent, and the request is not to be sampled.
+    /// There is no parent, and the request must not be sampled.
     Unsampled,
 }
 

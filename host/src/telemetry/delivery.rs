@@ -1,4 +1,4 @@
-//! Counts and reports of what becomes of spans on their way out.
+//! Counts and reports of exported and lost spans.
 //!
 //! An outage is reported once, and so is its end, at the same level. Losses are counted
 //! exactly, by their reason, and reported with their number from time to time.
@@ -142,7 +142,7 @@ impl Delivery {
         }
     }
 
-    /// A batch of so many spans has arrived.
+    /// Counts a batch of spans that arrived.
     pub(super) fn delivered(&self, spans: usize) {
         self.on_the_way.fetch_sub(spans as u64, Ordering::Relaxed);
         if self.fails.swap(false, Ordering::Relaxed) {
@@ -151,8 +151,7 @@ impl Delivery {
         }
     }
 
-    /// The server took a batch but for so many spans, or took all of it and has something
-    /// to say.
+    /// Counts a batch of which the server rejected some spans, or to which it added a message.
     pub(super) fn rejected(&self, spans: u64, message: &str) {
         self.rejected.inc_by(spans);
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
@@ -207,7 +206,7 @@ impl Delivery {
     }
 }
 
-/// How long losses are gathered before the first report.
+/// The time from a loss to the first report.
 const SOON: Duration = Duration::from_secs(1);
-/// How long losses are gathered after a report.
+/// The time between two reports.
 const REPORTED: Duration = LOSSES_REPORTED;

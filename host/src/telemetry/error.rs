@@ -1,9 +1,9 @@
 //! The error of telemetry that does not start.
 
-/// Why there is no telemetry.
+/// The error of telemetry that does not start.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TelemetryError {
-    /// The log is filtered by something that is no filter.
+    /// The filter of the log is invalid.
     #[error(
         "`{filter}` is no log filter ({reason}); write it as cocoon=debug, or as cocoon=warn,cocoon::http=debug"
     )]

@@ -10,22 +10,22 @@ use prost::Message as _;
 use crate::limits::EXPORT_MESSAGE_CHARS;
 use crate::text::one_line;
 
-/// What the server says of a batch that it took.
+/// The server's answer to an accepted batch.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Answer {
-    /// The spans that it rejected all the same.
+    /// Spans that it rejected.
     pub(super) rejected: u64,
-    /// Why, or a warning; empty where all is well.
+    /// The reason, or a warning; empty without either.
     pub(super) message: String,
 }
 
-/// Why a batch did not arrive.
+/// The error of a batch.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) reason: String,
-    /// Whether the same batch may be taken later.
+    /// Whether a retry may succeed.
     pub(super) is_passing: bool,
-    /// How long the server wants to hear nothing.
+    /// The pause that the server requests.
     pub(super) retry_after: Option<Duration>,
 }
 
@@ -51,7 +51,7 @@ pub(super) fn is_passing(status: StatusCode) -> bool {
     )
 }
 
-/// The answer to a batch that was taken.
+/// The answer to an accepted batch.
 pub(super) fn answer(message: &[u8]) -> Answer {
     let partial = ExportTraceServiceResponse::decode(message).unwrap_or_default();
     let Some(partial) = partial.partial_success else {
@@ -63,7 +63,7 @@ pub(super) fn answer(message: &[u8]) -> Answer {
     }
 }
 
-/// `what` happened, and the server's message, if it has one.
+/// `what`, followed by the server's message, if any.
 pub(super) fn with_message(what: &str, message: &str) -> String {
     match one_line(message, EXPORT_MESSAGE_CHARS) {
         message if message.is_empty() => what.to_owned(),
@@ -71,7 +71,7 @@ pub(super) fn with_message(what: &str, message: &str) -> String {
     }
 }
 
-/// How long `Retry-After` wants to be waited: seconds, or until a date.
+/// The value of `Retry-After`: seconds, or the time until a date.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {

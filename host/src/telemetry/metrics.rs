@@ -1,7 +1,6 @@
 //! The metrics by name, as text for Prometheus.
 //!
-//! The names are a contract: the page, the benchmark and whoever watches the
-//! service read them.
+//! The names are a contract: the page, the benchmark and monitoring systems read them.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -21,9 +20,9 @@ use super::process::Process;
 use super::text_format::classic;
 use crate::metrics::Meter;
 
-/// The media type of what [`Metrics::encode`] writes.
+/// The media type of [`Metrics::encode`].
 pub const OPENMETRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// The media type of what [`Metrics::encode_classic`] writes.
+/// The media type of [`Metrics::encode_classic`].
 pub const CLASSIC_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// All metrics of the service, by name.
@@ -34,12 +33,12 @@ pub struct Metrics {
     began: SystemTime,
 }
 
-/// What it is that runs.
+/// The build that runs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Build {
     /// The version of this program.
     pub version: String,
-    /// What tells the component apart from others.
+    /// The digest of the component.
     pub component: String,
 }
 

@@ -1,7 +1,7 @@
 //! The client of the OpenTelemetry protocol: one request for each batch, over HTTP or gRPC.
 //!
-//! `opentelemetry-otlp` hides what the server answers: how long to wait, which spans it
-//! rejected, and why. Both protocols are one `POST` each.
+//! `opentelemetry-otlp` hides the server's answers: the requested pause, rejected spans and their
+//! reasons. Both protocols are one `POST` each.
 
 use std::error::Error;
 use std::time::Duration;
@@ -37,7 +37,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// A client, and what is wrong with its certificates, which it does without then.
+    /// A client, and the problems of its certificates, without which it works then.
     pub(super) fn new(target: Target) -> (Self, Vec<String>) {
         let is_encrypted = target.endpoint.scheme_str() == Some("https");
         let (tls, complaints) = tls::config(&target, is_encrypted);
@@ -52,7 +52,7 @@ impl Client {
         http.pool_timer(TokioTimer::new()).pool_max_idle_per_host(1);
         let connector = match target.protocol {
             Protocol::Grpc => {
-                // A receiver that vanished without a word is noticed, and connected to anew.
+                // Finds a receiver that has disappeared, so that the next batch connects again.
                 http.http2_only(true)
                     .timer(TokioTimer::new())
                     .http2_keep_alive_interval(target.timeout)
@@ -123,7 +123,7 @@ impl Client {
                 let trailers = body.trailers().cloned().unwrap_or_default();
                 (body.to_bytes(), trailers)
             }
-            // The status says enough, where it says something.
+            // The status is enough.
             Err(_) if self.protocol == Protocol::Http => (Bytes::new(), HeaderMap::new()),
             Err(error) => {
                 return Err(Refusal::passing(format!("the answer broke off: {error}")));

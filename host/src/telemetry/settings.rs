@@ -10,10 +10,10 @@ use super::sizes::{Batches, Sizes, batches, sizes};
 use super::target::{Target, target};
 use super::variables::{Set, Variables, pairs};
 
-/// All of them.
+/// All settings.
 #[derive(Debug)]
 pub(super) struct Settings {
-    /// Where spans go, if they go anywhere.
+    /// The receiver of spans, or `None` without an export.
     pub(super) target: Option<Target>,
     pub(super) sampling: Sampling,
     pub(super) propagators: Vec<Propagator>,
@@ -25,8 +25,8 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// Reads them; the queue holds `queued` spans unless a variable says otherwise. `None`
-    /// where OpenTelemetry is disabled.
+    /// Reads the settings. The queue holds `queued` spans unless a variable sets another number.
+    /// `None` if OpenTelemetry is disabled.
     pub(super) fn read(mut from: Variables, queued: usize) -> Option<Self> {
         let disabled = from.parse(&["OTEL_SDK_DISABLED"], "true or false", |text| {
             text.to_ascii_lowercase().parse().ok()
@@ -39,7 +39,7 @@ impl Settings {
             "key=value,key=value, percent-encoded",
             pairs,
         );
-        // What is not exported here must not be expected either.
+        // Users must not expect exports that do not exist.
         for (name, known, there) in [
             (
                 "OTEL_METRICS_EXPORTER",

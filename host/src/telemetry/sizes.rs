@@ -7,7 +7,7 @@ use crate::limits::{
     EXPORT_GIVE_UP, SPAN_PARTS_MAX, SPAN_VALUE_CHARS, SPANS_BATCH, SPANS_DELAY, SPANS_QUEUED_MAX,
 };
 
-/// What a span may hold.
+/// The bounds of one span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sizes {
     pub(super) attributes: u32,
@@ -19,12 +19,12 @@ pub(super) struct Sizes {
     pub(super) value_chars: usize,
 }
 
-/// How spans are gathered.
+/// The bounds of batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Batches {
-    /// The spans that wait at most.
+    /// The most spans that wait.
     pub(super) queued: usize,
-    /// The spans of a batch at most.
+    /// The most spans of a batch.
     pub(super) spans: usize,
     /// How long a span waits for others.
     pub(super) delay: Duration,

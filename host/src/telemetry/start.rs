@@ -11,15 +11,15 @@ use super::variables::Variables;
 use super::{context, logs};
 use crate::limits::{COMMAND_SPANS_QUEUED, SPANS_QUEUED};
 
-/// Telemetry, for as long as it lives. The last spans are sent when it is
-/// dropped, which takes [`crate::limits::TELEMETRY_FLUSH`] at most.
+/// Telemetry, until the value is dropped. Dropping it sends the last spans, in at most
+/// [`crate::limits::TELEMETRY_FLUSH`].
 #[derive(Debug)]
 #[must_use]
 pub struct Guard {
     _export: Option<Export>,
 }
 
-/// What has spans to export.
+/// The kind of program that exports spans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exports {
     /// Nothing. OpenTelemetry's variables are not read.
@@ -30,13 +30,13 @@ pub enum Exports {
     Command,
 }
 
-/// Starts the log of this process, of what `filter` lets through, and the export of spans if
-/// the environment asks for it. What is wrong with OpenTelemetry's variables is logged.
+/// Starts the log of this process with `filter`, and the export of spans if the environment
+/// requests it. Problems of OpenTelemetry's variables are logged.
 ///
 /// # Errors
 ///
-/// Where the filter is none, where the exporter does not start, or where telemetry was
-/// started before.
+/// Where the filter is invalid, where the exporter does not start, or where telemetry was started
+/// before.
 pub fn start(format: LogFormat, filter: &str, exports: Exports) -> Result<Guard, TelemetryError> {
     let settings = match exports {
         Exports::Nothing => None,
@@ -53,7 +53,7 @@ pub fn start(format: LogFormat, filter: &str, exports: Exports) -> Result<Guard,
     };
     let log = logs::layer(format, filter)?;
     tracing_subscriber::registry()
-        // First, so that the end of a span is logged while its trace is known.
+        // The log comes first, so that the end of a span is logged while its trace is known.
         .with(log)
         .with(export.as_ref().map(Export::layer))
         .try_init()

@@ -9,7 +9,7 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use super::variables::{Variables, pairs};
 use crate::limits::EXPORT_TIMEOUT;
 
-/// Where spans go, and how.
+/// The receiver of spans, and how to reach it.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     pub(super) endpoint: Uri,
@@ -17,13 +17,13 @@ pub(super) struct Target {
     pub(super) headers: HeaderMap,
     pub(super) gzip: bool,
     pub(super) timeout: Duration,
-    /// The file of the authorities that are trusted, instead of the system's.
+    /// The file of trusted authorities, in place of the system's.
     pub(super) certificate: Option<PathBuf>,
-    /// The files of the certificate and of the key by which this program shows who it is.
+    /// The files of the client's certificate and key.
     pub(super) client: Option<(PathBuf, PathBuf)>,
 }
 
-/// How spans are sent.
+/// The protocol of the export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Protocol {
     Grpc,

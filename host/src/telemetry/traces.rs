@@ -122,8 +122,8 @@ impl Export {
         })
     }
 
-    /// The layer that hands spans over: those of this program from the debug level on, and
-    /// events within them from the information level on.
+    /// The layer that exports spans: those of this program from the debug level on, and events
+    /// within them from the information level on.
     pub(super) fn layer<S>(&self) -> impl Layer<S> + use<S>
     where
         S: Subscriber + for<'span> LookupSpan<'span>,

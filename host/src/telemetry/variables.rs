@@ -1,4 +1,4 @@
-//! The environment variables of OpenTelemetry, and what is wrong with them.
+//! The environment variables of OpenTelemetry, and their problems.
 //!
 //! Each complaint names a variable, and is reported once, as a warning; the default is used
 //! in place of the value.
@@ -54,7 +54,7 @@ impl Variables {
         Self::new(std::env::vars_os())
     }
 
-    /// Those among `all`. Empty ones are unset, says OpenTelemetry.
+    /// OpenTelemetry's variables among `all`. By its specification, empty ones are unset.
     pub(super) fn new(all: impl Iterator<Item = (OsString, OsString)>) -> Self {
         let named = all.filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
         let values = named.filter(|(name, value)| name.starts_with(PREFIX) && !value.is_empty());

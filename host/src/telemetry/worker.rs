@@ -1,5 +1,5 @@
-//! The task that sends spans: it gathers batches and tries each of them again, as the
-//! specification of OTLP says.
+//! The task that sends spans: it gathers batches and retries each of them by the specification of
+//! OTLP.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use super::otlp::Client;
 use super::sizes::Batches;
 use crate::limits::{EXPORT_PAUSE, EXPORT_PAUSE_MAX, EXPORT_WAIT_MAX};
 
-/// The task and what it needs.
+/// The state of the task.
 pub(super) struct Worker {
     pub(super) spans: Receiver<SpanData>,
     pub(super) batches: Batches,
@@ -34,7 +34,7 @@ impl Worker {
     /// Sends spans until the end.
     pub(super) async fn run(mut self) {
         let mut batch = Vec::new();
-        // Before this time the server wants no more.
+        // The server requested no batch before this time.
         let mut closed_until = None;
         while !self.end.is_cancelled() {
             let end = self.end.clone();
@@ -100,7 +100,7 @@ impl Worker {
             if !is_passing || is_over || self.end.is_cancelled() {
                 break;
             }
-            // Also where the server wants no pause.
+            // Even if the server requests no pause.
             self.reaches(Instant::now() + jittered(pause)).await;
             pause = (pause * 2).min(EXPORT_PAUSE_MAX);
         }

@@ -52,12 +52,12 @@ pub struct Exit {
     pub memory_bytes: u64,
 }
 
-/// Runs `component` in a sandbox of its own and sends what it writes to `output`, which ends
-/// with the result of the program.
+/// Runs `component` in a sandbox of its own and sends its output to `output`, which ends with the
+/// result of the program.
 ///
 /// # Errors
 ///
-/// What refused or stopped it. A program that exits with any code is no error.
+/// The error that refused or stopped it. A program that exits with any code is no error.
 pub async fn run(
     pool: &Pool,
     component: &Component<Program>,

@@ -186,7 +186,7 @@ fn row<'a>(
     row
 }
 
-/// Adds what this machine makes of the limits.
+/// Adds the values in force on this machine.
 fn add_in_force(rows: &mut [Row<'_>], limits: &Limits) {
     for InForce {
         limit,
@@ -221,7 +221,7 @@ fn told_default(key: &str, arg: &Arg) -> (Value, Option<String>) {
     }
 }
 
-/// A value as it is written in a configuration.
+/// A value in the form of a configuration.
 fn value(arg: &Arg, texts: &[&str]) -> Value {
     match (arg.get_action(), texts) {
         (ArgAction::Set, [text]) => scalar(text),

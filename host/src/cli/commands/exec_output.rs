@@ -32,8 +32,8 @@ use crate::cli::paths::shown;
 pub(super) enum Style {
     /// The bytes as they come.
     Plain,
-    /// `[I] ` in front of each line of instance I, `[I]+ ` in front of the rest of
-    /// one that was cut. The last line gets a newline if it has none.
+    /// `[I] ` in front of each line of instance I, `[I]+ ` in front of the rest of a line that was
+    /// cut. The last line gets a newline if it has none.
     Prefixed,
     /// A [`Record`] for each piece of a line, and one for each exit.
     Json,
@@ -66,7 +66,7 @@ enum Record<'a> {
         #[serde(skip_serializing_if = "is_false")]
         partial: bool,
     },
-    /// The end of a program by itself.
+    /// The exit of a program.
     Exit {
         instance: u64,
         exit: i32,
@@ -238,8 +238,8 @@ impl Printer {
     }
 }
 
-/// Fails if a program's standard error was not written. A reader that closed its end
-/// wants no more of it, and the program goes on.
+/// Fails if a program's standard error was not written. If only its reader is gone, the program
+/// goes on.
 fn stderr_written(written: io::Result<()>) -> Result<(), Failure> {
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Io {

@@ -9,7 +9,7 @@ use crate::cli::failure::{Failure, say};
 
 /// The first instances that a summary names for each exit code or error.
 const NAMED: usize = 5;
-/// Exit codes and errors that are counted each by itself. Components decide about both.
+/// The most exit codes and errors with a counter of their own. Components decide about both.
 const COUNTED: usize = 100;
 
 /// Exit codes and errors, each with its first instances.

@@ -91,7 +91,7 @@ impl Health {
     }
 }
 
-/// Sends one `GET` and returns the status of its answer, or what went wrong.
+/// Sends one `GET` and returns the status of its answer, or the error.
 async fn ask(address: &str, url: &str) -> Result<StatusCode, String> {
     let stream = TcpStream::connect(address)
         .await

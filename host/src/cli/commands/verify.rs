@@ -83,7 +83,7 @@ impl Verify {
             failed => failed,
         };
         match (verdict, told) {
-            // The exit code says so even if the output has no reader.
+            // The exit code reports it even if the output has no reader.
             (Verdict::Wrong(_), Ok(()) | Err(Failure::ReaderGone)) => Err(Failure::Wrong),
             (_, told) => told,
         }

@@ -64,7 +64,7 @@ async fn fetch(
         reference: reference.to_string(),
         what,
     };
-    // What is kept for the index, if it is one, beside what is kept for its entry.
+    // The manifests for the cache: that of an index, and that of its entry.
     let mut kept_manifests = vec![];
     if cached.is_none() {
         kept_manifests.push((Digest::of(&manifest), manifest.clone()));

@@ -206,9 +206,8 @@ impl Refusal {
 }
 
 impl Token {
-    /// Reads the file again if what is known of it is as old as `age`. Of
-    /// requests that come together, one does; the others have the token as it
-    /// was.
+    /// Reads the file again if the last read is as old as `age`. Of concurrent requests, one reads
+    /// it; the others use the token as it was.
     async fn refresh(self: &Arc<Self>, age: Duration) {
         let now = millis(self.started.elapsed());
         let read = self.read_ms.load(Ordering::Relaxed);
@@ -442,7 +441,7 @@ mod tests {
         assert_eq!(access.check(&other).await, Ok(()));
         assert_eq!(access.check(&one).await, Err(Refusal::WrongToken));
 
-        // What cannot be used changes nothing.
+        // An unusable file changes nothing.
         for useless in [Some("short"), None] {
             match useless {
                 Some(text) => std::fs::write(&link, text).expect("written"),

@@ -22,7 +22,7 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 /// Longer names are replaced.
 const REQUEST_ID_BYTES_MAX: usize = 128;
 
-/// Why there is no answer, in the extensions of the response that says so.
+/// The detail of a problem, in the extensions of its response.
 #[derive(Clone, Debug)]
 pub(super) struct Reason(pub(super) String);
 
@@ -43,7 +43,7 @@ pub(super) struct Outcome<'a> {
     pub(super) status: u16,
     pub(super) sent_bytes: u64,
     pub(super) took: Duration,
-    /// Why there is no answer, or why it broke off.
+    /// The reason of an error, or of an answer that broke off.
     pub(super) reason: Option<&'a str>,
 }
 
@@ -109,8 +109,7 @@ pub(super) fn is_on() -> bool {
     enabled!(target: ACCESS_TARGET, Level::INFO)
 }
 
-/// The name of `request`: the client's, or else one that no other request to this process
-/// has.
+/// The name of `request`: the client's, or a unique one of this process.
 pub(super) fn request_id(request: &Request) -> Option<HeaderValue> {
     let given = request.headers().get(REQUEST_ID).filter(|id| {
         let bytes = id.as_bytes();

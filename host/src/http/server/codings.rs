@@ -129,7 +129,7 @@ mod tests {
             ("*;q=0", None),
             ("identity;q=0, br", None),
             ("gzip;q=0, identity;q=0, *", None),
-            // What is not valid says nothing.
+            // Invalid values are ignored.
             ("gzip;q=2", Some(Codings::Identity)),
             ("identity;q=nought", Some(Codings::Identity)),
             ("gzip;level=9", Some(Codings::Identity)),

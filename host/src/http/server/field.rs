@@ -141,8 +141,8 @@ fn thousandths(text: &[u8]) -> Option<u16> {
     }
 }
 
-/// The opaque tags of a list of entity tags, with their quotes and without `W/`.
-/// Quotes in a tag cannot be escaped, and what is no tag is skipped.
+/// The opaque tags of a list of entity tags, with their quotes and without `W/`. Quotes in a tag
+/// cannot be escaped, and invalid tags are skipped.
 pub(crate) fn entity_tags(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = line;
     std::iter::from_fn(move || {

@@ -1,8 +1,8 @@
 //! A body that is compressed by gzip while it is sent.
 //!
-//! It holds one piece of the other body and what came of it. Where the other body
-//! has to be waited for, all that it gave so far is sent first, so that a record
-//! reaches the client before the next one is there.
+//! It holds one piece of the other body and its compressed bytes. Before it waits for the other
+//! body, it sends all compressed bytes, so that a record reaches the client before the next one
+//! exists.
 
 use std::io::Write as _;
 use std::pin::Pin;
@@ -113,7 +113,7 @@ mod tests {
 
     fn unzipped(bytes: &[u8]) -> Vec<u8> {
         let mut plain = Vec::new();
-        // What was flushed is there although the end is not.
+        // Flushed bytes arrive before the end.
         let _ = MultiGzDecoder::new(bytes).read_to_end(&mut plain);
         plain
     }

@@ -1,4 +1,4 @@
-//! `GET /metrics`: what is counted and timed, for Prometheus.
+//! `GET /metrics`: the metrics for Prometheus.
 
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -79,7 +79,7 @@ mod tests {
                 "application/openmetrics-text; version=1.0.0, text/plain",
                 true,
             ),
-            // What Prometheus sends.
+            // Prometheus' own header.
             (
                 "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;\
                  version=0.0.1;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",

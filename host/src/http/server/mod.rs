@@ -1,7 +1,7 @@
 //! The server: sockets, threads, draining, access, compression, observation, problems, health
 //! and metrics. It knows no routes but its own.
 //!
-//! A request lives until the last byte of its answer is handed over. A client that closes its
+//! A request lives until the socket has the last byte of its answer. A client that closes its
 //! connection drops the request's future, which frees its sandbox at the next tick.
 
 mod accept;

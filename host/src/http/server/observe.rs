@@ -1,11 +1,10 @@
 //! The observation of every request: its counters, its time, its span, and its line in the log.
 //!
-//! An observation lives from a request's headers until the last byte of its answer was handed
-//! over, or until its client hangs up: it travels in the body of the answer and is dropped with
-//! it.
+//! An observation lives from a request's headers until the socket has the last byte of its answer,
+//! or until the client disconnects: the body of the answer owns it.
 //!
-//! This is a layer written by hand, since `axum::middleware::from_fn` boxes two
-//! things more for each request. The body's box is needed in either case.
+//! This layer is written by hand, since `axum::middleware::from_fn` makes two more boxes for each
+//! request. The body needs a box in either case.
 
 use std::error::Error as _;
 use std::pin::Pin;
@@ -140,8 +139,8 @@ pub(super) struct ObservedFuture<F> {
     has_body: bool,
 }
 
-/// A request from its headers to the last byte of its answer, or until it is dropped. Its
-/// line in the log is written when the value is dropped.
+/// A request from its headers to the last byte of its answer. Dropping the value writes its line
+/// of the log.
 #[derive(Debug)]
 struct RequestObservation {
     observation: Observation,
@@ -150,14 +149,14 @@ struct RequestObservation {
     guard: Option<SpanGuard>,
     entry: Entry,
     sent_bytes: u64,
-    /// By `Content-Length`. After so many, HTTP/1 does not ask for the end.
+    /// The value of `Content-Length`. After that many bytes, HTTP/1 does not poll for the end.
     announced_bytes: Option<u64>,
-    /// Why there is no answer, or why it broke off.
+    /// The reason of an error, or of an answer that broke off.
     reason: Option<String>,
 }
 
 impl RequestObservation {
-    /// The last byte of the answer was handed over, or there will be no more.
+    /// Ends the observation: the answer is complete, or broke off.
     fn end(&mut self) {
         if let Some(guard) = self.guard.take() {
             guard.end();
@@ -262,7 +261,7 @@ impl HttpBody for ObservedBody {
                 body.inner.is_end_stream()
                     || observing.announced_bytes == Some(observing.sent_bytes)
             }
-            // Its status was sent long ago and said that all was well.
+            // The status was sent before the error.
             Some(Err(error)) => {
                 match error.source().and_then(|it| it.downcast_ref::<RunError>()) {
                     Some(error) => failed(&span, error),

@@ -152,7 +152,7 @@ mod tests {
         assert!(!is_evicted(&connections[0]));
         assert!(is_evicted(&connections[1]));
         assert!(is_evicted(&connections[2]));
-        // The places of evicted connections are not given back twice.
+        // The place of an evicted connection is released once.
         held.clear();
         let many: Vec<_> = (0..4).map(|_| Activity::new()).collect();
         let held: Vec<_> = many.iter().map(|it| places.take(it)).collect();

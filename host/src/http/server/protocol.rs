@@ -1,7 +1,7 @@
 //! The rules of HTTP for every request, and a problem for every error.
 //!
-//! This is a layer written by hand, since `axum::middleware::from_fn` boxes two
-//! things more for each request.
+//! This layer is written by hand, since `axum::middleware::from_fn` makes two more boxes for each
+//! request.
 
 use std::net::Ipv6Addr;
 use std::task::{Context, Poll};
@@ -174,7 +174,7 @@ fn without_default_port<'a>(host: &'a [u8], scheme: Option<&str>) -> &'a [u8] {
     host.strip_suffix(port).unwrap_or(host)
 }
 
-/// Refuses every expectation but the one that there is.
+/// Refuses every expectation but `100-continue`.
 fn check_expect(headers: &HeaderMap) -> Result<(), Problem> {
     let mut expected = headers.get_all(EXPECT).iter();
     if expected.all(|value| value.as_bytes().eq_ignore_ascii_case(CONTINUE)) {

@@ -10,7 +10,7 @@ use utoipa::openapi::{Components, ContentBuilder, Ref, RefOr, Response, Response
 
 use super::PROBLEM_JSON;
 
-/// A status, and the header field besides the body that says what to do.
+/// A status, and the header field that tells the client how to proceed.
 struct Refusal {
     status: &'static str,
     name: &'static str,

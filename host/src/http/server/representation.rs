@@ -77,7 +77,7 @@ impl Representation {
         response
     }
 
-    /// A 200 with a body that is there already.
+    /// A 200 with a complete body.
     pub(crate) fn whole(self, codings: Codings, body: impl Into<Bytes>) -> Response {
         let body = body.into();
         let length = Length::Exact(body.len() as u64);

@@ -18,8 +18,8 @@ impl Factorial {
     ///
     /// # Errors
     ///
-    /// What stopped it. `answers` ends with the same error, so a broken conversation differs
-    /// from a finished one.
+    /// The error that stopped it. `answers` ends with the same error, so a broken conversation
+    /// differs from a finished one.
     pub async fn serve(
         &self,
         requests: Receiver<Request>,

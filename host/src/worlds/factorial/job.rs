@@ -98,7 +98,7 @@ impl Job {
     ///
     /// # Errors
     ///
-    /// What stopped the sandbox.
+    /// The error that stopped the sandbox.
     pub async fn notation(&mut self) -> Result<String, RunError> {
         let Request { kind, n, .. } = self.request;
         let notation = match &mut self.sandbox {
@@ -125,7 +125,7 @@ impl Job {
     ///
     /// # Errors
     ///
-    /// What stopped the sandbox, or [`RunError::OutOfReach`] for a longer one.
+    /// The error that stopped the sandbox, or [`RunError::OutOfReach`] for a longer answer.
     pub async fn compute(mut self) -> Result<String, RunError> {
         let answer = self.reply().await;
         self.meter().watch(answer)
@@ -170,7 +170,7 @@ impl Job {
     ///
     /// # Errors
     ///
-    /// What stopped it. The channel ends with the same error.
+    /// The error that stopped it. The channel ends with the same error.
     pub async fn send_to(mut self, digits: Sender<Bytes>) -> Result<Grade, RunError> {
         let result = self.send(&digits).await;
         let result = self.meter().watch(result);

@@ -53,7 +53,7 @@ pub fn miss_probability(exponent: u32) -> String {
     format!("2^-{exponent}")
 }
 
-/// What can be said of a number without computing it.
+/// The facts of a number without its computation.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct FactsRecord {
     /// The number whose factorial is meant.
