@@ -112,8 +112,8 @@ fn announce(level: &str, text: &str) {
 }
 
 /// Prints why the command failed, if it did, and returns its exit code.
-pub(crate) fn report(ended: Result<(), Failure>) -> ExitCode {
-    match ended {
+pub(crate) fn report(result: Result<(), Failure>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(error)) => usage(&error),
         Err(failure) => {

@@ -115,7 +115,7 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => return failure::report(Err(error.into())),
     };
     config::report_unknown(&command);
-    let ended = match cli.command {
+    let result = match cli.command {
         Command::Run(command) => run("run", command.run()),
         Command::Compute(command) => run("compute", command.run()),
         Command::Kinds(command) => run("kinds", command.run()),
@@ -129,5 +129,5 @@ pub(crate) fn main() -> ExitCode {
         Command::Completions(command) => command.run(Cli::command()),
         Command::Man(command) => command.run(Cli::command()),
     };
-    failure::report(ended)
+    failure::report(result)
 }

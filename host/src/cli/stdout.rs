@@ -88,11 +88,11 @@ impl Stdout {
 
     /// Why the thread takes no more orders.
     async fn failed(&mut self) -> io::Result<()> {
-        let ended = || io::Error::other("it has failed before");
-        let thread = self.thread.take().ok_or_else(ended)?;
+        let lost = || io::Error::other("it has failed before");
+        let thread = self.thread.take().ok_or_else(lost)?;
         Err(match thread.await {
             Ok(Err(error)) => error,
-            Ok(Ok(())) | Err(_) => ended(),
+            Ok(Ok(())) | Err(_) => lost(),
         })
     }
 }

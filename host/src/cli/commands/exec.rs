@@ -143,7 +143,7 @@ impl Exec {
 
         trace::instances(self.instances);
         let mut summary = Summary::default();
-        let mut ended = stream::iter(1..=self.instances)
+        let mut outcomes = stream::iter(1..=self.instances)
             .map(|instance| {
                 let (batch, printer) = (Arc::clone(&batch), Arc::clone(&printer));
                 async move {
@@ -151,22 +151,22 @@ impl Exec {
                     // aborted when this command ends.
                     let running = run_instance(batch, printer, instance);
                     let running = running.instrument(trace::instance(instance));
-                    let ran = AbortOnDropHandle::new(spawn(running)).await;
+                    let result = AbortOnDropHandle::new(spawn(running)).await;
                     (
                         instance,
-                        ran.unwrap_or(Err(Failure::Run(RunError::WriterGone))),
+                        result.unwrap_or(Err(Failure::Run(RunError::WriterGone))),
                     )
                 }
             })
             .buffer_unordered(usize::try_from(concurrency).unwrap_or(usize::MAX));
-        while let Some((instance, ran)) = ended.next().await {
-            let ran = match ran {
-                Ok(ran) => ran,
+        while let Some((instance, result)) = outcomes.next().await {
+            let result = match result {
+                Ok(result) => result,
                 // The command's own output failed, not an instance.
                 Err(failure) => return Err(failure),
             };
-            printer.exited(instance, &ran).await?;
-            summary.add(instance, ran);
+            printer.exited(instance, &result).await?;
+            summary.add(instance, result);
         }
         printer.finish().await?;
         summary.report(self.instances)
@@ -202,9 +202,9 @@ async fn run_instance(
     );
     let guard = SpanGuard::new(Span::current(), "the command ended before");
     // The channel ends when the program does.
-    let (ran, printed) = tokio::join!(running, printer.print(instance, output));
+    let (result, printed) = tokio::join!(running, printer.print(instance, output));
     let span = guard.end();
-    match &ran {
+    match &result {
         Ok(Exit { code, .. }) => {
             span.record("cocoon.exit", code);
             if *code != 0 {
@@ -214,7 +214,7 @@ async fn run_instance(
         Err(error) => record(&span, error.name(), error),
     }
     printed?;
-    Ok(ran)
+    Ok(result)
 }
 
 /// Reads the standard input of all instances: a file's, this command's, or none.

@@ -21,8 +21,8 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    pub(super) fn add(&mut self, instance: u64, ran: Result<Exit, RunError>) {
-        let how = match ran {
+    pub(super) fn add(&mut self, instance: u64, result: Result<Exit, RunError>) {
+        let how = match result {
             Ok(Exit { code: 0, .. }) => {
                 self.succeeded += 1;
                 return;

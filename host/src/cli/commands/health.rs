@@ -114,7 +114,7 @@ async fn ask(address: &str, url: &str) -> Result<StatusCode, String> {
         .map_err(|error| error.to_string())?;
     tokio::select! {
         answer = requests.send_request(request) => Ok(answer.map_err(broken)?.status()),
-        ended = connection => match ended {
+        result = connection => match result {
             Ok(()) => Err("it closed the connection without an answer".to_owned()),
             Err(error) => Err(broken(error)),
         },

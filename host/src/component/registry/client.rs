@@ -272,29 +272,29 @@ impl<'a> Registry<'a> {
         what: &str,
     ) -> Result<Authorization, RegistryError> {
         let scope = format!("repository:{}:pull", self.reference.name());
-        let mut asked = vec![("scope", scope)];
-        asked.extend(service.map(|service| ("service", service)));
+        let mut fields = vec![("scope", scope)];
+        fields.extend(service.map(|service| ("service", service)));
         let http = self.http()?;
         let request = match found {
             Some(Credential::Identity(token)) => {
-                asked.extend([
+                fields.extend([
                     ("grant_type", "refresh_token".to_owned()),
                     ("client_id", "cocoon".to_owned()),
                     ("refresh_token", token),
                 ]);
                 // A form has the encoding of a query.
                 let mut form = realm.clone();
-                form.query_pairs_mut().clear().extend_pairs(asked);
+                form.query_pairs_mut().clear().extend_pairs(fields);
                 http.post(realm)
                     .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
                     .body(form.query().unwrap_or_default().to_owned())
             }
             Some(Credential::Password(user, password)) => {
-                realm.query_pairs_mut().extend_pairs(asked);
+                realm.query_pairs_mut().extend_pairs(fields);
                 http.get(realm).basic_auth(user, Some(password))
             }
             None => {
-                realm.query_pairs_mut().extend_pairs(asked);
+                realm.query_pairs_mut().extend_pairs(fields);
                 http.get(realm)
             }
         };
@@ -426,8 +426,8 @@ impl<'a> Registry<'a> {
     fn unreachable(&self, error: &reqwest::Error) -> RegistryError {
         let registry = self.reference.registry();
         let mut reason = root(error);
-        let asked = error.url().filter(|url| !is_at(url, registry));
-        if let Some(url) = asked {
+        let fields = error.url().filter(|url| !is_at(url, registry));
+        if let Some(url) = fields {
             let host = url.host_str().unwrap_or_default();
             let port = url.port_or_known_default().unwrap_or_default();
             reason = format!("it leads to {host}:{port}: {reason}");
