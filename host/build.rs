@@ -106,7 +106,7 @@ mod compiler {
         let code = compile(cocoon_bundle::FACTORIAL, Calls::Concurrent)?;
         fs::write(out.join("factorial.code"), code)?;
         // This world has no streams.
-        let code = compile(cocoon_bundle::REPLY, Calls::Plain)?;
+        let code = compile(cocoon_bundle::REPLY, Calls::Sync)?;
         fs::write(out.join("reply.code"), code)?;
         fs::write(out.join("factorial.wasm"), cocoon_bundle::FACTORIAL)?;
         Ok(())

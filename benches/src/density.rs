@@ -8,9 +8,9 @@ use clap::Args;
 use cocoon::RunError;
 use cocoon::channel::{Receiver, Sender, channel};
 use cocoon::engine::Engine;
-use cocoon::factorial::{BUNDLED, Factorial, Kind, Request};
 use cocoon::limits::{Limit, Limits, SMALL_JOB_BYTES};
 use cocoon::machine::Machine;
+use cocoon::worlds::factorial::{BUNDLED, Factorial, Kind, Request};
 use serde::Serialize;
 use tokio::task::JoinSet;
 

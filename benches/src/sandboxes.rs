@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, anyhow, ensure};
 use clap::Args;
 use cocoon::engine::Engine;
-use cocoon::factorial::{BUNDLED, Factorial, Kind, Request};
 use cocoon::limits::Limits;
 use cocoon::machine::Machine;
+use cocoon::worlds::factorial::{BUNDLED, Factorial, Kind, Request};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
 

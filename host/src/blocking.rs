@@ -11,7 +11,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Notify;
@@ -19,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::error::RunError;
-use crate::limits::{Limit, Limits, STUCK_PATIENCE_MS};
+use crate::limits::{Limit, Limits, STUCK_PATIENCE};
 use crate::machine::stuck_threads_max;
 
 /// The threads of all sandboxes of an engine. Cheap to clone.
@@ -28,7 +27,7 @@ pub(crate) struct BlockingPool(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    sandbox_threads_max: u64,
+    sandbox_threads_max: usize,
     stuck_threads_max: u64,
     stuck_threads: Mutex<u64>,
     freed: Notify,
@@ -40,7 +39,7 @@ impl BlockingPool {
     pub(crate) fn new(limits: &Limits) -> Self {
         let allowed = stuck_threads_max().unwrap_or(u64::MAX);
         Self(Arc::new(Shared {
-            sandbox_threads_max: limits.get(Limit::SandboxThreads),
+            sandbox_threads_max: limits.count(Limit::SandboxThreads),
             stuck_threads_max: limits.get(Limit::StuckThreads).min(allowed),
             stuck_threads: Mutex::new(0),
             freed: Notify::new(),
@@ -54,7 +53,7 @@ impl BlockingPool {
     /// [`RunError::Busy`] by [`Limit::StuckThreads`], [`RunError::Failed`] where the system
     /// starts no thread.
     pub(crate) async fn threads(&self) -> Result<BlockingThreads, RunError> {
-        let room = timeout(Duration::from_millis(STUCK_PATIENCE_MS), self.room());
+        let room = timeout(STUCK_PATIENCE, self.wait_for_room());
         if room.await.is_err() {
             return Err(self.full());
         }
@@ -85,13 +84,13 @@ impl BlockingPool {
         }
     }
 
-    /// Threads of sandboxes that are over which the kernel has not given back.
+    /// Threads of ended sandboxes that the kernel has not released.
     pub(crate) fn stuck_threads(&self) -> u64 {
         *lock(&self.0.stuck_threads)
     }
 
     /// Waits until fewer threads are stuck than may be.
-    async fn room(&self) {
+    async fn wait_for_room(&self) {
         loop {
             let mut freed = pin!(self.0.freed.notified());
             freed.as_mut().enable();
@@ -125,9 +124,8 @@ impl BlockingThreads {
             pool: pool.clone(),
         });
         let (started, stopped) = (Arc::clone(&alive), Arc::clone(&alive));
-        let threads = usize::try_from(pool.0.sandbox_threads_max).unwrap_or(usize::MAX);
         let runtime = Builder::new_current_thread()
-            .max_blocking_threads(threads)
+            .max_blocking_threads(pool.0.sandbox_threads_max)
             .thread_name("blocking")
             .on_thread_start(move || started.thread_started())
             .on_thread_stop(move || stopped.thread_stopped())
@@ -191,8 +189,8 @@ impl Drop for BlockingThreads {
 pub(crate) struct BlockingHandle(Handle);
 
 impl BlockingHandle {
-    /// Polls `call` such that what it gives to `tokio::task::spawn_blocking` runs on these
-    /// threads. `call` must not use tokio for anything else.
+    /// Polls `call` so that its work for `tokio::task::spawn_blocking` runs on these threads.
+    /// `call` must not use tokio for anything else.
     pub(crate) fn run<F: Future>(&self, call: F) -> impl Future<Output = F::Output> + use<F> {
         let handle = self.0.clone();
         async move {
@@ -201,8 +199,7 @@ impl BlockingHandle {
         }
     }
 
-    /// Calls `start` such that what it gives to `tokio::task::spawn_blocking` runs on these
-    /// threads.
+    /// Calls `start` so that its work for `tokio::task::spawn_blocking` runs on these threads.
     pub(crate) fn enter<R>(&self, start: impl FnOnce() -> R) -> R {
         let _entered = self.0.enter();
         start()
@@ -243,14 +240,14 @@ mod tests {
         BlockingPool::new(&Limits::EXEC.with(Limit::StuckThreads, stuck))
     }
 
-    /// Waits until so many threads of the pool are stuck.
+    /// Waits until `threads` of the pool are stuck.
     async fn stuck(pool: &BlockingPool, threads: u64) {
         while pool.stuck_threads() != threads {
             tokio::task::yield_now().await;
         }
     }
 
-    /// Blocks a thread until what this returns is dropped.
+    /// Blocks a thread until the returned value is dropped.
     async fn block(threads: &BlockingThreads) -> Sender<()> {
         let (release, released) = channel();
         let (started, is_started) = oneshot::channel();

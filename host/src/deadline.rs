@@ -1,9 +1,8 @@
-//! When a job must have produced its last byte, and how long it waits for a
+//! The time until a job must have produced its last byte, and the time that it waits for a
 //! reader that takes none.
 //!
-//! A deadline lives as long as its job. Its clock stands still while what the job
-//! has produced waits for the reader, who may be slow; who takes nothing at all
-//! is bounded by [`Limit::Stall`].
+//! A deadline lives as long as its job. Its clock stops while the job waits for a slow
+//! reader. [`Limit::Stall`] bounds each such wait.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -49,7 +48,7 @@ impl Deadline {
 
     /// Whether the time is up.
     pub fn has_passed(&self) -> bool {
-        self.stopped(self.0.now_us()).is_some()
+        self.stop_reason(self.0.now_us()).is_some()
     }
 
     /// Waits for `running`, but no longer than the job has.
@@ -62,10 +61,10 @@ impl Deadline {
         mut running: Pin<&mut impl Future<Output = R>>,
     ) -> Result<R, RunError> {
         loop {
-            match timeout_at(self.next_look(), running.as_mut()).await {
+            match timeout_at(self.next_check(), running.as_mut()).await {
                 Ok(done) => return Ok(done),
                 Err(_) => {
-                    if let Some(error) = self.stopped(self.0.now_us()) {
+                    if let Some(error) = self.stop_reason(self.0.now_us()) {
                         return Err(error);
                     }
                 }
@@ -73,22 +72,22 @@ impl Deadline {
         }
     }
 
-    /// What it is that stopped a job whose time is up.
+    /// The error of a job whose time is up.
     pub fn error(&self) -> RunError {
-        self.stopped(self.0.now_us())
-            .unwrap_or_else(|| stopped(Limit::Deadline, self.0.allowed_ms))
+        self.stop_reason(self.0.now_us())
+            .unwrap_or_else(|| RunError::stopped(Limit::Deadline, self.0.allowed_ms))
     }
 
-    /// Starts the clock again: the first piece of the answer is there, and the rest has as
-    /// much time.
+    /// Restarts the clock: the first piece of the answer exists, and the rest has as much
+    /// time.
     ///
     /// # Errors
     ///
     /// As [`Deadline::within`]. The job may have been stopped since the piece was produced.
-    pub(crate) fn start_again(&self) -> Result<(), RunError> {
+    pub(crate) fn restart(&self) -> Result<(), RunError> {
         let clock = &*self.0;
         let now_us = clock.now_us();
-        if let Some(error) = self.stopped(now_us) {
+        if let Some(error) = self.stop_reason(now_us) {
             return Err(error);
         }
         let allowed_us = clock.allowed_ms.saturating_mul(1000);
@@ -97,15 +96,15 @@ impl Deadline {
         Ok(())
     }
 
-    /// Stops the clock: what was produced waits for its reader.
-    pub(crate) fn wait_for_reader(&self) {
+    /// Stops the clock while the job waits for its reader.
+    pub(crate) fn pause(&self) {
         let (clock, now_us) = (&self.0.waiting_since_us, self.0.now_us());
         // It may have stopped before.
         let _ = clock.compare_exchange(RUNNING, now_us, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// Lets the clock go on: the reader took something.
-    pub(crate) fn go_on(&self) {
+    /// Continues the clock: the reader took something.
+    pub(crate) fn resume(&self) {
         let clock = &*self.0;
         let since_us = clock.waiting_since_us.swap(RUNNING, Ordering::Relaxed);
         if since_us != RUNNING {
@@ -114,8 +113,8 @@ impl Deadline {
         }
     }
 
-    /// When it has to be looked at again: the clock may stop at any time.
-    fn next_look(&self) -> Instant {
+    /// When the clock must be read again, since it may stop at any time.
+    fn next_check(&self) -> Instant {
         let clock = &*self.0;
         let stall_us = clock.stall_ms.saturating_mul(1000);
         let look_us = match clock.waiting_since_us.load(Ordering::Relaxed) {
@@ -126,19 +125,20 @@ impl Deadline {
             since_us => since_us.saturating_add(stall_us),
         };
         let look = clock.started.checked_add(Duration::from_micros(look_us));
-        // A deadline that is further away than time goes is none.
+        // An instant beyond the range of the clock is no deadline.
         look.unwrap_or_else(|| Instant::now() + Duration::from_hours(24))
     }
 
-    fn stopped(&self, now_us: u64) -> Option<RunError> {
+    /// The limit that stops the job at `now_us`, if one does.
+    fn stop_reason(&self, now_us: u64) -> Option<RunError> {
         let clock = &*self.0;
         match clock.waiting_since_us.load(Ordering::Relaxed) {
             RUNNING if now_us >= clock.until_us.load(Ordering::Relaxed) => {
-                Some(stopped(Limit::Deadline, clock.allowed_ms))
+                Some(RunError::stopped(Limit::Deadline, clock.allowed_ms))
             }
             RUNNING => None,
             since_us if now_us.saturating_sub(since_us) / 1000 >= clock.stall_ms => {
-                Some(stopped(Limit::Stall, clock.stall_ms))
+                Some(RunError::stopped(Limit::Stall, clock.stall_ms))
             }
             _ => None,
         }
@@ -151,10 +151,6 @@ impl Clock {
     }
 }
 
-const fn stopped(limit: Limit, value: u64) -> RunError {
-    RunError::Stopped { limit, value }
-}
-
 #[cfg(test)]
 mod tests {
     use std::future::pending;
@@ -163,47 +159,47 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_ends_what_takes_too_long() {
+    async fn a_future_beyond_the_deadline_is_stopped() {
         let deadline = Deadline::after(20, 10_000);
-        let ended = deadline.within(pin!(pending::<()>())).await;
-        assert_eq!(ended, Err(stopped(Limit::Deadline, 20)));
+        let result = deadline.within(pin!(pending::<()>())).await;
+        assert_eq!(result, Err(RunError::stopped(Limit::Deadline, 20)));
         assert!(deadline.has_passed());
     }
 
     #[tokio::test]
-    async fn its_clock_stands_still_while_a_reader_is_waited_for() {
+    async fn the_clock_stops_while_the_job_waits_for_its_reader() {
         let deadline = Deadline::after(50, 10_000);
-        deadline.wait_for_reader();
+        deadline.pause();
         tokio::time::sleep(Duration::from_millis(80)).await;
         assert!(!deadline.has_passed());
-        deadline.go_on();
+        deadline.resume();
         assert!(!deadline.has_passed());
         tokio::time::sleep(Duration::from_millis(60)).await;
         assert!(deadline.has_passed());
     }
 
     #[tokio::test]
-    async fn an_answer_that_has_begun_has_as_long_again() {
+    async fn a_restart_gives_the_whole_time_again() {
         let deadline = Deadline::after(50, 10_000);
         tokio::time::sleep(Duration::from_millis(30)).await;
-        assert!(deadline.start_again().is_ok());
+        assert!(deadline.restart().is_ok());
         tokio::time::sleep(Duration::from_millis(30)).await;
         assert!(!deadline.has_passed());
         tokio::time::sleep(Duration::from_millis(30)).await;
         assert!(deadline.has_passed());
         // A job that was stopped does not begin anew.
-        assert!(deadline.start_again().is_err());
+        assert!(deadline.restart().is_err());
         assert!(deadline.has_passed());
     }
 
     #[tokio::test]
-    async fn a_reader_that_takes_nothing_ends_it() {
+    async fn a_stalled_reader_stops_the_job() {
         let deadline = Deadline::after(10_000, 30);
         let waiting = async {
-            deadline.wait_for_reader();
+            deadline.pause();
             pending::<()>().await;
         };
-        let ended = deadline.within(pin!(waiting)).await;
-        assert_eq!(ended, Err(stopped(Limit::Stall, 30)));
+        let result = deadline.within(pin!(waiting)).await;
+        assert_eq!(result, Err(RunError::stopped(Limit::Stall, 30)));
     }
 }

@@ -1,5 +1,4 @@
-//! What can become of a job that is not done, and which of that may be tried
-//! again.
+//! The error of a job, and which errors are worth a retry.
 
 use std::borrow::Cow;
 
@@ -7,11 +6,11 @@ use crate::limits::Limit;
 
 /// Why a job has no result.
 ///
-/// It is cloned to every reader of the job's channels, so that a broken result
-/// never looks like a finished one.
+/// Every reader of the job's channels gets a clone, so that a broken result never looks like
+/// a complete one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RunError {
-    /// The request makes no sense; the text says what would be right.
+    /// The request is invalid; the text says what is expected.
     #[error("{0}")]
     Malformed(String),
     /// A limit would be exceeded, known before computing.
@@ -20,13 +19,13 @@ pub enum RunError {
         .limit.format(*.needed), .limit.format(*.value), raise(*.limit)
     )]
     TooLarge {
-        /// The limit that stands against it.
+        /// The limit that refuses it.
         limit: Limit,
         /// The limit's value in its unit.
         value: u64,
-        /// What the job would need, in the same unit.
+        /// The job's need, in the same unit.
         needed: u64,
-        /// What it is that the job needs: "of memory", "of output".
+        /// The kind of need: "of memory", "of output".
         needs: Cow<'static, str>,
     },
     /// The result is out of reach at any limit.
@@ -48,15 +47,14 @@ pub enum RunError {
         /// Its value in its unit.
         value: u64,
     },
-    /// The component took more memory than it promised to take, or than one may
-    /// take that has promised nothing yet.
+    /// The component exceeded its promise of memory, or the cap of a sandbox without a promise.
     #[error("stopped by the limit of {}, held to {} by what it promised, or before it promised anything", Limit::SandboxMemory,
         Limit::SandboxMemory.format(*.promised_bytes))]
     OverPromise {
-        /// What it was held to.
+        /// The cap.
         promised_bytes: u64,
     },
-    /// The component called what it was not granted.
+    /// The component called a function that no flag granted.
     #[error("the component called {import}, which it was not granted; {flag} grants it")]
     NotGranted {
         /// The interface and function that was called.
@@ -67,23 +65,28 @@ pub enum RunError {
     /// The component trapped.
     #[error("the component trapped: {0}")]
     Trapped(String),
-    /// The component said that its computation went wrong.
+    /// The component returned an error.
     #[error("the component failed: {0}")]
     Failed(String),
     /// The writer of a channel that the job reads from failed.
     #[error("its input broke off: {0}")]
     Upstream(Box<RunError>),
-    /// The reader went away before the job was done.
+    /// The reader was dropped before the job was done.
     #[error("the reader of its output went away")]
     ReaderGone,
-    /// The writer went away without a word on how it ended.
+    /// The writer was dropped without an end.
     #[error("the writer went away before it was done")]
     WriterGone,
 }
 
 impl RunError {
-    /// Whether the same job may succeed if it is tried again, on a fresh
-    /// sandbox and with the same limits.
+    /// An error of a job that `limit` stopped at `value`.
+    pub(crate) const fn stopped(limit: Limit, value: u64) -> Self {
+        Self::Stopped { limit, value }
+    }
+
+    /// Whether the caller may submit the same job again: there was no room for it, or it was
+    /// lost.
     pub const fn may_be_retried(&self) -> bool {
         match self {
             Self::Busy { .. } | Self::WriterGone => true,
@@ -99,10 +102,15 @@ impl RunError {
             | Self::ReaderGone => false,
         }
     }
-}
 
-impl RunError {
-    /// What went wrong in a word, which is the same for all errors of a kind.
+    /// Whether a fresh sandbox may succeed with the same input: besides
+    /// [`RunError::may_be_retried`], the component itself failed. A limit would stop it
+    /// again.
+    pub(crate) const fn is_worth_a_fresh_sandbox(&self) -> bool {
+        self.may_be_retried() || matches!(self, Self::Trapped(_) | Self::Failed(_))
+    }
+
+    /// The kind of error in a word.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Malformed(_) => "malformed",
@@ -120,8 +128,8 @@ impl RunError {
         }
     }
 
-    /// The limit that the job met. What broke its input off is the limit of
-    /// another job.
+    /// The limit that refused or stopped the job. `None` for [`RunError::Upstream`], whose
+    /// limit is that of another job.
     pub const fn limit(&self) -> Option<Limit> {
         match self {
             Self::TooLarge { limit, .. }
@@ -139,8 +147,7 @@ impl RunError {
         }
     }
 
-    /// The error that this one followed from: what broke the input off, however
-    /// many channels it came through.
+    /// The first cause: the writer's own error, however many channels it came through.
     #[must_use]
     pub fn cause(self) -> Self {
         match self {

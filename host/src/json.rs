@@ -1,13 +1,43 @@
-//! JSON that people and servers send, read strictly.
+//! JSON: strict reading of objects that people and servers send, and writing of records.
 
 use std::fmt;
 use std::marker::PhantomData;
 
+use serde::Serialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-/// A struct that only a JSON object stands for. Derived implementations also read it
-/// from an array of its fields. They refuse a field that comes twice.
+use crate::error::RunError;
+
+/// `record` as JSON on one line, without a line break.
+///
+/// # Errors
+///
+/// [`RunError::Failed`] for a record that JSON cannot represent, such as a map whose keys are not
+/// strings.
+pub fn to_json(record: &impl Serialize) -> Result<String, RunError> {
+    serde_json::to_string(record).map_err(|error| RunError::Failed(error.to_string()))
+}
+
+/// The start of an object that is written around a long string: the fields of `before`, of which
+/// there is at least one, and then the opening quote of the string `name`. The rest is
+/// [`object_end`].
+pub(crate) fn object_start(before: &impl Serialize, name: &str) -> String {
+    let fields = to_json(before).unwrap_or_default();
+    let fields = fields.strip_suffix('}').unwrap_or_default();
+    format!(r#"{fields},"{name}":""#)
+}
+
+/// The end of an object after [`object_start`] and the string: the closing quote, and the fields
+/// of `after`, of which there is at least one.
+pub(crate) fn object_end(after: &impl Serialize) -> String {
+    let fields = to_json(after).unwrap_or_default();
+    let fields = fields.strip_prefix('{').unwrap_or_default();
+    format!(r#"",{fields}"#)
+}
+
+/// Reads `T` from a JSON object only. Derived implementations also read it from an array of its
+/// fields. They refuse a repeated field.
 pub(crate) struct Object<T>(pub(crate) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {

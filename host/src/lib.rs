@@ -1,18 +1,17 @@
 //! Cocoon runs WebAssembly components as coroutines: each job in a sandbox of
-//! its own, thousands of them in one process, talking through ordered channels.
+//! its own, thousands of them in one process, connected by ordered channels.
 //!
-//! The layers, each leaning only on those before it:
-//! [`limits`] and [`machine`], [`RunError`], [`meter`], [`engine`], [`component`],
-//! [`deadline`] and [`pool`], [`sandbox`], [`channel`], and then the two worlds that come with
-//! the library: [`command`] runs any `wasi:cli/run` component, [`factorial`] the
-//! bundled one. [`fanout`] has several sandboxes at work on one number.
-//! [`telemetry`] tells what they do.
+//! The layers, each using only those before it:
+//! [`limits`], [`machine`], [`RunError`], [`metrics`], [`engine`], [`grants`], [`component`],
+//! [`deadline`], [`pool`], [`sandbox`], [`channel`], and [`worlds`]: programs of `wasi:cli`,
+//! and the bundled factorials. [`fanout`] computes one number in several sandboxes.
+//! [`telemetry`] exports traces, metrics and logs, and [`http`] is the service.
 //!
 //! ```
 //! use cocoon::engine::Engine;
-//! use cocoon::factorial::{BUNDLED, Factorial, Kind, Request};
 //! use cocoon::limits::Limits;
 //! use cocoon::machine::Machine;
+//! use cocoon::worlds::factorial::{BUNDLED, Factorial, Kind, Request};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -24,25 +23,44 @@
 //! # }
 //! ```
 
-mod blocking;
-pub mod channel;
-pub mod command;
-pub mod component;
-pub mod deadline;
-pub mod engine;
-mod error;
-pub mod factorial;
-pub mod fanout;
-pub mod http;
-mod json;
+// In the order of the layers, which `tests/system/layers.rs` checks. Blank lines keep rustfmt
+// from sorting them.
 pub mod limits;
+
 pub mod machine;
-pub mod meter;
-pub mod pool;
-pub mod sandbox;
-mod shards;
+
+mod error;
+
+pub mod json;
+
+pub mod text;
+
 pub mod span;
-mod tally;
+
+mod blocking;
+
+pub mod metrics;
+
+pub mod engine;
+
+pub mod grants;
+
+pub mod component;
+
+pub mod deadline;
+
+pub mod pool;
+
+pub mod sandbox;
+
+pub mod channel;
+
+pub mod worlds;
+
+pub mod fanout;
+
 pub mod telemetry;
+
+pub mod http;
 
 pub use error::RunError;

@@ -1,7 +1,7 @@
-//! What this machine lets one process have: memory, mappings, address space, threads.
+//! The resources of this machine for one process: memory, mappings, address space, threads.
 //!
-//! Read once at start. The numbers bound how many sandboxes can exist, so that
-//! the kernel never has to refuse one with ENOMEM.
+//! They are read once at start. They bound the number of sandboxes, so that the kernel never
+//! refuses one with ENOMEM.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ const MAPPINGS_RESERVED: u64 = 2048;
 const CONNECTION_BYTES: u64 = 192 << 10;
 /// Descriptors kept back for the program itself.
 const DESCRIPTORS_RESERVED: u64 = 64;
-/// What the kernel lets a process map where it was told no other limit.
+/// The kernel's default limit of mappings.
 const MAPPINGS_DEFAULT: u64 = 65_530;
 /// Half of the 47 bits of user address space, the rest is the program's.
 const ADDRESS_SPACE_BYTES: u64 = 1 << 46;
@@ -34,30 +34,30 @@ const ADDRESS_SPACE_BYTES: u64 = 1 << 46;
 /// guard, its tables and its stack.
 pub(crate) const ADDRESS_SPACE_PER_SANDBOX: u64 = LINEAR_MEMORY_BYTES + (64 << 20);
 
-/// Descriptors of a service beside those of its connections: for guests, for connections
-/// that are evicted, and for health and metrics.
+/// Descriptors of a service besides those of its connections: for guests, for evicted
+/// connections, and for health and metrics.
 const SERVICE_DESCRIPTORS: u64 =
     (GUEST_CONNECTIONS + LEAVING_CONNECTIONS + ADMIN_CONNECTIONS) as u64;
 
-/// A value that is in force in place of what a limit says, and why.
+/// A value in force in place of a limit's own, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InForce {
     /// The limit.
     pub limit: Limit,
     /// The value in its unit.
     pub value: u64,
-    /// What the value comes from.
+    /// Where the value comes from.
     pub reason: String,
 }
 
-/// What this machine has of something that is limited, and why no more.
+/// The machine's bound on a limit, and the reason.
 #[derive(Clone, Debug)]
 struct Bound {
     value: u64,
     reason: String,
 }
 
-/// What one process can have on this machine.
+/// The resources of one process on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {
     /// Bytes of memory, by the machine or by the cgroup, whichever is less.
@@ -71,7 +71,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Reads what the kernel says of this process.
+    /// Reads the kernel's limits of this process.
     pub fn detect() -> Self {
         let max = read_number(Path::new("/proc/sys/vm/max_map_count")).unwrap_or(MAPPINGS_DEFAULT);
         let used = fs::read_to_string("/proc/self/maps").map_or(0, |maps| maps.lines().count());
@@ -104,7 +104,7 @@ impl Machine {
         self.memory_bytes / 100 * percent
     }
 
-    /// The limits that are in force with another value than `limits` have.
+    /// The limits whose value in force differs from that in `limits`.
     pub fn in_force(&self, limits: &Limits) -> Vec<InForce> {
         let mut in_force = Vec::new();
         if limits.get(Limit::TotalMemory) == 0 {
@@ -181,9 +181,9 @@ impl Machine {
         ]
     }
 
-    /// How many sandboxes can exist at once: as many as `limits` say, or fewer
-    /// where mappings or memory allow fewer: a quarter of the memory is kept for
-    /// jobs that need more than [`PLACE_BYTES`]. 0 where not even one fits.
+    /// The number of sandboxes that can exist at once: that of `limits`, or fewer where mappings
+    /// or memory allow fewer. A quarter of the memory is kept for jobs that need more than
+    /// [`PLACE_BYTES`]. 0 where not even one fits.
     pub fn sandboxes(&self, limits: &Limits) -> u64 {
         least(limits.get(Limit::Sandboxes), &self.sandbox_bounds(limits))
     }
@@ -193,14 +193,14 @@ impl Machine {
         self.mappings_free.saturating_sub(MAPPINGS_RESERVED)
     }
 
-    /// How many connections a service may have open at once: as many as `limits` say, or
-    /// fewer where a quarter of the memory is not enough for their listings, or half of the
-    /// descriptors for their sockets. 1 at least.
+    /// The number of connections that a service may have open: that of `limits`, or fewer where a
+    /// quarter of the memory is not enough for their listings, or half of the descriptors for
+    /// their sockets. At least 1.
     pub fn connections(&self, limits: &Limits) -> u64 {
         least(limits.get(Limit::Connections), &self.connection_bounds())
     }
 
-    /// How many sandboxes' memories can be reserved ahead in the address space.
+    /// The number of sandboxes whose memories can be reserved ahead in the address space.
     pub const fn pooled_sandboxes(&self) -> u64 {
         self.address_space_bytes / ADDRESS_SPACE_PER_SANDBOX
     }
@@ -211,9 +211,14 @@ fn least(value: u64, bounds: &[Bound]) -> u64 {
     bounds.iter().map(|bound| bound.value).fold(value, u64::min)
 }
 
-/// A size for people.
+/// A size as text.
 fn size(bytes: u64) -> impl std::fmt::Display {
     bytesize::ByteSize::b(bytes).display().iec()
+}
+
+/// Processors that this process may use.
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 fn stuck_thread_bounds() -> Vec<Bound> {
@@ -225,13 +230,13 @@ fn stuck_thread_bounds() -> Vec<Bound> {
     bound.into_iter().collect()
 }
 
-/// How many threads may be stuck: a quarter of those that there may be.
+/// The most threads that may be stuck: a quarter of all.
 pub(crate) fn stuck_threads_max() -> Option<u64> {
     threads_max().map(|threads| (threads / 4).max(1))
 }
 
-/// Raises the number of file descriptors as far as this process may, and tells
-/// how many that is. The low default is for programs that use `select`.
+/// Raises the limit of file descriptors as far as this process may, and returns it. The low
+/// default is for programs that use `select`.
 fn raise_descriptors() -> u64 {
     let mut limit = getrlimit(Resource::Nofile);
     let before = limit.current;
@@ -266,8 +271,8 @@ const PIDS: CgroupLimit = CgroupLimit {
     files: ["pids.max"; 2],
 };
 
-/// The most threads that this process and its children may have, by its cgroup and those
-/// above it, which other processes may be in as well. `None` where nothing limits them.
+/// The most threads of this process and its children, by its cgroup and those above it, which
+/// other processes share. `None` without a limit.
 pub fn threads_max() -> Option<u64> {
     cgroup_limit(&PIDS)
 }
@@ -295,8 +300,7 @@ fn limit_of_membership(line: &str, limit: &CgroupLimit, root: &Path) -> Option<u
         }
         _ => return None,
     };
-    // Inside a container the path may be one that only the host can see; what
-    // the container can see of it is the root.
+    // Inside a container, only the host may see this path. The container sees the root.
     let mut folder = PathBuf::from(path.trim_start_matches('/'));
     let mut least = read_number(&root.join(file));
     while folder.file_name().is_some() {

@@ -1,5 +1,4 @@
-//! The binary `cocoon`: reads its arguments, runs one command, and says in one
-//! line what went wrong.
+//! The binary `cocoon`: parses its arguments, runs one command, and prints an error on one line.
 
 mod cli;
 

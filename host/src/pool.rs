@@ -1,10 +1,9 @@
-//! Admission: who may have a sandbox, how much memory, and who has to wait.
+//! Permits for sandboxes and their memory, and the queue of jobs that wait for one.
 //!
-//! A pool lives as long as its engine. A [`Permit`] is one sandbox's place in
-//! it and gives the place back when it is dropped. Memory is admitted in two
-//! lanes, so that small jobs never stand behind large ones: every sandbox comes
-//! with [`PLACE_BYTES`], for a small job's memory and its buffers, and jobs that need
-//! more wait for the rest of the budget. The sum of all caps and all buffers never
+//! A pool lives as long as its engine. A [`Permit`] is the place of one sandbox; dropping it
+//! releases the place. Memory has two lanes, so that small jobs never wait for large ones:
+//! every place has [`PLACE_BYTES`], for a small job's memory and its buffers, and larger jobs
+//! wait for memory from the rest of the budget. The sum of all caps and all buffers never
 //! exceeds the budget.
 
 use std::pin::pin;
@@ -18,8 +17,8 @@ use crate::deadline::Deadline;
 use crate::engine::Engine;
 use crate::error::RunError;
 use crate::limits::{BUFFER_BYTES, Limit, Limits, PLACE_BYTES, SMALL_JOB_BYTES};
-use crate::meter::{Held, Meter};
-use crate::span::failed;
+use crate::metrics::{Meter, SandboxGuard};
+use crate::span::record_failure;
 
 /// The unit in which memory is admitted: one page of linear memory.
 const PAGE_BYTES: u64 = 64 << 10;
@@ -39,12 +38,12 @@ struct Lanes {
     meter: Meter,
 }
 
-/// What a sandbox may take of the host's memory.
+/// Memory that a sandbox needs of the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Need {
     /// The cap of its own memory.
     pub cap_bytes: u64,
-    /// What the host may hold for it in buffers.
+    /// The host's buffers for it.
     pub buffer_bytes: u64,
 }
 
@@ -57,8 +56,8 @@ impl Need {
         }
     }
 
-    /// Bytes that it takes of the budget beside [`PLACE_BYTES`]. A large job's own memory is
-    /// admitted whole, so that its buffers may have all of its place.
+    /// Bytes of the budget on top of [`PLACE_BYTES`]. A large job's own memory is reserved
+    /// whole, so its buffers may use all of its place.
     const fn large_bytes(self) -> u64 {
         let Self {
             cap_bytes,
@@ -77,13 +76,13 @@ impl Need {
 pub struct Permit {
     cap_bytes: u64,
     deadline: Deadline,
-    held: Held,
+    guard: SandboxGuard,
     _sandbox: OwnedSemaphorePermit,
     _memory: Option<OwnedSemaphorePermit>,
 }
 
 impl Permit {
-    /// What the sandbox's memory may come to.
+    /// The cap of the sandbox's memory.
     pub fn cap_bytes(&self) -> u64 {
         self.cap_bytes
     }
@@ -94,7 +93,7 @@ impl Permit {
     }
 
     pub(crate) fn meter(&self) -> &Meter {
-        self.held.meter()
+        self.guard.meter()
     }
 }
 
@@ -104,13 +103,7 @@ impl Pool {
     pub fn new(engine: &Engine, sandboxes: u32) -> Self {
         let small_bytes = u64::from(engine.sandboxes()) * PLACE_BYTES;
         let large_pages_max = engine.total_memory_bytes().saturating_sub(small_bytes) / PAGE_BYTES;
-        let permits = |count: u64| {
-            Arc::new(Semaphore::new(
-                usize::try_from(count).map_or(Semaphore::MAX_PERMITS, |count| {
-                    count.min(Semaphore::MAX_PERMITS)
-                }),
-            ))
-        };
+        let permits = |count: u64| Arc::new(Semaphore::new(crate::engine::permits(count)));
         Self(Arc::new(Lanes {
             limits: engine.limits().clone(),
             sandboxes: permits(sandboxes.into()),
@@ -132,20 +125,19 @@ impl Pool {
         &self.0.limits
     }
 
-    /// The deadline of a job that is asked for now.
+    /// The deadline of a job that arrives now.
     pub fn deadline(&self) -> Deadline {
         self.deadline_within(u64::MAX)
     }
 
-    /// The deadline of a job that is asked for now by somebody who waits no
-    /// longer than `patience_ms`.
+    /// The deadline of a job that arrives now, at most `patience_ms` from now.
     pub fn deadline_within(&self, patience_ms: u64) -> Deadline {
         let limits = &self.0.limits;
         let allowed_ms = limits.get(Limit::Deadline).min(patience_ms);
         Deadline::after(allowed_ms, limits.get(Limit::Stall))
     }
 
-    /// How many sandboxes that `need` so much find memory at once.
+    /// The number of sandboxes with this `need` that have memory at once.
     pub fn places(&self, need: Need) -> u64 {
         match need.large_bytes() {
             0 => u64::MAX,
@@ -153,56 +145,54 @@ impl Pool {
         }
     }
 
-    /// Waits for a place for a sandbox that `needs` so much.
+    /// Reserves a place for a sandbox with this `need`, and waits for it in the queue.
     ///
     /// # Errors
     ///
-    /// [`RunError::TooLarge`] where no sandbox may ever have so much,
-    /// [`RunError::Busy`] where the queue is full, [`RunError::Stopped`] where
-    /// the deadline passes in the queue.
-    pub async fn admit(&self, need: Need, deadline: &Deadline) -> Result<Permit, RunError> {
+    /// [`RunError::TooLarge`] if `need` exceeds a limit, [`RunError::Busy`] if the queue is
+    /// full, [`RunError::Stopped`] if the deadline passes in the queue.
+    pub async fn reserve(&self, need: Need, deadline: &Deadline) -> Result<Permit, RunError> {
         let span = queue_span(1, need.cap_bytes);
-        let admitted = self.admit_one(need, deadline).await;
-        admitted.inspect_err(|error| failed(&span, error))
+        let reserved = self.reserve_one(need, deadline).await;
+        reserved.inspect_err(|error| record_failure(&span, error))
     }
 
-    async fn admit_one(&self, need: Need, deadline: &Deadline) -> Result<Permit, RunError> {
+    async fn reserve_one(&self, need: Need, deadline: &Deadline) -> Result<Permit, RunError> {
         // Memory first: a job that waits for it must not hold a sandbox's place.
         let memory = match self.large_pages(need)? {
             0 => None,
-            pages => Some(self.take(&self.0.large_pages, pages, deadline).await?),
+            pages => Some(self.acquire(&self.0.large_pages, pages, deadline).await?),
         };
-        let sandbox = self.take(&self.0.sandboxes, 1, deadline).await?;
+        let sandbox = self.acquire(&self.0.sandboxes, 1, deadline).await?;
         Ok(Permit {
             cap_bytes: need.cap_bytes,
             deadline: deadline.clone(),
-            held: self.0.held(memory.as_ref()),
+            guard: self.0.count(memory.as_ref()),
             _sandbox: sandbox,
             _memory: memory,
         })
     }
 
-    /// Waits for places for sandboxes that are needed at once, each with its share of
-    /// `needs`.
+    /// Reserves a place for each of `needs`, all at once.
     ///
-    /// All of their memory is taken in one go, and then all of their places, so
-    /// that two that wait never hold halves of what both need.
+    /// One acquisition takes all of their memory, and one all of their places. So two jobs
+    /// that wait never hold halves of the resources that both need.
     ///
     /// # Errors
     ///
-    /// As [`Pool::admit`], of the whole as of each.
-    pub async fn admit_all(
+    /// As [`Pool::reserve`], for the sum as for each.
+    pub async fn reserve_all(
         &self,
         needs: &[Need],
         deadline: &Deadline,
     ) -> Result<Vec<Permit>, RunError> {
         let caps_bytes = needs.iter().map(|need| need.cap_bytes);
         let span = queue_span(needs.len(), caps_bytes.sum());
-        let admitted = self.admit_many(needs, deadline).await;
-        admitted.inspect_err(|error| failed(&span, error))
+        let reserved = self.reserve_many(needs, deadline).await;
+        reserved.inspect_err(|error| record_failure(&span, error))
     }
 
-    async fn admit_many(
+    async fn reserve_many(
         &self,
         needs: &[Need],
         deadline: &Deadline,
@@ -212,7 +202,7 @@ impl Pool {
             .map(|&need| self.large_pages(need))
             .collect::<Result<_, _>>()?;
         let all_pages: u64 = pages.iter().copied().map(u64::from).sum();
-        let all_pages = self.few_pages(all_pages, all_pages.saturating_mul(PAGE_BYTES))?;
+        let all_pages = self.check_pages(all_pages, all_pages.saturating_mul(PAGE_BYTES))?;
         let count = u32::try_from(needs.len()).unwrap_or(u32::MAX);
         if count > self.0.sandboxes_max {
             return Err(RunError::TooLarge {
@@ -224,9 +214,12 @@ impl Pool {
         }
         let mut memory = match all_pages {
             0 => None,
-            _ => Some(self.take(&self.0.large_pages, all_pages, deadline).await?),
+            _ => Some(
+                self.acquire(&self.0.large_pages, all_pages, deadline)
+                    .await?,
+            ),
         };
-        let mut sandboxes = self.take(&self.0.sandboxes, count, deadline).await?;
+        let mut sandboxes = self.acquire(&self.0.sandboxes, count, deadline).await?;
         let share = |lane: &mut OwnedSemaphorePermit, count: u32| {
             lane.split(usize::try_from(count).unwrap_or(usize::MAX))
                 .unwrap_or_else(|| unreachable!("the shares are what was taken"))
@@ -242,7 +235,7 @@ impl Pool {
                 Permit {
                     cap_bytes: need.cap_bytes,
                     deadline: deadline.clone(),
-                    held: self.0.held(memory.as_ref()),
+                    guard: self.0.count(memory.as_ref()),
                     _sandbox: share(&mut sandboxes, 1),
                     _memory: memory,
                 }
@@ -250,7 +243,7 @@ impl Pool {
             .collect())
     }
 
-    /// The pages that a job takes from the large lane, 0 for a small one.
+    /// Pages of the large lane for `need`: 0 for a small job.
     fn large_pages(&self, need: Need) -> Result<u32, RunError> {
         let (one_bytes, bytes) = (self.0.limits.get(Limit::SandboxMemory), need.large_bytes());
         if bytes > 0 && need.cap_bytes > one_bytes {
@@ -261,12 +254,12 @@ impl Pool {
                 needs: "of memory".into(),
             });
         }
-        self.few_pages(bytes.div_ceil(PAGE_BYTES), bytes)
+        self.check_pages(bytes.div_ceil(PAGE_BYTES), bytes)
     }
 
-    /// `pages` if the large lane ever has so many; they are told as
+    /// `pages` if the large lane has that many in all. The error reports them as
     /// `needed_bytes`.
-    fn few_pages(&self, pages: u64, needed_bytes: u64) -> Result<u32, RunError> {
+    fn check_pages(&self, pages: u64, needed_bytes: u64) -> Result<u32, RunError> {
         match u32::try_from(pages) {
             Ok(few) if pages <= self.0.large_pages_max => Ok(few),
             _ => Err(RunError::TooLarge {
@@ -278,23 +271,23 @@ impl Pool {
         }
     }
 
-    async fn take(
+    async fn acquire(
         &self,
         lane: &Arc<Semaphore>,
         count: u32,
         deadline: &Deadline,
     ) -> Result<OwnedSemaphorePermit, RunError> {
-        // Free permits are handed to waiters first, so this overtakes nobody.
+        // The semaphore gives free permits to its waiters first, so this overtakes none.
         match Arc::clone(lane).try_acquire_many_owned(count) {
             Ok(permit) => {
-                self.0.meter.did_not_wait();
+                self.0.meter.record_no_wait();
                 return Ok(permit);
             }
             Err(TryAcquireError::NoPermits) => {}
             Err(TryAcquireError::Closed) => unreachable!("the pool never closes its semaphores"),
         }
-        let _place = Place::take(&self.0)?;
-        let _queued = self.0.meter.queued();
+        let _place = QueuePlace::take(&self.0)?;
+        let _queued = self.0.meter.enter_queue();
         let acquired = pin!(Arc::clone(lane).acquire_many_owned(count));
         match deadline.within(acquired).await? {
             Ok(permit) => Ok(permit),
@@ -315,16 +308,16 @@ fn queue_span(sandboxes: usize, memory_bytes: u64) -> Span {
 }
 
 impl Lanes {
-    fn held(&self, memory: Option<&OwnedSemaphorePermit>) -> Held {
+    fn count(&self, memory: Option<&OwnedSemaphorePermit>) -> SandboxGuard {
         let pages = memory.map_or(0, OwnedSemaphorePermit::num_permits) as u64;
-        self.meter.held(pages * PAGE_BYTES)
+        self.meter.hold(pages * PAGE_BYTES)
     }
 }
 
 /// A place in the queue.
-struct Place<'a>(&'a AtomicU64);
+struct QueuePlace<'a>(&'a AtomicU64);
 
-impl<'a> Place<'a> {
+impl<'a> QueuePlace<'a> {
     fn take(lanes: &'a Lanes) -> Result<Self, RunError> {
         let most = lanes.limits.get(Limit::Queue);
         let joined = lanes
@@ -342,7 +335,7 @@ impl<'a> Place<'a> {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for QueuePlace<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

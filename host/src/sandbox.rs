@@ -1,9 +1,8 @@
-//! One store with one instance: the wall between a job and everything else.
+//! One store with one instance, isolated from everything else.
 //!
-//! A sandbox lives for one job. It is bounded by its permit's memory cap and
-//! deadline, by the engine's stack limit, and by the caps of the channels it
-//! writes to. What stopped it is told by name. After an error the store is in
-//! no state to go on: drop the sandbox.
+//! A sandbox lives for one job. Its permit's memory cap and deadline bound it, and so do the
+//! engine's stack limit and the caps of the channels that it writes. Its error names what
+//! stopped it. After an error the store cannot continue: drop the sandbox.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,42 +14,42 @@ use wasmtime::component::ResourceTableError;
 use wasmtime::{Store, Trap, UpdateDeadline};
 use wasmtime_wasi::WasiCtx;
 
-use crate::component::{Component, MemoryCap, State, World};
+use crate::component::{Component, World};
 use crate::deadline::Deadline;
 use crate::engine::{Ticker, one_line};
 use crate::error::RunError;
-use crate::limits::{Limit, Limits, things};
-use crate::meter::{Meter, Runs};
+use crate::grants::{MemoryCap, State};
+use crate::limits::{Limit, Limits};
+use crate::metrics::{Meter, RunTimer};
 use crate::pool::Permit;
-use crate::span::{Unfinished, failed};
+use crate::span::{SpanGuard, record_failure};
 
 /// A running instance of a component of world `W`.
 pub struct Sandbox<W: World> {
-    // Fields are dropped in this order: the place is given back last.
+    // Fields are dropped in this order: the place is released last.
     exports: W::Exports,
     store: Store<State>,
     limits: Limits,
-    /// What makes it take turns, and ends it in time, lives as long as it does, also where
-    /// the engine's last owner is gone.
+    /// Interrupts the sandbox as long as it lives, even after the last other owner of the
+    /// engine is gone.
     _ticker: Arc<Ticker>,
-    _runs: Runs,
+    _timer: RunTimer,
     permit: Permit,
 }
 
 impl<W: World> Sandbox<W> {
-    /// A fresh instance of `component` in the place that `permit` stands for.
-    /// Without `wasi` it is handed no arguments, streams or environment.
+    /// Makes a fresh instance of `component` in the place of `permit`. Without `wasi` it has no
+    /// arguments, streams or environment.
     ///
     /// # Errors
     ///
-    /// Where its initial memory is over the cap, or its start function does not
-    /// end well.
+    /// If its initial memory exceeds the cap, or its start function fails.
     pub async fn new(
         component: &Component<W>,
         permit: Permit,
         wasi: Option<WasiCtx>,
     ) -> Result<Self, RunError> {
-        let began = Instant::now();
+        let start = Instant::now();
         let limits = component.engine().limits().clone();
         let span = tracing::debug_span!(
             "sandbox",
@@ -63,15 +62,15 @@ impl<W: World> Sandbox<W> {
         if memory.is_exceeded() {
             // Its instances alone take more than that.
             let error = over_memory(&memory, &limits);
-            failed(&span, &error);
+            record_failure(&span, &error);
             return Err(error);
         }
         let state = State::new(memory, component.engine(), component.folders(), wasi, span);
         let mut store = Store::new(component.engine().wasmtime(), state);
-        store.set_hostcall_fuel(things(&limits, Limit::HostCall));
+        store.set_hostcall_fuel(limits.size(Limit::HostCall));
         store.limiter(|state| &mut state.memory);
         let deadline = permit.deadline().clone();
-        store.epoch_deadline_callback(move |_| Ok(take_turns(&deadline)));
+        store.epoch_deadline_callback(move |_| Ok(yield_or_interrupt(&deadline)));
         store.set_epoch_deadline(1);
         let started = {
             let starting = pin!(W::instantiate(component.pre(), &mut store));
@@ -83,12 +82,12 @@ impl<W: World> Sandbox<W> {
                 store,
                 limits,
                 _ticker: component.engine().ticker(),
-                _runs: permit.meter().runs(began),
+                _timer: permit.meter().start_run(start),
                 permit,
             }),
             Err(error) => {
                 let error = explain(&error, &store, &limits, permit.deadline());
-                failed(store.data().span(), &error);
+                record_failure(store.data().span(), &error);
                 Err(error)
             }
         }
@@ -98,45 +97,45 @@ impl<W: World> Sandbox<W> {
     ///
     /// # Errors
     ///
-    /// What stopped it; the sandbox is of no use after that.
+    /// The error that stopped it. The sandbox cannot be used after that.
     pub async fn run<R>(
         &mut self,
         call: impl AsyncFnOnce(&mut Store<State>, &W::Exports) -> wasmtime::Result<R>,
     ) -> Result<R, RunError> {
         let deadline = self.permit.deadline();
-        // Pinned here, since an argument would be held twice, and what is run is
-        // most of what a suspended sandbox takes of the host's heap.
-        let ran = {
+        // Pinned here, since the future of an argument is stored twice, and it is most of a
+        // suspended sandbox's memory in the host.
+        let result = {
             let span = self.store.data().span().clone();
-            let unfinished = Unfinished::new(span.clone(), "its run was dropped");
+            let guard = SpanGuard::new(span.clone(), "its run was dropped");
             let running = pin!(call(&mut self.store, &self.exports).instrument(span));
-            let ran = deadline.within(running).await;
-            drop(unfinished.end());
-            ran
+            let result = deadline.within(running).await;
+            drop(guard.end());
+            result
         };
-        let ran = ran.and_then(|ran| {
-            ran.map_err(|error| explain(&error, &self.store, &self.limits, deadline))
+        let result = result.and_then(|result| {
+            result.map_err(|error| explain(&error, &self.store, &self.limits, deadline))
         });
-        ran.inspect_err(|error| failed(self.span(), error))
+        result.inspect_err(|error| record_failure(self.span(), error))
     }
 
-    /// The span of all that happens in the sandbox.
+    /// The span of the sandbox.
     pub(crate) fn span(&self) -> &Span {
         self.store.data().span()
     }
 
-    /// Ends the sandbox and keeps its place, for a fresh one.
+    /// Drops the sandbox and returns its place, for a fresh one.
     pub fn into_permit(self) -> Permit {
         self.permit
     }
 
-    /// Lowers the memory cap to what the job promised.
+    /// Lowers the memory cap to the job's promise.
     pub fn lower_cap(&mut self, cap_bytes: u64) {
         let cap = &mut self.store.data_mut().memory.cap_bytes;
         *cap = cap_bytes.min(*cap);
     }
 
-    /// Bytes of linear memory and tables in use, which is the peak as well.
+    /// Bytes of linear memory and tables in use. They never shrink, so this is the peak.
     pub fn memory_bytes(&self) -> u64 {
         self.store.data().memory.used_bytes()
     }
@@ -156,10 +155,10 @@ impl<W: World> Sandbox<W> {
     }
 }
 
-/// What a sandbox does at a tick: stop past its deadline, or else let the others
-/// have a turn. Wasmtime's own yield wakes the task at once and would keep it in
-/// front of the queue, where one busy guest pins the thread that drives timers.
-fn take_turns(deadline: &Deadline) -> UpdateDeadline {
+/// Interrupts a sandbox past its deadline at a tick, and makes any other yield. Wasmtime's own
+/// yield wakes the task at once and keeps it at the front of the queue, where one busy guest
+/// pins the thread that drives timers.
+fn yield_or_interrupt(deadline: &Deadline) -> UpdateDeadline {
     if deadline.has_passed() {
         UpdateDeadline::Interrupt
     } else {
@@ -167,18 +166,14 @@ fn take_turns(deadline: &Deadline) -> UpdateDeadline {
     }
 }
 
-/// How Wasmtime names its bounds on what one call carries: arguments, and random bytes. The
-/// errors have no public type.
+/// Parts of Wasmtime's messages for a call with too many bytes of arguments, or of random
+/// bytes. These errors have no public type.
 const HOST_CALL_EXHAUSTED: [&str; 2] = [
     "fuel allocated for hostcalls has been exhausted",
     "requested len ",
 ];
 
-const fn stopped(limit: Limit, value: u64) -> RunError {
-    RunError::Stopped { limit, value }
-}
-
-/// Names what stopped a sandbox.
+/// Maps the error of a call to the limit that stopped the sandbox.
 fn explain(
     error: &wasmtime::Error,
     store: &Store<State>,
@@ -186,26 +181,25 @@ fn explain(
     deadline: &Deadline,
 ) -> RunError {
     let memory = &store.data().memory;
+    let stopped = |limit| RunError::stopped(limit, limits.get(limit));
     if let Some(known) = error.downcast_ref::<RunError>() {
         return known.clone();
     }
     if let Some(ResourceTableError::Full) = error.downcast_ref() {
-        return stopped(Limit::Resources, limits.get(Limit::Resources));
+        return stopped(Limit::Resources);
     }
     let cause = error.root_cause().to_string();
     if HOST_CALL_EXHAUSTED.iter().any(|text| cause.contains(text)) {
-        return stopped(Limit::HostCall, limits.get(Limit::HostCall));
+        return stopped(Limit::HostCall);
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => deadline.error(),
-        Some(Trap::StackOverflow) => stopped(Limit::Stack, limits.get(Limit::Stack)),
-        // Programs end so when they cannot get memory. Without a trap it is the
-        // initial memory that was refused.
+        Some(Trap::StackOverflow) => stopped(Limit::Stack),
+        // A program that gets no memory ends with `unreachable`. Without a trap, the initial
+        // memory was refused.
         Some(Trap::UnreachableCodeReached) | None if memory.refused.is_some() => {
             match memory.refused {
-                Some(Limit::TableElements) => {
-                    stopped(Limit::TableElements, limits.get(Limit::TableElements))
-                }
+                Some(Limit::TableElements) => stopped(Limit::TableElements),
                 _ => over_memory(memory, limits),
             }
         }
@@ -214,10 +208,10 @@ fn explain(
     }
 }
 
-/// What becomes of a sandbox that needs more memory than its cap.
+/// The error of a sandbox that needs more memory than its cap.
 fn over_memory(memory: &MemoryCap, limits: &Limits) -> RunError {
     match limits.get(Limit::SandboxMemory) {
-        value if value == memory.cap_bytes => stopped(Limit::SandboxMemory, value),
+        value if value == memory.cap_bytes => RunError::stopped(Limit::SandboxMemory, value),
         _ => RunError::OverPromise {
             promised_bytes: memory.cap_bytes,
         },

@@ -17,8 +17,8 @@ use tracing::{Instrument as _, Span};
 
 use crate::error::RunError;
 
-/// The `error.type` of work that was dropped before it ended, as a request is when its
-/// client hangs up.
+/// The `error.type` of work that was dropped before it ended, such as the request of a client that
+/// disconnects.
 const CANCELLED: &str = "cancelled";
 
 /// Spawns a task that runs in the current span.
@@ -42,9 +42,8 @@ pub(crate) fn spawn_on<R: Send + 'static>(
     runtime.spawn(work.in_current_span())
 }
 
-/// Records in a span with the fields `error.type` and `otel.status_description` why its
-/// work failed.
-pub(crate) fn failed(span: &Span, error: &RunError) {
+/// Records the error of a span's work in the fields `error.type` and `otel.status_description`.
+pub(crate) fn record_failure(span: &Span, error: &RunError) {
     record(span, error.name(), error);
 }
 
@@ -52,7 +51,7 @@ pub(crate) fn failed(span: &Span, error: &RunError) {
 pub fn record(span: &Span, kind: &str, error: impl Display) {
     if !span.is_disabled() {
         span.record("error.type", kind);
-        // This makes the status that of an error as well.
+        // This also sets the status to an error.
         span.record("otel.status_description", display(error));
     }
 }
@@ -62,12 +61,12 @@ pub fn record(span: &Span, kind: &str, error: impl Display) {
 /// The span has the fields `error.type` and `otel.status_description`.
 #[must_use]
 #[derive(Debug)]
-pub struct Unfinished {
+pub struct SpanGuard {
     span: Span,
     why: &'static str,
 }
 
-impl Unfinished {
+impl SpanGuard {
     /// Work in `span`. The status is `why` if the work is dropped.
     pub fn new(span: Span, why: &'static str) -> Self {
         Self { span, why }
@@ -78,13 +77,13 @@ impl Unfinished {
         &self.span
     }
 
-    /// The work has ended, in one way or another.
+    /// Ends the work, whatever its result.
     pub fn end(mut self) -> Span {
         std::mem::replace(&mut self.span, Span::none())
     }
 }
 
-impl Drop for Unfinished {
+impl Drop for SpanGuard {
     fn drop(&mut self) {
         record(&self.span, CANCELLED, self.why);
     }

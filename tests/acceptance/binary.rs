@@ -1,6 +1,6 @@
 //! The host binary: the commands as a newcomer types them, and what they print.
 
-use cocoon::limits::{Limit, Limits};
+use cocoon::limits::{Limit, Limits, Scope};
 use serde_json::{Value, json};
 
 use super::{SHA256_OF_20000, TEN};
@@ -159,16 +159,16 @@ fn the_bundled_component_imports_nothing_but_wasi_02() {
 
 #[test]
 fn help_shows_every_limit_with_default_and_variable() {
-    for (command, limits, shown) in [
-        ("run", Limits::COMMANDS, Limit::OF_JOBS),
-        ("compute", Limits::COMMANDS, Limit::OF_JOBS),
-        ("exec", Limits::EXEC, Limit::OF_JOBS),
-        ("serve", Limits::SERVE, &Limit::ALL),
+    for (command, limits, scope) in [
+        ("run", Limits::COMMANDS, Scope::Jobs),
+        ("compute", Limits::COMMANDS, Scope::Jobs),
+        ("exec", Limits::EXEC, Scope::Jobs),
+        ("serve", Limits::SERVE, Scope::Service),
     ] {
         // Wide enough that nothing is broken into two lines within a word.
         let text = printed([command, "--help"]);
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        for &limit in shown {
+        for limit in Limit::in_scope(scope) {
             let spec = limit.spec();
             let from = text
                 .find(&format!("--{} <", spec.flag))

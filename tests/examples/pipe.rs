@@ -12,13 +12,14 @@
 
 use cocoon::RunError;
 use cocoon::channel::{Outlet, Sender, channel};
-use cocoon::component::{Component, Grants, Source};
+use cocoon::component::{Component, Source};
 use cocoon::engine::Engine;
-use cocoon::factorial::{BUNDLED, Factorial, Kind, Request};
+use cocoon::grants::Grants;
 use cocoon::limits::{Limits, SMALL_JOB_BYTES};
 use cocoon::machine::Machine;
 use cocoon::pool::{Need, Pool};
 use cocoon::sandbox::Sandbox;
+use cocoon::worlds::factorial::{BUNDLED, Factorial, Kind, Request};
 
 /// The bindings of a world that Cocoon does not know.
 pub mod numbers {
@@ -38,7 +39,7 @@ pub mod numbers {
     cocoon::world!(
         /// Components of the world `cocoon:numbers/numbers`.
         NumbersWorld,
-        NumbersPre<cocoon::component::State>,
+        NumbersPre<cocoon::grants::State>,
         Numbers
     );
 }
@@ -96,7 +97,7 @@ async fn count_with(
 ) -> Result<(), RunError> {
     let pool = Pool::new(counter.engine(), counter.sandboxes());
     let permit = pool
-        .admit(Need::of_memory(SMALL_JOB_BYTES), &pool.deadline())
+        .reserve(Need::of_memory(SMALL_JOB_BYTES), &pool.deadline())
         .await?;
     let mut sandbox = Sandbox::new(counter, permit, None).await?;
     let counting = sandbox.run(async |store, component| {

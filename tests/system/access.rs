@@ -108,7 +108,7 @@ fn a_token_that_changes_is_asked_for_from_then_on() {
     // What is useless changes nothing, and is told once.
     write(&file, "short", 0o600);
     let spoilt = Instant::now();
-    while spoilt.elapsed() < cocoon::http::access::TOKEN_AGE * 3 {
+    while spoilt.elapsed() < cocoon::limits::TOKEN_AGE * 3 {
         assert_eq!(status_with(OTHER), "200");
     }
     let told = serving.end();

@@ -146,9 +146,10 @@ async fn a_machine_without_room_starts_no_engine() {
         ..machine
     };
     let engine = cocoon::engine::Engine::new(&FEW, &narrow).expect("an engine");
-    let factorial = cocoon::factorial::Factorial::load(&engine, &cocoon::factorial::BUNDLED)
-        .await
-        .expect("it compiles");
+    let factorial =
+        cocoon::worlds::factorial::Factorial::load(&engine, &cocoon::worlds::factorial::BUNDLED)
+            .await
+            .expect("it compiles");
     assert_eq!(
         answer(&factorial, factorial_of(20)).await.as_deref(),
         Ok("2432902008176640000")

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use cocoon::RunError;
 use cocoon::channel::{Outlet, Receiver, Sender, channel};
-use cocoon::component::{Component, Grants};
-use cocoon::factorial::{Factorial, Kind, Request};
+use cocoon::component::Component;
+use cocoon::grants::Grants;
 use cocoon::limits::{CHANNEL_ITEMS, CHUNK_BYTES, Limit, SMALL_JOB_BYTES};
 use cocoon::pool::{Need, Pool};
 use cocoon::sandbox::Sandbox;
+use cocoon::worlds::factorial::{Factorial, Kind, Request};
 use cocoon_test_guests::hostile;
 use futures::{StreamExt as _, stream};
 use num_bigint::BigUint;
@@ -129,7 +130,7 @@ async fn count(
         .expect("numbers");
     let pool = Pool::new(&engine, component.sandboxes());
     let permit = pool
-        .admit(Need::of_memory(SMALL_JOB_BYTES), &pool.deadline())
+        .reserve(Need::of_memory(SMALL_JOB_BYTES), &pool.deadline())
         .await?;
     let mut sandbox = Sandbox::new(&component, permit, None).await?;
     let counting = sandbox.run(async |store, component| {

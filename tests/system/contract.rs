@@ -2,8 +2,8 @@
 //! both formats, and what it refuses.
 
 use cocoon::RunError;
-use cocoon::factorial::{Count, Factorial, Format, Kind, ONE_OF_EACH_KIND, Request};
 use cocoon::limits::REPLY_BYTES;
+use cocoon::worlds::factorial::{Count, Factorial, Format, Kind, ONE_OF_EACH_KIND, Request};
 use num_bigint::BigUint;
 
 use crate::harness::{FEW, answer, factorial_of, honest};
@@ -121,7 +121,12 @@ pub(crate) fn assert_count(count: Count, digits: u64, kind: Kind, n: u64) {
     }
 }
 
-pub(crate) fn assert_facts(facts: &cocoon::factorial::Facts, value: &str, kind: Kind, n: u64) {
+pub(crate) fn assert_facts(
+    facts: &cocoon::worlds::factorial::Facts,
+    value: &str,
+    kind: Kind,
+    n: u64,
+) {
     if let Some(leading) = &facts.leading_digits {
         let most = value.len().min(20);
         assert!(

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cocoon::channel::{Receiver, channel};
-use cocoon::factorial::{Factorial, Request};
 use cocoon::fanout::{FanOut, Width};
 use cocoon::limits::{Limit, Limits};
+use cocoon::worlds::factorial::{Factorial, Request};
 use sha2::{Digest as _, Sha256};
 
 use crate::harness::{FEW, factorial_of, honest};
@@ -49,7 +49,7 @@ async fn computed<T>(
     start: T,
     fold: impl Fn(T, &[u8]) -> T,
 ) -> T {
-    let work = FanOut::admit(factorial, request, Width::UpTo(sandboxes)).await;
+    let work = FanOut::prepare(factorial, request, Width::UpTo(sandboxes)).await;
     let work = work.unwrap_or_else(|error| panic!("{request:?} by {sandboxes}: {error}"));
     let (sender, receiver) = channel();
     let both = async { tokio::join!(work.send_to(sender, None), folded(receiver, start, fold)) };

@@ -4,9 +4,9 @@
 use bytes::Bytes;
 use cocoon::RunError;
 use cocoon::channel::{Receiver, Sender, channel};
-use cocoon::factorial::{Factorial, Grade, Verification};
-use cocoon::fanout::{FanOut, Progress, Width};
+use cocoon::fanout::{FanOut, Plan, Progress, Width};
 use cocoon::limits::{FAN_OUT_MAX, Limit, Limits, PLACE_BYTES};
+use cocoon::worlds::factorial::{Factorial, Grade, Verification};
 use cocoon_test_guests::hostile;
 use futures::future::join_all;
 
@@ -35,7 +35,7 @@ async fn fan_out(
     n: u64,
     width: Width,
 ) -> Result<(Grade, Vec<u8>), RunError> {
-    let work = FanOut::admit(factorial, factorial_of(n), width).await?;
+    let work = FanOut::prepare(factorial, factorial_of(n), width).await?;
     let (sender, receiver) = channel();
     let (told, (all, seen)) = soon("the end of a fan-out", async {
         tokio::join!(work.send_to(sender, Some(SEED)), drain(receiver))
@@ -166,7 +166,7 @@ async fn a_reader_that_leaves_stops_all_parts() {
     // An hour: only the reader's leaving can end these.
     let factorial = hostile(&FEW.with(Limit::Sandboxes, 3).with(Limit::Queue, 0)).await;
     for n in [hostile::PARTED, hostile::PART_SPINS] {
-        let work = FanOut::admit(&factorial, factorial_of(n), THREE).await;
+        let work = FanOut::prepare(&factorial, factorial_of(n), THREE).await;
         let (sender, mut digits) = channel();
         let sending = tokio::spawn(work.expect("three places").send_to(sender, None));
         assert!(matches!(soon("a chunk", digits.recv()).await, Ok(Some(_))));
@@ -180,7 +180,7 @@ async fn a_reader_that_leaves_stops_all_parts() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fan_out_that_is_dropped_stops_all_parts() {
     let factorial = hostile(&FEW.with(Limit::Sandboxes, 3)).await;
-    let work = FanOut::admit(&factorial, factorial_of(hostile::PART_SPINS), THREE).await;
+    let work = FanOut::prepare(&factorial, factorial_of(hostile::PART_SPINS), THREE).await;
     let (sender, mut digits) = channel();
     let sending = tokio::spawn(work.expect("three places").send_to(sender, None));
     assert!(matches!(soon("a chunk", digits.recv()).await, Ok(Some(_))));
@@ -251,7 +251,7 @@ async fn a_plan_that_never_fits_is_refused_or_done_by_one() {
     ] {
         let factorial = hostile(&limits).await;
         let request = factorial_of(hostile::LARGE_PARTS);
-        let refused = FanOut::admit(&factorial, request, Width::UpTo(3)).await;
+        let refused = FanOut::prepare(&factorial, request, Width::UpTo(3)).await;
         let error = refused.err().expect("no room");
         match &error {
             RunError::TooLarge {
@@ -271,7 +271,7 @@ async fn a_plan_that_never_fits_is_refused_or_done_by_one() {
     if std::thread::available_parallelism().is_ok_and(|count| count.get() > 1) {
         let factorial = hostile(&FEW.with(Limit::Sandboxes, 1)).await;
         let request = factorial_of(hostile::CROSSED);
-        let refused = FanOut::admit(&factorial, request, Width::UpTo(2)).await;
+        let refused = FanOut::prepare(&factorial, request, Width::UpTo(2)).await;
         assert!(matches!(refused.err(), Some(RunError::TooLarge { .. })));
         let (grade, all) = fan_out(&factorial, hostile::CROSSED, Width::Auto)
             .await
@@ -284,7 +284,7 @@ async fn a_plan_that_never_fits_is_refused_or_done_by_one() {
 #[tokio::test]
 async fn progress_counts_the_parts() {
     let factorial = hostile(&FEW).await;
-    let work = FanOut::admit(&factorial, factorial_of(hostile::PARTED), THREE)
+    let work = FanOut::prepare(&factorial, factorial_of(hostile::PARTED), THREE)
         .await
         .expect("places");
     let mut progress = work.progress();
@@ -334,10 +334,8 @@ async fn carry(mut from: Receiver<Bytes>, to: Sender<Bytes>, change_at: Option<u
 /// 0 to the last.
 async fn by_hand(change_at: Option<usize>) -> (Result<Grade, RunError>, Vec<u8>) {
     let factorial = hostile(&FEW).await;
-    let plan = factorial
-        .plan(factorial_of(hostile::PARTED), 3)
-        .await
-        .expect("a plan");
+    let plan = Plan::make(&factorial, factorial_of(hostile::PARTED), 3).await;
+    let plan = plan.expect("a plan");
     assert_eq!(plan.parts().len(), 3);
     let ((out0, from0), (to0, in0)) = (channel(), channel());
     let ((out1, in1), (out2, digits)) = (channel(), channel());
@@ -345,9 +343,9 @@ async fn by_hand(change_at: Option<usize>) -> (Result<Grade, RunError>, Vec<u8>)
         "the end",
         Box::pin(async {
             tokio::join!(
-                factorial.perform(&plan, 0, SEED, vec![], vec![out0]),
-                factorial.perform(&plan, 1, SEED, vec![], vec![out1]),
-                factorial.perform(&plan, 2, SEED, vec![in0, in1], vec![out2]),
+                plan.run_part(0, SEED, vec![], vec![out0]),
+                plan.run_part(1, SEED, vec![], vec![out1]),
+                plan.run_part(2, SEED, vec![in0, in1], vec![out2]),
                 carry(from0, to0, change_at),
                 drain(digits),
             )

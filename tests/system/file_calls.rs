@@ -6,8 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use cocoon::RunError;
-use cocoon::command::ProgramError;
-use cocoon::component::{Dir, Grants};
+use cocoon::grants::{Dir, Grants};
 use cocoon::limits::Limit;
 use cocoon_test_guests::HOSTILE_PROGRAM;
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
@@ -216,7 +215,7 @@ async fn threads_that_a_dead_mount_holds_are_a_limit_with_a_name() {
     futures::future::join_all(stuck).await;
     let (_, _, ran) = bench.run("read file").await;
     let (limit, value) = (Limit::StuckThreads, 3);
-    assert_eq!(ran, Err(ProgramError::Run(RunError::Busy { limit, value })));
+    assert_eq!(ran, Err(RunError::Busy { limit, value }));
     // Another engine has threads of its own.
     let other = Bench::new(&limits, mount.grants()).await;
     let (text, ..) = other.run("read file").await;

@@ -52,7 +52,7 @@ async fn who_spins_meets_the_deadline() {
     }
     let factorial = hostile(&SHORT).await;
     let spun = factorial
-        .info(cocoon::factorial::Kind::Factorial, hostile::SPIN)
+        .info(cocoon::worlds::factorial::Kind::Factorial, hostile::SPIN)
         .await;
     assert_stopped(&spun.expect_err("no facts"), Limit::Deadline, SOON_MS);
 }

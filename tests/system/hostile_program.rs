@@ -4,10 +4,11 @@
 use bytes::Bytes;
 use cocoon::RunError;
 use cocoon::channel::channel;
-use cocoon::command::{self, Exit, Program, ProgramError, Start, Stream};
-use cocoon::component::{Component, Grants};
+use cocoon::component::Component;
+use cocoon::grants::Grants;
 use cocoon::limits::{CHANNEL_ITEMS, CHUNK_BYTES, Limit, Limits};
 use cocoon::pool::Pool;
+use cocoon::worlds::command::{self, Exit, Program, Start, Stream};
 use cocoon_test_guests::HOSTILE_PROGRAM;
 
 use crate::harness::{FEW, SOON_MS, engine, file, soon};
@@ -39,7 +40,7 @@ impl Bench {
     pub(crate) async fn run(
         &self,
         argument: &str,
-    ) -> (Vec<u8>, Result<(), RunError>, Result<Exit, ProgramError>) {
+    ) -> (Vec<u8>, Result<(), RunError>, Result<Exit, RunError>) {
         let (sender, mut output) = channel();
         let running = self.start(argument, sender);
         let reading = async {
@@ -64,7 +65,7 @@ impl Bench {
         &self,
         arguments: &str,
         output: cocoon::channel::Sender<(Stream, Bytes)>,
-    ) -> Result<Exit, ProgramError> {
+    ) -> Result<Exit, RunError> {
         let arguments = ["program"]
             .into_iter()
             .chain(arguments.split(' '))
@@ -89,7 +90,7 @@ impl Bench {
         let value = self.pool.limits().get(limit);
         let expected = RunError::Stopped { limit, value };
         let (_, seen, ran) = self.run(argument).await;
-        assert_eq!(ran, Err(ProgramError::Run(expected.clone())), "{argument}");
+        assert_eq!(ran, Err(expected.clone()), "{argument}");
         assert_eq!(seen, Err(expected), "{argument}");
     }
 }
@@ -124,10 +125,7 @@ async fn a_trap_comes_after_what_was_written_before() {
     let (text, seen, ran) = bench.run("trap-after it").await;
     assert_eq!(text, b"it\n");
     assert!(matches!(seen, Err(RunError::Trapped(_))), "{seen:?}");
-    assert!(
-        matches!(ran, Err(ProgramError::Run(RunError::Trapped(_)))),
-        "{ran:?}"
-    );
+    assert!(matches!(ran, Err(RunError::Trapped(_))), "{ran:?}");
 }
 
 #[tokio::test]
@@ -142,11 +140,7 @@ async fn output_that_nobody_reads_holds_the_program_back() {
         limit: Limit::Deadline,
         value: SOON_MS * 3,
     };
-    assert_eq!(
-        ran,
-        Err(ProgramError::Run(deadline.clone())),
-        "and not the limit of output"
-    );
+    assert_eq!(ran, Err(deadline.clone()), "and not the limit of output");
     let mut buffered = 0;
     let end = loop {
         match output.recv().await {
@@ -196,5 +190,5 @@ async fn a_reader_that_leaves_stops_a_silent_program_too() {
     let (sender, output) = channel();
     drop(output);
     let ran = soon("the program's end", bench.start("spin", sender)).await;
-    assert_eq!(ran, Err(ProgramError::Run(RunError::ReaderGone)));
+    assert_eq!(ran, Err(RunError::ReaderGone));
 }

@@ -38,6 +38,7 @@ mod host_memory;
 mod hostile_factorial;
 mod hostile_program;
 mod large;
+mod layers;
 mod logs;
 mod manifests;
 mod neighbours;

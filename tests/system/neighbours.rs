@@ -2,8 +2,8 @@
 
 use cocoon::RunError;
 use cocoon::channel::channel;
-use cocoon::factorial::Factorial;
 use cocoon::limits::{Limit, Limits};
+use cocoon::worlds::factorial::Factorial;
 use cocoon_test_guests::hostile;
 use futures::future::join_all;
 
@@ -36,7 +36,7 @@ async fn honest_jobs(factorial: &Factorial) -> Vec<Result<String, RunError>> {
 async fn a_hundred_honest_jobs_finish_beside_hostile_ones() {
     // One engine, so that all of them share its ticker, slots and threads.
     let engine = engine(&LIMITS);
-    let honest = Factorial::load(&engine, &cocoon::factorial::BUNDLED)
+    let honest = Factorial::load(&engine, &cocoon::worlds::factorial::BUNDLED)
         .await
         .expect("honest");
     let hostile = Factorial::load(&engine, &file(cocoon_test_guests::HOSTILE_FACTORIAL))

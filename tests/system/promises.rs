@@ -4,11 +4,12 @@
 use bytes::Bytes;
 use cocoon::RunError;
 use cocoon::channel::{Promise, Sender, byte_outlet, channel};
-use cocoon::component::{Component, Grants};
-use cocoon::factorial::{BUNDLED, Estimate, FactorialWorld, Format, Kind, Request};
+use cocoon::component::Component;
+use cocoon::grants::Grants;
 use cocoon::limits::{LINEAR_MEMORY_BYTES, REPLY_BYTES};
 use cocoon::pool::{Need, Pool};
 use cocoon::sandbox::Sandbox;
+use cocoon::worlds::factorial::{BUNDLED, Estimate, FactorialWorld, Format, Kind, Request};
 
 use crate::contract::kinds;
 use crate::harness::{FEW, drain, engine, soon};
@@ -31,7 +32,7 @@ impl Bench {
     async fn sandbox(&self, cap_bytes: u64) -> Sandbox<FactorialWorld> {
         let permit = self
             .pool
-            .admit(Need::of_memory(cap_bytes), &self.pool.deadline())
+            .reserve(Need::of_memory(cap_bytes), &self.pool.deadline())
             .await
             .expect("a place");
         Sandbox::new(&self.component, permit, None)

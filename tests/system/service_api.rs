@@ -1,7 +1,7 @@
 //! The service's routes: what each answers, in which form, and to whom.
 
 use axum::http::Method;
-use cocoon::factorial::ONE_OF_EACH_KIND;
+use cocoon::worlds::factorial::ONE_OF_EACH_KIND;
 
 use crate::service::{Answer, Server, factorial, get, post, with};
 

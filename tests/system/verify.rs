@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 use bytes::Bytes;
 use cocoon::RunError;
 use cocoon::channel::channel;
-use cocoon::factorial::{Kind, Verdict};
 use cocoon::limits::{Limit, VERIFY_BYTES};
+use cocoon::worlds::factorial::{Kind, Verdict};
 use cocoon_test_guests::hostile;
 
 use crate::harness::{

@@ -3,12 +3,13 @@
 use bytes::Bytes;
 use cocoon::RunError;
 use cocoon::channel::{Inlet, byte_outlet, channel};
-use cocoon::command::Program;
-use cocoon::component::{Component, Grants, World};
-use cocoon::factorial::{BUNDLED, FactorialWorld};
+use cocoon::component::{Component, World};
+use cocoon::grants::Grants;
 use cocoon::limits::{Limit, SMALL_JOB_BYTES};
 use cocoon::pool::{Need, Pool};
 use cocoon::sandbox::Sandbox;
+use cocoon::worlds::command::Program;
+use cocoon::worlds::factorial::{BUNDLED, FactorialWorld};
 use wasmtime::component::StreamReader;
 
 use crate::harness::{FEW, SOON_MS, drain, engine, file, soon};
@@ -23,7 +24,7 @@ async fn sandbox(limits: &cocoon::limits::Limits) -> Sandbox<NumbersWorld> {
         .expect("numbers");
     let pool = Pool::new(&engine, component.sandboxes());
     let permit = pool
-        .admit(Need::of_memory(SMALL_JOB_BYTES), &pool.deadline())
+        .reserve(Need::of_memory(SMALL_JOB_BYTES), &pool.deadline())
         .await
         .expect("a place");
     Sandbox::new(&component, permit, None)

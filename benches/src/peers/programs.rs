@@ -6,7 +6,7 @@ use std::process::Command;
 use std::{env, fs};
 
 use anyhow::{Context as _, anyhow, bail, ensure};
-use cocoon::factorial::bundled_wasm;
+use cocoon::worlds::factorial::bundled_wasm;
 
 use super::Mode;
 

@@ -1,8 +1,7 @@
-//! The standard output or error of a program in a sandbox, as a channel of
-//! bytes.
+//! The standard output or error of a program in a sandbox, as a channel of bytes.
 //!
-//! It is bounded twice: the program waits while the reader is behind, and is
-//! stopped when all its outputs together come to more than their cap.
+//! It has two bounds: the program waits while the reader is behind, and is stopped when the
+//! sum of its outputs exceeds their cap.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -80,7 +79,7 @@ struct Stream<T> {
 impl<T: Copy + Send + Sync + 'static> Pollable for Stream<T> {
     async fn ready(&mut self) {
         if self.room.is_none() {
-            // A reader that is gone is told by the next `check_write`.
+            // The next `check_write` reports that the reader is gone.
             self.room = self.output.values.clone().reserve_owned().await.ok();
         }
     }
@@ -108,14 +107,15 @@ impl<T: Copy + Send + Sync + 'static> OutputStream for Stream<T> {
         }
         let output = &self.output;
         let count = bytes.len() as u64;
-        let taken = output
-            .left_bytes
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                left.checked_sub(count)
-            });
-        if taken.is_err() {
-            let (limit, value) = (Limit::Output, output.cap_bytes);
-            return Err(StreamError::Trap(RunError::Stopped { limit, value }.into()));
+        let reserved =
+            output
+                .left_bytes
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                    left.checked_sub(count)
+                });
+        if reserved.is_err() {
+            let error = RunError::stopped(Limit::Output, output.cap_bytes);
+            return Err(StreamError::Trap(error.into()));
         }
         let Some(room) = self.room.take() else {
             return Err(StreamError::trap("wrote more than `check-write` permitted"));

@@ -2,19 +2,18 @@
 //! failure while running, 130 for Ctrl-C.
 
 use std::io::{self, Write as _};
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ErrorKind};
 use cocoon::RunError;
-use cocoon::command::ProgramError;
 use cocoon::component::ComponentError;
 use cocoon::engine::EngineError;
-use cocoon::http::access::AccessError;
+use cocoon::http::server::AccessError;
 use cocoon::telemetry::TelemetryError;
 
 use super::announce;
 use super::config::ConfigError;
+use super::message::{one_line, wrong};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +40,7 @@ pub(crate) enum Failure {
          or the cgroup's `pids.max`, to raise it"
     )]
     Threads { most: u64, needed: u64 },
-    /// Programs or connections failed; the text says how many and why.
+    /// Programs or connections failed; the text has their number and the reason.
     #[error("{0}")]
     Programs(String),
     /// The command checked digits, and printed that they are wrong.
@@ -52,15 +51,6 @@ pub(crate) enum Failure {
     /// The reader of the output closed its end, which ends a command quietly.
     #[error("the reader of the output closed it")]
     ReaderGone,
-}
-
-impl From<ProgramError> for Failure {
-    fn from(error: ProgramError) -> Self {
-        match error {
-            ProgramError::Component(error) => Self::Component(error),
-            ProgramError::Run(error) => Self::Run(error),
-        }
-    }
 }
 
 impl Failure {
@@ -101,9 +91,6 @@ impl Failure {
     }
 }
 
-/// The longest message, since components and registries write parts of some.
-const LINE_CHARS_MAX: usize = 2000;
-
 /// Prints one line on standard error, if it can be written.
 pub(crate) fn say(line: &str) {
     announce("INFO", line);
@@ -125,8 +112,8 @@ fn announce(level: &str, text: &str) {
 }
 
 /// Prints why the command failed, if it did, and returns its exit code.
-pub(crate) fn report(ended: Result<(), Failure>) -> ExitCode {
-    match ended {
+pub(crate) fn report(result: Result<(), Failure>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(error)) => usage(&error),
         Err(failure) => {
@@ -138,7 +125,7 @@ pub(crate) fn report(ended: Result<(), Failure>) -> ExitCode {
     }
 }
 
-/// Prints in one line what is wrong with the arguments, or prints the requested help.
+/// Prints the error of the arguments on one line, or prints the requested help.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     if matches!(
         error.kind(),
@@ -170,85 +157,4 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     .unwrap_or_default();
     complain(&format!("{wrong}{right} (see `cocoon --help`)"));
     ExitCode::from(2)
-}
-
-/// The message of `error` without the usage and the hints that clap adds.
-pub(crate) fn wrong(error: &clap::Error) -> String {
-    let context = |kind| error.get(kind).map(ToString::to_string);
-    // For clap, a value that is empty is one that is missing.
-    if error.kind() == ErrorKind::InvalidValue
-        && let (Some(arg), Some("")) = (
-            context(ContextKind::InvalidArg),
-            context(ContextKind::InvalidValue).as_deref(),
-        )
-    {
-        return format!("expected a value for '{arg}', got none or an empty string");
-    }
-    let text = error.render().to_string();
-    // The message is the first paragraph.
-    let end = ["\n\nUsage:", "\n\nFor more", "\n\n  tip:"]
-        .into_iter()
-        .filter_map(|rest| text.find(rest))
-        .min();
-    let wrong = one_line(&text[..end.unwrap_or(text.len())]);
-    wrong.strip_prefix("error: ").unwrap_or(&wrong).to_owned()
-}
-
-/// `path` with escapes for bytes that are not UTF-8, so that no byte is lost.
-pub(crate) fn shown(path: &Path) -> String {
-    match path.to_str() {
-        Some(text) => text.to_owned(),
-        None => path
-            .as_os_str()
-            .as_encoded_bytes()
-            .utf8_chunks()
-            .fold(String::new(), |text, chunk| {
-                text + chunk.valid() + &chunk.invalid().escape_ascii().to_string()
-            }),
-    }
-}
-
-/// `text` without line breaks and other control characters, which arguments and
-/// components may bring.
-pub(crate) fn one_line(text: &str) -> String {
-    let words: Vec<_> = text
-        .split(|char: char| char.is_whitespace() || char.is_control())
-        .filter(|word| !word.is_empty())
-        .collect();
-    let mut line: String = words
-        .join(" ")
-        .chars()
-        // A terminal would reorder the line after marks of direction.
-        .filter(|char| !matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
-        .collect();
-    let chars = line.chars().count();
-    if chars > LINE_CHARS_MAX {
-        // The end has the advice.
-        let place = |char: usize| line.char_indices().nth(char).map_or(0, |(place, _)| place);
-        let middle = place(LINE_CHARS_MAX / 2)..place(chars - LINE_CHARS_MAX / 2);
-        line.replace_range(middle, "…");
-    }
-    line
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_is_one_line_of_bounded_length() {
-        assert_eq!(one_line(" a\nb\u{1b}[0m\u{202e}c  d "), "a b [0mc d");
-        let long = one_line(&"é".repeat(10_000));
-        assert_eq!(long.chars().count(), LINE_CHARS_MAX + 1);
-        assert!(long.starts_with('é') && long.contains("é…é") && long.ends_with('é'));
-    }
-
-    #[test]
-    fn a_path_is_shown_with_all_its_bytes() {
-        use std::ffi::OsStr;
-        use std::os::unix::ffi::OsStrExt as _;
-        let shown_of = |bytes: &[u8]| shown(Path::new(OsStr::from_bytes(bytes)));
-        assert_eq!(shown_of("/tmp/a é".as_bytes()), "/tmp/a é");
-        assert_eq!(shown_of(b"/\xffa\xc3\xa9/\xe2\x82"), "/\\xffaé/\\xe2\\x82");
-    }
 }

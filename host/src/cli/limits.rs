@@ -5,14 +5,14 @@ use std::marker::PhantomData;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
-use cocoon::limits::{Limit, Limits, TOTAL_MEMORY_PERCENT};
+use cocoon::limits::{Limit, Limits, Scope, TOTAL_MEMORY_PERCENT, Unit};
 use cocoon::machine::{InForce, Machine};
 
 /// The default limits of a family of commands.
 pub(crate) trait Defaults: 'static {
     const LIMITS: Limits;
-    /// The limits with a flag.
-    const SHOWN: &'static [Limit] = Limit::OF_JOBS;
+    /// The commands whose limits have a flag.
+    const SCOPE: Scope = Scope::Jobs;
     /// Words for the help instead of a value that would mislead.
     const SANDBOX_MEMORY: Option<&'static str>;
 }
@@ -41,7 +41,7 @@ pub(crate) struct Service;
 
 impl Defaults for Service {
     const LIMITS: Limits = Limits::SERVE;
-    const SHOWN: &'static [Limit] = &Limit::ALL;
+    const SCOPE: Scope = Scope::Service;
     const SANDBOX_MEMORY: Option<&'static str> = Some("what it promises to need, at most 256 MiB");
 }
 
@@ -56,33 +56,30 @@ pub(crate) struct LimitArgs<D> {
 
 impl<D: Defaults> Args for LimitArgs<D> {
     fn augment_args(command: Command) -> Command {
-        D::SHOWN
-            .iter()
-            .copied()
-            .fold(command.next_help_heading("Limits"), |command, limit| {
-                let spec = limit.spec();
-                let default = match limit {
-                    Limit::TotalMemory => format!("{TOTAL_MEMORY_PERCENT}%"),
-                    Limit::SandboxMemory if D::SANDBOX_MEMORY.is_some() => {
-                        D::SANDBOX_MEMORY.unwrap_or_default().to_owned()
-                    }
-                    _ => limit.format(D::LIMITS.get(limit)),
-                };
-                let name = match spec.unit {
-                    cocoon::limits::Unit::Bytes => "SIZE",
-                    cocoon::limits::Unit::Milliseconds => "TIME",
-                    cocoon::limits::Unit::Things => "COUNT",
-                };
-                command.arg(
-                    Arg::new(spec.flag)
-                        .long(spec.flag)
-                        .env(spec.env)
-                        .hide_env_values(true)
-                        .value_name(name)
-                        .value_parser(move |text: &str| parse(limit, text))
-                        .help(format!("{} [default: {default}]", spec.help)),
-                )
-            })
+        Limit::in_scope(D::SCOPE).fold(command.next_help_heading("Limits"), |command, limit| {
+            let spec = limit.spec();
+            let default = match limit {
+                Limit::TotalMemory => format!("{TOTAL_MEMORY_PERCENT}%"),
+                Limit::SandboxMemory if D::SANDBOX_MEMORY.is_some() => {
+                    D::SANDBOX_MEMORY.unwrap_or_default().to_owned()
+                }
+                _ => limit.format(D::LIMITS.get(limit)),
+            };
+            let name = match spec.unit {
+                Unit::Bytes => "SIZE",
+                Unit::Milliseconds => "TIME",
+                Unit::Count => "COUNT",
+            };
+            command.arg(
+                Arg::new(spec.flag)
+                    .long(spec.flag)
+                    .env(spec.env)
+                    .hide_env_values(true)
+                    .value_name(name)
+                    .value_parser(move |text: &str| parse(limit, text))
+                    .help(format!("{} [default: {default}]", spec.help)),
+            )
+        })
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -94,7 +91,7 @@ impl<D: Defaults> FromArgMatches for LimitArgs<D> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
         let mut limits = D::LIMITS;
         let mut given = Vec::new();
-        for &limit in D::SHOWN {
+        for limit in Limit::in_scope(D::SCOPE) {
             let flag = limit.spec().flag;
             if let Some(&value) = matches.get_one::<u64>(flag) {
                 limits = limits.with(limit, value);

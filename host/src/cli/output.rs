@@ -9,7 +9,8 @@ use bytes::Bytes;
 use tempfile::TempPath;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _, BufWriter};
 
-use super::failure::{Failure, shown};
+use super::failure::Failure;
+use super::paths::shown;
 use super::stdout::Stdout;
 
 enum Writer {

@@ -1,10 +1,10 @@
 //! Standard output, written by one thread that waits for the system so that no
 //! task has to.
 //!
-//! Tokio's own copies what it is given and hands every piece to a thread and
-//! back. Here the pieces wait in a bounded channel, uncopied, while the one
-//! before is written. The thread ends with the writer; one that is stuck in a
-//! write that nobody reads is left behind when the program ends.
+//! Tokio's own writer copies each piece, and moves it to a thread and back. Here the pieces wait
+//! in a bounded channel, uncopied, while the one before is written. The thread ends with the
+//! writer. A thread that is stuck in a write without a reader is left behind when the program
+//! ends.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -88,23 +88,23 @@ impl Stdout {
 
     /// Why the thread takes no more orders.
     async fn failed(&mut self) -> io::Result<()> {
-        let ended = || io::Error::other("it has failed before");
-        let thread = self.thread.take().ok_or_else(ended)?;
+        let lost = || io::Error::other("it has failed before");
+        let thread = self.thread.take().ok_or_else(lost)?;
         Err(match thread.await {
             Ok(Err(error)) => error,
-            Ok(Ok(())) | Err(_) => ended(),
+            Ok(Ok(())) | Err(_) => lost(),
         })
     }
 }
 
-/// Writes what is ordered until nobody orders any more, or until it fails.
+/// Writes pieces until the channel ends, or until a write fails.
 fn write(mut orders: mpsc::Receiver<Order>) -> io::Result<()> {
-    // Without the buffer of the standard library, which would copy as well.
+    // The buffer of the standard library would copy too.
     let mut out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     while let Some(order) = orders.blocking_recv() {
         match order {
             Order::Write(bytes) => out.write_all(&bytes)?,
-            // Nobody may be waiting any more.
+            // The receiver may be gone.
             Order::Flush(done) => drop(done.send(())),
         }
     }

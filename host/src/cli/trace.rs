@@ -9,7 +9,8 @@ use cocoon::telemetry::{continue_command, is_exported, leave_out};
 use tracing::Span;
 use tracing::field::Empty;
 
-use super::failure::{Failure, one_line};
+use super::failure::Failure;
+use super::message::one_line;
 
 /// The root span of the command `name`, which is a part of the trace that the environment
 /// names.
@@ -82,17 +83,17 @@ pub(super) fn instance(number: u64) -> Span {
 }
 
 /// Records how the command ended.
-pub(super) fn outcome(span: &Span, ended: &Result<(), Failure>) {
+pub(super) fn outcome(span: &Span, result: &Result<(), Failure>) {
     if span.is_disabled() {
         return;
     }
-    let (outcome, code) = match ended {
+    let (outcome, code) = match result {
         Ok(()) => ("done", 0),
         Err(failure) => (failure.name(), failure.exit_code()),
     };
     span.record("cocoon.outcome", outcome);
     span.record("process.exit.code", i64::from(code));
-    if let Err(failure) = ended
+    if let Err(failure) = result
         && code != 0
     {
         record(span, outcome, one_line(&failure.to_string()));

@@ -10,7 +10,8 @@ use clap::error::{ContextKind, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, Error};
 
-use super::failure::{shown, wrong};
+use super::message::wrong;
+use super::paths::shown;
 
 /// `error`, which `command` returned for `arguments`, with its source.
 pub(super) fn explain(error: Error, command: &Command, arguments: &[OsString]) -> Error {
@@ -48,7 +49,7 @@ fn variable(error: &Error, command: &Command, arguments: &[OsString]) -> Option<
 
 /// The message for a value that must be UTF-8 and is not. clap does not name it.
 fn not_utf8(_: &Error, command: &Command, arguments: &[OsString]) -> Option<String> {
-    // As text or not, every value is accepted here, and then parsed by itself.
+    // Every value is accepted here, UTF-8 or not, and parsed later.
     let matches = accept_all(command.clone())
         .mut_subcommands(accept_all)
         .try_get_matches_from(arguments)

@@ -1,4 +1,4 @@
-//! Values of flags as a person types them: each parser says what it expects.
+//! Parsers of flags' values.
 
 use std::ffi::OsString;
 use std::fmt::Display;

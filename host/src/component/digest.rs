@@ -1,4 +1,4 @@
-//! What content is known by wherever it lies: its SHA-256.
+//! Digests, which identify content wherever it is stored.
 
 use std::fmt;
 use std::str::FromStr;

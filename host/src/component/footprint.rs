@@ -1,4 +1,4 @@
-//! Host memory of a component beside its linear memories, counted from its bytes.
+//! Host memory of a component besides its linear memories, counted from its bytes.
 //!
 //! Wasmtime keeps a record for each function, global, table, memory and tag of each core
 //! instance on its own heap, where no limit of a store reaches. A component decides how many
@@ -23,13 +23,13 @@ pub(super) struct Footprint {
 
 /// Bytes of an instance without anything in it.
 const INSTANCE_BYTES: u64 = 1024;
-/// The largest record of one function, global, table, memory or tag in Wasmtime 48 on a
-/// 64-bit machine (`VMFuncRef`, `VMFunctionImport`: 32 bytes), and half of that for what
-/// Wasmtime keeps beside it.
+/// The largest record of one function, global, table, memory or tag in Wasmtime 48 on a 64-bit
+/// machine (`VMFuncRef`, `VMFunctionImport`: 32 bytes), and half of that for Wasmtime's other
+/// data.
 const ITEM_BYTES: u64 = 48;
 
 impl Footprint {
-    /// Counts what is in `wasm`. What cannot be read is left to the compiler, which says why.
+    /// Counts the items in `wasm`. The compiler reports invalid bytes.
     pub(super) fn of(wasm: &[u8]) -> Self {
         let mut scan = Scan::default();
         for payload in Parser::new(0).parse_all(wasm) {
@@ -158,7 +158,7 @@ impl Scan {
         }
     }
 
-    /// Adds an instance of what has `index`, or of what takes `max` where that is not known.
+    /// Adds an instance of the item at `index`, or of one with `max` bytes if that is unknown.
     fn instantiate(&mut self, of: fn(&Scope) -> &Vec<u64>, index: u32, max: u64) {
         if let Some(scope) = self.scopes.last_mut() {
             let bytes = of(scope).get(index as usize).copied().unwrap_or(max);
@@ -213,15 +213,15 @@ impl Scan {
 
     /// Ends the innermost module or component, which the one around it can instantiate.
     fn end(&mut self) {
-        let Some(ended) = self.scopes.pop() else {
+        let Some(scope) = self.scopes.pop() else {
             return;
         };
-        if ended.is_module {
-            self.module_bytes_max = self.module_bytes_max.max(ended.bytes);
-            self.push_module(Some(ended.bytes));
+        if scope.is_module {
+            self.module_bytes_max = self.module_bytes_max.max(scope.bytes);
+            self.push_module(Some(scope.bytes));
         } else {
-            self.component_bytes_max = self.component_bytes_max.max(ended.bytes);
-            self.push_component(Some(ended.bytes));
+            self.component_bytes_max = self.component_bytes_max.max(scope.bytes);
+            self.push_component(Some(scope.bytes));
         }
     }
 }

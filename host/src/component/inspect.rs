@@ -1,15 +1,16 @@
-//! What can be told of a component without running it.
+//! The imports, exports and needs of a component, without running it.
 
-use wasmtime::component::Component as Compiled;
+use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
-use super::{ComponentError, Source, compile, load_precompiled};
+use super::compile::{compile, load_precompiled};
+use super::{ComponentError, Source};
 use crate::engine::Engine;
 
 /// Wasmtime counts memories in pages of linear memory.
 const PAGE_BYTES: u64 = 64 << 10;
 
-/// What a component imports, exports and needs.
+/// The imports, exports and needs of a component.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inspection {
     /// Names of imports, those of interfaces with their functions.
@@ -25,8 +26,8 @@ pub struct Inspection {
     pub tables: u32,
     /// Native code made of it, in bytes.
     pub code_bytes: u64,
-    /// Whether there is precompiled code, and why it cannot be used here if so.
-    pub precompiled: Precompiled,
+    /// The state of its precompiled code.
+    pub precompiled: PrecompiledCode,
 }
 
 /// One import or export.
@@ -38,29 +39,29 @@ pub struct Interface {
     pub functions: Vec<String>,
 }
 
-/// What is known of precompiled code.
+/// The state of precompiled code.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Precompiled {
-    /// There is none; the component is compiled when it is loaded.
+pub enum PrecompiledCode {
+    /// There is none: loading compiles the component.
     None,
     /// It runs here.
     Usable,
-    /// It does not, and the component is compiled instead.
+    /// It does not run here, for this reason: loading compiles the component.
     Unusable(String),
 }
 
-/// Compiles `source`, or loads its code, and tells what it finds.
+/// Compiles `source`, or loads its code, and describes it.
 ///
 /// # Errors
 ///
-/// Where it cannot be read, or is no component.
+/// Where it cannot be read or compiled.
 pub async fn inspect(engine: &Engine, source: &Source) -> Result<Inspection, ComponentError> {
-    let compiled = compile(engine, source).await?.compiled;
+    let compiled = compile(engine, source).await?.component;
     let precompiled = match source {
-        Source::File(_) | Source::Bytes(_) => Precompiled::None,
+        Source::File(_) | Source::Bytes(_) => PrecompiledCode::None,
         Source::Bundled { code, .. } => match load_precompiled(engine, code) {
-            Ok(_) => Precompiled::Usable,
-            Err(reason) => Precompiled::Unusable(reason),
+            Ok(_) => PrecompiledCode::Usable,
+            Err(reason) => PrecompiledCode::Unusable(reason),
         },
     };
     let needs = compiled.resources_required();
@@ -86,7 +87,7 @@ pub async fn inspect(engine: &Engine, source: &Source) -> Result<Inspection, Com
 }
 
 /// The largest initial memory of one instance, in bytes.
-pub(super) fn memory_image_bytes(compiled: &Compiled) -> u64 {
+pub(super) fn memory_image_bytes(compiled: &Component) -> u64 {
     let pages = compiled
         .resources_required()
         .and_then(|needs| needs.max_initial_memory_size);
@@ -94,7 +95,7 @@ pub(super) fn memory_image_bytes(compiled: &Compiled) -> u64 {
 }
 
 fn interfaces<'a>(
-    compiled: &Compiled,
+    compiled: &Component,
     items: impl Iterator<Item = (&'a str, ComponentItem)>,
 ) -> Vec<Interface> {
     items

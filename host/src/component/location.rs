@@ -1,13 +1,14 @@
-//! Where a component is to be had: a file, or a registry.
+//! The location of a component: a file or a registry.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::reference::{Reference, ReferenceError, SCHEME};
+use super::registries::Registries;
 use super::{ComponentError, Source};
 use crate::limits::Limits;
 
-/// Where a component is to be had.
+/// The location of a component.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {
     /// A file.
@@ -16,22 +17,12 @@ pub enum Location {
     Registry(Reference),
 }
 
-/// How registries are reached, and where what they had is kept.
-#[derive(Clone, Debug, Default)]
-pub struct Registries {
-    /// Whether a registry on another machine is reached without TLS.
-    pub plain_http: bool,
-    /// Where components are kept, instead of where the system wants caches to be.
-    pub cache: Option<PathBuf>,
-}
-
 impl Location {
-    /// Reads a location as it is typed: a reference starts with `oci://`, and
-    /// everything else is a path.
+    /// Parses a location: a reference starts with `oci://`, and everything else is a path.
     ///
     /// # Errors
     ///
-    /// Where what starts like a reference is none.
+    /// [`ReferenceError`] for text that starts with `oci://` and is not a reference.
     pub fn parse(text: OsString) -> Result<Self, ReferenceError> {
         match text.to_string_lossy() {
             reference if reference.starts_with(SCHEME) => reference.parse().map(Self::Registry),
@@ -55,13 +46,12 @@ impl Location {
         }
     }
 
-    /// The component there: the path of the file, which is read when it is loaded,
-    /// or the bytes that the registry or the cache has.
+    /// The component there: the path of a file, which is read when it is loaded, or the bytes
+    /// from the registry or the cache.
     ///
     /// # Errors
     ///
-    /// Where the registry does not hand it out, or this program was built without
-    /// registries.
+    /// [`ComponentError::Registry`].
     #[cfg(feature = "registry")]
     pub async fn source(
         &self,
@@ -77,11 +67,11 @@ impl Location {
         }
     }
 
-    /// The component there: the path of the file, which is read when it is loaded.
+    /// The component there: the path of a file, which is read when it is loaded.
     ///
     /// # Errors
     ///
-    /// Where it is in a registry: this program was built without.
+    /// [`ComponentError::NoRegistries`].
     #[cfg(not(feature = "registry"))]
     #[expect(
         clippy::unused_async,

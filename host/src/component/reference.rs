@@ -1,8 +1,7 @@
-//! The name of a component in a registry, as it is typed:
-//! `oci://HOST[:PORT]/NAME[:TAG][@sha256:DIGEST]`.
+//! The name of a component in a registry: `oci://HOST[:PORT]/NAME[:TAG][@sha256:DIGEST]`.
 //!
-//! The grammar is that of the OCI distribution specification. The host is never
-//! left out: there is no registry that would go without saying.
+//! The grammar is that of the OCI distribution specification. The host is mandatory: there is no
+//! default registry.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,9 +9,9 @@ use std::str::FromStr;
 
 use super::digest::Digest;
 
-/// What a reference starts with.
+/// The start of a reference.
 pub(super) const SCHEME: &str = "oci://";
-/// The tag that is meant where none is named, nor a digest: every client's.
+/// The tag of a reference without a tag and a digest, as in every client.
 const TAG: &str = "latest";
 /// The specification's own bounds.
 const TAG_CHARS_MAX: usize = 128;
@@ -28,13 +27,13 @@ pub struct Reference {
     digest: Option<Digest>,
 }
 
-/// Why a text is no reference.
+/// The error of a text that is not a reference.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ReferenceError(String);
 
 impl Reference {
-    /// The registry: a host, and its port if that is no usual one.
+    /// The registry: a host, and its port if it has one.
     pub fn registry(&self) -> &str {
         &self.registry
     }
@@ -49,7 +48,7 @@ impl Reference {
         self.digest
     }
 
-    /// What the registry is asked for: the digest if there is one, or else the tag.
+    /// The part of the request to the registry: the digest if there is one, or else the tag.
     pub fn version(&self) -> String {
         match (&self.digest, &self.tag) {
             (Some(digest), _) => digest.to_string(),

@@ -14,8 +14,8 @@ use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 /// How the memories of sandboxes are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// Slots for so many sandboxes reserved ahead, 4 GiB of address space each:
-    /// no bounds checks, and a slot is reused without the kernel's help.
+    /// Slots for `sandboxes` reserved ahead, 4 GiB of address space each: no bounds checks, and a
+    /// slot is reused without the kernel's help.
     Pooled {
         /// Sandboxes that exist at once.
         sandboxes: u32,
@@ -34,31 +34,30 @@ pub enum Layout {
     Unreserved,
 }
 
-/// What components may do.
+/// The kinds of calls that components may make and receive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Calls {
-    /// Stream, and go on while they are called.
+    /// Calls with streams, and concurrent calls.
     Concurrent,
-    /// Answer. Without what streams need, a sandbox took 4.8 µs from start to end where
-    /// it takes 7.2 µs with it.
-    Plain,
+    /// Calls without streams. Without the state for streams, a sandbox took 4.8 µs from
+    /// start to end, and 7.2 µs with it.
+    Sync,
 }
 
 /// Tables that there are slots for, for each sandbox: a component of the usual
 /// toolchains has its own table and one for its lowered imports.
 pub const TABLES_PER_SANDBOX: u32 = 2;
 
-/// Memory of a slot that is cleared by `memset` instead of being given back to
-/// the kernel. It covers the whole initial memory of a compact component, whose
-/// pages then stay mapped: page faults and `madvise` take the process's memory
-/// map for themselves, and two threads ran slower than one before this.
+/// Memory of a slot that is cleared by `memset`, and stays with the process. It covers the whole
+/// initial memory of a compact component, whose pages stay mapped: page faults and `madvise` lock
+/// the process's memory map, and made two threads slower than one.
 const KEEP_RESIDENT_BYTES: usize = 256 << 10;
 /// Slots that there are at the least for memories, and for tables, so that one sandbox of
 /// a large component fits where few sandboxes do.
 const SLOTS_MIN: u32 = 16;
-/// No bound of its own: instance data counts as memory of its sandbox.
+/// No bound here: instance data counts as memory of its sandbox.
 const INSTANCE_BYTES_MAX: usize = 1 << 40;
-/// What a host function may use of a fiber's stack, beyond the wasm stack.
+/// Stack for host functions, on top of the wasm stack.
 const HOST_STACK_BYTES: usize = 256 << 10;
 
 /// The settings of every engine.
@@ -70,8 +69,8 @@ pub fn config(layout: Layout, calls: Calls, stack_bytes: usize) -> Config {
         .concurrency_support(calls == Calls::Concurrent)
         .max_wasm_stack(stack_bytes)
         .async_stack_size(stack_bytes + HOST_STACK_BYTES)
-        // One line names what went wrong; a trace of addresses helps nobody. What it
-        // would be read by is a sixth of the code.
+        // Errors have one line, without a trace of addresses. The data for traces would be a sixth
+        // of the code.
         .wasm_backtrace_max_frames(None)
         .generate_address_map(false)
         .native_unwind_info(false);
@@ -113,8 +112,8 @@ fn pool(sandboxes: u32, table_elements: usize) -> PoolingAllocationConfig {
         .total_tables(tables)
         .total_stacks(sandboxes)
         .total_gc_heaps(sandboxes)
-        // Any component may take any slots. Core instances are no slots but memory of the
-        // heap, which counts as the sandbox's (`Footprint`).
+        // Any component may take any slots. Core instances have no slots: they use heap memory,
+        // which counts as the sandbox's (`Footprint`).
         .total_core_instances(u32::MAX)
         .max_core_instances_per_component(u32::MAX)
         .max_core_instance_size(INSTANCE_BYTES_MAX)

@@ -1,5 +1,5 @@
-//! The epoch ticker: a thread that lets every running sandbox look at its
-//! deadline and yield to the others once in a [`TICK`].
+//! The epoch ticker: a thread that makes every running sandbox check its deadline and yield to the
+//! others once in a [`TICK`].
 //!
 //! It holds the engines weakly and dies with them; dropping the ticker stops the
 //! thread and waits for it.
@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use wasmtime::EngineWeak;
 
-/// How often a running sandbox is interrupted. A job past its deadline stops at
-/// the next tick that its code reaches. A bulk memory instruction is one step to
-/// it and can overshoot: to fill 4 GiB, natively, was measured at 0.6 s where the
-/// pages were there, and at 9 s on a busy machine where the kernel had to find them.
+/// The time between two interrupts of a running sandbox. A job past its deadline stops at the next
+/// interrupt that its code checks. A bulk memory instruction is one step and can overshoot: to
+/// fill 4 GiB natively took 0.6 s with the pages present, and 9 s on a busy machine where the
+/// kernel had to find them.
 pub const TICK: Duration = Duration::from_millis(1);
 
 pub(crate) struct Ticker {
@@ -51,13 +51,13 @@ impl Ticker {
         })
     }
 
-    /// Has sandboxes of one more engine take turns.
+    /// Adds another engine, whose sandboxes are interrupted too.
     pub(super) fn add(&self, engine: &wasmtime::Engine) {
         lock(&self.engines).push(engine.weak());
     }
 }
 
-/// Whoever held the lock last left a list.
+/// A poisoned lock still has a complete list.
 fn lock(engines: &Mutex<Vec<EngineWeak>>) -> MutexGuard<'_, Vec<EngineWeak>> {
     engines.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -66,7 +66,7 @@ impl Drop for Ticker {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // The thread never panics; there is nothing to learn from it.
+            // The thread never panics.
             let _ = thread.join();
         }
     }

@@ -1,5 +1,5 @@
-//! The trace that a request or a command is a part of, as callers and this program tell it
-//! each other in header fields or in variables.
+//! The trace of a request or a command, as callers send it in header fields or variables, and as
+//! this program sends it on.
 
 use std::sync::OnceLock;
 

@@ -1,4 +1,4 @@
-//! Counts and reports of what becomes of spans on their way out.
+//! Counts and reports of exported and lost spans.
 //!
 //! An outage is reported once, and so is its end, at the same level. Losses are counted
 //! exactly, by their reason, and reported with their number from time to time.
@@ -11,10 +11,10 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 
-use crate::limits::LOSSES_REPORTED_S;
+use crate::limits::LOSSES_REPORTED;
 
 /// The metric `cocoon_spans_dropped`.
-pub(super) type Dropped = Family<Reason, Counter>;
+pub(super) type DropCounter = Family<Reason, Counter>;
 
 /// Why spans were lost.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -23,8 +23,8 @@ pub(super) struct Reason {
 }
 
 /// The spans that were lost in this process. It exports to one place at most.
-static DROPPED: LazyLock<Dropped> = LazyLock::new(|| {
-    let dropped = Dropped::default();
+static DROPPED: LazyLock<DropCounter> = LazyLock::new(|| {
+    let dropped = DropCounter::default();
     // A rate needs a zero to begin with.
     for reason in [QUEUE_FULL, UNDELIVERED, REJECTED] {
         drop(dropped.get_or_create(&Reason { reason }));
@@ -37,7 +37,7 @@ const UNDELIVERED: &str = "undelivered";
 const REJECTED: &str = "rejected";
 
 /// The spans that were lost, by reason.
-pub(super) fn dropped() -> Dropped {
+pub(super) fn dropped() -> DropCounter {
     DROPPED.clone()
 }
 
@@ -58,12 +58,12 @@ pub(super) struct Delivery {
     fails: AtomicBool,
     /// Spans that were lost since the outage began.
     lost_in_outage: AtomicU64,
-    told: Mutex<Told>,
+    last_report: Mutex<LastReport>,
 }
 
 /// The last messages of the server.
 #[derive(Debug, Default)]
-struct Told {
+struct LastReport {
     message: String,
     at: Option<Instant>,
 }
@@ -101,7 +101,7 @@ impl Delivery {
             on_the_way: AtomicU64::new(0),
             fails: AtomicBool::new(false),
             lost_in_outage: AtomicU64::new(0),
-            told: Mutex::new(Told::default()),
+            last_report: Mutex::new(LastReport::default()),
         }
     }
 
@@ -142,7 +142,7 @@ impl Delivery {
         }
     }
 
-    /// A batch of so many spans has arrived.
+    /// Counts a batch of spans that arrived.
     pub(super) fn delivered(&self, spans: usize) {
         self.on_the_way.fetch_sub(spans as u64, Ordering::Relaxed);
         if self.fails.swap(false, Ordering::Relaxed) {
@@ -151,15 +151,18 @@ impl Delivery {
         }
     }
 
-    /// The server took a batch but for so many spans, or took all of it and has something
-    /// to say.
+    /// Counts a batch of which the server rejected some spans, or to which it added a message.
     pub(super) fn rejected(&self, spans: u64, message: &str) {
         self.rejected.inc_by(spans);
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_new = told.message != message || told.at.is_none_or(|at| at.elapsed() >= REPORTED);
+        let mut last_report = self
+            .last_report
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let is_new = last_report.message != message
+            || last_report.at.is_none_or(|at| at.elapsed() >= REPORTED);
         if is_new {
-            message.clone_into(&mut told.message);
-            told.at = Some(Instant::now());
+            message.clone_into(&mut last_report.message);
+            last_report.at = Some(Instant::now());
             let all = self.rejected.get();
             tracing::warn!(
                 endpoint = self.endpoint,
@@ -207,7 +210,7 @@ impl Delivery {
     }
 }
 
-/// How long losses are gathered before the first report.
+/// The time from a loss to the first report.
 const SOON: Duration = Duration::from_secs(1);
-/// How long losses are gathered after a report.
-const REPORTED: Duration = Duration::from_secs(LOSSES_REPORTED_S);
+/// The time between two reports.
+const REPORTED: Duration = LOSSES_REPORTED;

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use opentelemetry::TraceId;
 
-use crate::tally::{BUCKETS, bound, bucket};
+use crate::metrics::{BUCKETS, bound, bucket};
 
 /// The exemplars of one histogram. Only requests that are traced take its lock.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ impl Exemplar {
 }
 
 impl Exemplars {
-    /// Keeps one that took `took` in the place of the last of its bucket.
+    /// Keeps an exemplar of the duration `took` in place of the last one in its bucket.
     pub(super) fn keep(&self, trace: TraceId, took: Duration) {
         let mut exemplars = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         exemplars[bucket(took)] = Some(Exemplar {

@@ -10,7 +10,7 @@ use hyper::http::uri::PathAndQuery;
 use hyper::{Response, StatusCode, Uri};
 use prost::Message as _;
 
-use super::otlp::{Answer, Refusal, answer, is_passing, retry_after, with_message};
+use super::export_answer::{Answer, Refusal, answer, is_passing, retry_after, with_message};
 use super::variables::decoded;
 
 pub(super) const MEDIA: &str = "application/grpc";
@@ -18,7 +18,7 @@ const METHOD: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Expor
 /// The bytes before a message: whether it is compressed, and its length.
 const PREFIX_BYTES: usize = 5;
 
-/// `google.rpc.Status`, which is the body of errors over HTTP as well.
+/// `google.rpc.Status`, which is also the body of errors over HTTP.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Status {
     #[prost(int32, tag = "1")]
@@ -84,7 +84,7 @@ pub(super) fn frame(message: &[u8], gzip: bool) -> Bytes {
     frame.freeze()
 }
 
-/// Reads what the server answered.
+/// Reads the server's answer.
 pub(super) fn read(response: &Response<Bytes>, trailers: &HeaderMap) -> Result<Answer, Refusal> {
     let head = response.headers();
     // Without a message, the trailers are in the head.
@@ -117,7 +117,8 @@ pub(super) fn read(response: &Response<Bytes>, trailers: &HeaderMap) -> Result<A
         Status::decode(bytes.as_slice()).ok()
     });
     let delay = details.as_ref().and_then(delay);
-    // OTLP has these tried again, and RESOURCE_EXHAUSTED if the server says when.
+    // OTLP requires a retry after these codes, and after RESOURCE_EXHAUSTED if the server names a
+    // pause.
     let is_passing = matches!(code, 1 | 4 | 10 | 11 | 14 | 15) || code == 8 && delay.is_some();
     Err(Refusal {
         reason: with_message(&name(code), &message),
@@ -126,7 +127,7 @@ pub(super) fn read(response: &Response<Bytes>, trailers: &HeaderMap) -> Result<A
     })
 }
 
-/// How long the server wants to hear nothing.
+/// The pause that the server requests.
 fn delay(status: &Status) -> Option<Duration> {
     let mut details = status.details.iter();
     let info = details.find(|it| it.type_url.ends_with("/google.rpc.RetryInfo"))?;

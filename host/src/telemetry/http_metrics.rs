@@ -1,10 +1,9 @@
 //! Requests by route and status, how long they took, and the connections that
 //! they came on.
 //!
-//! The routes are known when the service starts, so that a request finds its
-//! counters by one look into a table that nobody writes to. What is counted by
-//! status besides 200 is looked up in a shared table: failures may cost a little
-//! more.
+//! The routes are known when the service starts, so a request finds its counters in a table
+//! without writers. Counters of statuses other than 200 are in a shared table: failures may cost a
+//! little more.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,9 +16,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
 use super::exemplars::{Exemplar, Exemplars};
-use crate::tally::Times;
+use crate::metrics::ShardedHistogram;
 
-/// The name of what no route matched.
+/// The route of requests that match none.
 const OTHER: &str = "other";
 /// The status that nearly all requests have.
 const OK: u16 = 200;
@@ -35,14 +34,14 @@ pub struct HttpMetrics(Arc<Inner>);
 struct Inner {
     /// Where each route stands in `routes`.
     places: HashMap<String, usize>,
-    /// The last one is for what no route matched.
+    /// The last one is for requests that match no route.
     routes: Vec<Route>,
     requests: Family<RequestLabels, Counter>,
     durations: Durations,
     connections: Gauge,
 }
 
-pub(super) type Durations = Family<RouteLabel, Times>;
+pub(super) type Durations = Family<RouteLabel, ShardedHistogram>;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct RequestLabels {
@@ -60,7 +59,7 @@ pub(super) struct RouteLabel {
 struct Route {
     name: String,
     ok: Counter,
-    duration: Times,
+    duration: ShardedHistogram,
     exemplars: Exemplars,
 }
 
@@ -142,8 +141,8 @@ fn count(requests: &Family<RequestLabels, Counter>, route: &str, status: u16) ->
     requests.get_or_create_owned(&RequestLabels { route, status })
 }
 
-/// A request on its way. It is counted when the value is dropped: when the last
-/// byte of its answer was handed over, or nobody wanted it any more.
+/// A request that is counted when the value is dropped: at the last byte of its answer, or when
+/// its client has disconnected.
 #[derive(Debug)]
 pub struct Observation {
     metrics: HttpMetrics,
@@ -154,13 +153,13 @@ pub struct Observation {
 }
 
 impl Observation {
-    /// Says what status the request was answered with.
-    pub fn answered(&mut self, status: u16) {
+    /// Sets the status of the answer.
+    pub fn set_status(&mut self, status: u16) {
         self.status = status;
     }
 
     /// Says in which trace the request is exported.
-    pub fn traced(&mut self, trace: Option<TraceId>) {
+    pub fn set_trace(&mut self, trace: Option<TraceId>) {
         self.trace = trace;
     }
 

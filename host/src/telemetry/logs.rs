@@ -11,10 +11,10 @@ use tracing_subscriber::fmt::format::{FmtSpan, JsonFields};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, fmt as lines};
 
-use super::TelemetryError;
+use super::error::TelemetryError;
 use super::json_lines::{JsonLines, RequestNames};
 
-/// What is logged unless something else is asked for.
+/// The default filter of the log.
 pub const LOG_FILTER: &str = "cocoon=warn";
 
 /// The target of the lines of requests, which are at the level `info`, and at `warn` for
@@ -24,7 +24,7 @@ pub const ACCESS_TARGET: &str = "cocoon::access";
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people. The time is left to whoever collects the lines.
+    /// For people. The collector of the lines adds the time.
     #[default]
     Text,
     /// One JSON object a line, with its time.
@@ -56,8 +56,8 @@ impl FromStr for LogFormat {
     }
 }
 
-/// The layer that writes what `filter` lets through. A span that it lets through,
-/// which at `cocoon=debug` all do, is written when it ends.
+/// The layer that writes events and spans that pass `filter`. A span, of which `cocoon=debug`
+/// passes all, is written when it ends.
 pub(super) fn layer<S>(
     format: LogFormat,
     filter: &str,
@@ -73,7 +73,7 @@ where
         })?;
     let layer = lines::layer()
         .with_writer(io::stderr)
-        // What cannot be written cannot be told either, and must not end the program.
+        // A line that cannot be written is dropped, and must not end the program.
         .log_internal_errors(false)
         .with_span_events(FmtSpan::CLOSE);
     Ok(match format {

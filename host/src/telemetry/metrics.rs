@@ -1,7 +1,6 @@
 //! The metrics by name, as text for Prometheus.
 //!
-//! The names are a contract: the page, the benchmark and whoever watches the
-//! service read them.
+//! The names are a contract: the page, the benchmark and monitoring systems read them.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -19,11 +18,11 @@ use super::http_metrics::HttpMetrics;
 use super::openmetrics::{complete, seconds};
 use super::process::Process;
 use super::text_format::classic;
-use crate::meter::Meter;
+use crate::metrics::Meter;
 
-/// The media type of what [`Metrics::encode`] writes.
+/// The media type of [`Metrics::encode`].
 pub const OPENMETRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// The media type of what [`Metrics::encode_classic`] writes.
+/// The media type of [`Metrics::encode_classic`].
 pub const CLASSIC_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// All metrics of the service, by name.
@@ -34,12 +33,12 @@ pub struct Metrics {
     began: SystemTime,
 }
 
-/// What it is that runs.
+/// The build that runs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Build {
     /// The version of this program.
     pub version: String,
-    /// What tells the component apart from others.
+    /// The digest of the component.
     pub component: String,
 }
 
@@ -192,12 +191,12 @@ mod tests {
     fn what_happened_shows_under_its_name() {
         let (meter, http, metrics) = metrics();
         let _connection = http.connection();
-        http.observe(Some("/factorial/{n}")).answered(200);
-        http.observe(Some("/factorial/{n}")).answered(503);
-        http.observe(Some("/elsewhere")).answered(404);
+        http.observe(Some("/factorial/{n}")).set_status(200);
+        http.observe(Some("/factorial/{n}")).set_status(503);
+        http.observe(Some("/elsewhere")).set_status(404);
         drop(http.observe(Some("/factorial/{n}")));
         meter.hit(Limit::Queue);
-        let _held = meter.held(2 << 20);
+        let _held = meter.hold(2 << 20);
         let text = metrics.encode();
         for line in [
             r#"cocoon_build_info{version="1.2.3",component="0123"} 1"#,
@@ -233,7 +232,7 @@ mod tests {
         let (_, http, metrics) = metrics();
         let zero = r#"cocoon_http_requests_total{route="/factorial/{n}",status="200"} 0"#;
         let mut observation = http.observe(Some("/factorial/{n}"));
-        observation.answered(200);
+        observation.set_status(200);
         assert!(metrics.encode().contains(zero));
         drop(observation);
         assert!(!metrics.encode().contains(zero));

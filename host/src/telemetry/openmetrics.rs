@@ -1,4 +1,5 @@
-//! What the encoder of metrics leaves out of `OpenMetrics`: when counters began, and exemplars.
+//! The parts of `OpenMetrics` that the encoder of metrics leaves out: the start times of counters,
+//! and exemplars.
 
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};

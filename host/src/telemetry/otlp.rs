@@ -1,62 +1,30 @@
 //! The client of the OpenTelemetry protocol: one request for each batch, over HTTP or gRPC.
 //!
-//! `opentelemetry-otlp` hides what the server answers: how long to wait, which spans it
-//! rejected, and why. Both protocols are one `POST` each.
+//! `opentelemetry-otlp` hides the server's answers: the requested pause, rejected spans and their
+//! reasons. Both protocols are one `POST` each.
 
 use std::error::Error;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::header::{
-    CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT,
-};
-use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
+use hyper::{Method, Request, Response, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message as _;
 use tokio::time::timeout;
 
-use super::settings::{Protocol, Target};
+use super::export_answer::{Answer, Refusal, answer, is_passing, retry_after, with_message};
+use super::target::{Protocol, Target};
 use super::{grpc, tls};
-use crate::limits::{EXPORT_ANSWER_BYTES, EXPORT_MESSAGE_CHARS};
+use crate::limits::EXPORT_ANSWER_BYTES;
 
 const PROTOBUF: &str = "application/x-protobuf";
-
-/// What the server says of a batch that it took.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Answer {
-    /// The spans that it rejected all the same.
-    pub(super) rejected: u64,
-    /// Why, or a warning; empty where all is well.
-    pub(super) message: String,
-}
-
-/// Why a batch did not arrive.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) reason: String,
-    /// Whether the same batch may be taken later.
-    pub(super) is_passing: bool,
-    /// How long the server wants to hear nothing.
-    pub(super) retry_after: Option<Duration>,
-}
-
-impl Refusal {
-    /// One that may pass by itself.
-    fn passing(reason: String) -> Self {
-        Self {
-            reason,
-            is_passing: true,
-            retry_after: None,
-        }
-    }
-}
 
 /// The client.
 pub(super) struct Client {
@@ -69,7 +37,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// A client, and what is wrong with its certificates, which it does without then.
+    /// A client, and the problems of its certificates, without which it works then.
     pub(super) fn new(target: Target) -> (Self, Vec<String>) {
         let is_encrypted = target.endpoint.scheme_str() == Some("https");
         let (tls, complaints) = tls::config(&target, is_encrypted);
@@ -84,7 +52,7 @@ impl Client {
         http.pool_timer(TokioTimer::new()).pool_max_idle_per_host(1);
         let connector = match target.protocol {
             Protocol::Grpc => {
-                // A receiver that vanished without a word is noticed, and connected to anew.
+                // Finds a receiver that has disappeared, so that the next batch connects again.
                 http.http2_only(true)
                     .timer(TokioTimer::new())
                     .http2_keep_alive_interval(target.timeout)
@@ -155,7 +123,7 @@ impl Client {
                 let trailers = body.trailers().cloned().unwrap_or_default();
                 (body.to_bytes(), trailers)
             }
-            // The status says enough, where it says something.
+            // The status is enough.
             Err(_) if self.protocol == Protocol::Http => (Bytes::new(), HeaderMap::new()),
             Err(error) => {
                 return Err(Refusal::passing(format!("the answer broke off: {error}")));
@@ -176,7 +144,7 @@ fn read(response: &Response<Bytes>) -> Result<Answer, Refusal> {
         return Ok(answer(response.body()));
     }
     let message = match grpc::Status::decode(response.body().clone()) {
-        Ok(told) if is_protobuf(response.headers()) => told.message,
+        Ok(status) if is_protobuf(response.headers()) => status.message,
         _ if is_protobuf(response.headers()) => String::new(),
         _ => String::from_utf8_lossy(response.body()).into_owned(),
     };
@@ -187,59 +155,9 @@ fn read(response: &Response<Bytes>) -> Result<Answer, Refusal> {
     })
 }
 
-/// Whether the same request may succeed later.
-pub(super) fn is_passing(status: StatusCode) -> bool {
-    matches!(
-        status,
-        StatusCode::TOO_MANY_REQUESTS
-            | StatusCode::BAD_GATEWAY
-            | StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::GATEWAY_TIMEOUT
-    )
-}
-
-/// The answer to a batch that was taken.
-pub(super) fn answer(message: &[u8]) -> Answer {
-    let partial = ExportTraceServiceResponse::decode(message).unwrap_or_default();
-    let Some(partial) = partial.partial_success else {
-        return Answer::default();
-    };
-    Answer {
-        rejected: u64::try_from(partial.rejected_spans).unwrap_or(0),
-        message: one_line(&partial.error_message),
-    }
-}
-
-/// `what` happened, and the server's message, if it has one.
-pub(super) fn with_message(what: &str, message: &str) -> String {
-    match one_line(message) {
-        message if message.is_empty() => what.to_owned(),
-        message => format!("{what}: {message}"),
-    }
-}
-
-/// A bounded text without line breaks and other control characters.
-fn one_line(text: &str) -> String {
-    let words: Vec<_> = text
-        .split(|char: char| char.is_whitespace() || char.is_control())
-        .filter(|word| !word.is_empty())
-        .collect();
-    words.join(" ").chars().take(EXPORT_MESSAGE_CHARS).collect()
-}
-
 fn is_protobuf(headers: &HeaderMap) -> bool {
     let media = headers.get(CONTENT_TYPE);
     media.is_some_and(|media| media.as_bytes().starts_with(PROTOBUF.as_bytes()))
-}
-
-/// How long `Retry-After` wants to be waited: seconds, or until a date.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
-    }
-    let date = httpdate::parse_http_date(text).ok()?;
-    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
 fn zipped(bytes: &[u8]) -> Vec<u8> {
@@ -284,12 +202,12 @@ mod tests {
 
     #[test]
     fn a_refusal_says_why_and_whether_it_passes() {
-        let told = grpc::Status {
+        let status = grpc::Status {
             message: "no\nmore".to_owned(),
             ..grpc::Status::default()
         };
         let protobuf = ("content-type", PROTOBUF);
-        let body = told.encode_to_vec();
+        let body = status.encode_to_vec();
         let refused = read(&response(503, &[protobuf, ("retry-after", "7")], &body));
         let expected = Refusal {
             reason: "503 Service Unavailable: no more".to_owned(),
@@ -302,21 +220,5 @@ mod tests {
         assert!(!refused.is_passing);
         let read = read(&response(200, &[], b"{}"));
         assert_eq!(read, Ok(Answer::default()));
-    }
-
-    #[test]
-    fn a_time_to_wait_is_seconds_or_a_date() {
-        let after =
-            |text: &str| retry_after(response(503, &[("retry-after", text)], b"").headers());
-        assert_eq!(after("120"), Some(Duration::from_mins(2)));
-        let most = "99999999999999999999999";
-        assert_eq!(after(most), Some(Duration::from_secs(u64::MAX)));
-        let past = "Wed, 21 Oct 2015 07:28:00 GMT";
-        assert_eq!(after(past), Some(Duration::ZERO));
-        let soon = httpdate::fmt_http_date(SystemTime::now() + Duration::from_mins(1));
-        assert!(after(&soon).is_some_and(|after| after > Duration::from_secs(50)));
-        for wrong in ["", "-1", "soon", "1.5"] {
-            assert_eq!(after(wrong), None, "{wrong}");
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! What the kernel knows of this process, read from `/proc` when somebody asks.
+//! The kernel's metrics of this process, read from `/proc` for each request.
 
 use std::fmt;
 use std::fs;
@@ -19,8 +19,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// The process, said to have started now: a clock that is read once is all
-    /// that is needed to tell that it was started again.
+    /// The process, with the current time as its start: one clock is enough to detect a restart.
     pub(super) fn started_now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         Self {
@@ -104,6 +103,6 @@ fn memory_bytes(name: &str) -> Option<i64> {
 
 fn open_fds() -> Option<i64> {
     let open = fs::read_dir("/proc/self/fd").ok()?.count();
-    // One of them is what reads the folder.
+    // One of the descriptors belongs to the read of the folder.
     i64::try_from(open.saturating_sub(1)).ok()
 }

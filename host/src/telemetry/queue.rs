@@ -66,9 +66,9 @@ impl SpanProcessor for Queue {
 
 /// Corrects a span that has just ended.
 ///
-/// It ends now, while `tracing-opentelemetry` says that it ended when it was last polled.
-/// Of an attribute that was recorded several times, the last value counts: OTLP has no
-/// repeated keys. Long values are cut.
+/// The span ends now; `tracing-opentelemetry` would use the time of its last poll. Of an attribute
+/// that was recorded several times, the last value counts: OTLP has no repeated keys. Long values
+/// are cut.
 fn finish(span: &mut SpanData, value_chars: usize) {
     span.end_time = SystemTime::now().max(span.start_time);
     let mut known = HashSet::with_capacity(span.attributes.len());

@@ -2,25 +2,18 @@
 //!
 //! Nothing is exported unless a variable asks for it.
 
-use std::path::PathBuf;
-use std::time::Duration;
-
-use hyper::Uri;
-use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry_sdk::trace::Sampler;
 
 use super::context::Propagator;
 use super::sampling::Sampling;
+use super::sizes::{Batches, Sizes, batches, sizes};
+use super::target::{Target, target};
 use super::variables::{Set, Variables, pairs};
-use crate::limits::{
-    EXPORT_GIVE_UP_MS, EXPORT_TIMEOUT_MS, SPAN_PARTS_MAX, SPAN_VALUE_CHARS, SPANS_BATCH,
-    SPANS_DELAY_MS, SPANS_QUEUED_MAX,
-};
 
-/// All of them.
+/// All settings.
 #[derive(Debug)]
 pub(super) struct Settings {
-    /// Where spans go, if they go anywhere.
+    /// The receiver of spans, or `None` without an export.
     pub(super) target: Option<Target>,
     pub(super) sampling: Sampling,
     pub(super) propagators: Vec<Propagator>,
@@ -31,55 +24,9 @@ pub(super) struct Settings {
     pub(super) complaints: Vec<String>,
 }
 
-/// Where spans go, and how.
-#[derive(Clone, Debug)]
-pub(super) struct Target {
-    pub(super) endpoint: Uri,
-    pub(super) protocol: Protocol,
-    pub(super) headers: HeaderMap,
-    pub(super) gzip: bool,
-    pub(super) timeout: Duration,
-    /// The file of the authorities that are trusted, instead of the system's.
-    pub(super) certificate: Option<PathBuf>,
-    /// The files of the certificate and of the key by which this program shows who it is.
-    pub(super) client: Option<(PathBuf, PathBuf)>,
-}
-
-/// How spans are sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Protocol {
-    Grpc,
-    Http,
-}
-
-/// What a span may hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Sizes {
-    pub(super) attributes: u32,
-    pub(super) events: u32,
-    pub(super) links: u32,
-    pub(super) attributes_of_event: u32,
-    pub(super) attributes_of_link: u32,
-    /// The characters of an attribute's value.
-    pub(super) value_chars: usize,
-}
-
-/// How spans are gathered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Batches {
-    /// The spans that wait at most.
-    pub(super) queued: usize,
-    /// The spans of a batch at most.
-    pub(super) spans: usize,
-    /// How long a span waits for others.
-    pub(super) delay: Duration,
-    /// How long a batch is tried.
-    pub(super) give_up: Duration,
-}
-
 impl Settings {
-    /// Reads them; the queue holds `queued` spans unless a variable says otherwise. `None`
-    /// where OpenTelemetry is disabled.
+    /// Reads the settings. The queue holds `queued` spans unless a variable sets another number.
+    /// `None` if OpenTelemetry is disabled.
     pub(super) fn read(mut from: Variables, queued: usize) -> Option<Self> {
         let disabled = from.parse(&["OTEL_SDK_DISABLED"], "true or false", |text| {
             text.to_ascii_lowercase().parse().ok()
@@ -92,7 +39,7 @@ impl Settings {
             "key=value,key=value, percent-encoded",
             pairs,
         );
-        // What is not exported here must not be expected either.
+        // Users must not expect exports that do not exist.
         for (name, known, there) in [
             (
                 "OTEL_METRICS_EXPORTER",
@@ -123,134 +70,6 @@ impl Settings {
             complaints: from.complaints(),
         })
     }
-}
-
-/// The variables of one setting: for spans alone, and for all that is exported.
-macro_rules! otlp {
-    ($name:literal) => {
-        &[
-            concat!("OTEL_EXPORTER_OTLP_TRACES_", $name),
-            concat!("OTEL_EXPORTER_OTLP_", $name),
-        ]
-    };
-}
-
-fn target(from: &mut Variables) -> Option<Target> {
-    let asked = from.parse(
-        &["OTEL_TRACES_EXPORTER"],
-        "otlp or none, the only ones that are supported",
-        |text| match text {
-            "otlp" => Some(true),
-            "none" => Some(false),
-            _ => None,
-        },
-    );
-    let protocol = from.parse(
-        otlp!("PROTOCOL"),
-        "http/protobuf or grpc, the only ones that are supported",
-        |text| match text {
-            "grpc" => Some(Protocol::Grpc),
-            "http/protobuf" => Some(Protocol::Http),
-            _ => None,
-        },
-    );
-    let protocol = protocol.unwrap_or(Protocol::Http);
-    let insecure = from.parse(otlp!("INSECURE"), "true or false", |text| {
-        text.to_ascii_lowercase().parse::<bool>().ok()
-    });
-    let given = from.first(otlp!("ENDPOINT"));
-    let is_given = given.is_some();
-    let endpoint = given.and_then(|set| {
-        let is_whole = set.name == "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
-        let endpoint = endpoint(&set.value, protocol, is_whole, insecure == Some(true));
-        if endpoint.is_none() {
-            // Its value may have a password.
-            from.say(format!(
-                "invalid value for {}: expected http://HOST:PORT or https://HOST:PORT; using the default",
-                set.name
-            ));
-        }
-        endpoint
-    });
-    let endpoint = endpoint.unwrap_or_else(|| match protocol {
-        Protocol::Grpc => Uri::from_static("http://localhost:4317"),
-        Protocol::Http => Uri::from_static("http://localhost:4318/v1/traces"),
-    });
-    let gzip = from.parse(otlp!("COMPRESSION"), "gzip or none", |text| match text {
-        "gzip" => Some(true),
-        "none" => Some(false),
-        _ => None,
-    });
-    let timeout = milliseconds(from, otlp!("TIMEOUT"));
-    let mut file = |names: &[&'static str]| from.first(names).map(|set| PathBuf::from(set.value));
-    let certificate = file(otlp!("CERTIFICATE"));
-    let client = (file(otlp!("CLIENT_CERTIFICATE")), file(otlp!("CLIENT_KEY")));
-    let client = match client {
-        (Some(certificate), Some(key)) => Some((certificate, key)),
-        (None, None) => None,
-        _ => {
-            let names = "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY";
-            from.say(format!(
-                "expected both or neither of {names}; using neither"
-            ));
-            None
-        }
-    };
-    let headers = headers(from);
-    asked.unwrap_or(is_given).then_some(Target {
-        endpoint,
-        protocol,
-        headers,
-        gzip: gzip.unwrap_or(false),
-        timeout: timeout.unwrap_or(Duration::from_millis(EXPORT_TIMEOUT_MS)),
-        certificate,
-        client,
-    })
-}
-
-/// The address that spans are sent to. Over HTTP, one for all that is exported lacks the
-/// path; over gRPC, an address may lack the scheme.
-fn endpoint(text: &str, protocol: Protocol, is_whole: bool, insecure: bool) -> Option<Uri> {
-    let text = match (protocol, text.contains("://")) {
-        (_, true) => text.to_owned(),
-        (Protocol::Grpc, false) if insecure => format!("http://{text}"),
-        (Protocol::Grpc, false) => format!("https://{text}"),
-        (Protocol::Http, false) => return None,
-    };
-    let text = match protocol {
-        Protocol::Http if !is_whole => format!("{}/v1/traces", text.trim_end_matches('/')),
-        _ => text,
-    };
-    let uri: Uri = text.parse().ok()?;
-    let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
-    let authority = uri.authority()?;
-    let fits = is_http && !authority.host().is_empty() && !authority.as_str().contains('@');
-    fits.then_some(uri)
-}
-
-/// The headers, whose values may be secret, and so are not in the complaint.
-fn headers(from: &mut Variables) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    let Some(set) = from.first(otlp!("HEADERS")) else {
-        return headers;
-    };
-    let read = pairs(&set.value).and_then(|pairs| {
-        pairs
-            .into_iter()
-            .map(|(name, value)| {
-                let name = name.parse::<HeaderName>().ok()?;
-                Some((name, HeaderValue::try_from(value).ok()?))
-            })
-            .collect::<Option<Vec<_>>>()
-    });
-    match read {
-        Some(read) => headers.extend(read),
-        None => from.say(format!(
-            "invalid value for {}: expected name=value,name=value, percent-encoded; sending none",
-            set.name
-        )),
-    }
-    headers
 }
 
 fn sampling(from: &mut Variables) -> Sampling {
@@ -314,69 +133,10 @@ fn propagators(from: &mut Variables) -> Vec<Propagator> {
     found
 }
 
-fn sizes(from: &mut Variables) -> Sizes {
-    let value_chars = from.parse(
-        &[
-            "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
-            "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
-        ],
-        "an integer from 0",
-        |text| text.parse().ok(),
-    );
-    let mut count = |names: &[&'static str]| {
-        let count = from.parse(names, "an integer from 0", |text| text.parse::<u32>().ok());
-        count.map_or(SPAN_PARTS_MAX, |count| count.min(SPAN_PARTS_MAX))
-    };
-    let attributes = count(&[
-        "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
-        "OTEL_ATTRIBUTE_COUNT_LIMIT",
-    ]);
-    Sizes {
-        attributes,
-        value_chars: value_chars.unwrap_or(SPAN_VALUE_CHARS),
-        events: count(&["OTEL_SPAN_EVENT_COUNT_LIMIT"]),
-        links: count(&["OTEL_SPAN_LINK_COUNT_LIMIT"]),
-        attributes_of_event: count(&["OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT"]),
-        attributes_of_link: count(&["OTEL_LINK_ATTRIBUTE_COUNT_LIMIT"]),
-    }
-}
-
-fn batches(from: &mut Variables, usual: usize) -> Batches {
-    let queued = from.parse(
-        &["OTEL_BSP_MAX_QUEUE_SIZE"],
-        &format!("an integer from 1 to {SPANS_QUEUED_MAX}"),
-        |text| within(text, SPANS_QUEUED_MAX),
-    );
-    let queued = queued.unwrap_or(usual);
-    let spans = from.parse(
-        &["OTEL_BSP_MAX_EXPORT_BATCH_SIZE"],
-        &format!("an integer from 1 to {queued}, the size of the queue"),
-        |text| within(text, queued),
-    );
-    Batches {
-        queued,
-        spans: spans.unwrap_or(SPANS_BATCH).min(queued),
-        delay: milliseconds(from, &["OTEL_BSP_SCHEDULE_DELAY"])
-            .unwrap_or(Duration::from_millis(SPANS_DELAY_MS)),
-        give_up: milliseconds(from, &["OTEL_BSP_EXPORT_TIMEOUT"])
-            .unwrap_or(Duration::from_millis(EXPORT_GIVE_UP_MS)),
-    }
-}
-
-fn within(text: &str, most: usize) -> Option<usize> {
-    text.parse().ok().filter(|it| (1..=most).contains(it))
-}
-
-fn milliseconds(from: &mut Variables, names: &[&'static str]) -> Option<Duration> {
-    from.parse(names, "milliseconds, an integer from 1", |text| {
-        let ms = text.parse::<u32>().ok().filter(|ms| *ms > 0)?;
-        Some(Duration::from_millis(ms.into()))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::target::Protocol;
 
     use crate::limits::{SPAN_VALUE_CHARS, SPANS_QUEUED};
 

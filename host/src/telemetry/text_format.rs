@@ -1,10 +1,10 @@
 //! Metrics in version 0.0.4 of Prometheus' text format, which every reader understands.
 //!
-//! The encoder of metrics writes `OpenMetrics` alone. The older format has the same samples
-//! and other comments: a counter's family has the name of its samples, there are no types
-//! for information, no units and no mark of the end.
+//! The encoder of metrics writes only `OpenMetrics`. The older format has the same samples and
+//! other comments: a counter's family has the name of its samples, and there are no types for
+//! information, no units and no mark of the end.
 
-/// What the encoder wrote, in version 0.0.4.
+/// The encoder's output in version 0.0.4.
 pub(super) fn classic(encoded: &str) -> String {
     let mut text = String::with_capacity(encoded.len());
     let mut help = "";

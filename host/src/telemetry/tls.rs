@@ -1,4 +1,4 @@
-//! TLS to the server that takes spans: whom it trusts, and how it shows who it is.
+//! TLS to the receiver of spans: trusted authorities, and the client's certificate.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,13 +8,13 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
-use super::settings::Target;
+use super::target::Target;
 
 const CERTIFICATE: &str = "OTEL_EXPORTER_OTLP_CERTIFICATE";
 const CLIENT: &str = "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY";
 
-/// The configuration, and what is wrong with the files of `target`, which are done without
-/// then. Without encryption, no file is read.
+/// The configuration, and the problems of the files of `target`, which are left out then. Without
+/// encryption, no file is read.
 pub(super) fn config(target: &Target, is_encrypted: bool) -> (ClientConfig, Vec<String>) {
     let mut complaints = Vec::new();
     let mut roots = RootCertStore::empty();

@@ -25,12 +25,14 @@ use tracing_subscriber::filter::FilterFn;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::delivery::Delivery;
+use super::error::TelemetryError;
+use super::logs::ACCESS_TARGET;
 use super::otlp::Client;
 use super::queue::Queue;
-use super::settings::{Settings, Target};
+use super::settings::Settings;
+use super::target::Target;
 use super::worker::Worker;
-use super::{ACCESS_TARGET, TelemetryError};
-use crate::limits::{SPANS_CLOSE_MS, TELEMETRY_FLUSH_MS};
+use crate::limits::{SPANS_CLOSE, TELEMETRY_FLUSH};
 use crate::span::spawn_on;
 
 /// How often the end of the program looks for spans that are still open.
@@ -120,8 +122,8 @@ impl Export {
         })
     }
 
-    /// The layer that hands spans over: those of this program from the debug level on, and
-    /// events within them from the information level on.
+    /// The layer that exports spans: those of this program from the debug level on, and events
+    /// within them from the information level on.
     pub(super) fn layer<S>(&self) -> impl Layer<S> + use<S>
     where
         S: Subscriber + for<'span> LookupSpan<'span>,
@@ -200,17 +202,15 @@ fn instance_id() -> Option<String> {
 }
 
 impl Drop for Export {
-    /// Sends the rest, for no longer than [`TELEMETRY_FLUSH_MS`].
+    /// Sends the rest, for no longer than [`TELEMETRY_FLUSH`].
     fn drop(&mut self) {
         let began = Instant::now();
         // Threads that were stopped end their spans a moment later.
-        while self.open.load(Ordering::Relaxed) > 0
-            && began.elapsed() < Duration::from_millis(SPANS_CLOSE_MS)
-        {
+        while self.open.load(Ordering::Relaxed) > 0 && began.elapsed() < SPANS_CLOSE {
             thread::sleep(CLOSE_PAUSE);
         }
         self.end.cancel();
-        let time = Duration::from_millis(TELEMETRY_FLUSH_MS);
+        let time = TELEMETRY_FLUSH;
         if self.sent.recv_timeout(time) == Err(mpsc::RecvTimeoutError::Timeout) {
             tracing::warn!(waited = ?time, "last spans not delivered");
             self.delivery.abandon();

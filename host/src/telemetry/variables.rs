@@ -1,10 +1,11 @@
-//! The environment variables of OpenTelemetry, and what is wrong with them.
+//! The environment variables of OpenTelemetry, and their problems.
 //!
 //! Each complaint names a variable, and is reported once, as a warning; the default is used
 //! in place of the value.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::time::Duration;
 
 /// The beginning of the names of all of them.
 const PREFIX: &str = "OTEL_";
@@ -53,7 +54,7 @@ impl Variables {
         Self::new(std::env::vars_os())
     }
 
-    /// Those among `all`. Empty ones are unset, says OpenTelemetry.
+    /// OpenTelemetry's variables among `all`. By its specification, empty ones are unset.
     pub(super) fn new(all: impl Iterator<Item = (OsString, OsString)>) -> Self {
         let named = all.filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
         let values = named.filter(|(name, value)| name.starts_with(PREFIX) && !value.is_empty());
@@ -96,6 +97,14 @@ impl Variables {
             self.complain(&set, expected);
         }
         parsed
+    }
+
+    /// A time of at least a millisecond, from the first of `names` that is set.
+    pub(super) fn milliseconds(&mut self, names: &[&'static str]) -> Option<Duration> {
+        self.parse(names, "milliseconds, an integer from 1", |text| {
+            let ms = text.parse::<u32>().ok().filter(|ms| *ms > 0)?;
+            Some(Duration::from_millis(ms.into()))
+        })
     }
 
     /// Reports that a value is not `expected`.

@@ -116,12 +116,12 @@ fn is_key(text: &str) -> bool {
     };
     match text.split_once('@') {
         Some((tenant, system)) => fits(tenant, 241, true) && fits(system, 14, false),
-        // Level 2 takes a digit first here as well.
+        // Level 2 also allows a digit first.
         None => fits(text, 256, true),
     }
 }
 
-/// Whether that is a value: up to 256 printable characters, the last of which is no space.
+/// Whether `text` is a value: up to 256 printable characters, of which the last is not a space.
 fn is_value(text: &str) -> bool {
     let fits = |byte| matches!(byte, b' '..=b'~') && byte != b',' && byte != b'=';
     (1..=256).contains(&text.len()) && text.bytes().all(fits) && !text.ends_with(' ')
@@ -147,7 +147,7 @@ mod tests {
         );
         assert_eq!(read(&[], &["a=1"]), None);
         assert_eq!(read(&[PARENT, PARENT], &[]), None);
-        // The bits that are not known are cleared, and what follows in later versions.
+        // Unknown bits are cleared, and fields of later versions are dropped.
         let later = PARENT
             .replacen("00", "cc", 1)
             .replace("-01", "-ff-what-else");

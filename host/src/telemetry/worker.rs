@@ -1,5 +1,5 @@
-//! The task that sends spans: it gathers batches and tries each of them again, as the
-//! specification of OTLP says.
+//! The task that sends spans: it gathers batches and retries each of them by the specification of
+//! OTLP.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +14,12 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::delivery::Delivery;
-use super::otlp::{Answer, Client, Refusal};
-use super::settings::Batches;
-use crate::limits::{EXPORT_PAUSE_MAX_MS, EXPORT_PAUSE_MS, EXPORT_WAIT_MAX_S};
+use super::export_answer::{Answer, Refusal};
+use super::otlp::Client;
+use super::sizes::Batches;
+use crate::limits::{EXPORT_PAUSE, EXPORT_PAUSE_MAX, EXPORT_WAIT_MAX};
 
-/// The task and what it needs.
+/// The state of the task.
 pub(super) struct Worker {
     pub(super) spans: Receiver<SpanData>,
     pub(super) batches: Batches,
@@ -33,7 +34,7 @@ impl Worker {
     /// Sends spans until the end.
     pub(super) async fn run(mut self) {
         let mut batch = Vec::new();
-        // Before this time the server wants no more.
+        // The server requested no batch before this time.
         let mut closed_until = None;
         while !self.end.is_cancelled() {
             let end = self.end.clone();
@@ -69,7 +70,7 @@ impl Worker {
         };
         let message = self.client.message(request.encode_to_vec());
         let mut began = None;
-        let mut pause = Duration::from_millis(EXPORT_PAUSE_MS);
+        let mut pause = EXPORT_PAUSE;
         loop {
             if let Some(until) = *closed_until
                 && !self.reaches(until).await
@@ -94,15 +95,14 @@ impl Worker {
                 retry_after,
             } = refusal;
             self.delivery.failed(&reason);
-            *closed_until = retry_after
-                .map(|after| Instant::now() + after.min(Duration::from_secs(EXPORT_WAIT_MAX_S)));
+            *closed_until = retry_after.map(|after| Instant::now() + after.min(EXPORT_WAIT_MAX));
             let is_over = began.elapsed() >= self.batches.give_up;
             if !is_passing || is_over || self.end.is_cancelled() {
                 break;
             }
-            // Also where the server wants no pause.
+            // Even if the server requests no pause.
             self.reaches(Instant::now() + jittered(pause)).await;
-            pause = (pause * 2).min(Duration::from_millis(EXPORT_PAUSE_MAX_MS));
+            pause = (pause * 2).min(EXPORT_PAUSE_MAX);
         }
         self.delivery.gave_up(count);
     }

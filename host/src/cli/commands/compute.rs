@@ -6,17 +6,18 @@ use std::time::Instant;
 use clap::Args;
 use cocoon::RunError;
 use cocoon::channel::channel;
-use cocoon::factorial::{FORMATS, Format, Grade, KINDS, Kind, Request};
 use cocoon::fanout::{FanOut, Progress, Width};
 use cocoon::limits::{FAN_OUT_MAX, Limit};
 use cocoon::span::spawn;
+use cocoon::worlds::factorial::{FORMATS, Format, Grade, KINDS, Kind, Request};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::lines;
+use crate::cli::component_args::FactorialArgs;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
+use crate::cli::trace;
 use crate::cli::values::number;
-use crate::cli::{FactorialArgs, trace};
 
 #[derive(Debug, Args)]
 pub(crate) struct Compute {
@@ -51,7 +52,7 @@ impl Compute {
             format: self.format,
             proved: self.proved,
         };
-        let work = self.admit(request).await?;
+        let work = self.prepare(request).await?;
         let mut parts = work.progress();
         trace::instances(parts.borrow().all as u64);
         let progress = progress(work.cost().output_bytes.most());
@@ -80,7 +81,7 @@ impl Compute {
         }
         progress.finish_and_clear();
         let grade = working.await.map_err(|_| RunError::WriterGone)??;
-        tell_repeated(&grade);
+        warn_of_repeated(&grade);
         if self.common.json {
             let record = lines::record(request, &value, started, &grade)?;
             output.write(&record).await?;
@@ -90,26 +91,25 @@ impl Compute {
         output.finish().await
     }
 
-    /// Reserves memory for the request. If several sandboxes do not fit, one may: each
-    /// sandbox keeps memory for small jobs, of which there are none here.
-    async fn admit(&self, request: Request) -> Result<FanOut, Failure> {
+    /// Reserves memory for the request. If several sandboxes do not fit, an engine for a single
+    /// one has room for more: it sets aside memory for one small job only.
+    async fn prepare(&self, request: Request) -> Result<FanOut, Failure> {
         let width = self.fan_out;
-        let refused = match self.admit_as(request, width).await {
+        let refused = match self.prepare_as(request, width).await {
             Err(Failure::Run(error)) => error,
-            admitted => return admitted,
+            prepared => return prepared,
         };
-        let limit = refused.limit();
-        if width == Width::Auto && width.sandboxes() > 1 && limit == Some(Limit::TotalMemory) {
-            let alone = self.admit_as(request, Width::UpTo(1)).await;
+        if width.may_narrow(&refused) && refused.limit() == Some(Limit::TotalMemory) {
+            let alone = self.prepare_as(request, Width::UpTo(1)).await;
             // A component that is read from a pipe cannot be read again.
             return alone.map_err(|_| refused.into());
         }
         Err(refused.into())
     }
 
-    async fn admit_as(&self, request: Request, width: Width) -> Result<FanOut, Failure> {
+    async fn prepare_as(&self, request: Request, width: Width) -> Result<FanOut, Failure> {
         let factorial = self.common.load(width.sandboxes().into()).await?;
-        Ok(FanOut::admit(&factorial, request, width).await?)
+        Ok(FanOut::prepare(&factorial, request, width).await?)
     }
 }
 
@@ -125,7 +125,7 @@ fn width(text: &str) -> Result<Width, String> {
 }
 
 /// Warns of wrong products. They were computed again, but hint at a fault.
-fn tell_repeated(grade: &Grade) {
+fn warn_of_repeated(grade: &Grade) {
     if let Grade::Verified(verification) = grade
         && verification.repeated > 0
     {

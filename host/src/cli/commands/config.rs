@@ -18,8 +18,10 @@ use serde_json::Value;
 
 use super::lines;
 use crate::cli::config::{self, Settings};
-use crate::cli::failure::{Failure, one_line, shown};
+use crate::cli::failure::Failure;
 use crate::cli::limits;
+use crate::cli::message::one_line;
+use crate::cli::paths::shown;
 
 /// The default command.
 const USUAL: &str = "serve";
@@ -184,7 +186,7 @@ fn row<'a>(
     row
 }
 
-/// Adds what this machine makes of the limits.
+/// Adds the values in force on this machine.
 fn add_in_force(rows: &mut [Row<'_>], limits: &Limits) {
     for InForce {
         limit,
@@ -203,23 +205,23 @@ fn add_in_force(rows: &mut [Row<'_>], limits: &Limits) {
 /// The default that only the help has: a value, or words.
 fn told_default(key: &str, arg: &Arg) -> (Value, Option<String>) {
     let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-    let told = help
+    let default = help
         .split_once("[default: ")
         .and_then(|(_, rest)| rest.split_once(']'));
-    match told {
+    match default {
         // The parser of a path accepts any words.
-        Some((told, _))
+        Some((default, _))
             if arg.get_value_hint() == ValueHint::Unknown
-                && config::check(key, arg, told).is_ok() =>
+                && config::check(key, arg, default).is_ok() =>
         {
-            (value(arg, &[told]), None)
+            (value(arg, &[default]), None)
         }
-        Some((told, _)) => (Value::Null, Some(told.to_owned())),
+        Some((default, _)) => (Value::Null, Some(default.to_owned())),
         None => (Value::Null, Some("not set".to_owned())),
     }
 }
 
-/// A value as it is written in a configuration.
+/// A value in the form of a configuration.
 fn value(arg: &Arg, texts: &[&str]) -> Value {
     match (arg.get_action(), texts) {
         (ArgAction::Set, [text]) => scalar(text),
@@ -237,7 +239,7 @@ fn scalar(text: &str) -> Value {
 
 /// The rows as a table of a configuration.
 fn toml(command: &str, rows: &[Row<'_>]) -> String {
-    let said: Vec<_> = rows
+    let columns: Vec<_> = rows
         .iter()
         .map(|row| {
             let key = row.key;
@@ -248,7 +250,7 @@ fn toml(command: &str, rows: &[Row<'_>]) -> String {
             }
         })
         .collect();
-    let width = said
+    let width = columns
         .iter()
         .map(|(what, _)| what.chars().count())
         .filter(|width| *width <= COLUMN_MAX)
@@ -256,7 +258,7 @@ fn toml(command: &str, rows: &[Row<'_>]) -> String {
         .unwrap_or_default();
     // Writing to a string never fails.
     let mut text = format!("[{command}]\n");
-    for (what, from) in said {
+    for (what, from) in columns {
         let _ = writeln!(text, "{what:width$}  # {from}");
     }
     text

@@ -7,11 +7,12 @@ use bytes::Bytes;
 use clap::{Args, ValueHint};
 use cocoon::RunError;
 use cocoon::channel::channel;
-use cocoon::command::{self, Exit, Program, ProgramError, Start};
-use cocoon::component::{Component, Dir, Grants, Location};
+use cocoon::component::{Component, Location};
+use cocoon::grants::{Dir, Grants};
 use cocoon::limits::Limit;
 use cocoon::pool::Pool;
-use cocoon::span::{Unfinished, record, spawn};
+use cocoon::span::{SpanGuard, record, spawn};
+use cocoon::worlds::command::{self, Exit, Program, Start};
 use futures::{StreamExt as _, stream};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio_util::task::AbortOnDropHandle;
@@ -20,10 +21,12 @@ use tracing::{Instrument as _, Span};
 use super::exec_grants;
 use super::exec_output::{Printer, Style};
 use super::exec_summary::Summary;
-use crate::cli::failure::{Failure, shown};
+use crate::cli::component_args::{RegistryArgs, engine};
+use crate::cli::failure::Failure;
 use crate::cli::limits::{LimitArgs, Promiseless};
+use crate::cli::paths::shown;
+use crate::cli::trace;
 use crate::cli::values::{location, positive};
-use crate::cli::{RegistryArgs, engine, trace};
 
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
@@ -105,7 +108,7 @@ impl Exec {
         let input = read_input(
             self.interactive,
             self.stdin,
-            pool.limits().get(Limit::Input),
+            pool.limits().bytes(Limit::Input),
         )
         .await?;
         // Each output file is a descriptor.
@@ -140,7 +143,7 @@ impl Exec {
 
         trace::instances(self.instances);
         let mut summary = Summary::default();
-        let mut ended = stream::iter(1..=self.instances)
+        let mut outcomes = stream::iter(1..=self.instances)
             .map(|instance| {
                 let (batch, printer) = (Arc::clone(&batch), Arc::clone(&printer));
                 async move {
@@ -148,22 +151,22 @@ impl Exec {
                     // aborted when this command ends.
                     let running = run_instance(batch, printer, instance);
                     let running = running.instrument(trace::instance(instance));
-                    let ran = AbortOnDropHandle::new(spawn(running)).await;
+                    let result = AbortOnDropHandle::new(spawn(running)).await;
                     (
                         instance,
-                        ran.unwrap_or(Err(Failure::Run(RunError::WriterGone))),
+                        result.unwrap_or(Err(Failure::Run(RunError::WriterGone))),
                     )
                 }
             })
             .buffer_unordered(usize::try_from(concurrency).unwrap_or(usize::MAX));
-        while let Some((instance, ran)) = ended.next().await {
-            let ran = match ran {
-                Ok(ran) => ran,
+        while let Some((instance, result)) = outcomes.next().await {
+            let result = match result {
+                Ok(result) => result,
                 // The command's own output failed, not an instance.
                 Err(failure) => return Err(failure),
             };
-            printer.exited(instance, &ran).await?;
-            summary.add(instance, ran);
+            printer.exited(instance, &result).await?;
+            summary.add(instance, result);
         }
         printer.finish().await?;
         summary.report(self.instances)
@@ -175,7 +178,7 @@ async fn run_instance(
     batch: Arc<Batch>,
     printer: Arc<Printer>,
     instance: u64,
-) -> Result<Result<Exit, ProgramError>, Failure> {
+) -> Result<Result<Exit, RunError>, Failure> {
     let mut start = Start {
         arguments: vec![batch.name.clone()],
         input: batch.input.clone(),
@@ -197,22 +200,21 @@ async fn run_instance(
         &deadline,
         sender,
     );
-    let unfinished = Unfinished::new(Span::current(), "the command ended before");
+    let guard = SpanGuard::new(Span::current(), "the command ended before");
     // The channel ends when the program does.
-    let (ran, printed) = tokio::join!(running, printer.print(instance, output));
-    let span = unfinished.end();
-    match &ran {
+    let (result, printed) = tokio::join!(running, printer.print(instance, output));
+    let span = guard.end();
+    match &result {
         Ok(Exit { code, .. }) => {
             span.record("cocoon.exit", code);
             if *code != 0 {
                 record(&span, &code.to_string(), "the program failed");
             }
         }
-        Err(ProgramError::Run(error)) => record(&span, error.name(), error),
-        Err(ProgramError::Component(error)) => record(&span, "component", error),
+        Err(error) => record(&span, error.name(), error),
     }
     printed?;
-    Ok(ran)
+    Ok(result)
 }
 
 /// Reads the standard input of all instances: a file's, this command's, or none.

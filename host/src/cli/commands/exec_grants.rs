@@ -8,9 +8,10 @@ use std::path::Path;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
-use cocoon::component::{Dir, Grants};
+use cocoon::grants::{Dir, Grants};
 
-use crate::cli::failure::{Failure, shown};
+use crate::cli::failure::Failure;
+use crate::cli::paths::shown;
 
 const DIR: &str = "expected HOST[:GUEST][:rw]";
 

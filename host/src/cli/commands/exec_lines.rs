@@ -11,7 +11,7 @@ pub(super) struct Lines {
     bytes_max: usize,
     /// The start of the line that the next bytes continue, and in front of it the
     /// piece that was returned last.
-    held: Vec<u8>,
+    buffer: Vec<u8>,
     /// The length of that piece.
     returned_bytes: usize,
     /// Whether the last piece was cut.
@@ -36,7 +36,7 @@ impl Lines {
         debug_assert!(bytes_max >= char::MAX.len_utf8());
         Self {
             bytes_max,
-            held: Vec::new(),
+            buffer: Vec::new(),
             returned_bytes: 0,
             cut: false,
         }
@@ -45,27 +45,27 @@ impl Lines {
     /// Returns the next piece and advances `input` past it. Holds the rest and
     /// returns `None` once `input` ends inside a line.
     pub(super) fn next(&mut self, input: &mut &[u8]) -> Option<Piece<'_>> {
-        self.held.drain(..self.returned_bytes);
+        self.buffer.drain(..self.returned_bytes);
         self.returned_bytes = 0;
-        let room = self.bytes_max - self.held.len();
+        let room = self.bytes_max - self.buffer.len();
         // A newline right behind a full piece still ends it.
         let newline = input.iter().take(room + 1).position(|&byte| byte == b'\n');
-        let (taken, rest) = input.split_at(newline.unwrap_or(room.min(input.len())));
-        self.held.extend_from_slice(taken);
+        let (part, rest) = input.split_at(newline.unwrap_or(room.min(input.len())));
+        self.buffer.extend_from_slice(part);
         *input = rest;
         let partial = newline.is_none();
         if !partial {
             *input = &input[1..];
-            self.returned_bytes = self.held.len();
+            self.returned_bytes = self.buffer.len();
         } else if input.is_empty() {
             return None;
         } else {
             // The start of a character waits for its end.
-            self.returned_bytes = self.held.len() - unfinished_bytes(&self.held);
+            self.returned_bytes = self.buffer.len() - unfinished_bytes(&self.buffer);
         }
         let continues = std::mem::replace(&mut self.cut, partial);
         Some(Piece {
-            bytes: &self.held[..self.returned_bytes],
+            bytes: &self.buffer[..self.returned_bytes],
             partial,
             continues,
         })
@@ -73,7 +73,7 @@ impl Lines {
 
     /// Returns the last line if the stream ended without a newline.
     pub(super) fn finish(&mut self) -> Option<Piece<'_>> {
-        let bytes = &self.held[self.returned_bytes..];
+        let bytes = &self.buffer[self.returned_bytes..];
         (!bytes.is_empty()).then_some(Piece {
             bytes,
             partial: true,
@@ -106,7 +106,7 @@ mod tests {
         for mut chunk in chunks.iter().copied() {
             while let Some(piece) = lines.next(&mut chunk) {
                 add(piece);
-                assert!(lines.held.len() <= bytes_max, "memory is bounded");
+                assert!(lines.buffer.len() <= bytes_max, "memory is bounded");
             }
             assert!(chunk.is_empty(), "all bytes are taken");
         }

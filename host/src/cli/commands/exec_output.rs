@@ -14,24 +14,26 @@ use std::str;
 use base64::display::Base64Display;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
+use cocoon::RunError;
 use cocoon::channel::Receiver;
-use cocoon::command::{Exit, ProgramError, Stream};
 use cocoon::limits::CHUNK_BYTES;
+use cocoon::worlds::command::{Exit, Stream};
 use serde::{Serialize, Serializer};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Mutex;
 
 use super::exec_lines::{Lines, Piece};
 use super::lines::json_line;
-use crate::cli::failure::{Failure, shown};
+use crate::cli::failure::Failure;
 use crate::cli::output::Output;
+use crate::cli::paths::shown;
 
 /// How outputs are printed.
 pub(super) enum Style {
     /// The bytes as they come.
     Plain,
-    /// `[I] ` in front of each line of instance I, `[I]+ ` in front of the rest of
-    /// one that was cut. The last line gets a newline if it has none.
+    /// `[I] ` in front of each line of instance I, `[I]+ ` in front of the rest of a line that was
+    /// cut. The last line gets a newline if it has none.
     Prefixed,
     /// A [`Record`] for each piece of a line, and one for each exit.
     Json,
@@ -64,7 +66,7 @@ enum Record<'a> {
         #[serde(skip_serializing_if = "is_false")]
         partial: bool,
     },
-    /// The end of a program by itself.
+    /// The exit of a program.
     Exit {
         instance: u64,
         exit: i32,
@@ -171,12 +173,12 @@ impl Printer {
     pub(super) async fn exited(
         &self,
         instance: u64,
-        ran: &Result<Exit, ProgramError>,
+        result: &Result<Exit, RunError>,
     ) -> Result<(), Failure> {
         if !matches!(self.style, Style::Json) {
             return Ok(());
         }
-        self.record(&match ran {
+        self.record(&match result {
             Ok(Exit { code, memory_bytes }) => Record::Exit {
                 instance,
                 exit: *code,
@@ -236,8 +238,8 @@ impl Printer {
     }
 }
 
-/// Fails if a program's standard error was not written. A reader that closed its end
-/// wants no more of it, and the program goes on.
+/// Fails if a program's standard error was not written. If only its reader is gone, the program
+/// goes on.
 fn stderr_written(written: io::Result<()>) -> Result<(), Failure> {
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Io {

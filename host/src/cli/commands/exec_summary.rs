@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cocoon::command::{Exit, ProgramError};
+use cocoon::RunError;
+use cocoon::worlds::command::Exit;
 
 use crate::cli::failure::{Failure, say};
 
 /// The first instances that a summary names for each exit code or error.
 const NAMED: usize = 5;
-/// Exit codes and errors that are counted each by itself. Components decide about both.
+/// The most exit codes and errors with a counter of their own. Components decide about both.
 const COUNTED: usize = 100;
 
 /// Exit codes and errors, each with its first instances.
@@ -20,8 +21,8 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    pub(super) fn add(&mut self, instance: u64, ran: Result<Exit, ProgramError>) {
-        let how = match ran {
+    pub(super) fn add(&mut self, instance: u64, result: Result<Exit, RunError>) {
+        let how = match result {
             Ok(Exit { code: 0, .. }) => {
                 self.succeeded += 1;
                 return;

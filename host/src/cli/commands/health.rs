@@ -91,7 +91,7 @@ impl Health {
     }
 }
 
-/// Sends one `GET` and returns the status of its answer, or what went wrong.
+/// Sends one `GET` and returns the status of its answer, or the error.
 async fn ask(address: &str, url: &str) -> Result<StatusCode, String> {
     let stream = TcpStream::connect(address)
         .await
@@ -114,7 +114,7 @@ async fn ask(address: &str, url: &str) -> Result<StatusCode, String> {
         .map_err(|error| error.to_string())?;
     tokio::select! {
         answer = requests.send_request(request) => Ok(answer.map_err(broken)?.status()),
-        ended = connection => match ended {
+        result = connection => match result {
             Ok(()) => Err("it closed the connection without an answer".to_owned()),
             Err(error) => Err(broken(error)),
         },

@@ -1,13 +1,14 @@
 //! `cocoon info`: facts of a number, without computing it.
 
 use clap::Args;
-use cocoon::factorial::{FactsRecord, KINDS, Kind};
+use cocoon::worlds::factorial::{FactsRecord, KINDS, Kind};
 
 use super::lines;
+use crate::cli::component_args::FactorialArgs;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
+use crate::cli::trace;
 use crate::cli::values::number;
-use crate::cli::{FactorialArgs, trace};
 
 #[derive(Debug, Args)]
 pub(crate) struct Info {

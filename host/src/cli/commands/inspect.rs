@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 
 use clap::{Args, ValueHint};
-use cocoon::component::{Inspection, Interface, Location, Precompiled, inspect};
-use cocoon::factorial::BUNDLED_FOR;
+use cocoon::component::{Inspection, Interface, Location, PrecompiledCode, inspect};
+use cocoon::worlds::factorial::BUNDLED_FOR;
 
+use crate::cli::component_args::{RegistryArgs, engine};
 use crate::cli::failure::Failure;
 use crate::cli::limits::{LimitArgs, Promiseless};
 use crate::cli::output::Output;
 use crate::cli::values::location;
-use crate::cli::{RegistryArgs, engine};
 
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
@@ -43,9 +43,9 @@ fn text(it: &Inspection) -> String {
     list(&mut text, "imports", &it.imports);
     list(&mut text, "exports", &it.exports);
     let precompiled = match &it.precompiled {
-        Precompiled::None => "no, it is compiled when it is loaded".to_owned(),
-        Precompiled::Usable => format!("for {BUNDLED_FOR}, usable here"),
-        Precompiled::Unusable(reason) => {
+        PrecompiledCode::None => "no, it is compiled when it is loaded".to_owned(),
+        PrecompiledCode::Usable => format!("for {BUNDLED_FOR}, usable here"),
+        PrecompiledCode::Unusable(reason) => {
             format!("for {BUNDLED_FOR}, not usable here, compiled instead: {reason}")
         }
     };

@@ -1,12 +1,13 @@
 //! `cocoon kinds`: one line for each kind.
 
 use clap::Args;
-use cocoon::factorial::{ONE_OF_EACH_KIND, Request};
+use cocoon::worlds::factorial::{ONE_OF_EACH_KIND, Request};
 
 use super::lines;
+use crate::cli::component_args::FactorialArgs;
 use crate::cli::failure::Failure;
+use crate::cli::trace;
 use crate::cli::values::number;
-use crate::cli::{FactorialArgs, trace};
 
 #[derive(Debug, Args)]
 pub(crate) struct Kinds {

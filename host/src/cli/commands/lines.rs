@@ -6,8 +6,9 @@ use std::time::Instant;
 use bytes::Bytes;
 use cocoon::RunError;
 use cocoon::channel::{Receiver, channel};
-use cocoon::factorial::{Factorial, Grade, Graded, Request, count_digits};
-use cocoon::span::{self, Unfinished, spawn};
+use cocoon::json::to_json;
+use cocoon::span::{self, SpanGuard, spawn};
+use cocoon::worlds::factorial::{Factorial, Grade, GradeRecord, Request, count_digits};
 use futures::{Stream, StreamExt as _};
 use serde::Serialize;
 use tokio::task::JoinHandle;
@@ -23,11 +24,11 @@ pub(crate) struct Record<'a> {
     pub(crate) n: u64,
     pub(crate) kind: String,
     pub(crate) value: &'a str,
-    /// Digits in `value`, but for those of an exponent.
+    /// Digits in `value`, without those of an exponent.
     pub(crate) digits: usize,
     pub(crate) elapsed_us: u64,
     #[serde(flatten)]
-    pub(crate) grade: Graded,
+    pub(crate) grade: GradeRecord,
 }
 
 /// A coroutine at work on one line.
@@ -35,7 +36,7 @@ struct Line {
     request: Request,
     notation: String,
     digits: Receiver<Bytes>,
-    /// Tells in the end how the number was made sure of.
+    /// Returns the grade of the number.
     sending: JoinHandle<Result<Grade, RunError>>,
     started: Instant,
 }
@@ -87,13 +88,13 @@ fn start(
 
 async fn start_line(factorial: &Factorial, request: Request) -> Result<Line, RunError> {
     let started = Instant::now();
-    let mut admitted = factorial.admit(request).await?;
-    let notation = admitted.notation().await?;
+    let mut job = factorial.admit(request).await?;
+    let notation = job.notation().await?;
     let (sender, digits) = channel();
     let sending = spawn(async move {
-        let unfinished = Unfinished::new(Span::current(), "the command ended before");
-        let sent = admitted.send_to(sender).await;
-        let span = unfinished.end();
+        let guard = SpanGuard::new(Span::current(), "the command ended before");
+        let sent = job.send_to(sender).await;
+        let span = guard.end();
         sent.inspect_err(|error| span::record(&span, error.name(), error))
     });
     Ok(Line {
@@ -124,7 +125,7 @@ async fn print_json(mut line: Line, output: &mut Output) -> Result<(), Failure> 
     output.write(&json).await
 }
 
-/// A finished result as a line of JSON, with how it was made sure of.
+/// A result as a line of JSON, with its grade.
 pub(super) fn record(
     request: Request,
     value: &[u8],
@@ -145,10 +146,5 @@ pub(super) fn record(
 
 /// Any record as a line of JSON.
 pub(super) fn json_line(record: &impl Serialize) -> Result<Vec<u8>, Failure> {
-    let mut line = serde_json::to_vec(record).map_err(|error| Failure::Io {
-        what: "cannot write JSON".to_owned(),
-        error: error.into(),
-    })?;
-    line.push(b'\n');
-    Ok(line)
+    Ok((to_json(record)? + "\n").into_bytes())
 }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
-use crate::cli::failure::{Failure, shown};
+use crate::cli::failure::Failure;
+use crate::cli::paths::shown;
 
 #[derive(Debug, Args)]
 pub(crate) struct Man {
@@ -60,7 +61,7 @@ fn print_one(mut command: clap::Command) -> Result<(), Failure> {
     print(&page)
 }
 
-/// Prints a text that is there whole.
+/// Prints a complete text.
 pub(super) fn print(text: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text).and_then(|()| stdout.flush()) {

@@ -1,12 +1,13 @@
 //! `cocoon run`: 1! to N!.
 
 use clap::Args;
-use cocoon::factorial::{Kind, Request};
+use cocoon::worlds::factorial::{Kind, Request};
 
 use super::lines;
+use crate::cli::component_args::FactorialArgs;
 use crate::cli::failure::Failure;
+use crate::cli::trace;
 use crate::cli::values::number;
-use crate::cli::{FactorialArgs, trace};
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {

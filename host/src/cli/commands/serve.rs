@@ -3,29 +3,27 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::{Args, ValueHint};
 use cocoon::component::Location;
 use cocoon::engine::Engine;
-use cocoon::factorial::Factorial;
-use cocoon::http::access::Access;
-use cocoon::http::admin::Admin;
-use cocoon::http::server::{End, serve};
-use cocoon::http::{Probes, Service, app};
+use cocoon::http::factorial::{Probes, Service, app};
+use cocoon::http::server::{Access, Admin, End, serve};
 use cocoon::limits::Limit;
 use cocoon::machine::Machine;
+use cocoon::worlds::factorial::Factorial;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::announce;
+use crate::cli::component_args::{RegistryArgs, engine};
 use crate::cli::failure::Failure;
 use crate::cli::limits::{self, LimitArgs};
 use crate::cli::output::Output;
+use crate::cli::signals::Signals;
 use crate::cli::values::{address, location};
-use crate::cli::{RegistryArgs, Signals, engine};
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
@@ -116,9 +114,9 @@ impl Serve {
         };
         self.limits.warn_of_lowered(&Machine::detect());
         let admin = admin_listener.as_ref().map(|&(_, address)| address);
-        let started = started(address, admin, &engine, &factorial);
+        let announcement = announcement(address, admin, &engine, &factorial);
         let mut output = Output::stdout();
-        output.write(started.as_bytes()).await?;
+        output.write(announcement.as_bytes()).await?;
         output.finish().await?;
         if access.is_open() && !address.ip().is_loopback() {
             tracing::warn!(
@@ -127,7 +125,7 @@ impl Serve {
         }
         let service = Service::new(factorial, component, !access.is_open());
         if self.trace_probes {
-            service.trace_probes();
+            service.server().trace_probes();
         }
         let probes = match admin_listener {
             Some(_) => Probes::Apart,
@@ -140,12 +138,12 @@ impl Serve {
         };
         // Until the end, which it reports from the first signal on.
         let _admin = admin_listener
-            .map(|(listener, _)| Admin::start(listener, &service))
+            .map(|(listener, _)| Admin::start(listener, service.server()))
             .transpose()
             .map_err(no_threads)?;
         let ending = CancellationToken::new();
-        let ended = tokio::select! {
-            ended = serve(listener, app, &service, ending.cancelled()) => ended,
+        let end = tokio::select! {
+            end = serve(listener, app, service.server(), ending.cancelled()) => end,
             // The second signal ends the command at once.
             () = async {
                 signals.next().await;
@@ -153,8 +151,8 @@ impl Serve {
                 signals.next().await;
             } => return Err(Failure::Interrupted),
         };
-        let ended = ended.map_err(no_threads)?;
-        match ended {
+        let end = end.map_err(no_threads)?;
+        match end {
             End::Drained => Ok(()),
             End::GivenUp(count) => Err(Failure::Programs(format!(
                 "closed {count} connections after the drain timeout ({}); use --{} to raise it",
@@ -166,7 +164,7 @@ impl Serve {
 }
 
 /// The announcement of a service that accepts connections at `address`, and at `admin`.
-fn started(
+fn announcement(
     address: SocketAddr,
     admin: Option<SocketAddr>,
     engine: &Engine,
@@ -174,7 +172,7 @@ fn started(
 ) -> String {
     let limits = engine.limits();
     if announce::is_json() {
-        let deadline = Duration::from_millis(limits.get(Limit::Deadline));
+        let deadline = limits.duration(Limit::Deadline);
         let fields = json!({
             "url": format!("http://{address}"),
             "admin_url": admin.map(|admin| format!("http://{admin}")),

@@ -8,16 +8,18 @@ use std::path::{Path, PathBuf};
 use bytes::{Bytes, BytesMut};
 use clap::Args;
 use cocoon::channel::{Sender, channel};
-use cocoon::factorial::{KINDS, Kind, Verdict, miss_probability, random_seed};
 use cocoon::limits::CHUNK_BYTES;
+use cocoon::worlds::factorial::{KINDS, Kind, Verdict, miss_probability, random_seed};
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::lines;
-use crate::cli::failure::{Failure, shown};
+use crate::cli::component_args::FactorialArgs;
+use crate::cli::failure::Failure;
 use crate::cli::output::Output;
+use crate::cli::paths::shown;
+use crate::cli::trace;
 use crate::cli::values::number;
-use crate::cli::{FactorialArgs, trace};
 
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
@@ -76,14 +78,14 @@ impl Verify {
             }
             .into_bytes()
         };
-        let told = match output.write(&text).await {
+        let output_result = match output.write(&text).await {
             Ok(()) => output.finish().await,
             failed => failed,
         };
-        match (verdict, told) {
-            // The exit code says so even if the output has no reader.
+        match (verdict, output_result) {
+            // The exit code reports it even if the output has no reader.
             (Verdict::Wrong(_), Ok(()) | Err(Failure::ReaderGone)) => Err(Failure::Wrong),
-            (_, told) => told,
+            (_, output_result) => output_result,
         }
     }
 

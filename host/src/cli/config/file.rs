@@ -11,22 +11,21 @@ use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, Command};
+use cocoon::limits::CONFIG_BYTES_MAX;
 use toml::Spanned;
 use toml::de::{DeInteger, DeString, DeTable, DeValue};
 
 use super::{Setting, configurable, exclude, settable};
-use crate::cli::failure::{self, shown};
+use crate::cli::message::wrong;
+use crate::cli::paths::shown;
 use crate::cli::usage::parse_alone;
-
-/// The longest configuration file.
-const BYTES_MAX: u64 = 64 << 10;
 
 /// Why a file is not a configuration.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
     #[error("cannot read the configuration {file}: {error}")]
     Unreadable { file: String, error: io::Error },
-    #[error("expected a configuration of up to {} KiB, got more in {file}", BYTES_MAX >> 10)]
+    #[error("expected a configuration of up to {} KiB, got more in {file}", CONFIG_BYTES_MAX >> 10)]
     TooLong { file: String },
     #[error("{file}:{line}: {what}")]
     Wrong {
@@ -65,9 +64,9 @@ impl Lines<'_> {
 fn read_text(path: &Path) -> io::Result<Option<String>> {
     let mut text = String::new();
     File::open(path)?
-        .take(BYTES_MAX + 1)
+        .take(CONFIG_BYTES_MAX + 1)
         .read_to_string(&mut text)?;
-    Ok((text.len() as u64 <= BYTES_MAX).then_some(text))
+    Ok((text.len() as u64 <= CONFIG_BYTES_MAX).then_some(text))
 }
 
 fn settings(lines: &Lines<'_>, commands: &Command) -> Result<Vec<Setting>, Wrong> {
@@ -208,10 +207,7 @@ pub(crate) fn check(key: &str, arg: &Arg, text: &str) -> Result<(), String> {
     parse_alone(arg, text.as_ref()).map_err(|error| match error.source() {
         Some(why) => format!("invalid value `{text}` for `{key}`: {why}"),
         None if text.is_empty() => format!("expected a value for `{key}`, got an empty string"),
-        None => format!(
-            "invalid value `{text}` for `{key}`: {}",
-            failure::wrong(&error)
-        ),
+        None => format!("invalid value `{text}` for `{key}`: {}", wrong(&error)),
     })
 }
 

@@ -16,7 +16,7 @@ use clap::builder::BoolishValueParser;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, Error};
 
-use super::failure::shown;
+use super::paths::shown;
 use super::usage::{explain, ours};
 pub(crate) use file::{ConfigError, check};
 pub(crate) use variables::report_unknown;
@@ -52,7 +52,7 @@ pub(crate) struct Settings {
 impl Settings {
     /// Reads the file that `arguments` or the environment name, if any.
     pub(crate) fn load(command: &Command, arguments: &[OsString]) -> Result<Self, ConfigError> {
-        let Some(file) = named(arguments) else {
+        let Some(file) = config_path(arguments) else {
             return Ok(Self::default());
         };
         let settings = file::read(&file, command)?;
@@ -194,7 +194,7 @@ fn exclude(command: &Command, one: &str, other: &str) -> bool {
 
 /// The file that `--config` names, or else the variable. The parser of the arguments
 /// refuses a flag without its value.
-fn named(arguments: &[OsString]) -> Option<PathBuf> {
+fn config_path(arguments: &[OsString]) -> Option<PathBuf> {
     let mut ours = ours(arguments);
     while let Some(argument) = ours.next() {
         let value = if argument == FLAG {

@@ -9,8 +9,8 @@ use std::path::Path;
 use clap::{Arg, Command};
 use tracing::warn;
 
-use crate::cli::LOG_VARIABLE;
-use crate::cli::failure::shown;
+use crate::cli::log::LOG_VARIABLE;
+use crate::cli::paths::shown;
 
 const PREFIX: &str = "COCOON_";
 

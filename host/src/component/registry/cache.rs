@@ -1,11 +1,9 @@
-//! What was pulled, on disk, by its digest: `blobs/sha256/DIGEST`, as an OCI image
-//! layout has it.
+//! The cache of pulled contents on disk, by their digests: `blobs/sha256/DIGEST`, as in an OCI
+//! image layout.
 //!
-//! A file appears whole or not at all, and is checked whenever it is read, so that
-//! it does not matter who wrote it or whether a disk lost a part of it. What cannot
-//! be read is pulled again, and what cannot be written is done without: a cache
-//! saves time, and is never needed. It only grows; whoever wants the room back may
-//! delete it at any time.
+//! A file appears whole or not at all. Its digest is checked whenever it is read, so another
+//! writer or a damaged disk does no harm. A content that cannot be read is pulled again, and one
+//! that cannot be written is not cached. The cache only grows; its user may delete it at any time.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
@@ -23,7 +21,7 @@ const PIECE_BYTES: usize = 1 << 20;
 #[derive(Clone, Debug)]
 pub(super) struct Cache {
     folder: Option<PathBuf>,
-    /// Whether somebody named the folder, and wants to know if it is of no use.
+    /// Whether the user named the folder, and should see a warning if it cannot be used.
     named: bool,
 }
 
@@ -37,7 +35,7 @@ impl Cache {
         }
     }
 
-    /// What has this digest, if it is here and no longer than `most` bytes.
+    /// The content with this digest, if the cache has it with at most `most` bytes.
     pub(super) async fn read(&self, digest: Digest, most: u64) -> Option<Bytes> {
         let path = self.path(digest)?;
         let read = tokio::task::spawn_blocking(move || match read(&path, most) {
@@ -78,8 +76,8 @@ impl Cache {
     }
 }
 
-/// `$XDG_CACHE_HOME/cocoon`, or else `~/.cache/cocoon`. Relative paths are no places,
-/// says the XDG specification.
+/// `$XDG_CACHE_HOME/cocoon`, or else `~/.cache/cocoon`. The XDG specification ignores relative
+/// paths.
 fn usual_folder() -> Option<PathBuf> {
     let absolute = |name| {
         let path = PathBuf::from(std::env::var_os(name)?);
@@ -91,13 +89,13 @@ fn usual_folder() -> Option<PathBuf> {
 }
 
 fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    // Some of what is no file would have to be waited for, already to be opened.
+    // Opening a pipe or a device may block.
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is not a file"));
     }
     let file = File::open(path)?;
     let mut content = Vec::new();
-    // A byte more gives what is too long another digest.
+    // One byte more changes the digest of a content that is too long.
     file.take(most.saturating_add(1))
         .read_to_end(&mut content)?;
     Ok(content)

@@ -1,9 +1,8 @@
 //! One registry, asked for one component, by OCI's distribution protocol.
 //!
-//! It is asked first without credentials; where it wants some, it says where they
-//! are exchanged for a token. What is read of an answer is bounded, and plain HTTP
-//! is spoken with nobody but a registry on this machine or one that the user named
-//! for it, redirects and tokens included.
+//! The first request has no credentials. If the registry requires some, its challenge names where
+//! to exchange them for a token. Every answer has a size limit. Plain HTTP is used only with a
+//! registry on this machine or one that the user allowed, redirects and tokens included.
 
 use bytes::Bytes;
 use http_auth::parse_challenges;
@@ -13,6 +12,7 @@ use reqwest::{Client, ClientBuilder, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 
 use super::credentials::{self, Credential};
+use super::docker_hub::{DOCKER_HUB, DOCKER_HUB_HOST};
 use super::error::RegistryError;
 use super::manifest;
 use crate::component::digest::Digest;
@@ -20,26 +20,20 @@ use crate::component::reference::{Reference, is_loopback};
 use crate::json::Object;
 use crate::limits::{REGISTRY_ANSWER_BYTES, REGISTRY_REDIRECTS};
 
-/// Docker's own registry, which is named by one host, is reached by another, and
-/// has its credentials under a third name.
-pub(super) const DOCKER_HUB: &str = "docker.io";
-pub(super) const DOCKER_HUB_CREDENTIALS: &str = "https://index.docker.io/v1/";
-const DOCKER_HUB_HOST: &str = "registry-1.docker.io";
-
 const USER_AGENT: &str = concat!("cocoon/", env!("CARGO_PKG_VERSION"));
 const DIGEST_HEADER: &str = "docker-content-digest";
 
-/// A registry, connected to when it is first asked.
+/// A registry. The connection is made for the first request.
 pub(super) struct Registry<'a> {
     reference: &'a Reference,
     plain: Plain,
     http: Option<Client>,
     authorization: Option<Authorization>,
-    /// Whether somebody's credentials stand behind the authorization.
+    /// Whether the authorization has a user's credentials.
     known: bool,
 }
 
-/// With whom plain HTTP is spoken.
+/// The registries that are reached by plain HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Plain {
     Nobody,
@@ -62,7 +56,7 @@ enum Authorization {
     Token(String),
 }
 
-/// What a registry wants to be told.
+/// The challenge of a registry.
 enum Challenge {
     Password,
     Token { realm: Url, service: Option<String> },
@@ -90,7 +84,7 @@ impl<'a> Registry<'a> {
         }
     }
 
-    /// The manifest of what the reference names.
+    /// The manifest of the reference.
     pub(super) async fn manifest(&mut self) -> Result<Bytes, RegistryError> {
         let reference = self.reference;
         self.manifest_at(&reference.version(), reference.digest())
@@ -107,7 +101,7 @@ impl<'a> Registry<'a> {
         let path = format!("manifests/{version}");
         let answer = self.ask(&path, manifest::KINDS, &what).await?;
         let named = answer.headers().get_all(DIGEST_HEADER).iter();
-        // Those by other algorithms are not known here.
+        // Digests by other algorithms are ignored.
         let named: Vec<Digest> = named
             .filter_map(|named| named.to_str().ok()?.parse().ok())
             .collect();
@@ -118,7 +112,7 @@ impl<'a> Registry<'a> {
         Ok(manifest)
     }
 
-    /// What has this digest and size.
+    /// The content with this digest and size.
     pub(super) async fn blob(
         &mut self,
         digest: Digest,
@@ -141,8 +135,8 @@ impl<'a> Registry<'a> {
         Ok(blob)
     }
 
-    /// Asks for something of the component's repository, with credentials if the
-    /// registry wants some.
+    /// Requests a path of the component's repository, with credentials if the registry requires
+    /// them.
     async fn ask(
         &mut self,
         path: &str,
@@ -188,7 +182,7 @@ impl<'a> Registry<'a> {
         self.answer(request, what).await
     }
 
-    /// What is to be told with every request from now on.
+    /// Prepares the authorization of all further requests.
     async fn authorize(
         &mut self,
         headers: &HeaderMap,
@@ -200,7 +194,7 @@ impl<'a> Registry<'a> {
             registry: self.reference.registry().to_owned(),
             reason,
         };
-        // It reads files, and may run a program.
+        // It reads files and may run a program, so it runs on another thread.
         let found = tokio::task::spawn_blocking(move || credentials::find(&reference)).await;
         let found = found
             .map_err(|error| wrong(error.to_string()))?
@@ -269,7 +263,7 @@ impl<'a> Registry<'a> {
         })
     }
 
-    /// Gets a token, with credentials or as nobody in particular.
+    /// Requests a token, with credentials or anonymously.
     async fn token(
         &mut self,
         mut realm: Url,
@@ -278,29 +272,29 @@ impl<'a> Registry<'a> {
         what: &str,
     ) -> Result<Authorization, RegistryError> {
         let scope = format!("repository:{}:pull", self.reference.name());
-        let mut asked = vec![("scope", scope)];
-        asked.extend(service.map(|service| ("service", service)));
+        let mut fields = vec![("scope", scope)];
+        fields.extend(service.map(|service| ("service", service)));
         let http = self.http()?;
         let request = match found {
             Some(Credential::Identity(token)) => {
-                asked.extend([
+                fields.extend([
                     ("grant_type", "refresh_token".to_owned()),
                     ("client_id", "cocoon".to_owned()),
                     ("refresh_token", token),
                 ]);
-                // A form is written as a query is.
+                // A form has the encoding of a query.
                 let mut form = realm.clone();
-                form.query_pairs_mut().clear().extend_pairs(asked);
+                form.query_pairs_mut().clear().extend_pairs(fields);
                 http.post(realm)
                     .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
                     .body(form.query().unwrap_or_default().to_owned())
             }
             Some(Credential::Password(user, password)) => {
-                realm.query_pairs_mut().extend_pairs(asked);
+                realm.query_pairs_mut().extend_pairs(fields);
                 http.get(realm).basic_auth(user, Some(password))
             }
             None => {
-                realm.query_pairs_mut().extend_pairs(asked);
+                realm.query_pairs_mut().extend_pairs(fields);
                 http.get(realm)
             }
         };
@@ -327,7 +321,7 @@ impl<'a> Registry<'a> {
         }
     }
 
-    /// Sends a request; whatever comes back is an answer.
+    /// Sends a request, and returns an answer of any status.
     async fn answer(&self, request: RequestBuilder, what: &str) -> Result<Response, RegistryError> {
         request.send().await.map_err(|error| {
             if error.is_connect() {
@@ -338,7 +332,7 @@ impl<'a> Registry<'a> {
         })
     }
 
-    /// All of an answer, which is to be no longer than `most` bytes.
+    /// The body of an answer of at most `most` bytes.
     async fn read(
         &self,
         mut answer: Response,
@@ -363,7 +357,7 @@ impl<'a> Registry<'a> {
         Ok(all.into())
     }
 
-    /// The address of something of the component's repository.
+    /// The address of a path of the component's repository.
     fn url(&self, path: &str, what: &str) -> Result<Url, RegistryError> {
         let scheme = match self.plain {
             Plain::Nobody => "https",
@@ -385,7 +379,7 @@ impl<'a> Registry<'a> {
             return Ok(http.clone());
         }
         let http = match self.builder().build() {
-            // Without TLS nobody needs to be trusted.
+            // Without TLS no certificates are needed.
             Err(_) if self.plain != Plain::Nobody => self.builder().tls_certs_only([]).build(),
             built => built,
         };
@@ -397,7 +391,7 @@ impl<'a> Registry<'a> {
     }
 
     fn builder(&self) -> ClientBuilder {
-        // Nothing else here has TLS. That it is there already is no harm.
+        // An error means that a provider is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let plain = self.plain;
         let builder = Client::builder()
@@ -432,13 +426,13 @@ impl<'a> Registry<'a> {
     fn unreachable(&self, error: &reqwest::Error) -> RegistryError {
         let registry = self.reference.registry();
         let mut reason = root(error);
-        let asked = error.url().filter(|url| !is_at(url, registry));
-        if let Some(url) = asked {
+        let fields = error.url().filter(|url| !is_at(url, registry));
+        if let Some(url) = fields {
             let host = url.host_str().unwrap_or_default();
             let port = url.port_or_known_default().unwrap_or_default();
             reason = format!("it leads to {host}:{port}: {reason}");
         } else if reason.contains("InvalidContentType") {
-            // rustls says so of what is no TLS.
+            // rustls reports this of a peer without TLS.
             reason = format!("it does not speak TLS; --plain-http reaches it without ({reason})");
         }
         if reason.contains("UnknownIssuer") {
@@ -474,7 +468,7 @@ fn check(content: &[u8], expected: Digest, what: &str) -> Result<(), RegistryErr
     })
 }
 
-/// Whether that is where the registry is.
+/// Whether `url` is on the host of `registry`.
 fn is_at(url: &Url, registry: &str) -> bool {
     let there = Url::parse(&format!("{}://{registry}", url.scheme()));
     there.is_ok_and(|there| {
@@ -482,7 +476,7 @@ fn is_at(url: &Url, registry: &str) -> bool {
     })
 }
 
-/// What is at the bottom of an error: the others only say where it was met.
+/// The root cause of an error. The others only say where it occurred.
 fn root(error: &(dyn std::error::Error + 'static)) -> String {
     let mut error = error;
     while let Some(source) = error.source() {

@@ -1,5 +1,5 @@
-//! Credentials for a registry, from where `docker login`, `podman login` and `oras login`
-//! put them: files of one format, or the helper that one of them names.
+//! Credentials for a registry, from the files of `docker login`, `podman login` and `oras login`,
+//! or from the helper that such a file names.
 //!
 //! The files are those of containers-auth.json(5), in its order. The first that has
 //! credentials for the component counts.
@@ -15,21 +15,21 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 
-use super::client::{DOCKER_HUB, DOCKER_HUB_CREDENTIALS};
+use super::docker_hub::{DOCKER_HUB, DOCKER_HUB_CREDENTIALS};
 use crate::component::reference::Reference;
 use crate::json::Object;
 use crate::limits::ERROR_CHARS;
 
-/// What helpers say on their standard output of a registry that they do not know.
+/// A helper's output for an unknown registry.
 const UNKNOWN_TO_HELPER: &str = "credentials not found";
-/// The user name that stands for a token.
+/// The user name of a token.
 const TOKEN_USER: &str = "<token>";
 
-/// What is read of a file, which has some hundred bytes for each registry, and of a
-/// helper's answer.
+/// The longest file, which has some hundred bytes for each registry, and the longest answer of a
+/// helper.
 const BYTES_MAX: u64 = 4 << 20;
 
-/// What a registry is to be told.
+/// The credential for a registry.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Credential {
     Password(String, String),
@@ -59,17 +59,17 @@ struct Auth {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Helped {
+struct HelperAnswer {
     username: String,
     secret: String,
 }
 
-/// The credentials for a component, or `None` where there are none. A helper is another
-/// program, and takes its time.
+/// The credentials for a component, or `None` if there are none. Blocks while a helper program
+/// runs.
 ///
 /// # Errors
 ///
-/// Says what is wrong with a file, or what the helper says.
+/// The problem of a file, or the helper's message.
 pub(super) fn find(reference: &Reference) -> Result<Option<Credential>, String> {
     for path in files() {
         let Some(config) = read(&path)? else {
@@ -110,7 +110,7 @@ fn files() -> Vec<PathBuf> {
     .collect()
 }
 
-/// What a file has, if it is there.
+/// The content of a file, or `None` if it does not exist.
 fn read(path: &Path) -> Result<Option<Config>, String> {
     let mut text = Vec::new();
     let file = File::open(path);
@@ -127,7 +127,7 @@ fn read(path: &Path) -> Result<Option<Config>, String> {
         Err(error) => return Err(format!("cannot read {}: {error}", path.display())),
     }
     if text.trim_ascii().is_empty() {
-        // Such a one is made beforehand to be mounted.
+        // Such a file is created as a mount point.
         return Ok(None);
     }
     serde_json::from_slice(&text)
@@ -252,25 +252,25 @@ fn ask_helper(helper: &str, key: &str, server: &str) -> Result<Option<Credential
         .spawn()
         .map_err(failed)?;
     if let Some(mut stdin) = child.stdin.take() {
-        // One that does not read fails by itself.
+        // A helper that does not read its input reports that itself.
         let _ = stdin.write_all(server.as_bytes());
     }
-    let mut said = Vec::new();
+    let mut output = Vec::new();
     let read = match child.stdout.take() {
-        Some(stdout) => stdout.take(BYTES_MAX).read_to_end(&mut said),
+        Some(stdout) => stdout.take(BYTES_MAX).read_to_end(&mut output),
         None => Ok(0),
     };
-    let ended = child.wait().map_err(failed)?;
+    let status = child.wait().map_err(failed)?;
     read.map_err(failed)?;
-    if !ended.success() {
-        let said = String::from_utf8_lossy(&said);
-        if said.contains(UNKNOWN_TO_HELPER) {
+    if !status.success() {
+        let output = String::from_utf8_lossy(&output);
+        if output.contains(UNKNOWN_TO_HELPER) {
             return Ok(None);
         }
-        let said: String = said.trim().chars().take(ERROR_CHARS).collect();
-        return Err(format!("{program} failed ({ended}): {said}"));
+        let output: String = output.trim().chars().take(ERROR_CHARS).collect();
+        return Err(format!("{program} failed ({status}): {output}"));
     }
-    let Object(Helped { username, secret }) = serde_json::from_slice(&said)
+    let Object(HelperAnswer { username, secret }) = serde_json::from_slice(&output)
         .map_err(|_| format!("expected an object with Username and Secret from {program}"))?;
     Ok(Some(if username == TOKEN_USER {
         Credential::Identity(secret)

@@ -1,4 +1,4 @@
-//! Why a registry did not hand a component out.
+//! The error of a pull.
 
 use crate::component::digest::Digest;
 use crate::limits::{Limit, REGISTRY_ANSWER_BYTES};
@@ -6,25 +6,25 @@ use crate::limits::{Limit, REGISTRY_ANSWER_BYTES};
 /// Why a component cannot be pulled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryError {
-    /// Nobody answers, or it is not known whether it is the right one.
+    /// The registry does not answer, or its certificate is not trusted.
     #[error("cannot reach the registry {registry}: {reason}")]
     Unreachable {
         /// The registry.
         registry: String,
-        /// What the system or TLS says.
+        /// The reason of the system or of TLS.
         reason: String,
     },
-    /// An answer began and did not end, or leads elsewhere.
+    /// An answer broke off, or is a forbidden redirect.
     #[error("the registry {registry} was asked for {what}, and the answer is of no use: {reason}")]
     Answer {
         /// The registry.
         registry: String,
-        /// What was asked for.
+        /// The requested content.
         what: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// It wants to know who asks.
+    /// The registry requires credentials.
     #[error(
         "the registry {registry} wants credentials, and none were found for it; `docker login {registry}` or \
          `podman login {registry}` adds them"
@@ -33,7 +33,7 @@ pub enum RegistryError {
         /// The registry.
         registry: String,
     },
-    /// It does not take what it was told.
+    /// The registry refuses the credentials.
     #[error(
         "the registry {registry} refuses the credentials that were found for it; \
          `docker login {registry}` or `podman login {registry}` renews them"
@@ -42,7 +42,7 @@ pub enum RegistryError {
         /// The registry.
         registry: String,
     },
-    /// The credentials are there, and cannot be used.
+    /// The credentials cannot be read.
     #[error("cannot use the credentials for {registry}: {reason}")]
     Credentials {
         /// The registry.
@@ -50,40 +50,40 @@ pub enum RegistryError {
         /// What is wrong with them.
         reason: String,
     },
-    /// It knows who asks, and refuses.
+    /// The credentials give no access.
     #[error(
         "the registry refuses {reference} (403 Forbidden); whoever owns it can let you pull it"
     )]
     Denied {
-        /// What was asked for.
+        /// The requested content.
         reference: String,
     },
-    /// It has no such thing.
+    /// The registry does not have the content.
     #[error(
         "the registry does not have {what} (404 Not Found); name and tag must be ones that were pushed"
     )]
     Unknown {
-        /// What was asked for.
+        /// The requested content.
         what: String,
     },
-    /// What it serves is something else.
+    /// The content has another digest.
     #[error(
         "what the registry serves as {what} has the digest {found}, and it must have {expected}"
     )]
     Digest {
-        /// What was asked for.
+        /// The requested content.
         what: String,
         /// The digest that it must have.
         expected: Digest,
         /// The digest that it has.
         found: Digest,
     },
-    /// It is some other artifact.
+    /// The artifact is not a component.
     #[error("{reference} is not a component but {what}")]
     NotAComponent {
         /// The artifact.
         reference: String,
-        /// What it is instead.
+        /// Its kind.
         what: String,
     },
     /// The component is over the limit.
@@ -97,13 +97,13 @@ pub enum RegistryError {
         /// The limit in bytes.
         value: u64,
     },
-    /// An answer that is no component is over what is read of one.
+    /// An answer other than a component is too long.
     #[error("the registry {registry} was asked for {what}, and the answer is longer than {}, the most that one may have",
         Limit::ComponentSize.format(REGISTRY_ANSWER_BYTES))]
     LongAnswer {
         /// The registry.
         registry: String,
-        /// What was asked for.
+        /// The requested content.
         what: String,
     },
     /// It took too long.

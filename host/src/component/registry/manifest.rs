@@ -1,19 +1,19 @@
-//! What a manifest says of the component that it is for.
+//! Manifests: the layer of a component.
 
 use serde::Deserialize;
 
 use crate::component::digest::Digest;
 use crate::json::Object;
 
-/// The config of a Wasm artifact, which has what can be read off the component too.
+/// The config of a Wasm artifact. The component itself has the same facts.
 const CONFIG: &str = "application/vnd.wasm.config.v0+json";
 /// The layer that is the component.
 const LAYER: &str = "application/wasm";
-/// The most that is repeated of a type that somebody made up.
+/// The longest part of an unknown type in a message.
 const TYPE_CHARS: usize = 100;
 
-/// What can stand under a name: ours, and what is told apart from it. A registry
-/// answers with 404 where it has another kind than the ones that are listed.
+/// Kinds of manifests: ours, and others that this program names in its errors. A registry answers
+/// 404 if it has a kind that is not listed.
 pub(super) const KINDS: &str = "application/vnd.oci.image.manifest.v1+json, \
     application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json, \
@@ -48,11 +48,11 @@ fn read(manifest: &[u8]) -> Result<Manifest, String> {
         .map_err(|error| format!("something without a manifest of OCI's ({error})"))
 }
 
-/// The one manifest of an index, or `None` for what is no index.
+/// The one manifest of an index, or `None` for another kind of manifest.
 ///
 /// # Errors
 ///
-/// What it is, where it is an index of none or of several.
+/// The description of an index without manifests or with several.
 pub(super) fn only_entry(manifest: &[u8]) -> Result<Option<Digest>, String> {
     let Some(manifests) = read(manifest)?.manifests else {
         return Ok(None);
@@ -73,7 +73,7 @@ pub(super) fn only_entry(manifest: &[u8]) -> Result<Option<Digest>, String> {
     Ok(Some(digest))
 }
 
-/// The one layer of a manifest, or what the manifest is for instead.
+/// The one layer of a manifest.
 pub(super) fn layer(manifest: &[u8]) -> Result<Layer, String> {
     let manifest = read(manifest)?;
     if manifest.manifests.is_some() {

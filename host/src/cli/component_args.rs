@@ -1,0 +1,91 @@
+//! The arguments that name a component, and the engine that runs it.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+use cocoon::component::{Location, Registries, Source};
+use cocoon::engine::Engine;
+use cocoon::limits::{Limit, Limits};
+use cocoon::machine::Machine;
+use cocoon::worlds::factorial::{BUNDLED, Factorial};
+
+use super::failure::Failure;
+use super::limits::{Commands, LimitArgs};
+use super::trace;
+use super::values::location;
+
+/// The arguments of all commands that compute factorials.
+#[derive(Debug, Args)]
+pub(crate) struct FactorialArgs {
+    /// A component of the factorial world, in a file or at `oci://REFERENCE` [default: the built-in one]
+    #[arg(long, value_name = "FILE", env = "COCOON_COMPONENT", value_parser = location(), value_hint = ValueHint::FilePath)]
+    pub(crate) component: Option<Location>,
+    /// Print a JSON object for each result instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) registries: RegistryArgs,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs<Commands>,
+}
+
+/// The arguments for registries.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Registries")]
+pub(crate) struct RegistryArgs {
+    /// Keep components from registries in DIR [default: cocoon in `$XDG_CACHE_HOME` or in ~/.cache]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "COCOON_COMPONENT_CACHE",
+        hide_env_values = true
+    )]
+    component_cache: Option<PathBuf>,
+    /// Connect to the registry without TLS, as always to one on this machine
+    #[arg(long)]
+    plain_http: bool,
+}
+
+impl RegistryArgs {
+    /// The component there, or the built-in one.
+    pub(crate) async fn source(
+        &self,
+        component: Option<&Location>,
+        limits: &Limits,
+    ) -> Result<Source, Failure> {
+        let registries = Registries {
+            plain_http: self.plain_http,
+            cache: self.component_cache.clone(),
+        };
+        let (name, source) = match component {
+            Some(component) => {
+                let source = component.source(limits, &registries).await?;
+                (component.name(), source)
+            }
+            None => ("built-in".to_owned(), BUNDLED),
+        };
+        trace::component(&name, &source, limits).await;
+        Ok(source)
+    }
+}
+
+impl FactorialArgs {
+    /// Loads the component, with room for up to `sandboxes`.
+    pub(crate) async fn load(&self, sandboxes: u64) -> Result<Factorial, Failure> {
+        let engine = engine(&self.limits.limits, sandboxes)?;
+        let component = self.component.as_ref();
+        let source = self
+            .registries
+            .source(component, &self.limits.limits)
+            .await?;
+        Ok(Factorial::load(&engine, &source).await?)
+    }
+}
+
+/// An engine for up to `sandboxes`. Each place costs three microseconds at the start, for the
+/// layout of its stack, and again at the end.
+pub(crate) fn engine(limits: &Limits, sandboxes: u64) -> Result<Engine, Failure> {
+    let sandboxes = limits.get(Limit::Sandboxes).min(sandboxes.max(1));
+    let limits = limits.clone().with(Limit::Sandboxes, sandboxes);
+    Ok(Engine::new(&limits, &Machine::detect())?)
+}

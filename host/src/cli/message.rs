@@ -1,0 +1,31 @@
+//! Parts of messages on one line.
+
+use clap::error::{ContextKind, ErrorKind};
+use cocoon::limits::MESSAGE_CHARS;
+
+/// The message of `error` without the usage and the hints that clap adds.
+pub(crate) fn wrong(error: &clap::Error) -> String {
+    let context = |kind| error.get(kind).map(ToString::to_string);
+    // clap treats an empty value as a missing one.
+    if error.kind() == ErrorKind::InvalidValue
+        && let (Some(arg), Some("")) = (
+            context(ContextKind::InvalidArg),
+            context(ContextKind::InvalidValue).as_deref(),
+        )
+    {
+        return format!("expected a value for '{arg}', got none or an empty string");
+    }
+    let text = error.render().to_string();
+    // The message is the first paragraph.
+    let end = ["\n\nUsage:", "\n\nFor more", "\n\n  tip:"]
+        .into_iter()
+        .filter_map(|rest| text.find(rest))
+        .min();
+    let wrong = one_line(&text[..end.unwrap_or(text.len())]);
+    wrong.strip_prefix("error: ").unwrap_or(&wrong).to_owned()
+}
+
+/// `text` on one line, as a message of this program.
+pub(crate) fn one_line(text: &str) -> String {
+    cocoon::text::one_line(text, MESSAGE_CHARS)
+}

@@ -1,0 +1,133 @@
+//! The program: its subcommands, and the way from the arguments to an exit code.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use cocoon::telemetry::{self, Exports, LogFormat};
+
+use super::config::Settings;
+use super::log::log_filter;
+use super::runtime::{nice_workers, run, run_here, run_to_end};
+use super::{announce, commands, config, failure};
+
+/// Runs WebAssembly components as coroutines, each in a sandbox of its own.
+///
+/// The component that comes with it computes exact factorials.
+#[derive(Debug, Parser)]
+#[command(name = "cocoon", version, about, max_term_width = 100)]
+struct Cli {
+    /// Settings of the commands, in TOML, with long flags as keys; flags and variables win over it
+    #[arg(long, global = true, value_name = "FILE", env = config::VARIABLE, hide_env_values = true)]
+    config: Option<PathBuf>,
+    /// Format of the log on standard error: text or json
+    #[arg(
+        long,
+        global = true,
+        default_value_t,
+        value_name = "FORMAT",
+        env = announce::VARIABLE,
+        hide_env_values = true
+    )]
+    log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print 1! to N!, each from its own sandbox
+    Run(commands::run::Run),
+    /// Print N!, or another kind of factorial
+    Compute(commands::compute::Compute),
+    /// Print one line for each kind of factorial of N
+    Kinds(commands::kinds::Kinds),
+    /// Print digits, trailing zeros, leading digits and memory of N! without computing it
+    Info(commands::info::Info),
+    /// Check the digits in a file without computing N!
+    Verify(commands::verify::Verify),
+    /// Answer requests for factorials over HTTP, each in a fresh sandbox
+    Serve(commands::serve::Serve),
+    /// Probe a service; exit code 1 unless it answers with success
+    Health(commands::health::Health),
+    /// Run any `wasi:cli/run` component, in one or many instances
+    Exec(commands::exec::Exec),
+    /// Print what a component imports, exports and needs
+    Inspect(commands::inspect::Inspect),
+    /// Print the settings that a command would have here, and the source of each
+    Config(commands::config::Config),
+    /// Print a completion script for a shell
+    Completions(commands::completions::Completions),
+    /// Print the manual page, or write one for each command into a folder, in roff
+    Man(commands::man::Man),
+}
+
+impl Command {
+    /// The spans that it exports.
+    fn exports(&self) -> Exports {
+        match self {
+            Self::Run(_)
+            | Self::Compute(_)
+            | Self::Kinds(_)
+            | Self::Info(_)
+            | Self::Verify(_)
+            | Self::Exec(_)
+            | Self::Inspect(_) => Exports::Command,
+            Self::Serve(_) => Exports::Requests,
+            Self::Health(_) | Self::Config(_) | Self::Completions(_) | Self::Man(_) => {
+                Exports::Nothing
+            }
+        }
+    }
+}
+
+/// Runs the program.
+pub(crate) fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    announce::guess_format(&arguments);
+    let command = Cli::command();
+    let mut settings = match Settings::load(&command, &arguments) {
+        Ok(settings) => settings,
+        Err(error) => {
+            return match Cli::try_parse() {
+                // Help works with a wrong file, too.
+                Err(help) if !help.use_stderr() => failure::usage(&help),
+                _ => failure::report(Err(error.into())),
+            };
+        }
+    };
+    let cli = settings
+        .parse(&command, &arguments)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match cli {
+        Ok(cli) => cli,
+        Err(error) => return failure::usage(&error.format(&mut Cli::command())),
+    };
+    announce::set_format(cli.log_format);
+    let logs_requests = match &cli.command {
+        Command::Serve(command) => command.logs_requests(),
+        _ => false,
+    };
+    let started = log_filter(logs_requests)
+        .and_then(|filter| telemetry::start(cli.log_format, &filter, cli.command.exports()));
+    let _telemetry = match started {
+        Ok(telemetry) => telemetry,
+        Err(error) => return failure::report(Err(error.into())),
+    };
+    config::report_unknown(&command);
+    let result = match cli.command {
+        Command::Run(command) => run("run", command.run()),
+        Command::Compute(command) => run("compute", command.run()),
+        Command::Kinds(command) => run("kinds", command.run()),
+        Command::Info(command) => run("info", command.run()),
+        Command::Verify(command) => run("verify", command.run()),
+        Command::Serve(command) => run_to_end(&mut nice_workers(), command.run()),
+        Command::Health(command) => run_here(command.run()),
+        Command::Exec(command) => run("exec", command.run()),
+        Command::Inspect(command) => run("inspect", command.run()),
+        Command::Config(command) => command.run(settings, Cli::command()),
+        Command::Completions(command) => command.run(Cli::command()),
+        Command::Man(command) => command.run(Cli::command()),
+    };
+    failure::report(result)
+}

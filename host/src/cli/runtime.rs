@@ -1,0 +1,96 @@
+//! The runtimes of commands.
+
+use std::time::Duration;
+
+use cocoon::machine::{processors, threads_max};
+use tokio::runtime::Builder;
+use tracing::Instrument as _;
+
+use super::failure::Failure;
+use super::signals::interrupted;
+use super::trace;
+
+/// The time that threads in a system call have at the end of the program.
+const SHUTDOWN: Duration = Duration::from_millis(100);
+
+/// Runs a command until it ends or Ctrl-C drops it, in a trace of its own.
+pub(super) fn run(
+    name: &'static str,
+    command: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
+    let span = trace::command(name);
+    let command = unless_interrupted(command).instrument(span.clone());
+    let result = run_to_end(&mut Builder::new_multi_thread(), command);
+    trace::outcome(&span, &result);
+    result
+}
+
+/// Threads that yield to the service's own. They run the long jobs, while short answers, which
+/// take microseconds, should not wait for the end of a time slice. With them, 99 % of short
+/// answers came within 3.5 ms next to four clients that request 1,000,000!, and without them
+/// within 7 to 12 ms.
+pub(super) fn nice_workers() -> Builder {
+    const NICENESS: i32 = 10;
+    let mut builder = Builder::new_multi_thread();
+    builder.on_thread_start(|| {
+        // Of this thread alone, on Linux. Raising niceness never fails.
+        let _ = rustix::process::setpriority_process(None, NICENESS);
+    });
+    builder
+}
+
+/// Runs a small command on this thread, since a container may allow no more threads.
+pub(super) fn run_here(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(no_threads)?;
+    let result = runtime.block_on(unless_interrupted(command));
+    // A thread may still wait for the address of a name.
+    runtime.shutdown_timeout(SHUTDOWN);
+    result
+}
+
+/// Runs the command, unless Ctrl-C drops it.
+async fn unless_interrupted(
+    command: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
+    tokio::select! {
+        biased;
+        failure = interrupted() => Err(failure),
+        result = command => result,
+    }
+}
+
+fn no_threads(error: std::io::Error) -> Failure {
+    Failure::Io {
+        what: "cannot start threads".to_owned(),
+        error,
+    }
+}
+
+/// Threads other than the runtime's workers, of which each processor has one: the first,
+/// the ticker's, and those for blocking calls.
+const OTHER_THREADS: u64 = 6;
+
+/// Checks that a command can start its threads. Without one, the runtime would panic, and
+/// might wait for ever.
+fn enough_threads() -> Result<(), Failure> {
+    let needed = OTHER_THREADS + processors() as u64;
+    match threads_max() {
+        Some(most) if most < needed => Err(Failure::Threads { most, needed }),
+        _ => Ok(()),
+    }
+}
+
+/// Runs a command that handles signals itself.
+pub(super) fn run_to_end(
+    threads: &mut Builder,
+    command: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
+    enough_threads()?;
+    let runtime = threads.enable_all().build().map_err(no_threads)?;
+    let result = runtime.block_on(command);
+    // A thread may still compile, or wait in a write without a reader. Everything else
+    // is dropped before the program ends, with its files.
+    runtime.shutdown_timeout(SHUTDOWN);
+    result
+}

@@ -1,0 +1,56 @@
+//! The signals that end a program.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::failure::Failure;
+
+/// Waits for Ctrl-C, for the terminal to close, or for SIGTERM.
+pub(super) async fn interrupted() -> Failure {
+    match Signals::listen() {
+        Ok(mut signals) => {
+            signals.next().await;
+            Failure::Interrupted
+        }
+        Err(failure) => failure,
+    }
+}
+
+/// The signals that end a program: Ctrl-C, a closed terminal, and SIGTERM, which stops
+/// containers. The kernel ends the first process of a container by a signal only if it
+/// listens for it. No signal after [`Signals::listen`] is lost.
+pub(crate) struct Signals {
+    ends: [Signal; 3],
+    _too_large: Signal,
+}
+
+impl Signals {
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| Failure::Io {
+                what: "cannot wait for Ctrl-C".to_owned(),
+                error,
+            })
+        };
+        // A write beyond `ulimit -f` should fail as on a full disk. Without a listener,
+        // the signal would end the program and leave a half file behind.
+        let too_large = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+        Ok(Self {
+            ends: [
+                listen(SignalKind::interrupt())?,
+                listen(SignalKind::terminate())?,
+                listen(SignalKind::hangup())?,
+            ],
+            _too_large: listen(too_large)?,
+        })
+    }
+
+    /// Waits for one of them.
+    pub(crate) async fn next(&mut self) {
+        let [pressed, terminated, hung_up] = &mut self.ends;
+        tokio::select! {
+            _ = pressed.recv() => {}
+            _ = terminated.recv() => {}
+            _ = hung_up.recv() => {}
+        }
+    }
+}

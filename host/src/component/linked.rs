@@ -1,0 +1,115 @@
+//! A component that is compiled and linked, ready to be instantiated.
+//!
+//! It lives as long as sandboxes of it may be made. Each sandbox maps its memory image
+//! copy-on-write.
+
+use super::compile::{CompiledComponent, compile, load_precompiled};
+use super::inspect::memory_image_bytes;
+use super::{ComponentError, Source, World};
+use crate::engine::{Engine, one_line};
+use crate::grants::{Folders, Grants, MemoryCap};
+use crate::limits::Limit;
+
+/// A compiled and linked component of world `W`.
+pub struct Component<W: World> {
+    engine: Engine,
+    pre: W::Pre,
+    sandboxes: u32,
+    memory_image_bytes: u64,
+    instance_bytes: u64,
+    folders: Folders,
+}
+
+impl<W: World> Component<W> {
+    /// Compiles a component, or loads its precompiled code, and links it.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read or compiled, has an import that cannot be granted, lacks an
+    /// export of `W`, or needs more than a sandbox has.
+    pub async fn load(
+        engine: &Engine,
+        source: &Source,
+        grants: &Grants,
+    ) -> Result<Self, ComponentError> {
+        let compiled = compile(engine, source).await?;
+        let patience = engine.limits().duration(Limit::CompileTime);
+        let folders = Folders::open(&grants.dirs, patience).await?;
+        Self::link(compiled, grants, folders)
+    }
+
+    /// A component without grants from precompiled `code`, or `None` if the code cannot be
+    /// loaded.
+    pub(crate) fn of_code(engine: &Engine, code: &'static [u8]) -> Option<Self> {
+        let component = load_precompiled(engine, code);
+        let linked = component.and_then(|component| {
+            let compiled = CompiledComponent::of_code(engine, component);
+            let linked = Self::link(compiled, &Grants::default(), Folders::default());
+            linked.map_err(|error| error.to_string())
+        });
+        linked
+            .inspect_err(|reason| tracing::debug!(reason, "there is no shorter component"))
+            .ok()
+    }
+
+    fn link(
+        compiled: CompiledComponent,
+        grants: &Grants,
+        folders: Folders,
+    ) -> Result<Self, ComponentError> {
+        let sandboxes = compiled.sandboxes()?;
+        let CompiledComponent {
+            engine,
+            component,
+            instance_bytes,
+            ..
+        } = compiled;
+        let memory_image_bytes = memory_image_bytes(&component);
+        let pre = grants
+            .linker(&component)?
+            .instantiate_pre(&component)
+            .and_then(W::prepare)
+            .map_err(|error| ComponentError::Link(one_line(&error)))?;
+        Ok(Self {
+            engine,
+            pre,
+            sandboxes,
+            memory_image_bytes,
+            instance_bytes,
+            folders,
+        })
+    }
+
+    /// The engine that it was compiled for.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// How many sandboxes of it can exist at once.
+    pub fn sandboxes(&self) -> u32 {
+        self.sandboxes
+    }
+
+    /// The largest initial memory of one of its instances, in bytes.
+    pub fn memory_image_bytes(&self) -> u64 {
+        self.memory_image_bytes
+    }
+
+    pub(crate) fn pre(&self) -> &W::Pre {
+        &self.pre
+    }
+
+    /// The granted folders.
+    pub(crate) fn folders(&self) -> &Folders {
+        &self.folders
+    }
+
+    /// A cap of `cap_bytes` for one sandbox, under which its instance data is.
+    pub(crate) fn memory_cap(&self, cap_bytes: u64) -> MemoryCap {
+        MemoryCap::new(
+            cap_bytes,
+            self.instance_bytes,
+            self.engine.table_elements_max(),
+        )
+    }
+}

@@ -1,0 +1,79 @@
+//! The bytes of a component.
+
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use flate2::read::GzDecoder;
+
+use super::header::check_header;
+use super::{ComponentError, Digest};
+
+/// The source of a component's bytes.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A file: binary, not text.
+    File(PathBuf),
+    /// Bytes that the caller has read, or pulled from a registry.
+    Bytes(Bytes),
+    /// A component in this program, and its precompiled code.
+    Bundled {
+        /// The component, compressed by gzip; empty in a build without a compiler.
+        gzip: &'static [u8],
+        /// Its SHA-256, in hexadecimal digits.
+        digest: &'static str,
+        /// Its precompiled code.
+        code: &'static [u8],
+    },
+}
+
+impl Source {
+    /// The first 16 hexadecimal digits of the component's SHA-256.
+    ///
+    /// # Errors
+    ///
+    /// [`ComponentError::Unreadable`].
+    pub async fn digest(&self) -> Result<String, ComponentError> {
+        let digest = match self {
+            Self::Bundled { digest, .. } => (*digest).to_owned(),
+            Self::Bytes(wasm) => Digest::of(wasm).hex(),
+            Self::File(path) => {
+                let wasm = tokio::fs::read(path).await;
+                let wasm = wasm.map_err(|error| ComponentError::Unreadable {
+                    path: path.clone(),
+                    reason: error.to_string(),
+                })?;
+                Digest::of(&wasm).hex()
+            }
+        };
+        Ok(digest.chars().take(16).collect())
+    }
+}
+
+/// Unpacks bytes that the build compressed.
+pub(crate) fn unpack(gzip: &[u8]) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    GzDecoder::new(gzip).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Reads a component's file of at most `most` bytes.
+pub(super) fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, ComponentError> {
+    let unreadable = |error: io::Error| ComponentError::Unreadable {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    };
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    file.take(most.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    if bytes.len() as u64 > most {
+        return Err(ComponentError::TooLarge {
+            path: path.to_owned(),
+            value: most,
+        });
+    }
+    check_header(&bytes).map_err(ComponentError::NotAComponent)?;
+    Ok(bytes)
+}

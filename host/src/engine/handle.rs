@@ -1,0 +1,256 @@
+//! The handle of an engine.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use super::config::{self, Calls, Layout};
+use super::error::{EngineError, one_line};
+use super::ticker::Ticker;
+use crate::blocking::BlockingPool;
+use crate::limits::{Limit, Limits, PROGRAM_BYTES, SYNC_SANDBOXES};
+use crate::machine::{ADDRESS_SPACE_PER_SANDBOX, MAPPINGS_PER_MEMORY, Machine};
+use crate::metrics::Meter;
+
+/// The least address space for sandboxes, with the component compiled at start: with 586 MiB, of
+/// which this much is for sandboxes, 30 of them ran; with 488 MiB they did not.
+const ADDRESS_SPACE_MIN: u64 = 440 << 20;
+
+/// A compiler and places for sandboxes. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    inner: wasmtime::Engine,
+    stack_bytes: usize,
+    limits: Limits,
+    layout: Layout,
+    sandboxes: u32,
+    #[cfg(feature = "compiler")]
+    memory_bytes: u64,
+    total_memory_bytes: u64,
+    /// Half of the descriptors, for those that the program itself opens for sandboxes.
+    descriptors: u64,
+    /// The other half, for those that sandboxes open.
+    open_files: Arc<Semaphore>,
+    address_space_bytes: u64,
+    mappings: u64,
+    blocking: BlockingPool,
+    meter: Meter,
+    ticker: Arc<Ticker>,
+}
+
+impl Engine {
+    /// An engine for as many sandboxes as `limits` and `machine` allow.
+    ///
+    /// # Errors
+    ///
+    /// Where not even one sandbox fits, or Wasmtime does not run here.
+    pub fn new(limits: &Limits, machine: &Machine) -> Result<Self, EngineError> {
+        let total_memory_bytes = machine.total_memory_bytes(limits);
+        let sandboxes = u32::try_from(machine.sandboxes(limits)).unwrap_or(u32::MAX);
+        if sandboxes == 0 {
+            return Err(EngineError::NoRoom {
+                memory: Limit::TotalMemory.format(total_memory_bytes),
+                program: Limit::TotalMemory.format(PROGRAM_BYTES),
+                mappings: machine.mappings_free,
+            });
+        }
+        if machine.address_space_bytes < ADDRESS_SPACE_MIN {
+            // Sandboxes get three quarters of a limited address space.
+            let whole = |bytes| Limit::TotalMemory.format((bytes / 3 * 4) >> 20 << 20);
+            return Err(EngineError::AddressSpace {
+                limit: whole(machine.address_space_bytes),
+                least: whole(ADDRESS_SPACE_MIN),
+            });
+        }
+        let asked = limits.get(Limit::Sandboxes);
+        if u64::from(sandboxes) < asked {
+            tracing::debug!(
+                asked,
+                sandboxes,
+                "this machine has room for fewer sandboxes"
+            );
+        }
+        let stack_bytes = limits.size(Limit::Stack);
+        let start =
+            |layout, calls| wasmtime::Engine::new(&config::config(layout, calls, stack_bytes));
+        let pooled = Layout::Pooled {
+            sandboxes,
+            table_elements: limits.count(Limit::TableElements),
+        };
+        let reserved = if machine.pooled_sandboxes() >= u64::from(sandboxes) {
+            start(pooled, Calls::Concurrent).map(|inner| (inner, pooled))
+        } else {
+            Err(wasmtime::Error::msg("the address space is limited"))
+        };
+        let (inner, layout) = match reserved {
+            Ok(started) => started,
+            Err(error) => {
+                tracing::debug!(%error, "no memory is reserved ahead, sandboxes start more slowly");
+                let inner = start(Layout::Unreserved, Calls::Concurrent)
+                    .map_err(|error| EngineError::Start(one_line(&error)))?;
+                (inner, Layout::Unreserved)
+            }
+        };
+        let ticker =
+            Ticker::start(&inner).map_err(|error| EngineError::Start(error.to_string()))?;
+        Ok(Self {
+            inner,
+            stack_bytes,
+            limits: limits
+                .clone()
+                .with(Limit::Connections, machine.connections(limits)),
+            layout,
+            sandboxes,
+            #[cfg(feature = "compiler")]
+            memory_bytes: machine.memory_bytes,
+            total_memory_bytes,
+            descriptors: machine.descriptors / 2,
+            open_files: Arc::new(Semaphore::new(permits(machine.descriptors / 2))),
+            address_space_bytes: machine.address_space_bytes,
+            mappings: machine.sandbox_mappings(),
+            blocking: BlockingPool::new(limits),
+            meter: Meter::new(sandboxes, total_memory_bytes),
+            ticker: Arc::new(ticker),
+        })
+    }
+
+    /// Another engine, for components without streams: their sandboxes start sooner there.
+    /// It has [`SYNC_SANDBOXES`] places of its own.
+    ///
+    /// # Errors
+    ///
+    /// Where Wasmtime refuses to start.
+    pub(crate) fn sync(&self) -> Result<Self, EngineError> {
+        let sandboxes = self.sandboxes.min(SYNC_SANDBOXES);
+        let layout = match self.layout {
+            Layout::Pooled { table_elements, .. } => Layout::Pooled {
+                sandboxes,
+                table_elements,
+            },
+            other => other,
+        };
+        self.sibling(layout, Calls::Sync, sandboxes)
+    }
+
+    /// Another engine, for components that fit no slot of this one: each of their memories
+    /// and tables is mapped when it is needed. It loads code that was compiled for this one.
+    ///
+    /// # Errors
+    ///
+    /// Where Wasmtime refuses to start.
+    #[cfg(feature = "compiler")]
+    pub(crate) fn on_demand(&self) -> Result<Self, EngineError> {
+        let layout = match self.layout {
+            Layout::Pooled { .. } => Layout::OnDemand,
+            other => other,
+        };
+        self.sibling(layout, Calls::Concurrent, self.sandboxes)
+    }
+
+    /// An engine with other settings and the same limits, meter and ticker.
+    fn sibling(&self, layout: Layout, calls: Calls, sandboxes: u32) -> Result<Self, EngineError> {
+        let config = config::config(layout, calls, self.stack_bytes);
+        let inner =
+            wasmtime::Engine::new(&config).map_err(|error| EngineError::Start(one_line(&error)))?;
+        self.ticker.add(&inner);
+        Ok(Self {
+            inner,
+            layout,
+            sandboxes,
+            ..self.clone()
+        })
+    }
+
+    /// The limits that the engine was made with, those of the machine among them.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The number of sandboxes that can exist at once.
+    pub fn sandboxes(&self) -> u32 {
+        self.sandboxes
+    }
+
+    /// Bytes of memory that this machine, or container, has.
+    #[cfg(feature = "compiler")]
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.memory_bytes
+    }
+
+    /// Bytes that all sandboxes may have together.
+    pub fn total_memory_bytes(&self) -> u64 {
+        self.total_memory_bytes
+    }
+
+    /// File descriptors that the program may hold for all sandboxes together, besides those that
+    /// sandboxes open.
+    pub fn descriptors(&self) -> u64 {
+        self.descriptors
+    }
+
+    /// The metrics of the engine's jobs.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// Whether code that the build precompiled can be loaded.
+    pub(crate) fn takes_precompiled(&self) -> bool {
+        self.layout != Layout::Unreserved
+    }
+
+    /// The number of sandboxes with this many memories and tables each that fit at once.
+    pub(crate) fn sandboxes_of(&self, memories: u32, tables: u32) -> u32 {
+        let fit = match self.layout {
+            Layout::Pooled { sandboxes, .. } => {
+                let memories = config::memory_slots(sandboxes) / memories.max(1);
+                memories.min(config::table_slots(sandboxes) / tables.max(1))
+            }
+            // Whatever mappings and address space the machine has.
+            Layout::OnDemand | Layout::Unreserved => {
+                let each = u64::from(memories) * MAPPINGS_PER_MEMORY + u64::from(tables) + 1;
+                let mappings = self.mappings / each;
+                let reserved = match self.layout {
+                    Layout::OnDemand => ADDRESS_SPACE_PER_SANDBOX * u64::from(memories.max(1)),
+                    _ => 1,
+                };
+                let fit = mappings.min(self.address_space_bytes / reserved);
+                u32::try_from(fit).unwrap_or(u32::MAX)
+            }
+        };
+        fit.min(self.sandboxes)
+    }
+
+    /// The most elements of a table. A table that is mapped on demand has no slot.
+    pub(crate) fn table_elements_max(&self) -> usize {
+        match self.layout {
+            Layout::Pooled { table_elements, .. } => table_elements,
+            Layout::OnDemand | Layout::Unreserved => usize::MAX,
+        }
+    }
+
+    /// Descriptors that are left for files that sandboxes open.
+    pub(crate) fn open_files(&self) -> &Arc<Semaphore> {
+        &self.open_files
+    }
+
+    /// Threads for calls that may block.
+    pub(crate) fn blocking(&self) -> &BlockingPool {
+        &self.blocking
+    }
+
+    /// The ticker that makes sandboxes yield.
+    pub(crate) fn ticker(&self) -> Arc<Ticker> {
+        Arc::clone(&self.ticker)
+    }
+
+    pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.inner
+    }
+}
+
+/// `count`, or the most permits that a semaphore can have.
+pub(crate) fn permits(count: u64) -> usize {
+    usize::try_from(count).map_or(Semaphore::MAX_PERMITS, |count| {
+        count.min(Semaphore::MAX_PERMITS)
+    })
+}

@@ -1,0 +1,24 @@
+//! The error of a grant.
+
+use std::path::PathBuf;
+
+/// Why a component cannot have its imports or its folders.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GrantError {
+    /// No flag grants the import.
+    #[error(
+        "the component imports {0}, which no sandbox is given; WASI 0.2 without wasi:http is what there is"
+    )]
+    Import(String),
+    /// An import has another type.
+    #[error("the component does not fit: {0}")]
+    Link(String),
+    /// A granted folder cannot be opened.
+    #[error("cannot grant {}: {reason}", .path.display())]
+    Dir {
+        /// The folder.
+        path: PathBuf,
+        /// The system's reason.
+        reason: String,
+    },
+}

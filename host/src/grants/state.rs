@@ -1,0 +1,128 @@
+//! The data of a store: the memory cap, and the WASI state of a component that uses it.
+//!
+//! It lives as long as the store of one sandbox.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::Span;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use super::folders::Folders;
+use super::memory_cap::MemoryCap;
+use super::stream_buffers::StreamBuffers;
+use crate::blocking::{BlockingHandle, BlockingPool, BlockingThreads};
+use crate::engine::Engine;
+use crate::error::RunError;
+use crate::limits::Limit;
+
+/// The data of one sandbox's store.
+pub struct State {
+    pub(crate) memory: MemoryCap,
+    /// `None` until the component first calls WASI. One that only computes never does.
+    wasi: Option<Box<WasiCtx>>,
+    pub(super) resources: ResourceTable,
+    pub(super) buffers: StreamBuffers,
+    pub(super) folders: Folders,
+    /// The files that are open, by their index in `resources`, each with its descriptor.
+    pub(super) open_files: HashMap<u32, OwnedSemaphorePermit>,
+    pub(super) files_max: usize,
+    /// Descriptors that are left for the files of all sandboxes.
+    pub(super) descriptors: Arc<Semaphore>,
+    /// Folders whose entries are being read.
+    pub(super) listings: usize,
+    blocking: BlockingPool,
+    threads: Option<BlockingThreads>,
+    span: Span,
+}
+
+impl State {
+    /// State under `memory` and the engine's limits. Without `wasi` the sandbox has no
+    /// arguments, no environment and closed streams. `span` is the sandbox's.
+    pub(crate) fn new(
+        memory: MemoryCap,
+        engine: &Engine,
+        folders: &Folders,
+        wasi: Option<WasiCtx>,
+        span: Span,
+    ) -> Self {
+        let limits = engine.limits();
+        let mut resources = ResourceTable::new();
+        resources.set_max_capacity(limits.count(Limit::Resources));
+        Self {
+            memory,
+            wasi: wasi.map(Box::new),
+            resources,
+            buffers: StreamBuffers::default(),
+            folders: folders.clone(),
+            open_files: HashMap::new(),
+            files_max: limits.count(Limit::Files),
+            descriptors: Arc::clone(engine.open_files()),
+            listings: 0,
+            blocking: engine.blocking().clone(),
+            threads: None,
+            span,
+        }
+    }
+
+    pub(crate) fn span(&self) -> &Span {
+        &self.span
+    }
+
+    /// The threads for calls that block, which start with the first of these.
+    ///
+    /// # Errors
+    ///
+    /// As [`BlockingPool::threads`].
+    pub(super) async fn blocking(&mut self) -> Result<BlockingHandle, RunError> {
+        if let Some(threads) = &self.threads {
+            return Ok(threads.handle());
+        }
+        let threads = self.blocking.threads().await?;
+        Ok(self.threads.insert(threads).handle())
+    }
+
+    /// As [`State::blocking`], without a wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`State::blocking`].
+    pub(super) fn blocking_now(&mut self) -> Result<BlockingHandle, RunError> {
+        if let Some(threads) = &self.threads {
+            return Ok(threads.handle());
+        }
+        let threads = self.blocking.threads_now()?;
+        Ok(self.threads.insert(threads).handle())
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: self.wasi.get_or_insert_default(),
+            table: &mut self.resources,
+        }
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        // Closing a file may block for ever. Where a thread is left, it does that; where
+        // none is, the file stays open as long as the threads are stuck.
+        if let Some(threads) = &self.threads {
+            let (resources, permits) = (
+                std::mem::take(&mut self.resources),
+                std::mem::take(&mut self.open_files),
+            );
+            threads.handle().spawn(move || drop((resources, permits)));
+        }
+        let (used_bytes, cap_bytes) = (self.memory.used_bytes(), self.memory.cap_bytes);
+        tracing::debug!(used_bytes, cap_bytes, "a sandbox's memory");
+        if !self.span.is_disabled() {
+            self.span
+                .record("cocoon.memory_used_bytes", used_bytes.cast_signed());
+        }
+    }
+}

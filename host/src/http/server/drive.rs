@@ -1,0 +1,312 @@
+//! One connection from its first byte to its last.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Request, Response, Version};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use tower::ServiceExt as _;
+
+use super::ServerState;
+use super::activity::{Activity, TrackedBody};
+use super::attributes::Ends;
+use super::guests::{self, Guest, Guests};
+use super::places::{Place, Places};
+use super::socket::Socket;
+use super::threads::Threads;
+use crate::limits::{
+    CONNECTION_STREAMS, DRAIN_FIRST_REQUEST, LEAVING_CONNECTIONS, LEAVING_TIME, Limit, Limits,
+};
+use crate::span::spawn;
+
+/// The state that the connections of a listener share.
+pub(super) struct Server {
+    http: Builder<TokioExecutor>,
+    app: Router,
+    state: ServerState,
+    stall: Duration,
+    idle: Duration,
+    places: Arc<Places>,
+    guests: Option<Guests>,
+    /// Evicted connections that still have time to end.
+    leaving: Semaphore,
+}
+
+/// A connection and its place.
+pub(super) struct Entry {
+    activity: Arc<Activity>,
+    /// `None` for a guest.
+    place: Option<Place>,
+    guest: Option<Arc<Guest>>,
+}
+
+impl Server {
+    /// A server of `app` with `places`, and guests beyond them.
+    pub(super) fn new(
+        app: Router,
+        state: &ServerState,
+        places: Arc<Places>,
+        guests: Option<Guests>,
+    ) -> Arc<Self> {
+        let limits = state.limits();
+        Arc::new(Self {
+            http: http_settings(limits),
+            app,
+            state: state.clone(),
+            stall: limits.duration(Limit::Stall),
+            idle: limits.duration(Limit::Idle),
+            places,
+            guests,
+            leaving: Semaphore::new(LEAVING_CONNECTIONS),
+        })
+    }
+
+    /// A place for a new connection, or one of a guest. `None` if both are full.
+    pub(super) fn enter(&self) -> Option<Entry> {
+        let activity = Activity::new();
+        let place = self.places.take(&activity);
+        let guest = match (&place, &self.guests) {
+            (Some(_), _) => None,
+            (None, guests) => Some(guests.as_ref()?.welcome(&self.places, &activity)?),
+        };
+        Some(Entry {
+            activity,
+            place,
+            guest,
+        })
+    }
+
+    /// Starts a connection on one of the threads.
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        threads: &Threads,
+        connections: &TaskTracker,
+        stream: std::net::TcpStream,
+        ending: &CancellationToken,
+    ) {
+        let Some(entry) = self.enter() else {
+            guests::refuse(&self.state, &stream);
+            return;
+        };
+        let Some(seat) = threads.seat() else {
+            return;
+        };
+        let runtime = seat.runtime.clone();
+        let (server, ending) = (Arc::clone(self), ending.clone());
+        let driving = async move {
+            let _seat = seat;
+            server.drive(stream, ending, entry).await;
+        };
+        connections.spawn_on(driving, &runtime);
+    }
+
+    /// Drives one connection to its end. Its events belong to the current runtime.
+    pub(super) async fn drive(
+        self: Arc<Self>,
+        stream: std::net::TcpStream,
+        ending: CancellationToken,
+        entry: Entry,
+    ) {
+        let stream = match TcpStream::from_std(stream) {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "a connection was not taken");
+                return;
+            }
+        };
+        // Answers are written whole: waiting for more would only delay them.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection is gone");
+            return;
+        }
+        let _counted = self.state.count_connection();
+        let Entry {
+            activity,
+            place: _place,
+            guest,
+        } = entry;
+        let ends = Ends::of(&stream);
+        let socket = Socket::new(stream, Arc::clone(&activity), self.stall);
+        let (requests_seen, server, visitor) =
+            (Arc::clone(&activity), Arc::clone(&self), guest.clone());
+        let requests = service_fn(move |mut request: Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(ends);
+            let version = request.version();
+            let answering = requests_seen.begin(version == Version::HTTP_2);
+            let (server, visitor) = (Arc::clone(&server), visitor.clone());
+            async move {
+                let (mut response, is_last) = match visitor {
+                    None => (server.answer(request).await, false),
+                    Some(guest) => Box::pin(server.answer_guest(&guest, request)).await,
+                };
+                // A client that keeps its connection moves to another server.
+                if (is_last || server.state.is_draining()) && version < Version::HTTP_2 {
+                    let headers = response.headers_mut();
+                    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                let response: Response<_> = response.map(|body| TrackedBody::new(body, answering));
+                Ok::<_, Infallible>(response)
+            }
+        });
+        let mut connection = pin!(self.http.serve_connection(TokioIo::new(socket), requests));
+        // Each event of the connection polls everything that it waits for, and polling the
+        // server's end takes a lock that all connections share. So another task waits for the
+        // end.
+        let may_end = spawn({
+            let (server, activity) = (Arc::clone(&self), Arc::clone(&activity));
+            let (ending, guest) = (ending.clone(), guest.clone());
+            async move {
+                tokio::select! {
+                    () = server.wait_for_end(&activity, &ending) => EndReason::Over,
+                    () = activity.wait_for_eviction() => EndReason::Evicted,
+                    () = guests::overstay(guest.as_deref()) => EndReason::Overstayed,
+                }
+            }
+        });
+        let mut may_end = pin!(AbortOnDropHandle::new(may_end));
+        // The connection comes first, so a request that has arrived is read before the end.
+        let result = tokio::select! {
+            biased;
+            result = connection.as_mut() => Ok(result),
+            why = may_end.as_mut() => Err(why.unwrap_or(EndReason::Over)),
+        };
+        let result = match result {
+            Ok(result) => result,
+            // Checked again here, so that no byte is read between the check and the end.
+            Err(EndReason::Over) => {
+                activity.watch_kernel();
+                tokio::select! {
+                    biased;
+                    result = connection.as_mut() => result,
+                    () = self.wait_for_end(&activity, &ending) => {
+                        connection.as_mut().graceful_shutdown();
+                        connection.as_mut().await
+                    }
+                }
+            }
+            Err(EndReason::Evicted) => {
+                let leaving = self.leaving.try_acquire().ok();
+                connection.as_mut().graceful_shutdown();
+                tokio::select! {
+                    biased;
+                    result = connection.as_mut() => result,
+                    () = wait_to_leave(&activity, leaving.is_some()) => return,
+                }
+            }
+            Err(EndReason::Overstayed) => return,
+        };
+        if let Err(error) = result {
+            tracing::debug!(error, "a connection broke off");
+        }
+    }
+
+    /// The answer of the routes.
+    async fn answer(&self, request: Request<hyper::body::Incoming>) -> Response<Body> {
+        let Ok(response) = self.app.clone().oneshot(request.map(Body::new)).await;
+        response
+    }
+
+    /// The answer to a guest, and whether it is the last of the connection.
+    async fn answer_guest(
+        &self,
+        guest: &Guest,
+        request: Request<hyper::body::Incoming>,
+    ) -> (Response<Body>, bool) {
+        let is_allowed = guest.may_request(request.uri().path()).await;
+        let response = if is_allowed {
+            self.answer(request).await
+        } else {
+            self.state.count_refusal();
+            guest.refusal()
+        };
+        let is_last = !is_allowed || !guest.has_place();
+        if is_last {
+            // HTTP/2 has no header that ends a connection.
+            guest.leave();
+        }
+        (response, is_last)
+    }
+
+    /// Waits until the connection must take no more requests: the server ends, or the
+    /// connection was idle for too long. A request that has begun to arrive postpones it.
+    async fn wait_for_end(&self, activity: &Activity, ending: &CancellationToken) {
+        let idle = async {
+            loop {
+                match self.idle.checked_sub(activity.idle()) {
+                    Some(left) if !left.is_zero() => sleep(left).await,
+                    _ => return,
+                }
+            }
+        };
+        tokio::select! {
+            () = idle => {}
+            // A loop, since the runtime may report only now a request that began before.
+            () = ending.cancelled() => loop {
+                let patience = if activity.is_receiving() {
+                    self.idle
+                } else if activity.is_fresh() {
+                    DRAIN_FIRST_REQUEST
+                } else {
+                    return;
+                };
+                if timeout(patience, activity.wait_for_request()).await.is_err() {
+                    return;
+                }
+            },
+        }
+    }
+}
+
+/// The reason why the server ends a connection.
+enum EndReason {
+    /// The server ends, or the connection was idle for too long.
+    Over,
+    /// Another connection has its place.
+    Evicted,
+    /// A guest got no place.
+    Overstayed,
+}
+
+/// Waits until an evicted connection has had its time to end, if it has any, and its requests
+/// are over.
+async fn wait_to_leave(activity: &Activity, has_time: bool) {
+    loop {
+        if has_time || activity.idle().is_zero() {
+            sleep(LEAVING_TIME).await;
+        }
+        if !activity.idle().is_zero() {
+            return;
+        }
+    }
+}
+
+/// The settings of HTTP under `limits`.
+fn http_settings(limits: &Limits) -> Builder<TokioExecutor> {
+    let idle = limits.duration(Limit::Idle);
+    let headers_bytes = limits.size(Limit::Headers);
+    let mut http = Builder::new(TokioExecutor::new());
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(idle)
+        .max_buf_size(headers_bytes);
+    http.http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(CONNECTION_STREAMS)
+        .max_header_list_size(u32::try_from(headers_bytes).unwrap_or(u32::MAX))
+        // Finds a client that has disappeared.
+        .keep_alive_interval(idle)
+        .keep_alive_timeout(idle);
+    http
+}

@@ -1,0 +1,73 @@
+//! The layers around all routes, and the routes of health and metrics.
+
+use axum::Router;
+use axum::extract::FromRef;
+use axum::http::{StatusCode, Uri};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::access::Access;
+use super::observe::ProbeTracing;
+use super::{Problem, ServerState, health, metrics, observe, protocol};
+
+/// The routes of health and metrics.
+pub(crate) fn probes<S>() -> OpenApiRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+    ServerState: FromRef<S>,
+{
+    OpenApiRouter::new()
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
+        .routes(routes!(metrics::metrics))
+}
+
+/// The router of health and metrics alone.
+pub(super) fn probes_app(server: &ServerState) -> Router {
+    let (routes, _) = probes::<ServerState>().split_for_parts();
+    let routes = routes.fallback(no_probe).with_state(server.clone());
+    finish(routes, server, Access::open(), &[])
+}
+
+/// Adds the layers of all routes to `routes`. Requests for `open_paths` need no token.
+/// Refusals are observed, too.
+pub(crate) fn finish(
+    routes: Router,
+    server: &ServerState,
+    access: Access,
+    open_paths: &'static [&'static str],
+) -> Router {
+    let routes = routes
+        .method_not_allowed_fallback(not_allowed)
+        .layer(protocol::Protocol);
+    let metrics = server.http_metrics().clone();
+    let probes = if server.traces_probes() {
+        ProbeTracing::On
+    } else {
+        ProbeTracing::Off
+    };
+    access
+        .guard(routes, open_paths)
+        .layer(observe::layer(metrics, probes))
+}
+
+async fn no_probe(uri: Uri) -> Problem {
+    Problem::plain(
+        StatusCode::NOT_FOUND,
+        format!(
+            "expected {}, got {}; other paths are at the address of --listen",
+            health::PROBES.join(", "),
+            uri.path()
+        ),
+    )
+}
+
+async fn not_allowed(uri: Uri) -> Problem {
+    Problem::plain(
+        StatusCode::METHOD_NOT_ALLOWED,
+        format!(
+            "expected a method that the Allow header lists for {}, got another",
+            uri.path()
+        ),
+    )
+}

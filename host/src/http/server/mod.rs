@@ -1,0 +1,52 @@
+//! The server: sockets, threads, draining, access, compression, observation, problems, health
+//! and metrics. It knows no routes but its own.
+//!
+//! A request lives until the socket has the last byte of its answer. A client that closes its
+//! connection drops the request's future, which frees its sandbox at the next tick.
+
+mod accept;
+mod access;
+mod access_log;
+mod activity;
+mod admin;
+mod attributes;
+mod body_writer;
+mod codings;
+mod conditional;
+mod drive;
+mod field;
+mod guests;
+mod gzip;
+mod health;
+mod layers;
+mod length;
+mod metrics;
+mod observe;
+mod places;
+mod problem;
+mod protocol;
+mod refusals;
+mod representation;
+mod serve;
+mod socket;
+mod state;
+mod threads;
+
+pub(crate) use accept::{is_charset_utf8, negotiate};
+pub use access::{Access, AccessError};
+pub use admin::Admin;
+pub(crate) use body_writer::{BodyWriter, stream_body};
+pub(crate) use codings::{Codings, EVENT_STREAM};
+pub(crate) use conditional::ClientCopy;
+pub(crate) use field::{Item, weighted};
+pub(crate) use health::PROBES;
+pub(crate) use layers::{finish, probes};
+pub(crate) use length::Length;
+pub use problem::{PROBLEM_JSON, Problem};
+pub(crate) use protocol::awaits_continue;
+pub(crate) use refusals::{
+    BodyRefusals, CommonRefusals, JobRefusals, TooOld, add_refusals, text_header, without_body,
+};
+pub(crate) use representation::{Representation, StaticContent, weak_tag};
+pub use serve::{End, serve};
+pub use state::ServerState;

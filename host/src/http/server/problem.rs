@@ -1,0 +1,162 @@
+//! Problems: the errors that a client receives (RFC 9457).
+
+use std::borrow::Cow;
+
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::access_log::Reason;
+use crate::error::RunError;
+use crate::limits::Limit;
+
+/// The media type of a problem.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+/// `Retry-After` of a busy service, in seconds.
+pub(super) const RETRY_AFTER_SECONDS: &str = "1";
+
+/// Why there is no answer.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Problem {
+    /// Which kind of problem it is, for programs.
+    #[serde(rename = "type")]
+    #[schema(format = "uri-reference", example = "urn:cocoon:problem:too-large")]
+    name: Cow<'static, str>,
+    /// The status in words.
+    #[schema(example = "Unprocessable Entity")]
+    title: &'static str,
+    /// The status of the response that it is, or would be.
+    #[schema(example = 422, minimum = 400, maximum = 599)]
+    status: u16,
+    /// What is wrong, and what would be right.
+    detail: String,
+    /// The limit that the request met, by the name of its flag.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "output")]
+    limit: Option<&'static str>,
+    /// The value of that limit, in bytes, milliseconds or things.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    value: Option<u64>,
+    /// What the request would need instead, in the same unit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    needed: Option<u64>,
+}
+
+impl Problem {
+    /// A problem of HTTP itself, which has no name but its status.
+    pub fn plain(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self {
+            name: "about:blank".into(),
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail: detail.into(),
+            limit: None,
+            value: None,
+            needed: None,
+        }
+    }
+
+    /// A problem of a job.
+    fn of_job(status: StatusCode, name: &'static str, error: &RunError) -> Self {
+        Self {
+            name: format!("urn:cocoon:problem:{name}").into(),
+            ..Self::plain(status, error.to_string())
+        }
+    }
+
+    /// The same, with the limit that was met.
+    #[must_use]
+    pub fn of_limit(self, limit: Limit, value: u64) -> Self {
+        Self {
+            limit: Some(limit.spec().flag),
+            value: Some(value),
+            ..self
+        }
+    }
+
+    /// The same, with other words.
+    #[must_use]
+    pub fn with_detail(self, detail: impl Into<String>) -> Self {
+        Self {
+            detail: detail.into(),
+            ..self
+        }
+    }
+
+    /// A request that makes no sense; `detail` says what would be right.
+    pub fn malformed(detail: impl Into<String>) -> Self {
+        RunError::Malformed(detail.into()).into()
+    }
+
+    /// The status of the response.
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// The problem as one JSON object.
+    pub fn to_json(&self) -> Vec<u8> {
+        // Serializing it cannot fail.
+        serde_json::to_vec(self).unwrap_or_else(|_| b"{}".to_vec())
+    }
+}
+
+/// The status of each error of a job. The names are for programs.
+impl From<RunError> for Problem {
+    fn from(error: RunError) -> Self {
+        const TOO_MUCH: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
+        const BROKEN: StatusCode = StatusCode::BAD_GATEWAY;
+        match error {
+            RunError::Malformed(_) => Self::of_job(StatusCode::BAD_REQUEST, "malformed", &error),
+            RunError::TooLarge {
+                limit,
+                value,
+                needed,
+                ..
+            } => Self {
+                needed: Some(needed),
+                ..Self::of_job(TOO_MUCH, "too-large", &error).of_limit(limit, value)
+            },
+            RunError::OutOfReach(_) => Self::of_job(TOO_MUCH, "out-of-reach", &error),
+            RunError::Busy { limit, value } => {
+                Self::of_job(StatusCode::SERVICE_UNAVAILABLE, "busy", &error).of_limit(limit, value)
+            }
+            RunError::Stopped { limit, value } => {
+                let status = match limit {
+                    Limit::Deadline => StatusCode::GATEWAY_TIMEOUT,
+                    Limit::Stall => StatusCode::REQUEST_TIMEOUT,
+                    _ => BROKEN,
+                };
+                Self::of_job(status, "stopped", &error).of_limit(limit, value)
+            }
+            RunError::OverPromise { promised_bytes } => {
+                Self::of_job(BROKEN, "over-promise", &error)
+                    .of_limit(Limit::SandboxMemory, promised_bytes)
+            }
+            RunError::NotGranted { .. } => Self::of_job(BROKEN, "not-granted", &error),
+            RunError::Trapped(_) => Self::of_job(BROKEN, "trapped", &error),
+            RunError::Failed(_) => Self::of_job(BROKEN, "failed", &error),
+            RunError::ReaderGone => Self::of_job(BROKEN, "reader-gone", &error),
+            RunError::WriterGone => Self::of_job(BROKEN, "writer-gone", &error),
+            RunError::Upstream(cause) => Self::from(cause.cause()),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let mut response = (status, self.to_json()).into_response();
+        response.extensions_mut().insert(Reason(self.detail));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+        }
+        response
+    }
+}

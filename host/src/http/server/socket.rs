@@ -1,0 +1,239 @@
+//! The socket of a connection.
+//!
+//! A client that reads no byte for the stall limit is an error, which ends the connection.
+//!
+//! hyper refuses a head that it cannot read before any service sees it, with an empty response.
+//! The socket writes a problem in its place.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::http::StatusCode;
+use bytes::Buf as _;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+
+use super::activity::Activity;
+use super::problem::{PROBLEM_JSON, Problem};
+
+/// A connection's socket.
+pub(super) struct Socket {
+    stream: TcpStream,
+    activity: Arc<Activity>,
+    stall: Duration,
+    stall_timer: Option<Pin<Box<Sleep>>>,
+    refusal: Option<Refusal>,
+}
+
+/// A problem that is written in place of an empty response.
+struct Refusal {
+    /// Bytes that are still to be written.
+    bytes: Bytes,
+    /// The length of the response that it replaces.
+    replaced_bytes: usize,
+}
+
+impl Refusal {
+    /// The problem in place of `written`, if that is a response of hyper's own: the only
+    /// errors without a body, and the last bytes of a connection.
+    fn of(written: &[u8]) -> Option<Self> {
+        const EMPTY: &str = "content-length: 0\r\n";
+        let status = written
+            .strip_prefix(b"HTTP/1.1 4")
+            .or_else(|| written.strip_prefix(b"HTTP/1.0 4"))?;
+        let text = str::from_utf8(written).ok()?;
+        let (before, after) = text.split_once(EMPTY)?;
+        let after = after.strip_suffix("\r\n")?;
+        let has_body = text.find("\r\n\r\n")? + 4 != text.len();
+        if has_body || !before.ends_with("\r\n") {
+            return None;
+        }
+        let (status, detail) = match status.get(..2)? {
+            b"14" => (
+                StatusCode::URI_TOO_LONG,
+                "expected a shorter request target, got one over 65534 bytes",
+            ),
+            b"31" => (
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "expected a request head of at most 100 fields within the limit of headers, got a \
+                 larger one; use --headers to raise the limit",
+            ),
+            _ => (
+                StatusCode::BAD_REQUEST,
+                "expected the head of an HTTP request, got bytes that are none",
+            ),
+        };
+        let problem = Problem::plain(status, detail).to_json();
+        let head = format!(
+            "{before}content-type: {PROBLEM_JSON}\r\ncache-control: no-store\r\n\
+             content-length: {}\r\n{after}\r\n",
+            problem.len()
+        );
+        Some(Self {
+            bytes: [head.into_bytes(), problem].concat().into(),
+            replaced_bytes: written.len(),
+        })
+    }
+}
+
+impl Socket {
+    pub(super) fn new(stream: TcpStream, activity: Arc<Activity>, stall: Duration) -> Self {
+        Self {
+            stream,
+            activity,
+            stall,
+            stall_timer: None,
+            refusal: None,
+        }
+    }
+
+    /// Writes the problem in place of `written`, where that is an empty refusal.
+    fn poll_refusal(
+        &mut self,
+        context: &mut Context<'_>,
+        written: &[u8],
+    ) -> Option<Poll<io::Result<usize>>> {
+        if self.refusal.is_none() {
+            self.refusal = Some(Refusal::of(written)?);
+        }
+        while let Some(refusal) = &mut self.refusal
+            && !refusal.bytes.is_empty()
+        {
+            let written = Pin::new(&mut self.stream).poll_write(context, &refusal.bytes);
+            match self.check_stall(context, written) {
+                Poll::Ready(Ok(0)) => {
+                    return Some(Poll::Ready(Err(io::ErrorKind::WriteZero.into())));
+                }
+                Poll::Ready(Ok(bytes)) => {
+                    if let Some(refusal) = &mut self.refusal {
+                        refusal.bytes.advance(bytes);
+                    }
+                }
+                unwritten => return Some(unwritten),
+            }
+        }
+        let refusal = self.refusal.take()?;
+        Some(Poll::Ready(Ok(refusal.replaced_bytes)))
+    }
+
+    /// The result of a write, or an error if it has waited for too long.
+    fn check_stall<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stall_timer = None;
+            return written;
+        }
+        let stall = self.stall;
+        let timer = self
+            .stall_timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(stall)));
+        ready!(timer.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let socket = self.get_mut();
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut socket.stream).poll_read(context, buffer);
+        let bytes = buffer.filled().len() - before;
+        socket.activity.count_read(bytes as u64, &socket.stream);
+        read
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let socket = self.get_mut();
+        if let Some(refused) = socket.poll_refusal(context, bytes) {
+            return refused;
+        }
+        let written = Pin::new(&mut socket.stream).poll_write(context, bytes);
+        socket.check_stall(context, written)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let socket = self.get_mut();
+        // hyper writes a refusal alone, after everything else.
+        if let [one] = bytes
+            && let Some(refused) = socket.poll_refusal(context, one)
+        {
+            return refused;
+        }
+        let written = Pin::new(&mut socket.stream).poll_write_vectored(context, bytes);
+        socket.check_stall(context, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let socket = self.get_mut();
+        let flushed = Pin::new(&mut socket.stream).poll_flush(context);
+        socket.check_stall(context, flushed)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_refusal_of_hyper_becomes_a_problem() {
+        let empty = "HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n\
+            content-length: 0\r\ndate: now\r\n\r\n";
+        let refusal = Refusal::of(empty.as_bytes()).expect("a refusal");
+        assert_eq!(refusal.replaced_bytes, empty.len());
+        let text = str::from_utf8(&refusal.bytes).expect("text");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a body");
+        let problem: serde_json::Value = serde_json::from_str(body).expect("JSON");
+        assert_eq!(problem["status"], 431);
+        let expected = format!(
+            "HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n\
+             content-type: application/problem+json\r\ncache-control: no-store\r\n\
+             content-length: {}\r\ndate: now",
+            body.len()
+        );
+        assert_eq!(head, expected);
+    }
+
+    #[test]
+    fn other_bytes_are_written_unchanged() {
+        for bytes in [
+            "",
+            "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 10\r\n\r\n0123456789",
+            "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+            "HTTP/1.1 400 Bad Request\r\nx-content-length: 0\r\n\r\n",
+            "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n",
+        ] {
+            assert!(Refusal::of(bytes.as_bytes()).is_none(), "{bytes}");
+        }
+    }
+}

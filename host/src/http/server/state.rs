@@ -1,0 +1,118 @@
+//! The state that all requests and connections of a server share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::http::StatusCode;
+use tokio::runtime::Handle;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::error::RunError;
+use crate::limits::Limits;
+use crate::metrics::Meter;
+use crate::span::spawn_on;
+use crate::telemetry::{self, Build, HttpMetrics, Metrics};
+
+/// The state of a server. Cheap to clone.
+#[derive(Clone)]
+pub struct ServerState(Arc<Inner>);
+
+struct Inner {
+    limits: Limits,
+    /// The runtime of long jobs.
+    workers: Handle,
+    http_metrics: HttpMetrics,
+    metrics: Metrics,
+    is_draining: AtomicBool,
+    traces_probes: AtomicBool,
+}
+
+impl ServerState {
+    /// The state of a server under `limits` whose requests match `routes`. Long jobs run in the
+    /// current runtime. `component` identifies the build in the metrics.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    pub(crate) fn new(
+        limits: &Limits,
+        meter: &Meter,
+        component: String,
+        routes: impl IntoIterator<Item = String>,
+    ) -> Self {
+        let http_metrics = HttpMetrics::new(routes);
+        let build = Build {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            component,
+        };
+        Self(Arc::new(Inner {
+            limits: limits.clone(),
+            workers: Handle::current(),
+            metrics: Metrics::new(meter, &http_metrics, build),
+            http_metrics,
+            is_draining: AtomicBool::new(false),
+            traces_probes: AtomicBool::new(false),
+        }))
+    }
+
+    /// Makes the service unready. It still answers requests.
+    pub fn drain(&self) {
+        self.0.is_draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the service is about to end.
+    pub fn is_draining(&self) -> bool {
+        self.0.is_draining.load(Ordering::Relaxed)
+    }
+
+    /// Traces requests for health and metrics too, on routes that are made after this call.
+    pub fn trace_probes(&self) {
+        self.0.traces_probes.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn traces_probes(&self) -> bool {
+        self.0.traces_probes.load(Ordering::Relaxed)
+    }
+
+    /// The limits of requests and connections.
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    pub(super) fn workers(&self) -> &Handle {
+        &self.0.workers
+    }
+
+    pub(super) fn http_metrics(&self) -> &HttpMetrics {
+        &self.0.http_metrics
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// Runs long work on the workers, so that it does not block the thread of a connection.
+    /// Dropping the future aborts the work.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::WriterGone`] if the work panics.
+    pub(crate) async fn run_on_workers<R: Send + 'static>(
+        &self,
+        work: impl Future<Output = R> + Send + 'static,
+    ) -> Result<R, RunError> {
+        let working = AbortOnDropHandle::new(spawn_on(&self.0.workers, work));
+        working.await.map_err(|_| RunError::WriterGone)
+    }
+
+    /// Counts an open connection until the value is dropped.
+    pub(super) fn count_connection(&self) -> telemetry::Connection {
+        self.0.http_metrics.connection()
+    }
+
+    /// Counts a connection that got 503.
+    pub(super) fn count_refusal(&self) {
+        let mut observation = self.0.http_metrics.observe(None);
+        observation.set_status(StatusCode::SERVICE_UNAVAILABLE.as_u16());
+    }
+}

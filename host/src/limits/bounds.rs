@@ -1,0 +1,170 @@
+//! Bounds that no flag changes.
+
+use std::time::Duration;
+
+// Memory of sandboxes.
+
+/// The largest promise of a small job. Small jobs never wait for the memory of large ones.
+pub const SMALL_JOB_BYTES: u64 = 1 << 20;
+/// Memory set aside for every sandbox: that of a small job, and its buffers.
+pub const PLACE_BYTES: u64 = SMALL_JOB_BYTES + BUFFER_BYTES;
+/// Tables of a sandbox that do not count as its memory: 2,048 functions, several times the
+/// tables of the usual toolchains for a component of a few hundred KiB.
+pub const TABLES_FREE_BYTES: u64 = 16 << 10;
+/// Instance data of a component (functions, globals and tables in the engine's own format)
+/// that does not count as memory of its sandbox.
+pub const INSTANCE_FREE_BYTES: u64 = 256 << 10;
+/// The most linear memory that a 32-bit component can have.
+pub const LINEAR_MEMORY_BYTES: u64 = 4 << 30;
+/// Memory of a sandbox that checks digits. The contract has no promise for it.
+pub const VERIFY_BYTES: u64 = 8 << 20;
+/// Memory kept for the program itself, unless `--total-memory` sets the memory of sandboxes.
+/// Without it, the kernel killed a loaded service in a cgroup of 20 MiB.
+pub const PROGRAM_BYTES: u64 = 24 << 20;
+/// Memory that the compiler uses for each byte of a component's functions. With two
+/// processors and 0.87 MB of functions, three quarters of it and [`PROGRAM_BYTES`] were
+/// now and then too little.
+pub const COMPILER_BYTES_PER_BYTE: u64 = 64;
+/// The default share of the machine's memory for all sandboxes, in percent.
+pub const TOTAL_MEMORY_PERCENT: u64 = 70;
+
+// Buffers.
+
+/// Host memory for all buffers of one sandbox, on top of its memory cap: a channel of
+/// [`CHANNEL_ITEMS`] chunks, the chunks that its two ends hold, and the values of the
+/// contract's calls.
+pub const BUFFER_BYTES: u64 = 1 << 20;
+/// The largest piece of a byte stream that is moved at once.
+pub const CHUNK_BYTES: usize = 64 << 10;
+/// Values that a channel holds before its writer waits.
+pub const CHANNEL_ITEMS: usize = 8;
+/// The most bytes in a channel of chunks.
+pub const CHANNEL_BYTES: u64 = (CHANNEL_ITEMS * CHUNK_BYTES) as u64;
+/// Bytes in the streams of one sandbox's files and sockets, all together.
+pub const STREAM_BYTES: usize = 192 << 10;
+/// Bytes that each of these streams may hold even where [`STREAM_BYTES`] are used up.
+pub const STREAM_BYTES_MIN: usize = 128;
+/// The largest answer that the contract's `compute` returns in one reply.
+pub const REPLY_BYTES: u64 = 64 << 10;
+/// The longest part of an error message that a component or another program wrote.
+pub const ERROR_CHARS: usize = 1000;
+/// The longest error message of the command line. Its end stays, since it has the advice.
+pub const MESSAGE_CHARS: usize = 2000;
+
+// Sandboxes.
+
+/// Default of [`Limit::Resources`](super::Limit::Resources).
+pub(super) const RESOURCES: u64 = 4096;
+/// Folders that one sandbox may list at once.
+pub const LISTINGS: usize = 32;
+/// Bytes of entries that are read from a folder at once.
+pub const LISTING_BYTES: usize = 2 << 10;
+/// How long a sandbox waits for a thread where
+/// [`Limit::StuckThreads`](super::Limit::StuckThreads) is reached.
+pub const STUCK_PATIENCE: Duration = Duration::from_secs(1);
+/// Costs of requests that are remembered.
+pub const COSTS_REMEMBERED: usize = 1024;
+/// The most sandboxes that may compute one number.
+pub const FAN_OUT_MAX: u32 = 64;
+/// The most streams that one part of a fan-out may write for others.
+pub const PART_READERS: usize = 4;
+/// Places of an engine for components without streams. They answer within microseconds,
+/// and others have their turn only after a millisecond.
+pub const SYNC_SANDBOXES: u32 = 16;
+
+// Connections.
+
+/// Items of one listing or batch that are computed at once.
+pub const ITEMS_AT_ONCE: usize = 32;
+/// Requests that one connection may have at once.
+pub const CONNECTION_STREAMS: u32 = 128;
+/// Connections beyond [`Limit::Connections`](super::Limit::Connections). A full service
+/// reads a request of each, and answers it with its health or with 503.
+pub const GUEST_CONNECTIONS: usize = 64;
+/// Guests that wait for a place at once. Others get 503 at once.
+pub const GUESTS_WAITING: usize = 32;
+/// How long a guest waits for a place.
+pub const GUEST_PATIENCE: Duration = Duration::from_millis(250);
+/// How long a guest without a place may stay.
+pub const GUEST_TIME: Duration = Duration::from_secs(5);
+/// Evicted connections that have time to end cleanly, at once.
+pub const LEAVING_CONNECTIONS: usize = 64;
+/// How long each of them has, beyond the end of its requests.
+pub const LEAVING_TIME: Duration = Duration::from_secs(1);
+/// Connections of the address for health and metrics.
+pub const ADMIN_CONNECTIONS: usize = 64;
+/// The pause before another search for a connection to evict, after one that found none.
+pub const EVICTION_PAUSE: Duration = Duration::from_millis(10);
+/// The pause after the system refused to accept a connection: descriptors may be used up,
+/// and come back.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// The time in which a new connection sends the first byte of its request. It cannot be
+/// evicted before.
+pub const FIRST_BYTE_PATIENCE: Duration = Duration::from_millis(100);
+/// The time in which the head of a request arrives. A connection cannot be evicted before.
+pub const HEAD_PATIENCE: Duration = Duration::from_secs(1);
+/// How long a draining server waits for the first request of a connection. A client that
+/// has just connected is about to send one.
+pub const DRAIN_FIRST_REQUEST: Duration = Duration::from_millis(500);
+/// The shortest token of the service, so that it cannot be guessed.
+pub const TOKEN_BYTES_MIN: usize = 16;
+/// The longest file of a token.
+pub const TOKEN_FILE_BYTES_MAX: u64 = 4 << 10;
+/// How long a token stays valid after the file has another one.
+pub const TOKEN_AGE: Duration = Duration::from_secs(1);
+
+// Registries.
+
+/// The longest answer of a registry other than a component: the size of a manifest that
+/// OCI's specification requires of registries.
+pub const REGISTRY_ANSWER_BYTES: u64 = 4 << 20;
+/// The most redirects of one request to a registry.
+pub const REGISTRY_REDIRECTS: usize = 5;
+
+// Telemetry.
+
+/// Default of `OTEL_BSP_MAX_QUEUE_SIZE`: spans that wait for their export.
+pub const SPANS_QUEUED: usize = 2048;
+/// Its default for commands, whose instances may all end at once: each traced instance has
+/// up to eight spans.
+pub const COMMAND_SPANS_QUEUED: usize = 8192;
+/// Its greatest value. A span takes about a kilobyte.
+pub const SPANS_QUEUED_MAX: usize = 1 << 18;
+/// Default of `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`: spans of a batch.
+pub const SPANS_BATCH: usize = 512;
+/// Default of `OTEL_BSP_SCHEDULE_DELAY`: how long a span waits for a batch.
+pub const SPANS_DELAY: Duration = Duration::from_secs(5);
+/// Attributes, events and links of a span, each; OpenTelemetry's variables can lower it.
+pub const SPAN_PARTS_MAX: u32 = 128;
+/// Default of `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT`: characters of a text in a span. A path
+/// and a header's value have no lower limit, and spans wait in memory.
+pub const SPAN_VALUE_CHARS: usize = 4096;
+/// Default of `OTEL_BSP_EXPORT_TIMEOUT`: how long a batch is tried.
+pub const EXPORT_GIVE_UP: Duration = Duration::from_secs(30);
+/// Default of `OTEL_EXPORTER_OTLP_TIMEOUT`: how long the collector may take for an answer.
+pub const EXPORT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The first pause before a batch is sent again.
+pub const EXPORT_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause before a batch is sent again.
+pub const EXPORT_PAUSE_MAX: Duration = Duration::from_secs(10);
+/// The longest pause that a collector may ask for: a year.
+pub const EXPORT_WAIT_MAX: Duration = Duration::from_secs(31_536_000);
+/// Bytes of a collector's answer.
+pub const EXPORT_ANSWER_BYTES: usize = 64 << 10;
+/// Characters of a collector's message in the log.
+pub const EXPORT_MESSAGE_CHARS: usize = 300;
+/// The time between two reports of lost spans.
+pub const LOSSES_REPORTED: Duration = Duration::from_secs(60);
+/// How long the end of the program waits for its spans to end.
+pub const SPANS_CLOSE: Duration = Duration::from_millis(200);
+/// How long the end of the program waits for the delivery of its last spans.
+pub const TELEMETRY_FLUSH: Duration = Duration::from_secs(2);
+/// Instances of a command whose spans are exported. Those beyond are left out.
+pub const COMMAND_INSTANCES_TRACED: u64 = 1000;
+
+// The command line.
+
+/// Default of the timeout of `cocoon health`: less than that of the image's health check.
+pub const HEALTH_TIMEOUT: &str = "3s";
+/// The longest configuration file.
+pub const CONFIG_BYTES_MAX: u64 = 64 << 10;

@@ -1,0 +1,325 @@
+//! The table of limits: one row for each, with all that is known of it.
+
+use super::Limit;
+use super::bounds::{LINEAR_MEMORY_BYTES, RESOURCES};
+
+/// The unit of a limit's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Bytes, written as `256MiB`.
+    Bytes,
+    /// Milliseconds, written as `30s`.
+    Milliseconds,
+    /// A count, written as an integer.
+    Count,
+}
+
+/// The commands that a limit applies to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Every command that runs sandboxes.
+    Jobs,
+    /// The service alone.
+    Service,
+}
+
+/// One row of the table of limits.
+#[derive(Debug)]
+pub struct Spec {
+    /// The name in messages.
+    pub name: &'static str,
+    /// The flag without its dashes.
+    pub flag: &'static str,
+    /// The environment variable.
+    pub env: &'static str,
+    /// The unit of `default` and `range`.
+    pub unit: Unit,
+    /// The value for the commands that compute. [`Limits::EXEC`](super::Limits::EXEC) and
+    /// [`Limits::SERVE`](super::Limits::SERVE) differ in some.
+    pub default: u64,
+    /// The least and the greatest value that a flag accepts.
+    pub range: (u64, u64),
+    /// The commands with this flag.
+    pub scope: Scope,
+    /// One line for `--help`.
+    pub help: &'static str,
+}
+
+pub(super) const KIB: u64 = 1 << 10;
+pub(super) const MIB: u64 = 1 << 20;
+pub(super) const GIB: u64 = 1 << 30;
+pub(super) const SECOND_MS: u64 = 1000;
+const MINUTE_MS: u64 = 60 * SECOND_MS;
+const HOUR_MS: u64 = 60 * MINUTE_MS;
+/// No time limit: over a hundred years.
+const TIME_MS_MAX: u64 = 1 << 42;
+
+impl Limit {
+    /// The row of the table of limits.
+    pub const fn spec(self) -> &'static Spec {
+        spec(self)
+    }
+
+    /// The limits with a flag in commands of `scope`: the service has them all.
+    pub fn in_scope(scope: Scope) -> impl Iterator<Item = Self> {
+        let has = move |limit: &Self| scope == Scope::Service || limit.spec().scope == scope;
+        Self::ALL.into_iter().filter(has)
+    }
+}
+
+#[expect(clippy::too_many_lines, reason = "the function is a table")]
+const fn spec(limit: Limit) -> &'static Spec {
+    match limit {
+        Limit::SandboxMemory => &Spec {
+            name: "memory of one sandbox",
+            flag: "sandbox-memory",
+            env: "COCOON_SANDBOX_MEMORY",
+            unit: Unit::Bytes,
+            default: LINEAR_MEMORY_BYTES,
+            range: (64 * KIB, LINEAR_MEMORY_BYTES),
+            scope: Scope::Jobs,
+            help: "Linear memory and tables of one sandbox",
+        },
+        Limit::TotalMemory => &Spec {
+            name: "memory of all sandboxes",
+            flag: "total-memory",
+            env: "COCOON_TOTAL_MEMORY",
+            unit: Unit::Bytes,
+            // Stands for `TOTAL_MEMORY_PERCENT` of the machine.
+            default: 0,
+            range: (MIB, 1 << 47),
+            scope: Scope::Jobs,
+            help: "Memory of all sandboxes together; a share of the machine's or cgroup's may be given as 70%",
+        },
+        Limit::Deadline => &Spec {
+            name: "deadline",
+            flag: "deadline",
+            env: "COCOON_DEADLINE",
+            unit: Unit::Milliseconds,
+            default: HOUR_MS,
+            range: (1, TIME_MS_MAX),
+            scope: Scope::Jobs,
+            help: "Time of a job, waiting included, until its last byte is produced; over HTTP until the first byte, and as much again for the rest",
+        },
+        Limit::Output => &Spec {
+            name: "output of a job",
+            flag: "output",
+            env: "COCOON_OUTPUT",
+            unit: Unit::Bytes,
+            default: GIB,
+            range: (1, 1 << 47),
+            scope: Scope::Jobs,
+            help: "Bytes that one job may put out",
+        },
+        Limit::Input => &Spec {
+            name: "input of a job",
+            flag: "input",
+            env: "COCOON_INPUT",
+            unit: Unit::Bytes,
+            default: 64 * MIB,
+            range: (1, 1 << 47),
+            scope: Scope::Jobs,
+            help: "Bytes of standard input that one job may be given",
+        },
+        Limit::Stack => &Spec {
+            name: "wasm stack",
+            flag: "stack",
+            env: "COCOON_STACK",
+            unit: Unit::Bytes,
+            default: 512 * KIB,
+            range: (64 * KIB, 64 * MIB),
+            scope: Scope::Jobs,
+            help: "Stack of wasm frames of one sandbox",
+        },
+        Limit::Sandboxes => &Spec {
+            name: "sandboxes at once",
+            flag: "sandboxes",
+            env: "COCOON_SANDBOXES",
+            unit: Unit::Count,
+            default: 1000,
+            range: (1, 1_000_000),
+            scope: Scope::Jobs,
+            help: "Sandboxes that exist at once, or fewer where the machine's mappings, address space or memory allow fewer",
+        },
+        Limit::Queue => &Spec {
+            name: "queued jobs",
+            flag: "queue",
+            env: "COCOON_QUEUE",
+            unit: Unit::Count,
+            default: 10_000,
+            range: (0, 100_000_000),
+            scope: Scope::Jobs,
+            help: "Jobs that wait for a sandbox or for memory",
+        },
+        Limit::ComponentSize => &Spec {
+            name: "component file",
+            flag: "component-size",
+            env: "COCOON_COMPONENT_SIZE",
+            unit: Unit::Bytes,
+            default: 64 * MIB,
+            range: (1, GIB),
+            scope: Scope::Jobs,
+            help: "Bytes of a component file",
+        },
+        Limit::CompileTime => &Spec {
+            name: "compilation",
+            flag: "compile-time",
+            env: "COCOON_COMPILE_TIME",
+            unit: Unit::Milliseconds,
+            default: MINUTE_MS,
+            range: (1, TIME_MS_MAX),
+            scope: Scope::Jobs,
+            help: "Time to compile a component",
+        },
+        Limit::PullTime => &Spec {
+            name: "pull",
+            flag: "pull-time",
+            env: "COCOON_PULL_TIME",
+            unit: Unit::Milliseconds,
+            default: MINUTE_MS,
+            range: (1, TIME_MS_MAX),
+            scope: Scope::Jobs,
+            help: "Time to pull a component from a registry",
+        },
+        Limit::HostCall => &Spec {
+            name: "data of one host call",
+            flag: "host-call",
+            env: "COCOON_HOST_CALL",
+            unit: Unit::Bytes,
+            default: 512 * KIB,
+            range: (64 * KIB, 128 * MIB),
+            scope: Scope::Jobs,
+            help: "Bytes of arguments that a sandbox may pass to the host in one call",
+        },
+        Limit::Files => &Spec {
+            name: "open files of one sandbox",
+            flag: "files",
+            env: "COCOON_FILES",
+            unit: Unit::Count,
+            default: 1024,
+            range: (1, 100_000),
+            scope: Scope::Jobs,
+            help: "Files and folders that one sandbox may have open; opening another fails inside",
+        },
+        Limit::Resources => &Spec {
+            name: "host resources of one sandbox",
+            flag: "resources",
+            env: "COCOON_RESOURCES",
+            unit: Unit::Count,
+            default: RESOURCES,
+            range: (64, 1_000_000),
+            scope: Scope::Jobs,
+            help: "Objects of the host that one sandbox may hold: files, streams, sockets, timers",
+        },
+        Limit::TableElements => &Spec {
+            name: "elements of one table",
+            flag: "table-elements",
+            env: "COCOON_TABLE_ELEMENTS",
+            unit: Unit::Count,
+            default: 1_000_000,
+            range: (1000, 100_000_000),
+            scope: Scope::Jobs,
+            help: "Elements that a table of a sandbox may grow to; a component whose tables start larger runs with memory allocated on demand",
+        },
+        Limit::SandboxThreads => &Spec {
+            name: "threads of one sandbox",
+            flag: "sandbox-threads",
+            env: "COCOON_SANDBOX_THREADS",
+            unit: Unit::Count,
+            default: 4,
+            range: (1, 64),
+            scope: Scope::Jobs,
+            help: "Threads that one sandbox may occupy with calls that block: files and name look-up",
+        },
+        Limit::StuckThreads => &Spec {
+            name: "stuck threads",
+            flag: "stuck-threads",
+            env: "COCOON_STUCK_THREADS",
+            unit: Unit::Count,
+            default: 1000,
+            range: (1, 100_000),
+            scope: Scope::Jobs,
+            help: "Threads that jobs which are over may leave behind in calls that the kernel does not finish",
+        },
+        Limit::Stall => &Spec {
+            name: "stall",
+            flag: "stall",
+            env: "COCOON_STALL",
+            unit: Unit::Milliseconds,
+            default: TIME_MS_MAX,
+            range: (1, TIME_MS_MAX),
+            scope: Scope::Service,
+            help: "Time in which a client may take no byte of its answer, or send none of its request",
+        },
+        Limit::Connections => &Spec {
+            name: "connections at once",
+            flag: "connections",
+            env: "COCOON_CONNECTIONS",
+            unit: Unit::Count,
+            default: 16_384,
+            range: (1, 1_000_000),
+            scope: Scope::Service,
+            help: "Connections that are open at once, or fewer where the machine's descriptors or memory (one for each 768 KiB) allow fewer; the one that is idle longest is closed for a new one",
+        },
+        Limit::Idle => &Spec {
+            name: "idle time of a connection",
+            flag: "idle",
+            env: "COCOON_IDLE",
+            unit: Unit::Milliseconds,
+            default: 30 * SECOND_MS,
+            range: (1, TIME_MS_MAX),
+            scope: Scope::Service,
+            help: "Time that a connection may take for the headers of its next request",
+        },
+        Limit::Headers => &Spec {
+            name: "headers of a request",
+            flag: "headers",
+            env: "COCOON_HEADERS",
+            unit: Unit::Bytes,
+            default: 16 * KIB,
+            range: (8 * KIB, MIB),
+            scope: Scope::Service,
+            help: "Bytes of the headers of one request",
+        },
+        Limit::BatchLine => &Spec {
+            name: "line of a batch",
+            flag: "batch-line",
+            env: "COCOON_BATCH_LINE",
+            unit: Unit::Bytes,
+            default: 4 * KIB,
+            range: (64, MIB),
+            scope: Scope::Service,
+            help: "Bytes of one line of a batch",
+        },
+        Limit::ListItems => &Spec {
+            name: "items of a listing",
+            flag: "list-items",
+            env: "COCOON_LIST_ITEMS",
+            unit: Unit::Count,
+            default: 10_000,
+            range: (1, 1_000_000),
+            scope: Scope::Service,
+            help: "Items of one listing",
+        },
+        Limit::DrainDelay => &Spec {
+            name: "drain delay",
+            flag: "drain-delay",
+            env: "COCOON_DRAIN_DELAY",
+            unit: Unit::Milliseconds,
+            default: 0,
+            range: (0, TIME_MS_MAX),
+            scope: Scope::Service,
+            help: "Time after the signal to end in which work is still taken, for a load balancer to notice",
+        },
+        Limit::DrainTimeout => &Spec {
+            name: "drain timeout",
+            flag: "drain-timeout",
+            env: "COCOON_DRAIN_TIMEOUT",
+            unit: Unit::Milliseconds,
+            default: 30 * SECOND_MS,
+            range: (1, TIME_MS_MAX),
+            scope: Scope::Service,
+            help: "Time after that in which what runs may finish",
+        },
+    }
+}

@@ -1,0 +1,137 @@
+//! The world `wasi:cli/command`: components that run as programs.
+//!
+//! A program lives for one call of `run`. It reaches its arguments, its standard streams and
+//! its grants, and nothing else.
+
+use bytes::Bytes;
+use wasmtime_wasi::I32Exit;
+use wasmtime_wasi::WasiCtxBuilder;
+use wasmtime_wasi::p2::bindings::{Command, CommandPre};
+use wasmtime_wasi::p2::pipe::MemoryInputPipe;
+
+use crate::channel::{Output, Sender};
+use crate::component::Component;
+use crate::deadline::Deadline;
+use crate::error::RunError;
+use crate::grants::Grants;
+use crate::limits::{Limit, Limits};
+use crate::pool::{Need, Pool};
+use crate::sandbox::Sandbox;
+
+crate::world!(
+    /// Components that export `wasi:cli/run`.
+    Program,
+    CommandPre<crate::grants::State>,
+    Command
+);
+
+/// One of a program's two outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Out,
+    /// Standard error.
+    Err,
+}
+
+/// The arguments and input of a program.
+#[derive(Clone, Debug, Default)]
+pub struct Start {
+    /// Its arguments, its own name first.
+    pub arguments: Vec<String>,
+    /// Its standard input.
+    pub input: Bytes,
+}
+
+/// The end of a program that nothing stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// 0 for success.
+    pub code: i32,
+    /// Its peak of memory.
+    pub memory_bytes: u64,
+}
+
+/// Runs `component` in a sandbox of its own and sends its output to `output`, which ends with the
+/// result of the program.
+///
+/// # Errors
+///
+/// The error that refused or stopped it. A program that exits with any code is no error.
+pub async fn run(
+    pool: &Pool,
+    component: &Component<Program>,
+    grants: &Grants,
+    start: Start,
+    deadline: &Deadline,
+    output: Sender<(Stream, Bytes)>,
+) -> Result<Exit, RunError> {
+    let running = run_program(pool, component, grants, start, deadline, &output);
+    let result = tokio::select! {
+        result = running => result,
+        // A program that writes no more would not notice.
+        () = output.reader_gone() => Err(RunError::ReaderGone),
+    };
+    let result = pool.meter().watch(result);
+    output.end(&result.clone().map(|_| ()));
+    result
+}
+
+/// Host memory that each program reserves under `limits`.
+pub fn need(limits: &Limits) -> Need {
+    Need {
+        cap_bytes: limits.bytes(Limit::SandboxMemory),
+        buffer_bytes: limits.program_buffer_bytes(),
+    }
+}
+
+async fn run_program(
+    pool: &Pool,
+    component: &Component<Program>,
+    grants: &Grants,
+    start: Start,
+    deadline: &Deadline,
+    output: &Sender<(Stream, Bytes)>,
+) -> Result<Exit, RunError> {
+    let limits = pool.limits();
+    let permit = pool.reserve(need(limits), deadline).await;
+    let permit = permit.map_err(|error| match error {
+        // A program promises nothing, so the flag decides how much it needs.
+        RunError::TooLarge {
+            limit: limit @ Limit::TotalMemory,
+            value,
+            needed,
+            ..
+        } => RunError::TooLarge {
+            limit,
+            value,
+            needed,
+            needs: "of memory, which --sandbox-memory sets, beyond what is kept for small jobs"
+                .into(),
+        },
+        error => error,
+    })?;
+    let stdout = Output::new(output, Stream::Out, limits.bytes(Limit::Output));
+    let mut wasi = WasiCtxBuilder::new();
+    wasi.args(&start.arguments)
+        .stdin(MemoryInputPipe::new(start.input))
+        .stderr(stdout.sibling(Stream::Err))
+        .stdout(stdout);
+    grants.apply(&mut wasi, limits);
+    let mut sandbox = Sandbox::new(component, permit, Some(wasi.build())).await?;
+    let code = sandbox
+        .run(
+            async |store, program| match program.wasi_cli_run().call_run(store).await {
+                Ok(result) => Ok(i32::from(result.is_err())),
+                Err(error) => match error.downcast_ref::<I32Exit>() {
+                    Some(&I32Exit(code)) => Ok(code),
+                    None => Err(error),
+                },
+            },
+        )
+        .await?;
+    Ok(Exit {
+        code,
+        memory_bytes: sandbox.memory_bytes(),
+    })
+}

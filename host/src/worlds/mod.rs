@@ -1,0 +1,4 @@
+//! The worlds that come with the library.
+
+pub mod command;
+pub mod factorial;
