@@ -11,9 +11,10 @@ use alloc::vec;
 use num_bigint::BigUint;
 
 use super::error_tests::Random;
+use super::grade::Grade;
 use super::half_product::Half;
 use super::joiner::Joiner;
-use super::{Grade, Multiplier};
+use super::multiplier::Multiplier;
 use crate::fft::simd::F64x2;
 use crate::natural::Natural;
 use crate::natural::limb::{LIMB_DIGITS_MAX, LIMB_DIGITS_MIN, base};

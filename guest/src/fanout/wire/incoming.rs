@@ -215,8 +215,8 @@ impl Incoming {
 
 #[cfg(test)]
 mod tests {
-    use super::super::outgoing::Outgoing;
     use super::*;
+    use crate::fanout::wire::outgoing::Outgoing;
     use alloc::rc::Rc;
 
     fn message() -> Message {
