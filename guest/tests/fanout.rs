@@ -12,11 +12,11 @@ const SEED: u64 = 0x5EED;
 /// Bytes of a message before its limbs.
 const HEAD_BYTES: usize = 64;
 
-/// Where a message tells how many products were checked, in bytes from its start:
-/// what is changed there changes the grade, not the number.
+/// Bytes of a message with its counts of checks. A change there changes the grade, not the
+/// number.
 const CHECKS: std::ops::Range<usize> = 40..64;
 
-/// Shorter numbers than are worth it, so that many can be computed.
+/// Divides shorter numbers than pay, so that tests can compute many.
 fn width(sandboxes: u32) -> Width {
     Width {
         sandboxes,
@@ -31,22 +31,23 @@ fn request(kind: Kind, n: u64, proved: bool) -> Request {
     }
 }
 
-/// The parts of a plan, and the messages between them.
+/// The parts of a plan and the messages between them.
 struct Parts {
     request: Request,
     width: Width,
     parts: Vec<Part>,
-    /// Who writes each message, in the order of those who read them.
+    /// The writer of each message, in the order of its readers.
     writers: Vec<usize>,
 }
 
-/// A part, and where it is.
+/// A part during its execution.
 struct Member {
     run: PartRun,
-    /// What it is about to do.
+    /// A transfer that waits for its input. `None` if there is none.
     next: Option<Transfer>,
-    /// The messages that it will read, and write, the next one last.
+    /// Messages that it will read, the next one last.
     inputs: Vec<usize>,
+    /// Messages that it will write, the next one last.
     outputs: Vec<usize>,
 }
 
@@ -89,8 +90,9 @@ impl Parts {
             .collect()
     }
 
-    /// All messages, the answer last, where each is changed on its way.
-    fn run(&self, change: impl Fn(usize, &mut Vec<u8>)) -> Result<Vec<Vec<u8>>, Error> {
+    /// Executes all parts, and changes each message on its way. Returns the messages, the
+    /// answer last.
+    fn execute(&self, change: impl Fn(usize, &mut Vec<u8>)) -> Result<Vec<Vec<u8>>, Error> {
         let mut members = self.members(SEED)?;
         let mut messages: Vec<Option<Vec<u8>>> = vec![None; self.writers.len() + 1];
         loop {
@@ -107,7 +109,7 @@ impl Parts {
 }
 
 impl Member {
-    /// Goes on; false where it is done, or has to wait.
+    /// Advances by one transfer. Returns false if the part is complete or waits.
     fn step(
         &mut self,
         messages: &mut [Option<Vec<u8>>],
@@ -162,7 +164,7 @@ fn first_difference(one: &[u8], two: &[u8]) -> Option<usize> {
 
 fn agrees(request: Request, sandboxes: u32, expected: &str) {
     let parts = Parts::new(request, sandboxes);
-    let outputs = parts.run(|_, _| {});
+    let outputs = parts.execute(|_, _| {});
     let outputs = outputs.unwrap_or_else(|error| panic!("{request:?} by {sandboxes}: {error:?}"));
     let digits = outputs.last().expect("an answer");
     assert!(
@@ -174,10 +176,10 @@ fn agrees(request: Request, sandboxes: u32, expected: &str) {
     );
 }
 
-/// Each kind that is dealt out, just above the least number of digits for which
-/// it is, and in more parts than there are large factors.
+/// Each kind that is divided, just above the fewest digits, and in more parts than there are
+/// large factors.
 #[test]
-fn parts_make_the_number() {
+fn parts_compute_the_number() {
     for (kind, n) in [
         (Kind::Factorial, 48_000),
         (Kind::Factorial, 65_537),
@@ -201,13 +203,13 @@ fn parts_make_the_number() {
     }
 }
 
-/// As long as they are meant to be.
+/// Numbers as long as those that are divided by default.
 #[test]
-fn long_numbers_come_in_parts() {
+fn parts_compute_long_numbers() {
     for n in [300_000, 1_000_000, 7_000_000] {
         let expected = whole(request(Kind::Factorial, n, false));
         let ways = [(2, false), (3, false), (2, true)];
-        // The longest takes a while, and its halves are the same however it is dealt out.
+        // The longest takes long, and its halves do not depend on the number of parts.
         let ways = if n > 1_000_000 { &ways[..1] } else { &ways };
         for &(sandboxes, proved) in ways {
             agrees(request(Kind::Factorial, n, proved), sandboxes, &expected);
@@ -215,9 +217,9 @@ fn long_numbers_come_in_parts() {
     }
 }
 
-/// A part with the highest power of a small prime is longer than the others.
+/// The part with the highest power of a small prime is longer than the others.
 #[test]
-fn parts_need_not_be_equally_long() {
+fn parts_may_differ_in_length() {
     for (kind, n) in [(Kind::Superfactorial, 2000), (Kind::Hyperfactorial, 2000)] {
         let expected = whole(request(kind, n, false));
         for sandboxes in [16, 64] {
@@ -226,9 +228,9 @@ fn parts_need_not_be_equally_long() {
     }
 }
 
-/// Any single bit of any message: of its head each, of its limbs many.
+/// One bit of a message changes: each byte of its head, and many of its limbs.
 #[test]
-fn a_bit_that_is_changed_on_its_way_is_found() {
+fn changed_bits_are_found() {
     let mut state = SEED;
     let mut random = |below: usize| {
         state = state
@@ -242,7 +244,7 @@ fn a_bit_that_is_changed_on_its_way_is_found() {
         (Kind::Multifactorial(3), 130_000, 2),
     ] {
         let parts = Parts::new(request(kind, n, false), sandboxes);
-        let honest = parts.run(|_, _| {}).expect("a number");
+        let honest = parts.execute(|_, _| {}).expect("a number");
         let last = honest.len() - 1;
         assert!(last > 2);
         for message in 0..last {
@@ -255,7 +257,7 @@ fn a_bit_that_is_changed_on_its_way_is_found() {
             for place in bytes {
                 let bit = random(8);
                 let what = format!("byte {place}, bit {bit} of message {message}");
-                let changed = parts.run(|changed, bytes| {
+                let changed = parts.execute(|changed, bytes| {
                     if changed == message {
                         bytes[place] ^= 1 << bit;
                     }
@@ -265,7 +267,7 @@ fn a_bit_that_is_changed_on_its_way_is_found() {
                     Err(error) => panic!("{what}: {error:?}"),
                     Ok(outputs) => {
                         assert!(outputs[last] == honest[last], "{what} changes the digits");
-                        // The last message has points, whose last bits are rounded away.
+                        // The last message has points, whose lowest bits are rounded away.
                         let harmless = CHECKS.contains(&place) || message == last - 1;
                         assert!(harmless, "{what} is not found");
                     }
@@ -275,15 +277,15 @@ fn a_bit_that_is_changed_on_its_way_is_found() {
     }
 }
 
-/// Messages that end early, go on, or come twice.
+/// Messages that are too short, too long, or replaced by another.
 #[test]
-fn what_is_no_message_is_refused() {
+fn malformed_messages_are_refused() {
     let parts = Parts::new(request(Kind::Factorial, 48_000, false), 2);
-    let honest = parts.run(|_, _| {}).expect("a number");
-    // What the second gives to the first, what it gets, and the first half.
+    let honest = parts.execute(|_, _| {}).expect("a number");
+    // Message 0 goes to the first part, 1 to the second, and 2 is the first half.
     let half = 2;
-    let replaced = |message: usize, bytes: &[u8]| {
-        parts.run(|changed, old| {
+    let replace = |message: usize, bytes: &[u8]| {
+        parts.execute(|changed, old| {
             if changed == message {
                 *old = bytes.to_vec();
             }
@@ -300,28 +302,28 @@ fn what_is_no_message_is_refused() {
             whole.len() - 4,
             whole.len() - 1,
         ] {
-            assert!(replaced(message, &whole[..length]).is_err(), "{length}");
+            assert!(replace(message, &whole[..length]).is_err(), "{length}");
         }
         for more in [&[0][..], &[0; 4], &[0; 5000]] {
             let longer = [whole, more].concat();
-            assert!(replaced(message, &longer).is_err());
+            assert!(replace(message, &longer).is_err());
         }
-        // A number instead of a half, a half instead of a number, or another number.
+        // A number for a half, a half for a number, or another number.
         for other in [0, 1, half] {
-            let refused = replaced(message, &honest[other]).is_err();
+            let refused = replace(message, &honest[other]).is_err();
             assert_eq!(refused, other != message, "{other} as {message}");
         }
     }
-    // All messages of another seed: the number is found out when both halves are joined.
+    // All messages have another seed, which the check of the joined product finds.
     let mut members = parts.members(SEED + 1).expect("parts");
     let mut messages: Vec<Option<Vec<u8>>> = honest.iter().cloned().map(Some).collect();
     let joiner = members.last_mut().expect("parts");
-    let mut went = Ok(true);
-    while let Ok(true) = went {
-        went = joiner.step(&mut messages, &|changed, bytes| {
-            // What it writes itself does not get in the way of what it reads.
+    let mut result = Ok(true);
+    while let Ok(true) = result {
+        result = joiner.step(&mut messages, &|changed, bytes| {
+            // Replaces its own messages too, so that its inputs stay as they were.
             *bytes = honest[changed].clone();
         });
     }
-    assert!(went.is_err());
+    assert!(result.is_err());
 }

@@ -93,15 +93,15 @@ impl Precision {
     /// Sums `factors` times atanh(1/31), atanh(1/49) and atanh(1/161).
     fn atanh_sum(self, factors: [u32; 3]) -> Ball {
         let [first, second, third] = factors;
-        let sum = self.atan_inverse_series(31, true).mul(first);
-        let sum = sum.add(&self.atan_inverse_series(49, true).mul(second));
-        sum.add(&self.atan_inverse_series(161, true).mul(third))
+        let sum = self.arctan_of_inverse(31, true).mul(first);
+        let sum = sum.add(&self.arctan_of_inverse(49, true).mul(second));
+        sum.add(&self.arctan_of_inverse(161, true).mul(third))
     }
 
     /// Computes ½ ln 2π, by π = 16 atan(1/5) − 4 atan(1/239) (Machin 1706).
     pub(crate) fn half_ln_2_pi(self) -> Ball {
-        let pi = self.atan_inverse_series(5, false).mul(16_u32);
-        let pi = pi.sub(&self.atan_inverse_series(239, false).mul(4_u32));
+        let pi = self.arctan_of_inverse(5, false).mul(16_u32);
+        let pi = pi.sub(&self.arctan_of_inverse(239, false).mul(4_u32));
         self.ln(&pi.mul(2_u32), &self.ln_2()).div(2)
     }
 
@@ -110,7 +110,7 @@ impl Precision {
     ///
     /// Powers and terms are truncated, each by less than two units. The terms after the
     /// last power that is not zero are below one more.
-    fn atan_inverse_series(self, q: u32, hyperbolic: bool) -> Ball {
+    fn arctan_of_inverse(self, q: u32, hyperbolic: bool) -> Ball {
         let mut power = (BigInt::from(1) << self.bits) / q;
         let mut sum = BigInt::ZERO;
         let mut odd = 1_u32;

@@ -36,7 +36,7 @@ pub fn estimate(request: Request) -> Result<Cost, Error> {
     let digits = count_digits(request.kind, request.n);
     Ok(Cost {
         digits,
-        output_bytes: estimate_output(digits, request.format),
+        output_bytes: estimate_output_bytes(digits, request.format),
         peak_bytes: match request.format {
             Format::Scientific(_) if uses_series(request.kind, digits) => {
                 Some(peak_memory::SERIES_BYTES)
@@ -59,7 +59,7 @@ pub fn estimate(request: Request) -> Result<Cost, Error> {
 const EXPONENT_DIGITS_MAX: u64 = 41;
 
 /// Estimates the bytes of an answer from the digits of the number.
-fn estimate_output(digits: Count, format: Format) -> Count {
+fn estimate_output_bytes(digits: Count, format: Format) -> Count {
     let Format::Scientific(significant) = format else {
         return digits;
     };

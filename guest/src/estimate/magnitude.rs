@@ -52,7 +52,7 @@ impl Magnitude {
         let (low, high) = self.exponents();
         (low == high).then(
             || match u64::try_from(low).ok().and_then(|e| e.checked_add(1)) {
-                Some(count_digits) => Count::Exact(count_digits),
+                Some(count) => Count::Exact(count),
                 None => Count::Beyond,
             },
         )
@@ -62,7 +62,7 @@ impl Magnitude {
     pub(crate) fn bound_digits(&self) -> Count {
         let (_, high) = self.exponents();
         match u64::try_from(high).ok().and_then(|e| e.checked_add(1)) {
-            Some(count_digits) => Count::AtMost(count_digits),
+            Some(count) => Count::AtMost(count),
             None => Count::Beyond,
         }
     }

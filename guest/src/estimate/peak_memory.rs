@@ -129,6 +129,11 @@ const PROVED_PERCENT_MULTIFACTORIAL: u64 = 170;
 /// Most digits for which proofs take no additional memory.
 const PROVED_DIGITS_MIN: u64 = 100_000;
 
+const _: () = assert!(
+    TINY_DIGITS_MAX <= PROVED_DIGITS_MIN && SERIES_BYTES <= BASE_BYTES,
+    "tiny numbers and series need no more than the least estimate of others"
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

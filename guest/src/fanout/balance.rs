@@ -8,16 +8,15 @@
 
 use alloc::vec::Vec;
 
-/// Exponents are split into multiples of this, their units, and rests. Of 4, 8, 16 and 32
-/// this value computes 1,000,000! and 10,000,000! fastest in two sandboxes, by 5 %.
+/// Exponents are split into multiples of this, their units, and rests. The fastest of
+/// several powers of two, as measured in `benches/README.md`.
 pub(super) const UNIT: u64 = 16;
 
-/// Work of rests, relative to the same length of units in a share without rests. With this
-/// and [`MIXED_WORK`], two shares of 10,000,000! take equally long. Of 1,000,000!, the
-/// share with the rests takes a third longer and has no units.
+/// Work of rests, relative to the same length of units in a share without rests, as measured
+/// in `benches/README.md`.
 const REST_WORK: f64 = 3.4;
 
-/// Work of units in a share with rests, relative to units in a share without.
+/// Work of units in a share with rests, relative to units in a share without, likewise.
 const MIXED_WORK: f64 = 1.53;
 
 /// Lengths of products, as logarithms.

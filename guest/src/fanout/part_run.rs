@@ -15,7 +15,7 @@ use alloc::string::String;
 use super::output::Output;
 use super::plan::{Plan, Role, Step, Width};
 use super::shares;
-use super::wire::{Arrival, Head, Incoming, Message, Outgoing, broken};
+use super::wire::{Arrival, Head, Incoming, Message, Outgoing, broken_message};
 use crate::answer::{self, Pieces};
 use crate::mul::grade::Checks;
 use crate::mul::half_product::{Half, HalfProduct};
@@ -188,7 +188,7 @@ impl PartRun {
             Arrival::Number(message) => {
                 let modulus = self.reducer.modulus();
                 if message.residue >= modulus.value() {
-                    return Err(broken("a residue below the prime"));
+                    return Err(broken_message("a residue below the prime"));
                 }
                 self.multiplier.add_checks(message.checks);
                 self.earlier_checks = self.multiplier.checks();

@@ -20,8 +20,7 @@ use crate::answer;
 use crate::estimate::peak_memory;
 use crate::request::{Count, Error, Format, Kind, Request};
 
-/// Fewest digits for which a second sandbox pays. As whole programs, one sandbox and two
-/// took equally long for 850,000 digits.
+/// Fewest digits for which a second sandbox pays, as measured in `benches/README.md`.
 const DIGITS_MIN: u64 = 900_000;
 
 /// Most parts of a plan.

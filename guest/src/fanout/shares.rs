@@ -151,7 +151,7 @@ fn divide(kind: Kind, n: u64, shares: usize, mut visit: impl FnMut(Piece)) -> Op
         (count / 2).max(1)
     };
     let is_small = |segment| segment < small_segments;
-    let large = large_segments(kind, n, small_segments);
+    let large = estimate_large_segments(kind, n, small_segments);
     let mut all = large.clone().fold(Lengths::default(), Lengths::add);
     for_each_power(kind, n, is_small, |prime, exponent| {
         all = all.add(Lengths::of_power(exponent, log2(prime)));
@@ -211,7 +211,7 @@ fn divide(kind: Kind, n: u64, shares: usize, mut visit: impl FnMut(Piece)) -> Op
 
 /// Estimates the lengths of the powers in each segment after the small ones. The product
 /// of the primes between two numbers is about e to the power of their difference.
-fn large_segments(
+fn estimate_large_segments(
     kind: Kind,
     n: u64,
     small_segments: u64,

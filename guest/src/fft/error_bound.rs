@@ -70,7 +70,7 @@ const SLACK: f64 = 1.000_1;
 
 /// Bounds the error of each coefficient of a product. `norms` is the product of the
 /// operands' Euclidean norms.
-pub(crate) fn product_error(shape: Shape, norms: f64) -> f64 {
+pub(crate) fn bound_product_error(shape: Shape, norms: f64) -> f64 {
     norms * product_units(split_units(shape)) * UNIT * SLACK
 }
 
@@ -79,7 +79,7 @@ pub(crate) fn product_error(shape: Shape, norms: f64) -> f64 {
 ///
 /// Before each of these transforms come a radix-2 step, an entry of a power table and
 /// one product.
-pub(crate) fn half_product_error(half: Shape, norms: f64) -> f64 {
+pub(crate) fn bound_half_product_error(half: Shape, norms: f64) -> f64 {
     norms * product_units(RADIX2 + TABLE_ROOT + PRODUCT + split_units(half)) * UNIT * SLACK
 }
 

@@ -175,7 +175,7 @@ impl F64x2 {
     }
 
     #[inline(always)]
-    fn with(self, other: Self, operation: impl Fn(f64, f64) -> f64) -> Self {
+    fn zip_with(self, other: Self, operation: impl Fn(f64, f64) -> f64) -> Self {
         Self([
             operation(self.0[0], other.0[0]),
             operation(self.0[1], other.0[1]),
@@ -184,17 +184,17 @@ impl F64x2 {
 
     #[inline(always)]
     pub(crate) fn add(self, other: Self) -> Self {
-        self.with(other, |a, b| a + b)
+        self.zip_with(other, |a, b| a + b)
     }
 
     #[inline(always)]
     pub(crate) fn sub(self, other: Self) -> Self {
-        self.with(other, |a, b| a - b)
+        self.zip_with(other, |a, b| a - b)
     }
 
     #[inline(always)]
     pub(crate) fn mul(self, other: Self) -> Self {
-        self.with(other, |a, b| a * b)
+        self.zip_with(other, |a, b| a * b)
     }
 
     /// Returns self · `factor` + `term`, rounded once or twice.
@@ -222,13 +222,13 @@ impl F64x2 {
     /// Returns the larger of each pair of lanes; neither may be NaN.
     #[inline(always)]
     pub(crate) fn pmax(self, other: Self) -> Self {
-        self.with(other, |a, b| if a < b { b } else { a })
+        self.zip_with(other, |a, b| if a < b { b } else { a })
     }
 
     /// Returns the smaller of each pair of lanes; neither may be NaN.
     #[inline(always)]
     pub(crate) fn pmin(self, other: Self) -> Self {
-        self.with(other, |a, b| if b < a { b } else { a })
+        self.zip_with(other, |a, b| if b < a { b } else { a })
     }
 
     /// Rounds to the nearest integers, ties to even.

@@ -20,7 +20,7 @@ use super::complex::Complex;
 use super::odd_radix::OddRadix;
 use super::roots::Root;
 use super::shape::{POINTS_MIN, Shape};
-use super::twiddles::level_twiddles;
+use super::twiddles::tabulate_level;
 
 /// Elements (pairs of points) of the longest block that is split level by level, in a
 /// cache of 32 KiB. Longer blocks are split part by part.
@@ -30,7 +30,7 @@ const CACHED_MAX: usize = 1 << 9;
 const BASE_BLOCK: usize = 4;
 
 const _: () = assert!(
-    POINTS_MIN == 2 * BASE_BLOCK,
+    POINTS_MIN == 2 * BASE_BLOCK && BASE_BLOCK <= CACHED_MAX,
     "the shortest transform is one block"
 );
 
@@ -92,7 +92,7 @@ impl Transform {
                 self.levels.resize(index + 1, Vec::new());
             }
             if self.levels[index].is_empty() {
-                self.levels[index] = level_twiddles(level);
+                self.levels[index] = tabulate_level(level);
             }
             level += 2;
         }

@@ -13,7 +13,7 @@ const LEVEL_FINE_BITS: u32 = 7;
 ///
 /// Block k has the angle (2^−level / 4 + r(k)) / 4 in turns, where r reverses the
 /// bits of k behind the point.
-pub(super) fn level_twiddles(level: u32) -> Vec<Root> {
+pub(super) fn tabulate_level(level: u32) -> Vec<Root> {
     let fine_bits = level.min(LEVEL_FINE_BITS);
     let first = PreciseRoot::of_order(1 << (level + 4));
     // The roots of order 8, 16, … by squaring. Each squaring doubles the error, which
@@ -23,11 +23,11 @@ pub(super) fn level_twiddles(level: u32) -> Vec<Root> {
             .take(level as usize + 2)
             .collect();
     steps.reverse();
-    let mut fine = bit_reversed_powers(first, &steps, 0, fine_bits);
+    let mut fine = multiply_bit_reversed(first, &steps, 0, fine_bits);
     if level == fine_bits {
         return fine.drain(..).map(PreciseRoot::round).collect();
     }
-    let coarse = bit_reversed_powers(PreciseRoot::ONE, &steps, fine_bits, level);
+    let coarse = multiply_bit_reversed(PreciseRoot::ONE, &steps, fine_bits, level);
     let mut roots = Vec::with_capacity(1 << level);
     for &coarse in &coarse {
         roots.extend(fine.iter().map(|fine| fine.mul(coarse).round()));
@@ -37,7 +37,7 @@ pub(super) fn level_twiddles(level: u32) -> Vec<Root> {
 
 /// Multiplies `first` by the roots that the bits from `from` to `to` of each index
 /// select. `steps` are the roots of order 8, 16 and so on.
-fn bit_reversed_powers(
+fn multiply_bit_reversed(
     first: PreciseRoot,
     steps: &[PreciseRoot],
     from: u32,
@@ -135,7 +135,7 @@ mod tests {
     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
     fn levels_have_their_angles() {
         for j in 0..12_u32 {
-            let roots = level_twiddles(j);
+            let roots = tabulate_level(j);
             assert_eq!(roots.len(), 1 << j);
             for (k, root) in roots.iter().enumerate() {
                 let reversed = (k as u64).reverse_bits() as f64 / 2_f64.powi(64);

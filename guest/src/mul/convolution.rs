@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 
 use super::division::{Division, product_shape};
-use super::exactness::{Exactness, random_square};
+use super::exactness::{Exactness, estimate_random_square};
 use super::points;
 use crate::fft::complex::Complex;
 use crate::fft::transform::{Rhs, Transform};
@@ -43,7 +43,7 @@ impl Convolver {
         while limb_digits > LIMB_DIGITS_MIN {
             let (long, short) = (long.limbs_max(limb_digits), short.limbs_max(limb_digits));
             let division = Division::new(long, short);
-            let square = random_square(division.part_limbs as u64, short, limb_digits);
+            let square = estimate_random_square(division.part_limbs as u64, short, limb_digits);
             if exactness.admits(division.shape, square) {
                 break;
             }
@@ -113,7 +113,7 @@ impl Convolver {
         while limb_digits > LIMB_DIGITS_MIN {
             let limbs = number.limbs_max(limb_digits);
             let shape = product_shape(2 * limbs);
-            if exactness.admits(shape, random_square(limbs, limbs, limb_digits)) {
+            if exactness.admits(shape, estimate_random_square(limbs, limbs, limb_digits)) {
                 break;
             }
             limb_digits -= 1;

@@ -14,7 +14,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::exactness::expected_square;
+use super::exactness::estimate_square_error;
 use super::half_product::{self, Half};
 use super::joiner::Joiner;
 use super::points::load;
@@ -96,7 +96,7 @@ fn transform_product(lhs: &[i32], rhs: &[i32], shape: Shape) -> (Vec<Complex>, f
     let square = lhs_square * load(&mut rhs_points, shape.points(), rhs);
     let rhs = Rhs::Coefficients(&mut rhs_points);
     Transform::default().multiply(&mut lhs_points, rhs, shape);
-    let bound = error_bound::product_error(shape, error_bound::sqrt_above(square));
+    let bound = error_bound::bound_product_error(shape, error_bound::sqrt_above(square));
     (lhs_points, bound)
 }
 
@@ -214,7 +214,7 @@ fn errors_are_within_their_bounds() {
                             })
                             .iter()
                             .product();
-                        let expected = expected_square(shape.points(), shape.steps(), square);
+                        let expected = estimate_square_error(shape.points(), shape.steps(), square);
                         unexpected = unexpected.max(whole / expected.sqrt());
                     }
                 }
@@ -281,13 +281,13 @@ fn two_digits_are_short_enough_for_any_memory() {
         most / 3,
     ] {
         let shape = Shape::of_at_least(points);
-        let bound = error_bound::product_error(shape, norm * norm);
+        let bound = error_bound::bound_product_error(shape, norm * norm);
         assert!(bound < 0.5, "{shape:?}: {bound}");
         let half = Shape {
             twos: shape.twos - 1,
             ..shape
         };
-        let bound = error_bound::half_product_error(half, norm * norm);
+        let bound = error_bound::bound_half_product_error(half, norm * norm);
         assert!(bound < 0.5, "halves of {shape:?}: {bound}");
     }
 }

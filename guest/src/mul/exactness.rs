@@ -4,6 +4,7 @@
     reason = "lengths are below 2^32 and bases below 2^20"
 )]
 
+use super::rounding::DISTANCE_MAX;
 use crate::fft::error_bound;
 use crate::fft::shape::Shape;
 use crate::natural::limb::{LIMB_DIGITS_MIN, base};
@@ -11,11 +12,15 @@ use crate::natural::limb::{LIMB_DIGITS_MIN, base};
 /// Bound on the error of a coefficient below which rounding is exact.
 const PROOF_MAX: f64 = 0.5;
 
-/// Largest rounding error that a verified product may expect; see [`expected_square`].
+/// Largest rounding error that a verified product may expect; see [`estimate_square_error`].
 const EXPECTED_MAX: f64 = 0.3;
 
-/// Factor of [`expected_square`]. The largest errors of random numbers of 10^5 to
-/// 6 · 10^6 digits were 0.8 to 1.0 of the expected ones.
+const _: () = assert!(
+    EXPECTED_MAX < DISTANCE_MAX && DISTANCE_MAX < PROOF_MAX,
+    "an expected error is plausible, and a plausible coefficient rounds to one integer"
+);
+
+/// Factor of [`estimate_square_error`], as measured in `benches/README.md`.
 const EXPECTED_FACTOR: f64 = 1e-30;
 
 /// Additions of a half product besides those of its transforms: the radix-2 step and the
@@ -38,7 +43,7 @@ impl Exactness {
         match self {
             Self::Proved => is_proved(shape, square),
             Self::Verified => {
-                let expected = expected_square(shape.points(), shape.steps(), square);
+                let expected = estimate_square_error(shape.points(), shape.steps(), square);
                 expected < EXPECTED_MAX * EXPECTED_MAX
             }
         }
@@ -48,11 +53,13 @@ impl Exactness {
     pub(super) fn admits_halves(self, half: Shape, square: f64) -> bool {
         match self {
             Self::Proved => {
-                error_bound::half_product_error(half, error_bound::sqrt_above(square)) < PROOF_MAX
+                error_bound::bound_half_product_error(half, error_bound::sqrt_above(square))
+                    < PROOF_MAX
             }
             Self::Verified => {
                 let steps = half.steps() + HALF_STEPS;
-                expected_square(2 * half.points(), steps, square) < EXPECTED_MAX * EXPECTED_MAX
+                estimate_square_error(2 * half.points(), steps, square)
+                    < EXPECTED_MAX * EXPECTED_MAX
             }
         }
     }
@@ -68,7 +75,7 @@ impl Exactness {
 
 /// Whether a bound proves that every coefficient rounds to the true integer.
 fn is_proved(shape: Shape, square: f64) -> bool {
-    error_bound::product_error(shape, error_bound::sqrt_above(square)) < PROOF_MAX
+    error_bound::bound_product_error(shape, error_bound::sqrt_above(square)) < PROOF_MAX
 }
 
 /// Whether this bound on the errors of half products proves their product exact.
@@ -79,13 +86,13 @@ pub(super) fn is_half_proved(error_max: f64) -> bool {
 /// Estimates the square of the largest rounding error of random operands, whose errors
 /// are as independent as their limbs. `square` is the square of the product of their
 /// norms.
-pub(super) fn expected_square(points: usize, steps: u32, square: f64) -> f64 {
+pub(super) fn estimate_square_error(points: usize, steps: u32, square: f64) -> f64 {
     square / points as f64 * f64::from(steps) * EXPECTED_FACTOR
 }
 
 /// Estimates the square of the product of the norms of two random numbers with this many
 /// limbs. The square of a random limb is a twelfth of its base's on average.
-pub(super) fn random_square(lhs_limbs: u64, rhs_limbs: u64, limb_digits: u32) -> f64 {
+pub(super) fn estimate_random_square(lhs_limbs: u64, rhs_limbs: u64, limb_digits: u32) -> f64 {
     let limb = base(limb_digits) as f64 * base(limb_digits) as f64 / 12.0;
     (lhs_limbs as f64 * limb) * (rhs_limbs as f64 * limb)
 }

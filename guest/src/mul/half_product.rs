@@ -11,7 +11,7 @@
 
 use alloc::vec::Vec;
 
-use super::exactness::{Exactness, random_square};
+use super::exactness::{Exactness, estimate_random_square};
 use crate::fft::complex::Complex;
 use crate::fft::error_bound;
 use crate::fft::roots::{PreciseRoot, sqrt_i};
@@ -95,7 +95,7 @@ pub(super) fn estimate_limb_digits(digits: u64, exactness: Exactness) -> u32 {
     let mut limb_digits = LIMB_DIGITS_MAX;
     loop {
         let limbs = digits / u64::from(2 * limb_digits) + 1;
-        let square = random_square(limbs, limbs, limb_digits);
+        let square = estimate_random_square(limbs, limbs, limb_digits);
         let shape = half_shape([limbs; 2]);
         if limb_digits == LIMB_DIGITS_MIN || exactness.admits_halves(shape, square) {
             return limb_digits;
@@ -131,7 +131,7 @@ pub(super) fn multiply_limbs(
     let norms = error_bound::sqrt_above(lhs_square * rhs_square);
     HalfProduct {
         points,
-        error_max: error_bound::half_product_error(shape, norms),
+        error_max: error_bound::bound_half_product_error(shape, norms),
     }
 }
 

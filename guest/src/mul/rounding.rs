@@ -9,7 +9,7 @@ use crate::fft::simd::F64x2;
 use crate::natural::carry::COEFFICIENT_MAX;
 
 /// Distance from the nearest integer from which on a coefficient is suspect.
-const DISTANCE_MAX: f64 = 0.4;
+pub(super) const DISTANCE_MAX: f64 = 0.4;
 
 /// Extremes of the coefficients that were rounded.
 #[derive(Clone, Copy, Debug)]

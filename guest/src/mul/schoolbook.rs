@@ -10,9 +10,7 @@ use crate::natural::Natural;
 use crate::natural::carry::{self, COEFFICIENT_MAX, ROW};
 use crate::natural::limb::{LIMB_DIGITS_MAX, base};
 
-/// Most limbs of the shorter operand. In a sandbox, 100 limbs take 2.6 µs by this method
-/// and 3.4 µs by transforms, 200 limbs 7.9 µs and 6.7 µs. Computing the twiddle factors
-/// takes about 6 µs more.
+/// Most limbs of the shorter operand, as measured in `benches/README.md`.
 pub const SHORT_LIMBS_MAX: usize = 192;
 
 /// Most limbs of the longer operand. Its blocks take about four times the memory of its
@@ -22,8 +20,10 @@ const LONG_LIMBS_MAX: usize = 1024;
 /// Limbs of the shorter operand that are multiplied at once.
 const BLOCK_LIMBS: usize = 2 * ROW;
 
-// Sums of this many products of limbs are carried exactly.
+// The shorter operand is no longer than the longer one, and sums of as many products of
+// limbs are carried exactly.
 const _: () = {
+    assert!(SHORT_LIMBS_MAX <= LONG_LIMBS_MAX);
     let product = base(LIMB_DIGITS_MAX) as f64 * base(LIMB_DIGITS_MAX) as f64;
     assert!(SHORT_LIMBS_MAX as f64 * product < COEFFICIENT_MAX);
 };

@@ -20,19 +20,19 @@ pub(crate) fn write<const DIGITS: usize>(limbs: &[i32], text: &mut Vec<u8>) {
     let (rest, fours) = limbs.as_rchunks::<LIMBS>();
     let mut chunks = text[start..].chunks_exact_mut(DIGITS * LIMBS);
     for (chunk, four) in chunks.by_ref().zip(fours.iter().rev()) {
-        chunk.copy_from_slice(&digits::<DIGITS>(*four)[..DIGITS * LIMBS]);
+        chunk.copy_from_slice(&to_digits::<DIGITS>(*four)[..DIGITS * LIMBS]);
     }
     let mut four = [0; LIMBS];
     four[LIMBS - rest.len()..].copy_from_slice(rest);
     let last = chunks.into_remainder();
     let length = last.len();
-    last.copy_from_slice(&digits::<DIGITS>(four)[..length]);
+    last.copy_from_slice(&to_digits::<DIGITS>(four)[..length]);
 }
 
 /// Converts four limbs, the last one first, to digits without gaps.
 #[cfg(target_family = "wasm")]
 #[inline]
-fn digits<const DIGITS: usize>([d, c, b, a]: [i32; LIMBS]) -> [u8; BYTES] {
+fn to_digits<const DIGITS: usize>([d, c, b, a]: [i32; LIMBS]) -> [u8; BYTES] {
     use core::arch::wasm32::{
         f32x4_add, f32x4_convert_i32x4, f32x4_mul, f32x4_splat, i8x16_relaxed_swizzle, i16x8_mul,
         i16x8_shl, i16x8_splat, i16x8_sub, i32x4, i32x4_mul, i32x4_relaxed_trunc_f32x4, i32x4_shl,
@@ -109,7 +109,7 @@ const fn to_vector(bytes: [u8; 16]) -> core::arch::wasm32::v128 {
 
 /// Converts four limbs, the last one first, to digits without gaps.
 #[cfg(not(target_family = "wasm"))]
-fn digits<const DIGITS: usize>(limbs: [i32; LIMBS]) -> [u8; BYTES] {
+fn to_digits<const DIGITS: usize>(limbs: [i32; LIMBS]) -> [u8; BYTES] {
     let mut bytes = [0; BYTES];
     for (bytes, limb) in bytes.chunks_exact_mut(DIGITS).zip(limbs.iter().rev()) {
         let mut rest = limb.unsigned_abs();

@@ -6,7 +6,6 @@
 //! function accepts limbs up to 2^30.
 #![expect(
     clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
     clippy::cast_sign_loss,
     reason = "digits and limbs are small; each cast has its bound in place"
 )]

@@ -83,7 +83,7 @@ mod tests {
                             0 => random(base / 2 + 1),
                             1 => random(base + 1),
                             2 => [0, 1, base / 2 - 1, base / 2, base / 2 + 1, base]
-                                [random(6) as usize],
+                                [usize::try_from(random(6)).expect("positive")],
                             _ => random(1 << 30),
                         }
                     });

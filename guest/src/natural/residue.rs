@@ -22,6 +22,11 @@ const DIGIT_BITS: u32 = 21;
 /// Digits of a power, which has 61 bits.
 const DIGITS: usize = 3;
 
+const _: () = assert!(
+    DIGITS as u32 * DIGIT_BITS >= u64::BITS - 3 && BLOCK as u64 <= 1 << (53 - 2 * DIGIT_BITS),
+    "digits hold a power, and dot products are exact"
+);
+
 /// Number of different bases.
 const BASES: usize = (LIMB_DIGITS_MAX - LIMB_DIGITS_MIN + 1) as usize;
 

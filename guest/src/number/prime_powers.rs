@@ -21,8 +21,8 @@ use crate::mul::schoolbook::SHORT_LIMBS_MAX;
 use crate::natural::Natural;
 use crate::request::Kind;
 
-/// Most factors that are multiplied one by one instead of by squaring. In a sandbox even
-/// the shortest product of long numbers takes a quarter of a microsecond.
+/// Most factors that are multiplied one by one instead of by squaring, as measured in
+/// `benches/README.md`.
 const PLAIN_FACTORS_MAX: u64 = 256;
 
 /// For each bit, the end of the runs whose exponents are at least that bit's power of two.

@@ -56,7 +56,7 @@ pub fn for_each_prime_in(bound: u64, is_wanted: impl Fn(u64) -> bool, mut visit:
     if is_wanted(0) {
         visit(2);
     }
-    let mut base = base_primes(bound.isqrt());
+    let mut base = compute_base_primes(bound.isqrt());
     let span = SEGMENT_BYTES as u64;
     // The segment starts at `low`, an odd number; byte i stands for low + 2i.
     let mut low = 3_u64;
@@ -90,10 +90,10 @@ pub fn for_each_prime_in(bound: u64, is_wanted: impl Fn(u64) -> bool, mut visit:
                 *next = *next + multiples * *prime - span;
             }
         }
-        let Some(following) = low.checked_add(2 * span) else {
+        let Some(next_low) = low.checked_add(2 * span) else {
             return;
         };
-        low = following;
+        low = next_low;
     }
 }
 
@@ -128,7 +128,7 @@ fn pack_bits(bytes: &[u8; MASK_BITS]) -> u64 {
 
 /// Computes the odd primes up to `root`, each with the index of its square among the odd
 /// numbers from 3.
-fn base_primes(root: u64) -> Vec<(u64, u64)> {
+fn compute_base_primes(root: u64) -> Vec<(u64, u64)> {
     let length = usize::try_from(root / 2 + 1).unwrap_or(usize::MAX);
     // Byte i stands for 2i + 1.
     let mut composite = vec![false; length];

@@ -48,20 +48,20 @@ unsigned!(u128);
 
 fn evaluate<T: Unsigned>(kind: Kind, n: u64) -> Option<T> {
     match kind {
-        Kind::Factorial => factorial(n),
-        Kind::Multifactorial(step) => multifactorial(n, u64::from(step)),
-        Kind::Subfactorial => subfactorial(n),
-        Kind::Primorial => primorial(n),
-        Kind::Superfactorial => superfactorial(n),
-        Kind::Hyperfactorial => hyperfactorial(n),
-        Kind::Alternating => alternating(n),
+        Kind::Factorial => compute_factorial(n),
+        Kind::Multifactorial(step) => compute_multifactorial(n, u64::from(step)),
+        Kind::Subfactorial => compute_subfactorial(n),
+        Kind::Primorial => compute_primorial(n),
+        Kind::Superfactorial => compute_superfactorial(n),
+        Kind::Hyperfactorial => compute_hyperfactorial(n),
+        Kind::Alternating => compute_alternating(n),
     }
 }
 
 /// 34! is the last factorial below 2^128.
 const FACTORIAL_MAX: u64 = 34;
 
-fn factorial<T: Unsigned>(n: u64) -> Option<T> {
+fn compute_factorial<T: Unsigned>(n: u64) -> Option<T> {
     if n > FACTORIAL_MAX {
         return None;
     }
@@ -70,7 +70,7 @@ fn factorial<T: Unsigned>(n: u64) -> Option<T> {
     })
 }
 
-fn multifactorial<T: Unsigned>(n: u64, step: u64) -> Option<T> {
+fn compute_multifactorial<T: Unsigned>(n: u64, step: u64) -> Option<T> {
     let mut product = T::from(1);
     let mut factor = n;
     while factor > 1 {
@@ -82,7 +82,7 @@ fn multifactorial<T: Unsigned>(n: u64, step: u64) -> Option<T> {
 }
 
 /// D(n) = n · D(n−1) + (−1)^n.
-fn subfactorial<T: Unsigned>(n: u64) -> Option<T> {
+fn compute_subfactorial<T: Unsigned>(n: u64) -> Option<T> {
     if n > FACTORIAL_MAX + 2 {
         return None;
     }
@@ -98,7 +98,7 @@ fn subfactorial<T: Unsigned>(n: u64) -> Option<T> {
     Some(value)
 }
 
-fn primorial<T: Unsigned>(n: u64) -> Option<T> {
+fn compute_primorial<T: Unsigned>(n: u64) -> Option<T> {
     let mut product = T::from(1);
     for candidate in 2..=n {
         let mut divisors = (2..).take_while(|d| d * d <= candidate);
@@ -109,7 +109,7 @@ fn primorial<T: Unsigned>(n: u64) -> Option<T> {
     Some(product)
 }
 
-fn superfactorial<T: Unsigned>(n: u64) -> Option<T> {
+fn compute_superfactorial<T: Unsigned>(n: u64) -> Option<T> {
     let mut product = T::from(1);
     let mut factorial = T::from(1);
     for factor in 2..=n {
@@ -119,7 +119,7 @@ fn superfactorial<T: Unsigned>(n: u64) -> Option<T> {
     Some(product)
 }
 
-fn hyperfactorial<T: Unsigned>(n: u64) -> Option<T> {
+fn compute_hyperfactorial<T: Unsigned>(n: u64) -> Option<T> {
     let mut product = T::from(1);
     for base in 2..=n {
         for _ in 0..base {
@@ -130,7 +130,7 @@ fn hyperfactorial<T: Unsigned>(n: u64) -> Option<T> {
 }
 
 /// af(n) = n! − af(n−1).
-fn alternating<T: Unsigned>(n: u64) -> Option<T> {
+fn compute_alternating<T: Unsigned>(n: u64) -> Option<T> {
     if n > FACTORIAL_MAX {
         return None;
     }

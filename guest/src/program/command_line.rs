@@ -76,7 +76,7 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, Err
             value
                 .clone()
                 .or_else(|| arguments.next())
-                .ok_or_else(|| after("a value", name, "nothing"))
+                .ok_or_else(|| unexpected_after("a value", name, "nothing"))
         };
         match name {
             "--proved" => proved = true,
@@ -96,7 +96,7 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, Err
     if let Some(word) = words.next() {
         return Err(Error::unexpected("one command and one number", &word));
     }
-    let required = || n.ok_or_else(|| after("a number N", &name, "nothing"));
+    let required = || n.ok_or_else(|| unexpected_after("a number N", &name, "nothing"));
     let command = match name.as_str() {
         "run" => Command::Run(n.unwrap_or(RUN_DEFAULT)),
         "compute" => Command::Compute(Request {
@@ -117,13 +117,13 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, Err
     };
     match command {
         Command::Run(_) | Command::Kinds(_) if kind.is_some() => {
-            Err(after("no --kind", &name, "one"))
+            Err(unexpected_after("no --kind", &name, "one"))
         }
         Command::Run(_) | Command::Kinds(_) | Command::Info(..) if format.is_some() => {
-            Err(after("no --format", &name, "one"))
+            Err(unexpected_after("no --format", &name, "one"))
         }
         Command::Run(_) | Command::Kinds(_) | Command::Info(..) if proved => {
-            Err(after("no --proved", &name, "one"))
+            Err(unexpected_after("no --proved", &name, "one"))
         }
         _ => Ok(command),
     }
@@ -135,7 +135,7 @@ fn parse_n(word: &str) -> Result<u64, Error> {
 }
 
 /// Creates the error `expected … after "name", got …`.
-fn after(expected: &str, name: &str, found: &str) -> Error {
+fn unexpected_after(expected: &str, name: &str, found: &str) -> Error {
     let mut text = String::from("expected ");
     text.push_str(expected);
     text.push_str(" after ");

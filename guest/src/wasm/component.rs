@@ -43,7 +43,7 @@ impl wit::Guest for Component {
     ) -> Result<(StreamReader<u8>, Outcome), wit::Error> {
         let admission = answer::admit(request.into())?;
         let (writer, digits) = wit_stream::new();
-        let (outcome_writer, outcome) = streams::outcome();
+        let (outcome_writer, outcome) = streams::new_outcome();
         let multiplier = Multiplier::new(request.proved, seed);
         spawn_local(write_digits(admission, multiplier, writer, outcome_writer));
         Ok((digits, outcome))

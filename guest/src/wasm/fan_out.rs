@@ -42,7 +42,7 @@ impl wit_parts::Guest for Component {
         }
         let outputs = (0..run.outputs()).map(|_| wit_stream::new());
         let (writers, readers) = outputs.unzip();
-        let (outcome_writer, outcome) = streams::outcome();
+        let (outcome_writer, outcome) = streams::new_outcome();
         spawn_local(execute(run, inputs, writers, outcome_writer));
         Ok((readers, outcome))
     }

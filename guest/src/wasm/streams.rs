@@ -21,7 +21,7 @@ pub(super) type OutcomeWriter = FutureWriter<Result<wit::Grade, wit::Error>>;
 
 /// Creates both ends of an outcome. If the writer is dropped, the outcome is a failure, so
 /// that the reader never takes a broken stream for a complete one.
-pub(super) fn outcome() -> (OutcomeWriter, Outcome) {
+pub(super) fn new_outcome() -> (OutcomeWriter, Outcome) {
     wit_future::new(|| {
         Err(wit::Error::Failed(String::from(
             "expected all digits, got an early end",

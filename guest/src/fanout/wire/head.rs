@@ -70,14 +70,14 @@ impl Head {
         let mut words = words.map(u64::from_le_bytes);
         let mut word = || words.next().unwrap_or(0);
         if word() != MAGIC {
-            return Err(broken("the magic number at its start"));
+            return Err(broken_message("the magic number at its start"));
         }
         if word() != item_bytes as u64 {
-            return Err(broken("the message of this step"));
+            return Err(broken_message("the message of this step"));
         }
         let limb_digits = u32::try_from(word()).unwrap_or(0);
         if !(LIMB_DIGITS_MIN..=LIMB_DIGITS_MAX).contains(&limb_digits) {
-            return Err(broken("limbs of 2 to 6 digits"));
+            return Err(broken_message("limbs of 2 to 6 digits"));
         }
         let items = usize::try_from(word()).unwrap_or(usize::MAX);
         let head = Self {
@@ -94,7 +94,7 @@ impl Head {
 }
 
 /// Creates an error for a message that is not as expected.
-pub(crate) fn broken(expected: &str) -> Error {
+pub(crate) fn broken_message(expected: &str) -> Error {
     let mut text = String::from("broken message from another sandbox: expected ");
     text.push_str(expected);
     Error::Failed(text)

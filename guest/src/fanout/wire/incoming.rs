@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::head::{HEAD_BYTES, Head, LIMB_BYTES, Message, POINTS_BYTES, broken};
+use super::head::{HEAD_BYTES, Head, LIMB_BYTES, Message, POINTS_BYTES, broken_message};
 use crate::fft::complex::Complex;
 use crate::fft::simd::F64x2;
 use crate::mul::grade::Checks;
@@ -29,9 +29,9 @@ enum Body {
     Number {
         limbs_max: usize,
         limbs: Vec<i32>,
-        /// Sum of the squares of the first `squared` limbs.
+        /// Sum of the squares of the first `limbs_squared` limbs.
         norm_square: f64,
-        squared: usize,
+        limbs_squared: usize,
     },
     /// Points of the first half of a product with this residue.
     Half { joiner: Box<Joiner>, residue: u64 },
@@ -61,7 +61,7 @@ impl Incoming {
             limbs_max,
             limbs: Vec::new(),
             norm_square: 0.0,
-            squared: 0,
+            limbs_squared: 0,
         })
     }
 
@@ -121,14 +121,14 @@ impl Incoming {
                 limbs_max, limbs, ..
             } => {
                 if items > *limbs_max {
-                    return Err(broken("a number no longer than the whole product"));
+                    return Err(broken_message("a number no longer than the whole product"));
                 }
                 limbs.reserve_exact(items);
             }
             Body::Half { joiner, residue } => {
                 let own = (joiner.limb_digits(), joiner.elements(), *residue);
                 if (head.limb_digits, items, head.residue) != own {
-                    return Err(broken("the other half of the same product"));
+                    return Err(broken_message("the other half of the same product"));
                 }
             }
         }
@@ -143,25 +143,25 @@ impl Incoming {
         };
         let items = bytes.len() / self.body.item_bytes();
         let items_left = self.items_left.checked_sub(items);
-        self.items_left = items_left.ok_or_else(|| broken("no bytes after its end"))?;
+        self.items_left = items_left.ok_or_else(|| broken_message("no bytes after its end"))?;
         match &mut self.body {
             Body::Number {
                 limbs,
                 norm_square: sum,
-                squared,
+                limbs_squared,
                 ..
             } => {
                 let limb_max = base(limb_digits).unsigned_abs();
                 let items = bytes.as_chunks().0.iter().copied().map(i32::from_le_bytes);
                 let largest = items.clone().map(i32::unsigned_abs).max().unwrap_or(0);
                 if u64::from(largest) > limb_max {
-                    return Err(broken("limbs no larger than their base"));
+                    return Err(broken_message("limbs no larger than their base"));
                 }
                 limbs.extend(items);
                 // While they are in the cache.
-                for block in limbs[*squared..].chunks_exact(NORM_BLOCK) {
+                for block in limbs[*limbs_squared..].chunks_exact(NORM_BLOCK) {
                     *sum += norm_square(block);
-                    *squared += NORM_BLOCK;
+                    *limbs_squared += NORM_BLOCK;
                 }
             }
             Body::Half { joiner, .. } => {
@@ -194,16 +194,16 @@ impl Incoming {
         let head = self
             .head
             .filter(|_| complete)
-            .ok_or_else(|| broken("as many bytes as it announced"))?;
+            .ok_or_else(|| broken_message("as many bytes as it announced"))?;
         Ok(match self.body {
             Body::Number {
                 limbs,
                 norm_square: sum,
-                squared,
+                limbs_squared,
                 ..
             } => Arrival::Number(Message {
                 limb_digits: head.limb_digits,
-                norm_square: sum + norm_square(&limbs[squared..]),
+                norm_square: sum + norm_square(&limbs[limbs_squared..]),
                 limbs,
                 residue: head.residue,
                 checks: head.checks,

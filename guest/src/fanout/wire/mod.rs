@@ -12,7 +12,7 @@ mod outgoing;
 
 mod incoming;
 
-pub(super) use head::{Head, Message, broken};
+pub(super) use head::{Head, Message, broken_message};
 pub(super) use incoming::Arrival;
 pub use incoming::Incoming;
 pub use outgoing::Outgoing;

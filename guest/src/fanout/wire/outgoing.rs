@@ -37,13 +37,13 @@ impl Body {
     }
 }
 
-/// A message that is being written.
+/// A message that is being items_written.
 pub struct Outgoing {
     head: Head,
     body: Body,
     /// Number of items in the pieces so far. `None` before the first piece, which starts
     /// with the head.
-    written: Option<usize>,
+    items_written: Option<usize>,
 }
 
 impl Outgoing {
@@ -56,7 +56,7 @@ impl Outgoing {
                 checks: message.checks,
             },
             body: Body::Limbs(message),
-            written: None,
+            items_written: None,
         }
     }
 
@@ -65,7 +65,7 @@ impl Outgoing {
         Self {
             head,
             body: Body::Points(points),
-            written: None,
+            items_written: None,
         }
     }
 
@@ -76,19 +76,19 @@ impl Outgoing {
 
     /// Number of bytes that were not appended yet.
     pub(crate) fn bytes_left(&self) -> u64 {
-        let head = if self.written.is_none() {
+        let head = if self.items_written.is_none() {
             HEAD_BYTES
         } else {
             0
         };
-        let items = self.body.items() - self.written.unwrap_or(0);
+        let items = self.body.items() - self.items_written.unwrap_or(0);
         head as u64 + self.body.item_bytes() as u64 * items as u64
     }
 
     /// Appends the next piece. Returns false if none was left.
     pub(crate) fn append_to(&mut self, bytes: &mut Vec<u8>) -> bool {
         let item_bytes = self.body.item_bytes();
-        let start = self.written.unwrap_or_else(|| {
+        let start = self.items_written.unwrap_or_else(|| {
             bytes.extend(self.head.encode(self.body.items(), item_bytes));
             0
         });
@@ -114,8 +114,8 @@ impl Outgoing {
                 }
             }
         }
-        let any = self.written.is_none() || end > start;
-        self.written = Some(end);
+        let any = self.items_written.is_none() || end > start;
+        self.items_written = Some(end);
         any
     }
 }
