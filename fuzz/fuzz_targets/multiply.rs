@@ -1,15 +1,15 @@
-//! Products of two numbers that the bytes describe, against num-bigint, proved
-//! and verified.
+//! Products of two numbers that the bytes describe, proved or verified, against
+//! num-bigint.
 #![no_main]
 
-use factorial::multiply::Multiplier;
-use factorial::natural::Natural;
-use factorial::number::{Long, Number};
+use factorial::mul::Multiplier;
+use factorial::natural::{Long, Natural};
+use factorial::number::Number;
 use libfuzzer_sys::fuzz_target;
 use num_bigint::BigUint;
 
 /// Digits of the longest operand: transforms of all odd factors, in two and four,
-/// with ramps of several parts.
+/// with power tables of several rows.
 const DIGITS_MAX: usize = 40_000;
 
 /// Bytes taken from the front.
@@ -109,12 +109,12 @@ fuzz_target!(|data: &[u8]| {
     let read = |digits: &str| Natural::from_decimal(digits).expect("digits");
     let (a, b) = (read(&one), read(&two));
     let (exact, product) = match mode / 2 % 4 {
-        0 | 1 => (big(&one) * big(&two), multiplier.product(&a, &b)),
+        0 | 1 => (big(&one) * big(&two), multiplier.multiply(&a, &b)),
         2 => (big(&one).pow(2), multiplier.square(&a)),
-        // What comes out goes in again.
+        // The product is an operand of the next.
         _ => {
-            let once = multiplier.product(&a, &b);
-            let twice = multiplier.product(&once, &b);
+            let once = multiplier.multiply(&a, &b);
+            let twice = multiplier.multiply(&once, &b);
             (big(&one) * big(&two).pow(2), twice)
         }
     };

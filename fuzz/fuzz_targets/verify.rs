@@ -1,8 +1,8 @@
-//! Any bytes as digits to be verified: right only if they are the number's.
+//! Any bytes as digits: the verdict is right only for those of the number.
 #![no_main]
 
-use factorial::multiply::Multiplier;
-use factorial::number::number;
+use factorial::mul::Multiplier;
+use factorial::number;
 use factorial::request::Kind;
 use factorial::verify::{Checker, Verdict};
 use libfuzzer_sys::fuzz_target;
@@ -24,8 +24,8 @@ fuzz_target!(|data: &[u8]| {
     };
     let kind = KINDS[usize::from(kind) % KINDS.len()];
     let n = u64::from(n) % 60;
-    let right = number(kind, n, &mut Multiplier::proved()).to_text();
-    // The right digits with some of the others put over them, from some place on.
+    let right = number::compute(kind, n, &mut Multiplier::proved()).to_text();
+    // The right digits, overwritten or replaced from some place on.
     let mut digits = right.clone().into_bytes();
     let place = usize::from(place) % (digits.len() + 1);
     if piece & 1 == 0 {
@@ -38,7 +38,7 @@ fuzz_target!(|data: &[u8]| {
     }
     let mut checker = Checker::new(kind, n, u64::from(piece)).expect("a kind");
     for piece in digits.chunks(1 + usize::from(piece >> 1)) {
-        if !checker.take(piece) {
+        if !checker.push(piece) {
             break;
         }
     }

@@ -1,23 +1,21 @@
-//! Every kind against its definition, computed in the plainest way there is:
-//! digit by digit where numbers are short, by residues where they are long.
+//! Every kind against its definition: by big integers where numbers are short, by
+//! residues where they are long.
 
 use std::hash::{BuildHasher, RandomState};
 
 use factorial::answer::{Pieces, REPLY_BYTES_MAX, admit, compute};
-use factorial::cost::{Count, cost};
-use factorial::error::Error;
-use factorial::info::info;
-use factorial::multiply::Multiplier;
-use factorial::number::number;
-use factorial::request::{Format, Kind, Request};
+use factorial::estimate::{describe, estimate};
+use factorial::mul::Multiplier;
+use factorial::number;
+use factorial::request::{Count, Error, Format, Kind, Request};
 use num_bigint::BigUint;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
 const ONE: u32 = 1;
 
-/// A seed of its own for each run: proptest without `std`, which the component
-/// must not get by way of the features of shared dependencies, has only a fixed one.
+/// Returns a different seed for each run. Proptest without `std` has only a fixed one, and
+/// with `std` it would enable that feature in the component's dependencies.
 fn seed() -> RngSeed {
     RngSeed::Fixed(RandomState::new().hash_one(ONE))
 }
@@ -35,8 +33,8 @@ fn is_prime(number: u64) -> bool {
     number > 1 && (2..=number.isqrt()).all(|divisor| !number.is_multiple_of(divisor))
 }
 
-/// The number by its definition.
-fn defined(kind: Kind, n: u64) -> BigUint {
+/// Computes the number by its definition.
+fn define(kind: Kind, n: u64) -> BigUint {
     let factorial = |n: u64| (1..=n).fold(BigUint::from(ONE), |product, factor| product * factor);
     match kind {
         Kind::Factorial => factorial(n),
@@ -61,8 +59,8 @@ fn defined(kind: Kind, n: u64) -> BigUint {
     }
 }
 
-/// Scientific notation by the rules of long hand: cut, look at the rest, carry.
-fn rounded(number: &BigUint, significant: usize) -> String {
+/// Rounds to scientific notation: truncates, compares the rest with a half, carries.
+fn round(number: &BigUint, significant: usize) -> String {
     let digits = number.to_str_radix(10);
     if digits.len() <= significant {
         let padded = format!("{digits:0<significant$}");
@@ -76,7 +74,7 @@ fn rounded(number: &BigUint, significant: usize) -> String {
         kept += ONE;
     }
     let kept = kept.to_str_radix(10);
-    // One digit more after a carry, which is a zero then.
+    // A carry adds a digit, which is 0.
     let exponent = digits.len() - 1 + (kept.len() - significant);
     mantissa(&kept[..significant], exponent)
 }
@@ -103,13 +101,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, rng_seed: seed(), ..Default::default() })]
 
     #[test]
-    fn short_numbers_are_as_defined(kind in any_kind(), n in 0..220_u64) {
-        let expected = defined(kind, n);
+    fn short_numbers_are_as_define(kind in any_kind(), n in 0..220_u64) {
+        let expected = define(kind, n);
         let text = expected.to_str_radix(10);
-        let number = number(kind, n, &mut Multiplier::proved()).to_text();
+        let number = number::compute(kind, n, &mut Multiplier::proved()).to_text();
         prop_assert_eq!(number, expected.to_string());
         prop_assert_eq!(compute(request(kind, n, Format::Decimal)), Ok(text.clone()));
-        let facts = info(kind, n).expect("a valid kind");
+        let facts = describe(kind, n).expect("a valid kind");
         let digits = text.len() as u64;
         match facts.digits {
             Count::Exact(count) => prop_assert_eq!(count, digits),
@@ -127,9 +125,9 @@ proptest! {
 
     #[test]
     fn scientific_notation_is_rounded(kind in any_kind(), n in 0..160_u64, significant in 1..400_u32) {
-        let expected = rounded(&defined(kind, n), significant as usize);
+        let expected = round(&define(kind, n), significant as usize);
         let request = request(kind, n, Format::Scientific(significant));
-        match cost(request).expect("valid").output_bytes {
+        match estimate(request).expect("valid").output_bytes {
             Count::Exact(bytes) => prop_assert_eq!(bytes, expected.len() as u64),
             Count::AtMost(bytes) => prop_assert!(expected.len() as u64 <= bytes),
             Count::Beyond => prop_assert!(false),
@@ -141,18 +139,17 @@ proptest! {
     fn any_request_is_answered_or_refused(kind in any_kind(), n in any::<u64>(), significant in any::<u32>()) {
         for format in [Format::Decimal, Format::Scientific(significant)] {
             let request = request(kind, n, format);
-            let _ = cost(request);
-            if cost(request).is_ok_and(|cost| cost.peak_bytes.is_none()) {
+            let _ = estimate(request);
+            if estimate(request).is_ok_and(|cost| cost.peak_bytes.is_none()) {
                 prop_assert!(matches!(compute(request), Err(Error::TooLarge(_))));
             }
         }
-        let _ = info(kind, n);
+        let _ = describe(kind, n);
     }
 }
 
-/// The count is right for every n up to a few thousand.
 #[test]
-fn every_digit_count_is_exact() {
+fn digit_counts_up_to_4000_are_exact() {
     let mut product = BigUint::from(ONE);
     let mut next_power = BigUint::from(10_u32);
     let mut digits = 1;
@@ -162,7 +159,7 @@ fn every_digit_count_is_exact() {
             next_power *= 10_u32;
             digits += 1;
         }
-        let cost = cost(request(Kind::Factorial, n, Format::Decimal)).expect("valid");
+        let cost = estimate(request(Kind::Factorial, n, Format::Decimal)).expect("valid");
         assert_eq!(cost.digits, Count::Exact(digits), "{n}");
         assert_eq!(cost.output_bytes, Count::Exact(digits), "{n}");
     }
@@ -171,7 +168,7 @@ fn every_digit_count_is_exact() {
 /// Primes above all arguments below, so that no residue is zero by itself.
 const MODULI: [u64; 3] = [1_000_000_007, 998_244_353, 4_294_967_291];
 
-/// The number modulo m, by the definition's own steps.
+/// Computes the number modulo m by its definition.
 fn residue(kind: Kind, n: u64, m: u64) -> u64 {
     let power = |base: u64, exponent: u64| (0..exponent).fold(1, |value, _| value * base % m);
     match kind {
@@ -204,21 +201,21 @@ fn residue(kind: Kind, n: u64, m: u64) -> u64 {
 }
 
 fn residues_agree(kind: Kind, n: u64) {
-    let digits = number(kind, n, &mut Multiplier::proved()).to_text();
+    let digits = number::compute(kind, n, &mut Multiplier::proved()).to_text();
     for modulus in MODULI {
         let value = residue_of(digits.as_bytes(), modulus);
         assert_eq!(value, residue(kind, n, modulus), "{kind:?} {n}");
     }
 }
 
-/// The residue of a number by its digits. The parser of num-bigint takes quadratic time.
+/// Reduces a number by its digits. The parser of num-bigint takes quadratic time.
 fn residue_of(digits: &[u8], modulus: u64) -> u64 {
     digits.iter().fold(0, |value, digit| {
         (value * 10 + u64::from(digit - b'0')) % modulus
     })
 }
 
-/// Among them the places where squares of 32-bit numbers overflow.
+/// Includes n around which squares of 32-bit numbers overflow.
 #[test]
 fn long_numbers_have_the_right_residues() {
     for n in [46_340, 46_341, 65_535, 65_536, 65_537, 100_000] {
@@ -241,8 +238,7 @@ fn long_numbers_have_the_right_residues() {
     residues_agree(Kind::Multifactorial(u32::MAX), 1_000_000_000_000);
 }
 
-/// The digits of a long number, read back, are the number; and they are as many
-/// as was said.
+/// The digits of a long number have its residues, and their count is the estimate.
 #[test]
 fn long_digits_are_the_number() {
     for (kind, n) in [
@@ -261,7 +257,11 @@ fn long_digits_are_the_number() {
         let mut text = Vec::new();
         while pieces.append_to(&mut text) {}
         let exact = Count::Exact(text.len() as u64);
-        assert_eq!(info(kind, n).expect("valid").digits, exact, "{kind:?} {n}");
+        assert_eq!(
+            describe(kind, n).expect("valid").digits,
+            exact,
+            "{kind:?} {n}"
+        );
         for modulus in MODULI {
             let value = residue_of(&text, modulus);
             assert_eq!(value, residue(kind, n, modulus), "{kind:?} {n}");
@@ -270,15 +270,15 @@ fn long_digits_are_the_number() {
 }
 
 #[test]
-fn what_is_too_long_for_a_reply_is_refused_before() {
-    let digits = |n| match cost(request(Kind::Factorial, n, Format::Decimal))
+fn answers_too_long_for_a_reply_are_refused() {
+    let digits = |n| match estimate(request(Kind::Factorial, n, Format::Decimal))
         .expect("valid")
         .digits
     {
         Count::Exact(count) => count,
         _ => 0,
     };
-    // 17,235! is the last that fits into 64 KiB.
+    // The last factorial that fits into 64 KiB.
     let last = (1..20_000)
         .rev()
         .find(|&n| digits(n) <= REPLY_BYTES_MAX)

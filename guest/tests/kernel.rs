@@ -1,16 +1,17 @@
-//! Products against num-bigint: operands that are as bad as can be for a
-//! floating-point kernel, at lengths around every change of method.
+//! Products against num-bigint: extreme operands for a floating-point kernel, at lengths
+//! around every change of method.
 
 use std::collections::HashMap;
 
-use factorial::direct::DIRECT_LIMBS_MAX;
-use factorial::multiply::{Grade, Multiplier};
-use factorial::natural::{Natural, PLACES_MAX};
-use factorial::number::{Long, Number};
+use factorial::mul::schoolbook::SHORT_LIMBS_MAX;
+use factorial::mul::{Grade, Multiplier};
+use factorial::natural::limb::LIMB_DIGITS_MAX;
+use factorial::natural::{Long, Natural};
+use factorial::number::Number;
 use num_bigint::BigUint;
 
 /// Digits of a full limb.
-const WIDTH: usize = PLACES_MAX as usize;
+const LIMB_DIGITS: usize = LIMB_DIGITS_MAX as usize;
 
 const SEEDS: [u64; 3] = [0, 7, u64::MAX];
 
@@ -30,7 +31,7 @@ fn multipliers() -> Vec<Multiplier> {
     all
 }
 
-/// Compares products with those of num-bigint, and makes each of those once.
+/// Compares products with those of num-bigint, and parses each operand once.
 struct Judge {
     multipliers: Vec<Multiplier>,
     known: HashMap<String, BigUint>,
@@ -56,8 +57,8 @@ impl Judge {
         let exact = (self.big(one) * self.big(two)).to_string();
         let (a, b) = (natural(one), natural(two));
         for multiplier in &mut self.multipliers {
-            compare(what, &text(multiplier.product(&a, &b)), &exact);
-            compare(what, &text(multiplier.product(&b, &a)), &exact);
+            compare(what, &text(multiplier.multiply(&a, &b)), &exact);
+            compare(what, &text(multiplier.multiply(&b, &a)), &exact);
         }
     }
 
@@ -69,7 +70,7 @@ impl Judge {
         }
     }
 
-    /// All squares and products of neighbours.
+    /// Compares all squares and products of neighbours.
     fn all(&mut self, what: &str, operands: &[String]) {
         for (index, one) in operands.iter().enumerate() {
             let what = format!("{what}, operand {index} of {} digits", one.len());
@@ -99,10 +100,10 @@ fn noise(state: &mut u64, length: usize) -> String {
     digits.collect()
 }
 
-/// The limbs of six digits that `limb` tells for 0, 1, …, down to `length` digits.
+/// Concatenates `limb(0)`, `limb(1)`, … as six digits each, to `length` digits.
 fn limbs(length: usize, limb: impl Fn(u64) -> u64) -> String {
-    let limbs =
-        (0..length.div_ceil(WIDTH) as u64).map(|index| format!("{:06}", limb(index) % 1_000_000));
+    let limbs = (0..length.div_ceil(LIMB_DIGITS) as u64)
+        .map(|index| format!("{:06}", limb(index) % 1_000_000));
     let mut text: String = limbs.collect();
     text.truncate(length);
     text.replace_range(..1, "4");
@@ -113,7 +114,7 @@ fn pattern(length: usize, pattern: &str) -> String {
     pattern.chars().cycle().take(length).collect()
 }
 
-/// Operands of so many digits whose spectrum, sums or carries are extreme.
+/// Returns operands of `length` digits with extreme spectra, sums or carries.
 fn extremes(length: usize) -> Vec<String> {
     let zeros = |count: usize| "0".repeat(count);
     let mut operands = vec![
@@ -126,7 +127,7 @@ fn extremes(length: usize) -> Vec<String> {
         pattern(length, "500001"),
         pattern(length, "500000499999"),
         pattern(length, "499999500001"),
-        // The same in shorter limbs, for when they are cut.
+        // The same in shorter limbs.
         pattern(length, "49999"),
         pattern(length, "50000"),
         pattern(length, "4999"),
@@ -159,10 +160,10 @@ fn extremes(length: usize) -> Vec<String> {
         operands.push("1".to_owned() + &zeros(middle - 1) + &"9".repeat(length - middle));
         operands.push("9".repeat(middle) + &zeros(length - middle - 1) + "1");
     }
-    if length > 4 * WIDTH {
+    if length > 4 * LIMB_DIGITS {
         // One block of large digits among zeros.
         let mut lone = format!("1{}", zeros(length - 1));
-        lone.replace_range(length / 3..length / 3 + WIDTH, "499999");
+        lone.replace_range(length / 3..length / 3 + LIMB_DIGITS, "499999");
         operands.push(lone);
     }
     operands.retain(|operand| !operand.starts_with('0') || operand.len() == 1);
@@ -210,27 +211,27 @@ fn neutral_operands() {
         judge.square("zero", "0");
     }
     for multiplier in &mut multipliers() {
-        let zero = multiplier.product(&natural("0"), &natural("0"));
+        let zero = multiplier.multiply(&natural("0"), &natural("0"));
         assert!(zero.is_zero());
         assert_eq!(text(multiplier.square(&zero)), "0");
         assert_eq!(text(multiplier.square(&Natural::one())), "1");
         let empty = natural("");
-        assert_eq!(text(multiplier.product(&empty, &natural("12"))), "0");
+        assert_eq!(text(multiplier.multiply(&empty, &natural("12"))), "0");
         let zeros = natural(&"0".repeat(5000));
         assert_eq!(
-            text(multiplier.product(&zeros, &natural(&"9".repeat(5000)))),
+            text(multiplier.multiply(&zeros, &natural(&"9".repeat(5000)))),
             "0"
         );
     }
 }
 
-/// Around the longest operands that are multiplied limb by limb, and around the
-/// ratios from which on the longer one is cut into parts.
+/// Around the longest operands of the schoolbook method, and around the ratios at which
+/// the longer operand is divided.
 #[test]
 fn lengths_around_the_crossovers() {
     let mut judge = Judge::new();
     let mut state = 5;
-    let direct = DIRECT_LIMBS_MAX * WIDTH;
+    let direct = SHORT_LIMBS_MAX * LIMB_DIGITS;
     for short in [
         direct - 7,
         direct - 6,
@@ -274,8 +275,7 @@ fn lengths_around_the_crossovers() {
     }
 }
 
-/// Complex points of every transform up to so many: 2^a times 1, 9/8, 5/4, 3/2
-/// and 15/8, as `Shape::of_at_least` has them.
+/// Returns lengths of transforms in complex points: 2^a times 1, 9/8, 5/4, 3/2 and 15/8.
 fn transform_lengths(most: usize) -> Vec<usize> {
     let mut lengths = Vec::new();
     for odd in [1, 9, 5, 3, 15] {
@@ -289,8 +289,8 @@ fn transform_lengths(most: usize) -> Vec<usize> {
     lengths
 }
 
-/// Products that fill each transform exactly, and one limb less or more, in
-/// limbs of each length that may be chosen.
+/// Products that fill each transform exactly, with one limb less, and with one limb more,
+/// in limbs of 4 to 6 digits.
 #[test]
 fn lengths_around_every_transform() {
     let mut judge = Judge::new();
@@ -298,12 +298,12 @@ fn lengths_around_every_transform() {
     let mut state = 11;
     for points in transform_lengths(1 << 12) {
         for places in [6, 5, 4] {
-            // A product of so many limbs fills it.
+            // A product of this many limbs fills it.
             let full = 2 * points;
             for length in [full - 1, full, full + 1] {
                 let one_limbs = length / 2;
                 let (one, two) = (one_limbs * places, (length - one_limbs) * places);
-                if one.min(two) <= DIRECT_LIMBS_MAX * WIDTH {
+                if one.min(two) <= SHORT_LIMBS_MAX * LIMB_DIGITS {
                     continue;
                 }
                 let what = format!("{length} limbs of {places} in {points} points");
@@ -319,7 +319,7 @@ fn lengths_around_every_transform() {
     }
 }
 
-/// The same for long transforms, which split in blocks and by long ramps.
+/// Long transforms, which split in blocks and have power tables of several rows.
 #[test]
 fn lengths_of_long_transforms() {
     let mut judge = Judge::new();
@@ -338,7 +338,7 @@ fn lengths_of_long_transforms() {
     }
 }
 
-/// Products go on with shorter limbs, and meet others.
+/// Products with shorter limbs multiply others.
 #[test]
 fn operands_of_different_limbs() {
     let mut state = 17;
@@ -348,7 +348,7 @@ fn operands_of_different_limbs() {
     let nines = "9".repeat(3000);
     let nines_big: BigUint = nines.parse().expect("digits");
     for mut multiplier in multipliers() {
-        // Its limbs are cut, since it is long.
+        // A long square has shorter limbs.
         let square = multiplier.square(&natural(&long));
         let square_big = long_big.pow(2);
         for (other, other_big) in [
@@ -356,7 +356,7 @@ fn operands_of_different_limbs() {
             (&nines, &nines_big),
             (&long, &long_big),
         ] {
-            let product = multiplier.product(&square, &natural(other));
+            let product = multiplier.multiply(&square, &natural(other));
             compare(
                 "cut by whole",
                 &text(product),
@@ -371,7 +371,7 @@ fn operands_of_different_limbs() {
             );
             sum.subtract(&square);
             compare("a difference", &text(sum.clone()), other);
-            let product = multiplier.product(&sum, &square);
+            let product = multiplier.multiply(&sum, &square);
             compare(
                 "after a difference",
                 &text(product),
@@ -379,14 +379,14 @@ fn operands_of_different_limbs() {
             );
         }
         for small in ["0", "1", "7", "999999999999"] {
-            let product = multiplier.product(&natural(small), &square);
+            let product = multiplier.multiply(&natural(small), &square);
             let exact = small.parse::<BigUint>().expect("digits") * &square_big;
             compare("cut by a few", &text(product), &exact.to_string());
         }
     }
 }
 
-/// Powers again and again: limbs that come out of one product go into the next.
+/// Repeated squares: limbs of one product enter the next.
 #[test]
 fn powers_of_extremes() {
     for base in ["9", "499999", "999999999999", "500000499999"] {
@@ -402,17 +402,17 @@ fn powers_of_extremes() {
     }
 }
 
-/// Random operands need no repetition, and proofs are never called checks.
+/// Random products are right at the first attempt, and proved ones have no checks.
 #[test]
-fn grades_tell_what_was_done() {
+fn grades_are_right() {
     let mut state = 19;
     let [one, two] = [0; 2].map(|_| natural(&noise(&mut state, 600_000)));
     let mut proved = Multiplier::proved();
-    let product = text(proved.product(&one, &two));
+    let product = text(proved.multiply(&one, &two));
     assert_eq!(proved.grade(), Grade::Proved);
     for seed in SEEDS {
         let mut verified = Multiplier::verified(seed);
-        compare("seed", &text(verified.product(&one, &two)), &product);
+        compare("seed", &text(verified.multiply(&one, &two)), &product);
         let Grade::Verified(verification) = verified.grade() else {
             panic!("600,000 digits are not proved in the longest limbs");
         };
@@ -421,16 +421,15 @@ fn grades_tell_what_was_done() {
     }
 }
 
-/// All limbs on a wave of one frequency: as long as random ones together, but
-/// every coefficient of the product is as large as can be, and all errors are in
-/// one place. Verified products go wrong, which has to be noticed.
+/// All limbs on a wave of one frequency: the norm is that of random operands, but the
+/// errors add up in one place. Some verified products are wrong, which checks must find.
 #[test]
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
     reason = "limbs are rounded on purpose"
 )]
-fn waves_are_noticed_and_made_again() {
+fn wrong_products_of_waves_are_repeated() {
     let mut repeated = 0;
     for digits in [100_000, 200_000, 400_000, 1_000_000] {
         for period in [2.0, 16.0, 17.3, 1e9] {
@@ -451,8 +450,5 @@ fn waves_are_noticed_and_made_again() {
             }
         }
     }
-    assert!(
-        repeated > 0,
-        "no product went wrong: this test tests nothing"
-    );
+    assert!(repeated > 0, "no product was wrong: the test is useless");
 }

@@ -1,16 +1,15 @@
-//! Indices at and beyond 2^16 and 2^32, where a 32-bit integer overflows, or its
-//! square does.
+//! Arguments around 2^16 and 2^32, where 32-bit integers or their squares overflow.
 
-use factorial::multiply::Multiplier;
-use factorial::natural::Natural;
-use factorial::number::{Long, Number, number};
-use factorial::powers::{hyperfactorial_exponent, legendre, superfactorial_exponent};
-use factorial::product::{progression, progression_count};
+use factorial::mul::Multiplier;
+use factorial::natural::{Long, Natural};
+use factorial::number::exponents::{hyperfactorial_exponent, legendre, superfactorial_exponent};
+use factorial::number::product_tree::{count_progression, multiply_progression};
+use factorial::number::sieve::for_each_prime;
+use factorial::number::{self, Number};
 use factorial::request::Kind;
-use factorial::sieve::for_each_prime;
 use num_bigint::BigUint;
 
-/// Around the places where 16, 31, 32 and 33 bits end.
+/// Numbers around the ends of 16, 31, 32 and 33 bits.
 const EDGES: [u64; 12] = [
     0xFFFF,
     0x1_0000,
@@ -32,8 +31,8 @@ fn big(number: Natural) -> BigUint {
     text.parse().expect("digits")
 }
 
-/// n less the sum of its digits in base p, over p − 1 (Legendre 1808): another way
-/// to the exponent of p.
+/// The exponent of p is n minus the sum of its digits in base p, over p − 1 (Legendre
+/// 1808).
 #[test]
 fn exponents_beyond_32_bits() {
     for n in EDGES.into_iter().chain([u64::MAX - 1, u64::MAX]) {
@@ -48,7 +47,7 @@ fn exponents_beyond_32_bits() {
     }
 }
 
-/// H(n) · sf(n) = (n!)^(n+1), hence so do the exponents of every prime.
+/// H(n) · sf(n) = (n!)^(n+1), and likewise for the exponents of every prime.
 #[test]
 fn exponents_of_super_and_hyperfactorials_beyond_32_bits() {
     for n in EDGES {
@@ -64,9 +63,9 @@ fn exponents_of_super_and_hyperfactorials_beyond_32_bits() {
 fn progressions_beyond_32_bits() {
     for last in EDGES {
         for step in [1, 2, 65_535, 65_536, 0xFFFF_FFFF, 0x1_0000_0000] {
-            let count = progression_count(last, step).min(100);
+            let count = count_progression(last, step).min(100);
             let mut multiplier = Multiplier::proved();
-            let product = big(progression(last, step, count, &mut multiplier));
+            let product = big(multiply_progression(last, step, count, &mut multiplier));
             let expected: BigUint = (0..count)
                 .map(|index| BigUint::from(last - index * step))
                 .product();
@@ -75,13 +74,13 @@ fn progressions_beyond_32_bits() {
     }
 }
 
-/// Multifactorials are progressions of few factors, however large n is.
+/// Multifactorials with large steps have few factors for any n.
 #[test]
 fn multifactorials_beyond_32_bits() {
     for n in EDGES {
         for step in [0x1000_0000_u32, 0x7FFF_FFFF, u32::MAX] {
             let kind = Kind::Multifactorial(step);
-            let text = number(kind, n, &mut Multiplier::verified(3)).to_text();
+            let text = number::compute(kind, n, &mut Multiplier::verified(3)).to_text();
             let factors = (0..n)
                 .step_by(step as usize)
                 .map(|less| BigUint::from(n - less));
@@ -91,8 +90,7 @@ fn multifactorials_beyond_32_bits() {
     }
 }
 
-/// π(n), the sum of all primes up to n, and their neighbours: every prime whose
-/// square is near 2^32 strikes there.
+/// π(n) and the sum of all primes up to n.
 #[test]
 fn primes_beyond_16_bits() {
     // OEIS A006880 and A046731.

@@ -11,7 +11,7 @@
 
 use std::cell::RefCell;
 
-use factorial::multiply::Multiplier;
+use factorial::mul::Multiplier;
 use factorial::natural::Natural as Number;
 use std::any::Any;
 
@@ -36,7 +36,7 @@ fn main() {
 }
 
 /// The guest's kernel, native. This is the one place that knows its interface.
-/// Roots of unity are kept from one product to the next, as in a long computation.
+/// Products share twiddle factors, as in a long computation.
 fn ours(a: &str, b: &str) -> Product {
     let number = |digits| Number::from_decimal(digits).unwrap_or_else(Number::zero);
     let (a, square, b) = (number(a), a == b, number(b));
@@ -44,7 +44,7 @@ fn ours(a: &str, b: &str) -> Product {
     if square {
         Box::new(move || Box::new(multiplier.borrow_mut().square(&a)))
     } else {
-        Box::new(move || Box::new(multiplier.borrow_mut().product(&a, &b)))
+        Box::new(move || Box::new(multiplier.borrow_mut().multiply(&a, &b)))
     }
 }
 
