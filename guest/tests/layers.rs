@@ -30,7 +30,7 @@ fn check(file: &Path, module: &[String], orders: &[Vec<String>], faults: &mut Ve
     }
     let declared = code().filter_map(|line| line.strip_suffix(';')?.split_once("mod "));
     let declared: Vec<String> = declared.map(|(_, name)| name.to_owned()).collect();
-    let orders = [orders, &[declared.clone()]].concat();
+    let orders = [orders, std::slice::from_ref(&declared)].concat();
     let folder = file.parent().expect("a folder");
     for name in declared {
         let nested = folder.join(&name).join("mod.rs");

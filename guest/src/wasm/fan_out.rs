@@ -18,7 +18,7 @@ use crate::request::Error;
 
 impl wit_parts::Guest for Component {
     fn plan(request: wit::Request, sandboxes: u32) -> Result<Vec<wit_parts::Part>, wit::Error> {
-        let parts = plan::plan(request.into(), Width::up_to(sandboxes))?;
+        let parts = plan(request.into(), Width::up_to(sandboxes))?;
         Ok(parts
             .into_iter()
             .map(|part| wit_parts::Part {

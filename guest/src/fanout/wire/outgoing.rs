@@ -37,7 +37,7 @@ impl Body {
     }
 }
 
-/// A message that is being items_written.
+/// A message that is being written.
 pub struct Outgoing {
     head: Head,
     body: Body,
