@@ -7,6 +7,7 @@
 mod binary;
 mod component;
 mod image;
+mod pages;
 mod service;
 
 /// What every way in prints when it is told nothing.
