@@ -250,3 +250,19 @@ fn links_lead_to_files_and_headings() {
         }
     }
 }
+
+#[test]
+fn paths_in_backticks_exist() {
+    const FOLDERS: [&str; 9] = [
+        ".ci/", "benches/", "deploy/", "docs/", "fuzz/", "guest/", "host/", "tests/", "wit/",
+    ];
+    for name in PAGES.into_iter().chain(OTHER_PAGES) {
+        // Odd pieces are code: a fence has three backticks.
+        for code in read(name).split('`').skip(1).step_by(2) {
+            let is_path = FOLDERS.iter().any(|folder| code.starts_with(folder));
+            if is_path && !code.contains(char::is_whitespace) {
+                assert!(repository(code).exists(), "{name}: {code}");
+            }
+        }
+    }
+}
