@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// The Collector on deploy/otel-collector.yaml has nothing to complain of.
+// The Collector logs no warning with deploy/otel-collector.yaml.
 func TestTheCollectorStartsWithoutAWarning(t *testing.T) {
 	text, err := os.ReadFile(collector.log)
 	if err != nil {
@@ -25,7 +25,7 @@ func TestTheCollectorStartsWithoutAWarning(t *testing.T) {
 	}
 }
 
-// Every span of a burst arrives, or is counted as dropped.
+// Each span of a burst is delivered, or counted as dropped.
 func TestSpansArriveOrAreCounted(t *testing.T) {
 	const clients, each = 16, 500
 	before := spanCounts(t)["otelcol_receiver_accepted_spans"]
@@ -43,7 +43,7 @@ func TestSpansArriveOrAreCounted(t *testing.T) {
 		}()
 	}
 	group.Wait()
-	// One request has as many spans as every other.
+	// All requests have the same number of spans.
 	if _, _, err := service.send(requests[0]); err != nil {
 		t.Error(err)
 	}
@@ -91,8 +91,8 @@ func droppedSpans(t *testing.T, service *service) int {
 	return sum
 }
 
-// Without a Collector the service answers as fast, says so in one line, and exports again
-// once there is one.
+// Without a Collector, the service answers as fast, logs one line, and exports again when a
+// Collector is available.
 func TestACollectorMayEndAndComeBack(t *testing.T) {
 	service := serve(t, "OTEL_BSP_SCHEDULE_DELAY=100", "COCOON_LOG_FORMAT=json")
 	ask := func(count int) {

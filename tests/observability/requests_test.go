@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// requests are of every route, short and long, good and bad.
+// requests cover every route: short and long, valid and invalid.
 var requests = []request{
 	{"short", "GET", "/factorial/20", "", 200},
 	{"streamed", "GET", "/factorial/100000", "", 200},
@@ -29,8 +29,7 @@ const (
 	dropped = "-00"
 )
 
-// parent returns the identifiers of a caller's span, of which the tests have as many as
-// they need.
+// parent returns the identifiers of a new caller's span.
 func parent(number int) (trace, span string) {
 	return fmt.Sprintf("5c0c00000000000000000000%08x", number+1), fmt.Sprintf("c0c0%012x", number+1)
 }
@@ -139,7 +138,7 @@ func TestTwoParentsAreNone(t *testing.T) {
 	found[0].root(t, "")
 }
 
-// The span of a request that its client gave up ends when that happened, with an error.
+// The span of a request ends with an error when its client disconnects.
 func TestACancelledRequestSaysSo(t *testing.T) {
 	service := serve(t)
 	ctx, cancel := context.WithTimeout(context.Background(), millis(400))
