@@ -106,7 +106,7 @@ impl Folder {
         for path in ["target/foreign/bin/factor.wasm", "factor.wasm"] {
             folder.link(Path::new(FOREIGN_FACTOR), path);
         }
-        // curl shows its progress where its output is no terminal.
+        // curl shows a progress meter unless its output is a terminal.
         fs::write(folder.path(".curlrc"), "silent\nnoproxy = \"*\"\n").expect("a file");
         if let Some(settings) = blocks(page, "toml").first() {
             fs::write(folder.path("cocoon.toml"), settings).expect("a file");
