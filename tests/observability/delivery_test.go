@@ -25,7 +25,7 @@ func TestTheCollectorStartsWithoutAWarning(t *testing.T) {
 	}
 }
 
-// Each span of a burst is delivered, or counted as dropped.
+// Every span of a burst arrives, or is counted as dropped.
 func TestSpansArriveOrAreCounted(t *testing.T) {
 	const clients, each = 16, 500
 	before := spanCounts(t)["otelcol_receiver_accepted_spans"]
@@ -43,7 +43,7 @@ func TestSpansArriveOrAreCounted(t *testing.T) {
 		}()
 	}
 	group.Wait()
-	// All requests have the same number of spans.
+	// One request has as many spans as every other.
 	if _, _, err := service.send(requests[0]); err != nil {
 		t.Error(err)
 	}

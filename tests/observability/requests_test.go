@@ -29,7 +29,8 @@ const (
 	dropped = "-00"
 )
 
-// parent returns the identifiers of a new caller's span.
+// parent returns the identifiers of a caller's span, of which the tests have as many as
+// they need.
 func parent(number int) (trace, span string) {
 	return fmt.Sprintf("5c0c00000000000000000000%08x", number+1), fmt.Sprintf("c0c0%012x", number+1)
 }
