@@ -1,18 +1,17 @@
-# One static program, its component, and nothing else.
+# An image with one static program and its component.
 #
 #     docker build -t cocoon . && docker run --rm cocoon
 #     docker build -t cocoon-lean --target lean .
 #
-# The second lacks the compiler, and so `exec` and `--component`. Everything is built
-# on the platform that it is for. Any image stands in for RUST_IMAGE that has rustup,
-# a C compiler, and either musl-gcc or apt-get. BuildKit and buildah build what the
-# target needs; Docker's older builder builds every stage before it.
+# The target `lean` has no compiler, and so no `exec` and `--component`. The build platform is
+# the target platform. RUST_IMAGE can be any image with rustup, a C compiler, and either
+# musl-gcc or apt-get. BuildKit and buildah build only the stages that the target needs.
+# Docker's older builder builds all stages before it.
 ARG RUST_IMAGE=rust:1.95-bookworm
 
-# Every manifest, and an empty file for each source file that a manifest can
-# name: what lies beside a lib.rs or a main.rs are only its modules. All this
-# stays the same while code changes, and so do the layers of compiled
-# dependencies below.
+# All manifests, and an empty file for each source file that a manifest can name. (Other files
+# next to a lib.rs or main.rs are its modules.) Changes of code do not change these files, so
+# the layers of compiled dependencies below stay in the cache.
 FROM ${RUST_IMAGE} AS manifests
 WORKDIR /src
 COPY . .
@@ -29,15 +28,15 @@ RUN command -v musl-gcc >/dev/null \
     || { apt-get update && apt-get install --yes --no-install-recommends musl-tools && rm -rf /var/lib/apt/lists/*; }
 COPY rust-toolchain.toml ./
 RUN rustup target add "$(uname -m)-unknown-linux-musl" wasm32-wasip2
-# What C code says of when it was compiled is the same in every build.
+# C code contains the same compile time in every build.
 ENV CC_x86_64_unknown_linux_musl=musl-gcc \
     CC_aarch64_unknown_linux_musl=musl-gcc \
     SOURCE_DATE_EPOCH=0
 COPY --from=manifests /src ./
 RUN cargo build --profile image --locked -p cocoon --bin cocoon --target "$(uname -m)-unknown-linux-musl"
 
-# Cargo takes a crate for built when its files are older than what it built, as
-# these are beside the empty ones.
+# Cargo does not rebuild a crate whose files are older than its build, as these files may be.
+# `touch` makes them newer than the build of the empty files.
 FROM dependencies AS build
 COPY wit wit/
 COPY guest guest/
@@ -69,8 +68,8 @@ LABEL org.opencontainers.image.title="cocoon" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0" \
       org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.revision="${REVISION}"
-# Everywhere, for `serve` and for those who ask it whether it is well. And the allocator
-# takes memory as it is needed: by default it takes twice what compiling a component does.
+# `serve` and `health` both read COCOON_LISTEN. The allocator commits memory when it is needed;
+# by default it commits twice the memory that compiling a component needs.
 ENV COCOON_LISTEN=0.0.0.0:8080 \
     MIMALLOC_ARENA_EAGER_COMMIT=0
 EXPOSE 8080
@@ -83,9 +82,9 @@ CMD ["run", "10"]
 FROM settings AS lean
 COPY --from=lean-build /image/ /
 
-# The component's precompiled code is part of the program, as are its own bytes, packed; the
-# file is for those who want it alone.
+# The program contains the component's precompiled code and its compressed bytes. The file is
+# for use without the program.
 FROM settings
 COPY --from=build /image/ /
-# Whom to trust when components are pulled over TLS.
+# The certificate authorities for pulling components over TLS.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/

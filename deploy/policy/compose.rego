@@ -1,12 +1,12 @@
 # METADATA
 # title: Compose files
 # description: |
-#   Every service is locked down as far as the manifests' pods are, and reached from this
-#   machine alone.
+#   Services have the same restrictions as the pods of the manifests, and only this machine
+#   can reach them.
 #
 #     cd deploy && conftest test --namespace compose compose/compose.yaml
 #
-#   The package `main` applies these rules as well where it meets a Compose file.
+#   The package `main` also applies these rules to Compose files.
 package compose
 
 import data.documents
@@ -50,14 +50,14 @@ deny contains msg if {
 
 # METADATA
 # title: Versions of images
-# description: An absent tag means latest.
+# description: The default tag is latest.
 # custom:
 #   id: compose_image
 deny contains msg if {
 	some service in services
 	image := documents.field(service.spec, ["image"], "")
 	not documents.pinned(image)
-	msg := sprintf("%s must pin its image by a version or a digest, unlike %q", [service.name, image])
+	msg := sprintf("%s must pin its image by a version or a digest, got %q", [service.name, image])
 }
 
 # METADATA
@@ -114,7 +114,7 @@ deny contains msg if {
 }
 
 # METADATA
-# title: Switched off confinement
+# title: Disabled confinement
 # custom:
 #   id: compose_unconfined
 deny contains msg if {
@@ -125,7 +125,7 @@ deny contains msg if {
 }
 
 # METADATA
-# title: The machine's namespaces
+# title: Namespaces of the host
 # custom:
 #   id: compose_host_namespaces
 deny contains msg if {
@@ -136,7 +136,7 @@ deny contains msg if {
 }
 
 # METADATA
-# title: The machine's devices
+# title: Devices of the host
 # custom:
 #   id: compose_devices
 deny contains msg if {
@@ -147,15 +147,15 @@ deny contains msg if {
 }
 
 # METADATA
-# title: Ports that other machines reach
-# description: An absent address means all of them.
+# title: Ports that other machines can reach
+# description: Without an address, a port is published at all addresses.
 # custom:
 #   id: compose_ports
 deny contains msg if {
 	some service in services
 	some port in documents.field(service.spec, ["ports"], [])
 	not of_this_machine(port)
-	msg := sprintf("%s must publish a port at 127.0.0.1, unlike %v", [service.name, port])
+	msg := sprintf("%s must publish a port at 127.0.0.1, got %v", [service.name, port])
 }
 
 of_this_machine(port) if {
@@ -191,11 +191,11 @@ mounts contains mount if {
 	}
 }
 
-# A source that is no path is a named volume.
+# A source that is not a path is a named volume.
 is_path(source) if regex.match(`^[./~$]`, source)
 
 # METADATA
-# title: Writable folders of the machine
+# title: Writable folders of the host
 # custom:
 #   id: compose_mounts
 deny contains msg if {
@@ -206,8 +206,8 @@ deny contains msg if {
 }
 
 # METADATA
-# title: Folders of the machine that hold its secrets
-# description: The socket of the engine is as good as root, and so is the whole disk.
+# title: Folders of the host with secrets
+# description: The engine's socket, or the whole disk, gives the rights of root.
 # custom:
 #   id: compose_machine
 deny contains msg if {
@@ -220,7 +220,7 @@ deny contains msg if {
 
 # METADATA
 # title: Memory
-# description: An absent limit means all memory of the machine.
+# description: Without a limit, a service can use all memory of the host.
 # custom:
 #   id: compose_memory
 deny contains msg if {
@@ -244,7 +244,7 @@ words_of(command) := command if is_array(command)
 
 words_of(command) := regex.split(`\s+`, command) if is_string(command)
 
-# Both forms of an environment: a map, and a list of NAME=VALUE.
+# An environment is a map or a list of NAME=VALUE.
 variable(service, name, default_value) := sprintf("%v", [value]) if {
 	environment := service.spec.environment
 	is_object(environment)
@@ -268,7 +268,7 @@ deny contains msg if {
 }
 
 # METADATA
-# title: Published ports at which the service does not listen
+# title: Published ports on which the service does not listen
 # custom:
 #   id: compose_listen
 deny contains msg if {
@@ -285,7 +285,7 @@ target_of(port) := regex.replace(regex.replace(port, `/tcp$`, ""), `^.*:`, "") i
 target_of(port) := sprintf("%v", [port.target]) if is_object(port)
 
 # METADATA
-# title: The end of the service
+# title: Shutdown of the service
 # description: An absent stop_grace_period means 10 s, an absent drain timeout 30 s.
 # custom:
 #   id: compose_grace

@@ -55,9 +55,9 @@ test_accepts_compose_extends if denied_with("extends", null) == set()
 test_refuses_compose_image if {
 	every image in ["cocoon", "cocoon:latest", "${IMAGE}"] {
 		denied_with("image", image) ==
-			{sprintf("service cocoon must pin its image by a version or a digest, unlike %q", [image])}
+			{sprintf("service cocoon must pin its image by a version or a digest, got %q", [image])}
 	}
-	denied_without("image") == {`service cocoon must pin its image by a version or a digest, unlike ""`}
+	denied_without("image") == {`service cocoon must pin its image by a version or a digest, got ""`}
 }
 
 test_accepts_compose_image if denied_with("image", "localhost:5000/cocoon:1") == set()
@@ -126,7 +126,7 @@ test_accepts_compose_devices if denied_with("devices", []) == set()
 
 test_refuses_compose_ports if {
 	every port in ["8080:8080", "0.0.0.0:8080:8080", "8080"] {
-		denied_with("ports", [port]) == {sprintf("service cocoon must publish a port at 127.0.0.1, unlike %s", [port])}
+		denied_with("ports", [port]) == {sprintf("service cocoon must publish a port at 127.0.0.1, got %s", [port])}
 	}
 	count(denied_with("ports", [{"target": 8080, "published": "8080"}])) == 1
 }

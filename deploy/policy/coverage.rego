@@ -1,15 +1,15 @@
 # METADATA
 # title: Coverage
 # description: |
-#   The kinds that the rules cover. Others are named, since nothing of them is checked: with
-#   a container anywhere in them they fail, without one they are a warning. Compose files
-#   and Dockerfiles have rules of their own in the packages `compose` and `dockerfile`.
+#   The kinds that the rules cover. Any other kind is reported, because no rule checks it: as
+#   a failure if it has a container, or else as a warning. Compose files and Dockerfiles have
+#   their own rules in the packages `compose` and `dockerfile`.
 package main
 
 import data.documents
 import rego.v1
 
-# The place of the pod template in each kind that has one, by kind and group.
+# The path of the pod template in each kind that has one, by kind and group.
 templates := {
 	"CronJob.batch": ["spec", "jobTemplate", "spec", "template"],
 	"DaemonSet.apps": ["spec", "template"],
@@ -59,7 +59,8 @@ of_kind(kind) := object.get(manifests_of, kind, set())
 
 container_lists := {"containers", "initContainers", "ephemeralContainers"}
 
-# What a container has beside its image. Custom resources may have one outside of a list.
+# Fields of a container other than its image. Custom resources may have a container
+# outside of a list.
 container_fields := {
 	"args",
 	"command",
@@ -100,7 +101,7 @@ deny contains msg if {
 
 # METADATA
 # title: Pods without containers
-# description: What is elsewhere in the manifest is not checked.
+# description: Containers elsewhere in the manifest are not checked.
 # custom:
 #   id: no_containers
 deny contains msg if {
@@ -131,7 +132,7 @@ warn contains msg if {
 }
 
 # METADATA
-# title: Documents that are no manifests
+# title: Documents that are not manifests
 # custom:
 #   id: no_manifest
 warn contains msg if {

@@ -4,7 +4,7 @@ import data.fixtures
 import data.main
 import rego.v1
 
-# What is reported of documents together, and of one alone.
+# Reports about several documents together, and about one alone.
 denied(documents) := found if found := main.deny with input as fixtures.combined(documents)
 
 warned(documents) := found if found := main.warn with input as fixtures.combined(documents)
@@ -23,7 +23,7 @@ job_with(manifest) := denied(fixtures.replaced(fixtures.all_of_job, manifest))
 
 openshift_with(manifest) := denied(fixtures.replaced(fixtures.all_of_openshift, manifest))
 
-# A privileged container without a name, and nothing else.
+# A pod with one privileged container without a name.
 hostile := {"containers": [{"image": "x", "securityContext": {"privileged": true}}]}
 
 privileged(name) := sprintf("%s, container containers[0] must not be privileged", [name])

@@ -1,11 +1,11 @@
 # METADATA
 # title: Dockerfiles
 # description: |
-#   What an image runs as, what it is made of, and how it starts and ends.
+#   The user of an image, its sources, its start and its shutdown.
 #
 #     conftest test --parser dockerfile --policy deploy/policy --namespace dockerfile Dockerfile
 #
-#   The package `main` applies these rules as well where it meets a Dockerfile.
+#   The package `main` also applies these rules to Dockerfiles.
 package dockerfile
 
 import data.documents
@@ -59,19 +59,19 @@ stage_name(from) := lower(from.Value[2]) if {
 	lower(from.Value[1]) == "as"
 } else := ""
 
-# The position of the stage that a stage is made of.
+# The position of the stage on which a stage is based.
 parent(index) := max(found) if {
 	base := lower(stages[index].base)
 	found := [at | some at, stage in array.slice(stages, 0, index); stage.name == base]
 	count(found) > 0
 }
 
-# A stage and all that it is made of: at most as many as there are stages.
+# A stage and all stages on which it is based: at most the number of stages.
 edges[sprintf("%d", [index])] := {sprintf("%d", [at]) | at := parent(index)} if some index, _ in stages
 
 lineage(index) := {to_number(at) | some at in graph.reachable(edges, {sprintf("%d", [index])})}
 
-# The last of an instruction that a stage has or inherits.
+# The last instruction of a kind that a stage has or inherits.
 effective(index, command) := found[count(found) - 1] if {
 	found := [instruction |
 		some instruction in of_command(command)
@@ -80,7 +80,7 @@ effective(index, command) := found[count(found) - 1] if {
 	count(found) > 0
 }
 
-# What is run as an image: the last stage, and each that starts something by itself.
+# Stages that are run as an image: the last one, and each that has or inherits ENTRYPOINT or CMD.
 images contains image if {
 	some index, stage in stages
 	is_image(index)
@@ -102,8 +102,8 @@ image_name(index, stage) := sprintf("stage %d", [index]) if {
 # METADATA
 # title: The user of an image
 # description: |
-#   An absent user means root, an absent group often 0. The kubelet cannot tell that a name
-#   is not root.
+#   Without a user, an image runs as root; without a group, often as group 0. The kubelet
+#   cannot verify that a name is not root.
 # custom:
 #   id: dockerfile_user
 deny contains msg if {
@@ -119,7 +119,7 @@ has_user(index) if {
 
 # METADATA
 # title: Versions of bases
-# description: An absent tag means latest.
+# description: The default tag is latest.
 # custom:
 #   id: dockerfile_base
 deny contains msg if {
@@ -146,7 +146,7 @@ deny contains msg if {
 }
 
 # METADATA
-# title: Files from elsewhere
+# title: Files from the network
 # custom:
 #   id: dockerfile_add
 deny contains msg if {
@@ -163,7 +163,7 @@ verified(add) if {
 }
 
 # METADATA
-# title: Scripts from elsewhere
+# title: Scripts from the network
 # custom:
 #   id: dockerfile_pipe
 deny contains msg if {
@@ -207,7 +207,7 @@ names_set(instruction) := [split(word, "=")[0] | some word in instruction.Value]
 
 # METADATA
 # title: Signals
-# description: A shell would be the first process, and hand no signal to the program.
+# description: A shell would be the first process, and would not forward signals.
 # custom:
 #   id: dockerfile_exec_form
 deny contains msg if {
@@ -218,7 +218,7 @@ deny contains msg if {
 }
 
 # METADATA
-# title: The signal that ends an image
+# title: The stop signal of an image
 # description: An absent signal means SIGTERM.
 # custom:
 #   id: dockerfile_signal

@@ -30,7 +30,7 @@ good := [
 
 denied(file) := found if found := dockerfile.deny with input as file
 
-# The good file with an instruction of its second stage in the place of those of its kind.
+# The valid file, with one instruction of its second stage replaced.
 denied_with(changed) := denied(array.concat(
 	[other | some other in good; [other.Cmd, other.Stage] != [changed.Cmd, changed.Stage]],
 	[changed],

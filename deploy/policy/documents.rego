@@ -1,15 +1,15 @@
 # METADATA
 # title: Documents
 # description: |
-#   The documents of an input, by what they are: manifests of Kubernetes, Compose files,
-#   Dockerfiles, and others. With `--combine`, Conftest hands over all documents together,
-#   each with its path; without, one document at a time.
+#   The documents of an input by type: Kubernetes manifests, Compose files, Dockerfiles and
+#   others. With `--combine`, Conftest passes all documents together, each with its path.
+#   Otherwise it passes one document at a time.
 package documents
 
 import rego.v1
 
-# Returns the field at a path, or a default where the field is absent or null: to
-# Kubernetes and Compose both mean the same.
+# Returns the field at a path, or a default if the field is absent or null. Kubernetes and
+# Compose treat both alike.
 field(from, path, default_value) := value if {
 	is_object(from)
 	value := object.get(from, path, null)
@@ -62,8 +62,8 @@ is_compose(document) if {
 
 # --- manifests ----------------------------------------------------------------
 
-# Lists are replaced by their items, as kubectl does. An item without a kind has that of
-# its list: a DeploymentList has Deployments.
+# Replaces lists by their items, as kubectl does. An item without a kind has the kind of its
+# list: a DeploymentList contains Deployments.
 manifests contains manifest if {
 	some manifest in all
 	is_manifest(manifest)
@@ -106,8 +106,8 @@ others contains document if {
 
 # --- images -------------------------------------------------------------------
 
-# Whether an image has a digest, or a tag that is a version. What precedes the last slash
-# may be a registry's port.
+# True if an image has a digest, or a tag that is a version. A colon before the last slash
+# belongs to a registry's port.
 pinned(image) if {
 	is_string(image)
 	regex.match(`@sha256:[0-9a-f]{64}$`, image)
@@ -122,7 +122,7 @@ pinned(image) if {
 
 # --- times --------------------------------------------------------------------
 
-# Returns a time as Cocoon and HAProxy write it, in seconds.
+# Parses a time of Cocoon or HAProxy; returns seconds.
 seconds(text) := to_number(number) * unit if {
 	is_string(text)
 	some suffix, unit in {"s": 1, "m": 60, "h": 3600}

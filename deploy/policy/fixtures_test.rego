@@ -1,4 +1,4 @@
-# Manifests that keep to every rule, and functions that change one thing in them.
+# Manifests that satisfy every rule, and functions that change one field in them.
 package fixtures
 
 import rego.v1
@@ -213,7 +213,7 @@ with_field(manifest, path, value) := json.patch(manifest, [{"op": "add", "path":
 
 without_field(manifest, path) := json.patch(manifest, [{"op": "remove", "path": pointer(path)}])
 
-# The manifests with one of them in the place of the one of its kind and name.
+# The manifests, with the one of the same kind and name replaced.
 replaced(manifests, manifest) := array.concat(
 	[other |
 		some other in manifests
@@ -222,5 +222,5 @@ replaced(manifests, manifest) := array.concat(
 	[manifest],
 )
 
-# An input as `conftest test --combine` makes it.
+# An input in the form of `conftest test --combine`.
 combined(documents) := [{"path": "-", "contents": document} | some document in documents]

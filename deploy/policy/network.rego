@@ -1,5 +1,5 @@
-# Network: the connections that pods may take and make. Some rules need all manifests together
-# (`--combine`), and are silent about one of them alone.
+# Network: the connections that pods may accept and open. Some rules need all manifests
+# together (`--combine`), and do not apply to a single manifest.
 package main
 
 import data.documents
@@ -23,7 +23,7 @@ deny contains msg if {
 	msg := sprintf("%s has no NetworkPolicy that selects it", [pod.name])
 }
 
-# Absent types mean Ingress, and Egress where there are rules of it.
+# Without policyTypes, the types are Ingress, and Egress if it has rules.
 policy_types(policy) := documents.field(policy, ["spec", "policyTypes"], by_default) if {
 	egress := documents.field(policy, ["spec", "egress"], [])
 	by_default := array.concat(["Ingress"], [type | count(egress) > 0; type := "Egress"])
@@ -48,7 +48,7 @@ rules contains {"policy": policy, "direction": direction, "rule": rule} if {
 
 # METADATA
 # title: All ports
-# description: Absent ports mean all of them, and so does an entry without `port`.
+# description: Without ports, or with an entry without `port`, a rule allows all ports.
 # custom:
 #   id: policy_ports
 deny contains msg if {
@@ -79,7 +79,7 @@ deny contains msg if {
 # METADATA
 # title: All destinations
 # description: |
-#   Name servers may be reached by any address: NodeLocal DNSCache has one of the node,
+#   Port 53 is allowed at any address: NodeLocal DNSCache listens on an address of the node,
 #   which no selector matches.
 # custom:
 #   id: egress_peers
@@ -106,7 +106,7 @@ names_peers(rule) if {
 }
 
 # METADATA
-# title: Ports at which no pod listens
+# title: Ports on which no pod listens
 # custom:
 #   id: policy_listeners
 deny contains msg if {
@@ -118,7 +118,7 @@ deny contains msg if {
 	port := documents.field(open, ["port"], null)
 	port != null
 	not listens(pod, port, documents.field(open, ["protocol"], "TCP"))
-	msg := sprintf("%s opens the port %v, at which %s does not listen", [name_of(entry.policy), port, pod.name])
+	msg := sprintf("%s allows port %v, on which %s does not listen", [name_of(entry.policy), port, pod.name])
 }
 
 listens(pod, port, protocol) if {

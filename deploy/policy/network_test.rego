@@ -25,7 +25,7 @@ test_refuses_policy_types if {
 		{"NetworkPolicy/once must have Egress in policyTypes"}
 }
 
-# Absent types are Egress as well where there are rules of it.
+# Without policyTypes, the types include Egress if it has rules.
 test_accepts_policy_types if policy_without("spec/policyTypes") == set()
 
 test_refuses_policy_ports if {
@@ -60,9 +60,9 @@ test_accepts_egress_peers if {
 
 test_refuses_policy_listeners if {
 	policy_with("spec/ingress/0/ports/-", {"port": 9090}) ==
-		{"NetworkPolicy/cocoon opens the port 9090, at which Deployment/cocoon does not listen"}
+		{"NetworkPolicy/cocoon allows port 9090, on which Deployment/cocoon does not listen"}
 	policy_with("spec/ingress/0/ports/0/protocol", "UDP") ==
-		{"NetworkPolicy/cocoon opens the port 8080, at which Deployment/cocoon does not listen"}
+		{"NetworkPolicy/cocoon allows port 8080, on which Deployment/cocoon does not listen"}
 }
 
 test_accepts_policy_listeners if policy_with("spec/ingress/0/ports/0/protocol", "TCP") == set()

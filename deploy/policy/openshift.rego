@@ -1,4 +1,4 @@
-# OpenShift: routes, and the constraint `restricted-v2`, under which the pods run that name it.
+# OpenShift: routes, and pods that name the constraint `restricted-v2`.
 package main
 
 import data.documents
@@ -17,7 +17,7 @@ route_timeout(route) := documents.seconds(documents.field(route, ["metadata", "a
 has_timeout(route) if is_number(route_timeout(route))
 
 # METADATA
-# title: Time of the router
+# title: Timeout of the router
 # custom:
 #   id: route_timeout
 deny contains msg if {
@@ -27,7 +27,7 @@ deny contains msg if {
 }
 
 # METADATA
-# title: Time of the router and of the service
+# title: Timeouts of the router and of the service
 # custom:
 #   id: route_deadline
 deny contains msg if {
@@ -53,7 +53,7 @@ deny contains msg if {
 
 # METADATA
 # title: Routes with and without TLS
-# description: An absent policy means None, which closes port 80.
+# description: The default policy is None, which closes port 80.
 # custom:
 #   id: route_insecure
 deny contains msg if {

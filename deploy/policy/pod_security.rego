@@ -1,4 +1,4 @@
-# Pod security: the Pod Security Standard `restricted`, of which `baseline` is a part.
+# Pod security: the Pod Security Standard `restricted`, which includes `baseline`.
 # https://kubernetes.io/docs/concepts/security/pod-security-standards/
 package main
 
@@ -68,17 +68,17 @@ deny contains msg if {
 	some sysctl in documents.field(pod.spec, ["securityContext", "sysctls"], [])
 	name := documents.field(sysctl, ["name"], "?")
 	not name in sysctls_allowed
-	msg := sprintf("%s: the sysctl %v is not a safe one", [pod.name, name])
+	msg := sprintf("%s: the sysctl %v is not safe", [pod.name, name])
 }
 
 # METADATA
-# title: Other users than root
+# title: Users other than root
 # custom:
 #   id: run_as_non_root
 deny contains msg if {
 	some container in containers
 	setting(container, "runAsNonRoot") != true
-	msg := sprintf("%s must set runAsNonRoot: true, or its pod", [container.name])
+	msg := sprintf("%s must set runAsNonRoot: true, in the container or the pod", [container.name])
 }
 
 # METADATA
@@ -99,7 +99,7 @@ deny contains msg if {
 	some container in containers
 	profile := setting(container, "seccompProfile")
 	not documents.field(profile, ["type"], "Unconfined") in {"RuntimeDefault", "Localhost"}
-	msg := sprintf("%s must set seccompProfile.type: RuntimeDefault, or its pod", [container.name])
+	msg := sprintf("%s must set seccompProfile.type: RuntimeDefault, in the container or the pod", [container.name])
 }
 
 # METADATA
@@ -114,7 +114,7 @@ deny contains msg if {
 
 # METADATA
 # title: More privileges than the parent process
-# description: Absent means allowed.
+# description: The default is true.
 # custom:
 #   id: privilege_escalation
 deny contains msg if {
@@ -163,12 +163,12 @@ deny contains msg if {
 	some port in documents.field(container.spec, ["ports"], [])
 	host_port := documents.field(port, ["hostPort"], 0)
 	host_port != 0
-	msg := sprintf("%s must not take the node's port %v", [container.name, host_port])
+	msg := sprintf("%s must not use the node's port %v", [container.name, host_port])
 }
 
 # METADATA
 # title: Hosts of probes
-# description: The kubelet would connect to another host from the node.
+# description: With a host, the kubelet connects from the node to that host.
 # custom:
 #   id: probe_hosts
 deny contains msg if {
@@ -185,7 +185,7 @@ deny contains msg if {
 	msg := sprintf("%s: %s must not name a host", [container.name, concat(".", path)])
 }
 
-# The security contexts of pods and of containers, for fields that either may have.
+# Security contexts of pods and containers, for fields that both can have.
 contexts contains {"name": pod.name, "pod": pod, "spec": spec} if {
 	some pod in pods
 	spec := documents.field(pod.spec, ["securityContext"], {})
@@ -211,7 +211,7 @@ selinux_types_allowed := {
 deny contains msg if {
 	some context in contexts
 	not documents.field(context.spec, ["seLinuxOptions", "type"], "") in selinux_types_allowed
-	msg := sprintf("%s must not set a type of SELinux but those of containers", [context.name])
+	msg := sprintf("%s must set a type of SELinux for containers", [context.name])
 }
 
 # METADATA

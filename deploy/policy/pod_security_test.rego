@@ -28,7 +28,7 @@ test_accepts_volume_types if {
 }
 
 test_refuses_sysctls if {
-	msg := "Deployment/cocoon: the sysctl kernel.msgmax is not a safe one"
+	msg := "Deployment/cocoon: the sysctl kernel.msgmax is not safe"
 	deployment_with("pod/securityContext/sysctls", [{"name": "kernel.msgmax", "value": "1"}]) == {msg}
 }
 
@@ -37,7 +37,7 @@ test_accepts_sysctls if {
 }
 
 test_refuses_run_as_non_root if {
-	msg := "Deployment/cocoon, container cocoon must set runAsNonRoot: true, or its pod"
+	msg := "Deployment/cocoon, container cocoon must set runAsNonRoot: true, in the container or the pod"
 	deployment_without("pod/securityContext/runAsNonRoot") == {msg}
 	deployment_with("container/securityContext/runAsNonRoot", false) == {msg}
 }
@@ -56,7 +56,7 @@ test_refuses_root_user if {
 test_accepts_root_user if deployment_with("container/securityContext/runAsUser", 1000) == set()
 
 test_refuses_seccomp if {
-	msg := "Deployment/cocoon, container cocoon must set seccompProfile.type: RuntimeDefault, or its pod"
+	msg := "Deployment/cocoon, container cocoon must set seccompProfile.type: RuntimeDefault, in the container or the pod"
 	deployment_without("pod/securityContext/seccompProfile") == {msg}
 	deployment_with("container/securityContext/seccompProfile", {"type": "Unconfined"}) == {msg}
 	deployment_with("container/securityContext/seccompProfile", {}) == {msg}
@@ -119,7 +119,7 @@ test_accepts_proc_mount if deployment_with("container/securityContext/procMount"
 
 test_refuses_host_ports if {
 	deployment_with("container/ports/0/hostPort", 80) ==
-		{"Deployment/cocoon, container cocoon must not take the node's port 80"}
+		{"Deployment/cocoon, container cocoon must not use the node's port 80"}
 }
 
 test_accepts_host_ports if deployment_with("container/ports/0/hostPort", 0) == set()
@@ -135,7 +135,7 @@ test_accepts_probe_hosts if deployment_with("container/livenessProbe/httpGet/hos
 
 test_refuses_selinux_type if {
 	deployment_with("container/securityContext/seLinuxOptions", {"type": "spc_t"}) ==
-		{"Deployment/cocoon, container cocoon must not set a type of SELinux but those of containers"}
+		{"Deployment/cocoon, container cocoon must set a type of SELinux for containers"}
 }
 
 test_accepts_selinux_type if {

@@ -1,5 +1,5 @@
-# Pods: the pods and containers of all covered kinds, and what a container's command line,
-# variables and ConfigMaps set. A field that is absent has its default.
+# Pods: the pods and containers of all covered kinds, and the settings in a container's
+# command line, variables and ConfigMaps. An absent field has its default.
 package main
 
 import data.documents
@@ -31,7 +31,7 @@ containers contains container if {
 	}
 }
 
-# An absent namespace is kubectl's, whichever that is.
+# Without a namespace, a manifest has kubectl's current one.
 namespace_of(manifest) := documents.field(manifest, ["metadata", "namespace"], "")
 
 # Returns a setting of a container's security context, or else of its pod's.
@@ -41,7 +41,7 @@ setting(container, key) := documents.field(
 	documents.field(container.pod.spec, ["securityContext", key], null),
 )
 
-# Containers that run for ever. A pod is restarted unless it says otherwise.
+# Containers that run forever. The default restart policy is Always.
 lasting contains container if {
 	some container in containers
 	container.list == "containers"
@@ -50,7 +50,7 @@ lasting contains container if {
 
 # --- Cocoon's settings --------------------------------------------------------
 
-# The flags that rules look at, and the defaults of `cocoon serve` in the image.
+# The flags that rules check, with the defaults of `cocoon serve` in the image.
 defaults := {
 	"admin-listen": null,
 	"deadline": "30s",
@@ -73,7 +73,7 @@ serving contains object.union(container, {"settings": settings, "addresses": add
 	times := {name: documents.seconds(settings[name]) | some name in ["deadline", "drain-delay", "drain-timeout"]}
 }
 
-# Flags weigh most, then variables, then the default.
+# Flags override variables, and variables override the default.
 option(container, words, name, default_value) := value if {
 	flag := sprintf("--%s", [name])
 	found := [value | some index, word in words; value := flag_value(words, flag, index, word)]
@@ -96,7 +96,7 @@ address(text) := {"host": parts[1], "port": to_number(parts[2])} if {
 	[parts] := regex.find_all_string_submatch_n(`^(.*):([0-9]{1,5})$`, text, 1)
 }
 
-# The values of a variable, of which the last counts: those of `envFrom` come first.
+# The values of a variable, in order. The last one applies; `envFrom` comes first.
 variables(container, name) := array.concat(
 	[value |
 		some source in documents.field(container.spec, ["envFrom"], [])
@@ -134,14 +134,14 @@ port_number(container, port) := known.containerPort if {
 	port in {known.containerPort, documents.field(known, ["name"], null)}
 }
 
-# The port that answers health and metrics of a container that serves.
+# The port of a service container that serves health and metrics.
 health_port(container) := container.addresses["admin-listen"].port if {
 	container.settings["admin-listen"] != null
 } else := container.addresses.listen.port
 
 # --- selectors ----------------------------------------------------------------
 
-# Whether a LabelSelector, which selects everything if it is empty, selects a pod.
+# True if a LabelSelector selects a pod. An empty one selects every pod.
 selects(selector, pod) if {
 	is_object(selector)
 	every key, value in documents.field(selector, ["matchLabels"], {}) {
@@ -174,8 +174,8 @@ matches(expression, labels) if {
 
 has_value(expression, labels) if labels[expression.key] in expression.values
 
-# Whether a Service's or ReplicationController's map of labels, which selects nothing if
-# it is empty, selects a pod.
+# True if the label map of a Service or ReplicationController selects a pod. An empty one
+# selects no pod.
 selects_labels(map, pod) if {
 	count(map) > 0
 	selects({"matchLabels": map}, pod)

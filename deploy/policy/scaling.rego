@@ -1,14 +1,14 @@
-# Scaling: the number of pods, by the autoscalers, and how many may end at once. Some rules need
-# all manifests together (`--combine`), and are silent about one of them alone.
+# Scaling: the number of pods, the autoscalers, and how many pods may end at once. Some rules
+# need all manifests together (`--combine`), and do not apply to a single manifest.
 package main
 
 import data.documents
 import rego.v1
 
-# The workloads that an autoscaler may scale, and that last.
+# Long-running workloads that an autoscaler can scale.
 scalable := {"Deployment.apps", "ReplicaSet.apps", "ReplicationController", "StatefulSet.apps"}
 
-# Both kinds of autoscalers, with their own names of fields and defaults.
+# Both kinds of autoscalers, with their field names and defaults.
 scalers contains scaler if {
 	some manifest in of_kind("HorizontalPodAutoscaler.autoscaling")
 	target := documents.field(manifest, ["spec", "scaleTargetRef"], {})
@@ -42,25 +42,25 @@ scales(scaler, manifest) if {
 }
 
 # METADATA
-# title: Autoscalers of nothing
+# title: Autoscalers without a target
 # custom:
 #   id: scale_target
 deny contains msg if {
 	documents.combined
 	some scaler in scalers
 	count([manifest | some manifest in documents.manifests; scales(scaler, manifest)]) == 0
-	msg := sprintf("%s scales %s, which is not among these", [scaler.name, scaler.target])
+	msg := sprintf("%s scales %s, which is not in the input", [scaler.name, scaler.target])
 }
 
 # METADATA
 # title: The least number of pods
-# description: An absent minReplicas means 1, an absent minReplicaCount of KEDA 0.
+# description: The default of minReplicas is 1, that of KEDA's minReplicaCount 0.
 # custom:
 #   id: min_replicas
 deny contains msg if {
 	some scaler in scalers
 	scaler.least < 2
-	msg := sprintf("%s must set %s to 2 or more, so that one pod may end; it is %v", [
+	msg := sprintf("%s must set %s to 2 or more, got %v", [
 		scaler.name,
 		scaler.key,
 		scaler.least,
@@ -68,7 +68,7 @@ deny contains msg if {
 }
 
 # METADATA
-# title: Two sources of the number of pods
+# title: Replicas of autoscaled workloads
 # custom:
 #   id: replicas_and_scaler
 deny contains msg if {
@@ -80,7 +80,7 @@ deny contains msg if {
 }
 
 # METADATA
-# title: Two autoscalers
+# title: Several autoscalers of one workload
 # custom:
 #   id: one_scaler
 deny contains msg if {
@@ -92,7 +92,7 @@ deny contains msg if {
 
 # METADATA
 # title: The number of pods without an autoscaler
-# description: Absent replicas mean 1.
+# description: The default is 1.
 # custom:
 #   id: replicas
 deny contains msg if {
@@ -102,7 +102,7 @@ deny contains msg if {
 	count([scaler | some scaler in scalers; scales(scaler, manifest)]) == 0
 	replicas := documents.field(manifest, ["spec", "replicas"], 1)
 	replicas < 2
-	msg := sprintf("%s must set replicas to 2 or more, or have an autoscaler; it is %v", [name_of(manifest), replicas])
+	msg := sprintf("%s must set replicas to 2 or more, or have an autoscaler, got %v", [name_of(manifest), replicas])
 }
 
 # METADATA
@@ -131,5 +131,5 @@ deny contains msg if {
 	some budget in of_kind("PodDisruptionBudget.policy")
 	some key, value in {"maxUnavailable": {0, "0%"}, "minAvailable": {"100%"}}
 	budget.spec[key] in value
-	msg := sprintf("%s lets no pod be evicted: %s must not be %v", [name_of(budget), key, budget.spec[key]])
+	msg := sprintf("%s prevents all evictions: %s must not be %v", [name_of(budget), key, budget.spec[key]])
 }

@@ -8,7 +8,7 @@ keda_with(scaler) := denied(array.concat(fixtures.others, [fixtures.deployment, 
 
 test_refuses_scale_target if {
 	changed := fixtures.with_field(fixtures.scaler, "spec/scaleTargetRef/name", "other")
-	"HorizontalPodAutoscaler/cocoon scales Deployment/other, which is not among these" in service_with(changed)
+	"HorizontalPodAutoscaler/cocoon scales Deployment/other, which is not in the input" in service_with(changed)
 }
 
 test_accepts_scale_target if {
@@ -17,12 +17,12 @@ test_accepts_scale_target if {
 }
 
 test_refuses_min_replicas if {
-	msg := "HorizontalPodAutoscaler/cocoon must set minReplicas to 2 or more, so that one pod may end; it is 1"
+	msg := "HorizontalPodAutoscaler/cocoon must set minReplicas to 2 or more, got 1"
 	service_with(fixtures.with_field(fixtures.scaler, "spec/minReplicas", 1)) == {msg}
 	service_with(fixtures.without_field(fixtures.scaler, "spec/minReplicas")) == {msg}
 	denied_alone(fixtures.without_field(fixtures.scaler, "spec/minReplicas")) == {msg}
 	keda_with(fixtures.without_field(fixtures.keda_scaler, "spec/minReplicaCount")) ==
-		{"ScaledObject/cocoon must set minReplicaCount to 2 or more, so that one pod may end; it is 0"}
+		{"ScaledObject/cocoon must set minReplicaCount to 2 or more, got 0"}
 }
 
 test_accepts_min_replicas if service_with(fixtures.with_field(fixtures.scaler, "spec/minReplicas", 3)) == set()
@@ -42,7 +42,7 @@ test_refuses_one_scaler if {
 test_accepts_one_scaler if keda_with(fixtures.keda_scaler) == set()
 
 test_refuses_replicas if {
-	msg := "Deployment/cocoon must set replicas to 2 or more, or have an autoscaler; it is 1"
+	msg := "Deployment/cocoon must set replicas to 2 or more, or have an autoscaler, got 1"
 	denied(array.concat(fixtures.others, [fixtures.deployment])) == {msg}
 }
 
@@ -64,9 +64,9 @@ test_accepts_disruption_budget if {
 
 test_refuses_eviction if {
 	service_with(fixtures.with_field(fixtures.budget, "spec/maxUnavailable", 0)) ==
-		{"PodDisruptionBudget/cocoon lets no pod be evicted: maxUnavailable must not be 0"}
+		{"PodDisruptionBudget/cocoon prevents all evictions: maxUnavailable must not be 0"}
 	service_with(fixtures.with_field(fixtures.budget, "spec/minAvailable", "100%")) ==
-		{"PodDisruptionBudget/cocoon lets no pod be evicted: minAvailable must not be 100%"}
+		{"PodDisruptionBudget/cocoon prevents all evictions: minAvailable must not be 100%"}
 }
 
 test_accepts_eviction if service_with(fixtures.with_field(fixtures.budget, "spec/maxUnavailable", "50%")) == set()

@@ -1,5 +1,5 @@
-# The service: addresses, probes and times of containers that run `cocoon serve`. What no flag and no
-# variable sets has the program's default.
+# The service: addresses, probes and timeouts of containers that run `cocoon serve`. Settings
+# without a flag or variable have the program's default.
 package main
 
 import data.documents
@@ -39,7 +39,7 @@ deny contains msg if {
 	some name, address in container.addresses
 	port := address.port
 	not port_number(container, port)
-	msg := sprintf("%s: %s has the port %v, which is none of its TCP ports", [container.name, name, port])
+	msg := sprintf("%s: %s has port %v: expected one of its TCP ports", [container.name, name, port])
 }
 
 health_paths := {
@@ -50,7 +50,7 @@ health_paths := {
 
 # METADATA
 # title: Paths of probes
-# description: An absent path means `/`, an absent scheme HTTP.
+# description: The default path is `/`, the default scheme HTTP.
 # custom:
 #   id: probe_path
 deny contains msg if {
@@ -69,7 +69,7 @@ asks_for(container, probe, paths) if {
 
 # METADATA
 # title: Ports of probes of the service
-# description: Where there is an admin address, health is answered there alone.
+# description: With an admin address, health is served only there.
 # custom:
 #   id: health_port
 deny contains msg if {
@@ -78,7 +78,7 @@ deny contains msg if {
 	given := container.spec[probe].httpGet.port
 	port := port_number(container, given)
 	port != health_port(container)
-	msg := sprintf("%s: the %s asks port %v, but health is answered at port %v", [
+	msg := sprintf("%s: the %s probes port %v: expected port %v, which serves health", [
 		container.name,
 		probe,
 		port,
@@ -86,7 +86,7 @@ deny contains msg if {
 	])
 }
 
-# --- the end of a pod ---------------------------------------------------------
+# --- shutdown -----------------------------------------------------------------
 
 # METADATA
 # title: Times of the service
@@ -96,7 +96,7 @@ deny contains msg if {
 	some container in serving
 	some name in ["deadline", "drain-delay", "drain-timeout"]
 	not name in object.keys(container.seconds)
-	msg := sprintf("%s must set %s in whole s, m or h, such as 30s, so that it can be compared", [container.name, name])
+	msg := sprintf("%s must set %s in whole s, m or h, such as 30s", [container.name, name])
 }
 
 # METADATA
@@ -111,7 +111,7 @@ deny contains msg if {
 
 # METADATA
 # title: The end of a pod
-# description: An absent grace period means 30 s.
+# description: The default grace period is 30 s.
 # custom:
 #   id: grace_period
 deny contains msg if {

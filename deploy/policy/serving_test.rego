@@ -5,7 +5,7 @@ import rego.v1
 
 in_container(text) := sprintf("Deployment/cocoon, container cocoon%s", [text])
 
-# The variables of the service, with one of them changed or added.
+# The variables of the service, with one changed or added.
 deployment_with_variable(name, value) := found if {
 	others := [entry |
 		some entry in fixtures.deployment.spec.template.spec.containers[0].env
@@ -31,7 +31,7 @@ test_refuses_loopback if {
 test_accepts_loopback if deployment_with_variable("COCOON_LISTEN", "0.0.0.0:8080") == set()
 
 test_refuses_listen_port if {
-	msg := in_container(": listen has the port 9090, which is none of its TCP ports")
+	msg := in_container(": listen has port 9090: expected one of its TCP ports")
 	deployment_with_variable("COCOON_LISTEN", "0.0.0.0:9090") == {msg}
 	deployment_with("container/args", ["serve", "--listen", "0.0.0.0:9090"]) == {msg}
 	deployment_with("container/args", ["serve", "--listen=0.0.0.0:9090"]) == {msg}
@@ -41,7 +41,7 @@ test_refuses_listen_port if {
 	changed := fixtures.with_field(fixtures.deployment, "container/env/-", from_map)
 	documents := fixtures.replaced(fixtures.replaced(fixtures.all_of_service, map), changed)
 	denied(documents) == {msg}
-	in_container(": listen has the port 8080, which is none of its TCP ports") in
+	in_container(": listen has port 8080: expected one of its TCP ports") in
 		deployment_with("container/ports/0/protocol", "UDP")
 }
 
@@ -70,7 +70,7 @@ test_accepts_probe_path if deployment_with("container/livenessProbe/httpGet/sche
 
 test_refuses_health_port if {
 	deployment_with("container/livenessProbe/httpGet/port", "http") ==
-		{in_container(": the livenessProbe asks port 8080, but health is answered at port 8081")}
+		{in_container(": the livenessProbe probes port 8080: expected port 8081, which serves health")}
 }
 
 test_accepts_health_port if {
@@ -91,10 +91,10 @@ test_accepts_health_port if {
 
 test_refuses_times if {
 	deployment_with_variable("COCOON_DRAIN_DELAY", "10 s") ==
-		{in_container(" must set drain-delay in whole s, m or h, such as 30s, so that it can be compared")}
+		{in_container(" must set drain-delay in whole s, m or h, such as 30s")}
 	from_secret := {"name": "COCOON_DEADLINE", "valueFrom": {"secretKeyRef": {"name": "x", "key": "y"}}}
 	deployment_with("container/env/-", from_secret) ==
-		{in_container(" must set deadline in whole s, m or h, such as 30s, so that it can be compared")}
+		{in_container(" must set deadline in whole s, m or h, such as 30s")}
 }
 
 test_accepts_times if deployment_with_variable("COCOON_DRAIN_DELAY", "5s") == set()

@@ -1,5 +1,5 @@
 # Wiring: references from one manifest to another. Most rules need all manifests together
-# (`--combine`), and are silent about one of them alone.
+# (`--combine`), and do not apply to a single manifest.
 package main
 
 import data.documents
@@ -90,9 +90,9 @@ deny contains msg if {
 	msg := sprintf("%s: the ConfigMap %v is not among these", [container.name, name])
 }
 
-# --- ways in ------------------------------------------------------------------
+# --- routes -------------------------------------------------------------------
 
-# The Service, and its port by name or number, to which each route leads.
+# The target of each route: a Service and its port, by name or number.
 backends contains {"route": route, "service": service.name, "port": port} if {
 	some route in of_kind("Ingress.networking.k8s.io")
 	walk(route.spec, [_, value])
@@ -119,7 +119,7 @@ deny contains msg if {
 	documents.combined
 	some backend in backends
 	not has_backend(backend)
-	msg := sprintf("%s leads to the port %v of Service/%v, which is not among these", [
+	msg := sprintf("%s leads to the port %v of Service/%v, which is not in the input", [
 		name_of(backend.route),
 		backend.port,
 		backend.service,
@@ -136,7 +136,7 @@ has_backend(backend) if {
 
 # METADATA
 # title: Ingresses without TLS
-# description: Each host must be among those of `tls`.
+# description: Each host must be listed in `tls`.
 # custom:
 #   id: ingress_tls
 deny contains msg if {
@@ -174,7 +174,7 @@ deny contains msg if {
 
 # METADATA
 # title: Ports and paths of metrics
-# description: An absent path means /metrics.
+# description: The default path is /metrics.
 # custom:
 #   id: monitor_port
 deny contains msg if {

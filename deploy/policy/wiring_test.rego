@@ -60,13 +60,13 @@ test_accepts_config_map if {
 
 test_refuses_backends if {
 	ingress := fixtures.with_field(fixtures.ingress, "spec/rules/0/http/paths/0/backend/service/name", "other")
-	and_manifest(ingress) == {"Ingress/cocoon leads to the port http of Service/other, which is not among these"}
+	and_manifest(ingress) == {"Ingress/cocoon leads to the port http of Service/other, which is not in the input"}
 	whole := fixtures.with_field(fixtures.ingress, "spec/defaultBackend", {"service": {"name": "cocoon", "port": {"number": 1}}})
-	and_manifest(whole) == {"Ingress/cocoon leads to the port 1 of Service/cocoon, which is not among these"}
+	and_manifest(whole) == {"Ingress/cocoon leads to the port 1 of Service/cocoon, which is not in the input"}
 	http := fixtures.with_field(fixtures.http_route, "spec/rules/0/backendRefs/0/port", 80)
-	and_manifest(http) == {"HTTPRoute/cocoon leads to the port 80 of Service/cocoon, which is not among these"}
+	and_manifest(http) == {"HTTPRoute/cocoon leads to the port 80 of Service/cocoon, which is not in the input"}
 	route := fixtures.without_field(fixtures.route, "spec/port")
-	openshift_with(route) == {"Route/cocoon leads to the port ? of Service/cocoon, which is not among these"}
+	openshift_with(route) == {"Route/cocoon leads to the port ? of Service/cocoon, which is not in the input"}
 }
 
 test_accepts_backends if {
@@ -104,7 +104,7 @@ test_accepts_monitor_port if {
 	and_manifest(fixtures.with_field(fixtures.monitor, "spec/podMetricsEndpoints/0/path", "/metrics")) == set()
 }
 
-# The service with a token and without an admin address, and its monitor.
+# The service with a token and no admin address, and its PodMonitor.
 with_token(endpoint) := denied(array.concat(
 	fixtures.replaced(fixtures.all_of_service, json.patch(fixtures.deployment, [
 		{

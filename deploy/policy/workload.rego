@@ -1,4 +1,4 @@
-# Workloads: requirements of every pod beyond the Pod Security Standard.
+# Workloads: requirements for every pod, in addition to the Pod Security Standard.
 package main
 
 import data.documents
@@ -17,7 +17,7 @@ deny contains msg if {
 # METADATA
 # title: The group root
 # description: |
-#   Without a group, the container runtime may choose 0. OpenShift chooses one by itself.
+#   Without a group, the container runtime may use 0. OpenShift assigns one itself.
 # custom:
 #   id: root_group
 deny contains msg if {
@@ -29,14 +29,14 @@ deny contains msg if {
 
 # METADATA
 # title: Versions of images
-# description: An absent tag means latest.
+# description: The default tag is latest.
 # custom:
 #   id: pinned_image
 deny contains msg if {
 	some container in containers
 	image := documents.field(container.spec, ["image"], "")
 	not documents.pinned(image)
-	msg := sprintf("%s must pin its image by a version or a digest, unlike %q", [container.name, image])
+	msg := sprintf("%s must pin its image by a version or a digest, got %q", [container.name, image])
 }
 
 # METADATA
@@ -54,7 +54,7 @@ deny contains msg if {
 
 # METADATA
 # title: Memory beyond the request
-# description: A node cannot take memory back from a process.
+# description: A node cannot reclaim memory from a process.
 # custom:
 #   id: memory_request
 deny contains msg if {
@@ -78,7 +78,7 @@ bytes(amount) := units.parse_bytes(text) if {
 
 # METADATA
 # title: Tokens of pods
-# description: Absent means mounted.
+# description: The default is true.
 # custom:
 #   id: pod_token
 deny contains msg if {
@@ -89,7 +89,7 @@ deny contains msg if {
 
 # METADATA
 # title: Tokens of accounts
-# description: Absent means mounted.
+# description: The default is true.
 # custom:
 #   id: account_token
 deny contains msg if {
@@ -113,7 +113,7 @@ deny contains msg if {
 # METADATA
 # title: Variables of Services
 # description: |
-#   A Service `cocoon` would set COCOON_PORT in each pod of its namespace. Absent means set.
+#   A Service `cocoon` sets COCOON_PORT in each pod of its namespace. The default is true.
 # custom:
 #   id: service_links
 deny contains msg if {
@@ -161,7 +161,7 @@ deny contains msg if {
 
 # METADATA
 # title: Spread of other pods
-# description: A constraint without a selector counts no pod, and spreads nothing.
+# description: A constraint without a selector matches no pod and has no effect.
 # custom:
 #   id: spread_selector
 deny contains msg if {

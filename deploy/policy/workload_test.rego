@@ -37,11 +37,11 @@ test_accepts_root_group if {
 
 test_refuses_pinned_image if {
 	every image in ["localhost/cocoon:latest", "localhost:5000/cocoon", "cocoon", "cocoon@sha256:abc", ""] {
-		msg := sprintf("must pin its image by a version or a digest, unlike %q", [image])
+		msg := sprintf("must pin its image by a version or a digest, got %q", [image])
 		deployment_with("container/image", image) == {sprintf("Deployment/cocoon, container cocoon %s", [msg])}
 	}
 	deployment_without("container/image") ==
-		{`Deployment/cocoon, container cocoon must pin its image by a version or a digest, unlike ""`}
+		{`Deployment/cocoon, container cocoon must pin its image by a version or a digest, got ""`}
 }
 
 test_accepts_pinned_image if {

@@ -1,15 +1,16 @@
-//! Acceptance: what the README promises, by the way in that one comes.
+//! Acceptance tests: the promises of the README, one file for each way in.
 //!
-//! Each file drives the real artifact as somebody does who only reads the README: the
-//! component on stock Wasmtime, the host binary, the image by an engine, and the
-//! service behind the ports of its manifests.
+//! Each file runs a real artifact as a reader of the README does: the component on stock
+//! Wasmtime, the host binary, the image, and the service behind the ports of its manifests.
+//! `pages` runs the commands of README and `docs/`.
 
 mod binary;
 mod component;
 mod image;
+mod pages;
 mod service;
 
-/// What every way in prints when it is told nothing.
+/// The output of each way in without arguments.
 const TEN: &str = "1! = 1\n2! = 2\n3! = 6\n4! = 24\n5! = 120\n6! = 720\n7! = 5040\n8! = 40320\n\
                    9! = 362880\n10! = 3628800\n";
 

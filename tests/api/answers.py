@@ -44,7 +44,7 @@ def batch(*lines):
     return "post", "/batch", {"Content-Type": NDJSON}, body
 
 
-# The path in the description, the request, and the status that it has.
+# The path in the description, the request, and the expected status.
 CASES = [
     *(
         ("/factorial/{n}", get(f"/factorial/20?kind={kind}&format={format}"), 200)
@@ -105,7 +105,7 @@ class Description:
         return content[media_type]["schema"]
 
     def check(self, value, schema):
-        # References lead to the components, which therefore stand at the root.
+        # References point to the components, so these are at the root.
         root = {**schema, "components": self.document["components"]}
         Draft202012Validator(root).validate(value)
 

@@ -1,4 +1,4 @@
-"""Calls a service by the client that openapi-python-client generates from its description.
+"""Calls a service with the client that openapi-python-client generates from its description.
 
 Reads the service's address and token from COCOON_URL and COCOON_TOKEN. Exits with an error
 at the first answer that differs.
@@ -14,7 +14,7 @@ from cocoon_client.models import BatchRequest, Grade, KindType0, LineProblem, Nu
 
 
 def expect(what, seen, expected):
-    """Ends the program where an answer differs."""
+    """Exits if an answer differs."""
     if seen != expected:
         raise SystemExit(f"{what}: expected {expected!r}, got {seen!r}")
 

@@ -1,4 +1,4 @@
-// Calls a service by the types that openapi-typescript generates from its description.
+// Calls a service with the types that openapi-typescript generates from its description.
 //
 // Reads the service's address and token from COCOON_URL and COCOON_TOKEN. Exits with an
 // error at the first answer that differs.
@@ -14,7 +14,7 @@ const baseUrl = process.env["COCOON_URL"] ?? "";
 const headers = { authorization: `Bearer ${process.env["COCOON_TOKEN"] ?? ""}` };
 const client = createClient<paths>({ baseUrl, headers });
 
-// Throws where an answer differs.
+// Throws if an answer differs.
 function expect<T>(what: string, seen: T, expected: T): void {
   if (JSON.stringify(seen) !== JSON.stringify(expected)) {
     throw new Error(`${what}: expected ${JSON.stringify(expected)}, got ${JSON.stringify(seen)}`);

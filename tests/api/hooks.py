@@ -1,7 +1,7 @@
 """Hooks that add streams of lines and of events to Schemathesis.
 
 Each line of a stream, and each event, is checked against its schema. A line of a batch that
-is wrong by its schema is refused in its place, under the status 200.
+violates its schema is refused in its place, in a response with status 200.
 """
 
 import json
@@ -12,7 +12,7 @@ import schemathesis
 NDJSON = "application/x-ndjson"
 EVENTS = "text/event-stream"
 
-# Ends of a job that a right request may have, since this service has low limits.
+# Statuses of valid requests, since this service has low limits.
 LIMITED = (422, 503, 504)
 
 
@@ -47,7 +47,7 @@ def every_item_conforms(_context, response, case):
 
 @schemathesis.check
 def wrong_lines_are_refused(_context, response, case):
-    """The answer to a line says 400 if the line is wrong, and only then."""
+    """The answer to a line has status 400 if the line is invalid, and only then."""
     document, described = description_of(case)
     body = described.get("requestBody", {}).get("content", {}).get(NDJSON)
     if body is None or response.status_code != 200:

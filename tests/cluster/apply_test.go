@@ -12,7 +12,7 @@ import (
 
 const token = "a-token-of-the-tests"
 
-// prepare makes what the manifests leave to their user.
+// prepare creates the objects that the user of the manifests has to create.
 func (s space) prepare() {
 	s.Helper()
 	s.kubectl("create", "secret", "generic", "cocoon-token", "--from-literal=token="+token)
@@ -20,8 +20,8 @@ func (s space) prepare() {
 	s.kubectl("wait", "--for=condition=Established", "--filename=kinds.yaml", "--timeout="+waitMax.String())
 }
 
-// Every folder that can be applied: its objects pass PodSecurity and stay as they are when
-// they are applied again, and its pods start where their image is here.
+// For each folder that can be applied, objects pass PodSecurity and do not change when they
+// are applied again, and pods start if their image is available.
 func TestManifestsApplyTwice(t *testing.T) {
 	folders, err := filepath.Glob(deploy("overlays/*"))
 	if err != nil {
@@ -34,7 +34,7 @@ func TestManifestsApplyTwice(t *testing.T) {
 			s := newSpace(t, "apply-"+name)
 			s.prepare()
 			s.apply(folder)
-			// Controllers fill in fields of what was applied.
+			// Controllers fill in fields of applied objects.
 			rendered := s.kubectl("kustomize", folder)
 			local := strings.Contains(rendered, "image: "+image)
 			if strings.Contains(rendered, "kind: Deployment") && local {

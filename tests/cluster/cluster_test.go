@@ -1,10 +1,10 @@
-// Package cluster checks deploy/ and the image on a real Kubernetes node, which
-// tests/cluster/cluster makes. It runs inside the node:
+// Package cluster tests deploy/ and the image on a real Kubernetes node, which
+// tests/cluster/cluster starts. It runs inside the node:
 //
 //	tests/cluster/cluster in tests.test -test.v
 //
-// Each test has a namespace of its own under PodSecurity `restricted`, except those that
-// share a service because they only disturb it.
+// Each test has its own namespace under PodSecurity `restricted`, except tests that only
+// disturb a service, which they share.
 package cluster
 
 import (
@@ -44,14 +44,14 @@ type space struct {
 	name string
 }
 
-// newSpace makes a namespace that refuses what is not `restricted`.
+// newSpace creates a namespace that rejects pods which are not `restricted`.
 func newSpace(t *testing.T, name string) space {
 	t.Helper()
 	s := space{t, name}
 	s.kubectl("create", "namespace", name)
 	t.Cleanup(func() {
 		s.kubectl("delete", "namespace", name, "--wait=false")
-		// No test waits for the pods of the last to drain.
+		// Tests do not wait until the pods of the previous test have drained.
 		s.kubectl("delete", "pods", "--all", "--force", "--grace-period=0", "--wait=false")
 	})
 	s.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted",
@@ -59,7 +59,7 @@ func newSpace(t *testing.T, name string) space {
 	return s
 }
 
-// try runs kubectl in the namespace and returns all that it writes.
+// try runs kubectl in the namespace and returns its whole output.
 func (s space) try(stdin string, arguments ...string) (string, error) {
 	command := exec.Command("kubectl", append([]string{"--namespace", s.name}, arguments...)...)
 	command.Stdin = strings.NewReader(stdin)
@@ -138,7 +138,7 @@ func (s space) await(what string, holds func() bool) {
 	}
 }
 
-// A pod is what the tests read of one.
+// A pod contains the fields of a pod that the tests read.
 type pod struct {
 	Metadata struct {
 		Name, UID         string

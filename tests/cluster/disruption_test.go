@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// TestNoRequestIsLost disturbs one service in turn, each time under load.
+// TestNoRequestIsLost disturbs one service in several ways, each time under load.
 func TestNoRequestIsLost(t *testing.T) {
 	s := newSpace(t, "disruption")
 	s.apply(deploy("base"))
 	s.ready()
-	// The tests scale by hand.
+	// The tests scale manually.
 	s.kubectl("delete", "horizontalpodautoscaler", "cocoon")
 	s.scale(2)
 	url := s.url()
@@ -46,13 +46,13 @@ func (s space) disturb(end func(space, pod)) {
 	s.Helper()
 	for _, pod := range s.pods(servicePods) {
 		end(s, pod)
-		// The controller may not yet know that the pod goes.
+		// The controller may not have noticed yet that the pod ends.
 		s.await("an end of the pod's readiness", func() bool { return s.gone(pod) })
 		s.ready()
 	}
 }
 
-// gone reports whether a pod is deleted, or on its way.
+// gone reports whether a pod is deleted or being deleted.
 func (s space) gone(old pod) bool {
 	for _, pod := range s.pods(servicePods) {
 		if pod.Metadata.UID == old.Metadata.UID {
@@ -74,7 +74,7 @@ func (s space) remove(p pod) {
 	s.kubectl("delete", "pod", p.Metadata.Name, "--wait=false")
 }
 
-// settled waits until the pods are new, ready, and alone.
+// settled waits until all pods are new and ready, and old ones are gone.
 func (s space) settled() {
 	s.Helper()
 	s.ready()
@@ -83,11 +83,11 @@ func (s space) settled() {
 		s.get(&list, "pods", "--selector="+servicePods)
 		return len(list.Items) == len(s.pods(servicePods))
 	})
-	// The load goes on for a while after the disruption.
+	// The load continues for a while after the disruption.
 	time.Sleep(time.Second)
 }
 
-// An evicted Job starts again, and does not fail by it.
+// An evicted Job restarts and does not fail.
 func TestAJobOutlivesTwoEvictions(t *testing.T) {
 	s := newSpace(t, "evicted-job")
 	const longer = `

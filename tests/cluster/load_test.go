@@ -14,18 +14,18 @@ import (
 
 const (
 	loadClients = 8
-	// loadPause leaves the node's processors to the pods that start.
+	// loadPause leaves processor time for pods that start.
 	loadPause   = 2 * time.Millisecond
 	loadNumber  = 3000
 	failuresMax = 20
 )
 
-// A load is clients who ask the service without an end. Half of them keep their connection.
+// A load consists of clients that send requests in a loop. Half of them keep their connection.
 type load struct {
 	stop    context.CancelFunc
 	clients sync.WaitGroup
 	mutex   sync.Mutex
-	// answered counts whole and right answers.
+	// answered counts complete and correct answers.
 	answered int
 	failures []string
 }
@@ -79,7 +79,7 @@ func (l *load) count(began time.Time, err error) {
 	}
 }
 
-// end ends the load and reports what it met.
+// end ends the load and reports its failures.
 func (l *load) end(t *testing.T) {
 	t.Helper()
 	l.stop()

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// nodeLocalDNS is the address at which NodeLocal DNSCache listens on every node.
+// nodeLocalDNS is the address on which NodeLocal DNSCache listens on every node.
 const nodeLocalDNS = "169.254.20.10"
 
 // process returns a process of a pod by the name of its program.
@@ -69,7 +69,7 @@ func (s space) read(file string) string {
 	return string(text)
 }
 
-// bystander makes a pod that only holds a network, and waits for it.
+// bystander creates a pod that only holds a network, and waits for it.
 func (s space) bystander() pod {
 	s.Helper()
 	s.kubectl("run", "bystander", "--image=localhost/pause:local", "--image-pull-policy=Never", "--overrides",
@@ -144,7 +144,7 @@ func TestSpansNameTheirPod(t *testing.T) {
 		t.Fatal(err)
 	}
 	named := func() bool {
-		// Texts stand in protobuf messages as they are.
+		// Protobuf messages contain texts unencoded.
 		spans := s.read(received)
 		for _, pod := range s.pods(servicePods) {
 			if strings.Contains(spans, pod.Metadata.Name) && strings.Contains(spans, pod.Metadata.UID) {

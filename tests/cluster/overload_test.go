@@ -13,16 +13,16 @@ import (
 
 const (
 	idleConnections = 3000
-	// idleWatch is longer than a kubelet takes to kill a pod that answers no probe.
+	// idleWatch is longer than the time after which a kubelet kills a pod that fails its probes.
 	idleWatch = 45 * time.Second
-	// lightMax bounds what a light request takes on a busy machine.
+	// lightMax bounds the time of a light request on a busy machine.
 	lightMax = 10 * time.Second
 
 	overloadCallers = 5000
 	overloadPath    = "/factorial/1000000"
 )
 
-// service makes a service of two pods that no autoscaler changes.
+// service creates a service of two pods without an autoscaler.
 func service(t *testing.T, name string) space {
 	t.Helper()
 	s := newSpace(t, name)
@@ -104,7 +104,7 @@ func TestAFullQueueIsAnsweredAndKeepsPodsReady(t *testing.T) {
 	s.await("a recovery", func() bool { return ask(client, url+"/factorial/5", "120") == nil })
 }
 
-// outcome is the status of an answer that arrived whole, or what went wrong.
+// outcome is the status of a complete answer, or the error.
 func outcome(url string, wait time.Duration) string {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true}, Timeout: wait}
 	answer, err := client.Get(url)
@@ -121,7 +121,7 @@ func outcome(url string, wait time.Duration) string {
 	return fmt.Sprint(answer.StatusCode)
 }
 
-// cause leaves out ports, which differ from caller to caller.
+// cause removes ports, which differ between callers.
 func cause(err error) string {
 	for {
 		inner, ok := err.(interface{ Unwrap() error })
@@ -159,7 +159,7 @@ func TestLoadScalesOut(t *testing.T) {
 	s.await("a third pod", func() bool { return len(s.pods(servicePods)) > 2 })
 }
 
-// A watch looks at the pods while a test disturbs them.
+// A watch observes the pods while a test disturbs them.
 type watch struct {
 	stop  chan struct{}
 	ended chan map[string]int
@@ -195,7 +195,7 @@ func (s space) watchPods() *watch {
 	return w
 }
 
-// end reports what was wrong with the pods, and how often it was seen.
+// end reports the problems of the pods, with their counts.
 func (w *watch) end(t *testing.T) {
 	t.Helper()
 	close(w.stop)

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// probeMax is how long a probe waits. A policy drops packets, so that a refused connection
-// shows as silence.
+// probeMax bounds the wait of a probe. A policy drops packets, so a denied connection times
+// out.
 const probeMax = 3 * time.Second
 
 // probe runs this program as a client or a server in the network of a pod:
@@ -30,7 +30,7 @@ func probe(arguments []string) (code int, ok bool) {
 	return 0, true
 }
 
-// dial sends a line and waits until it comes back.
+// dial sends a line and waits for its echo.
 func dial(network, address string) error {
 	connection, err := net.DialTimeout(network, address, probeMax)
 	if err != nil {
@@ -45,7 +45,7 @@ func dial(network, address string) error {
 	return err
 }
 
-// listen sends back what it receives, until the program is ended.
+// listen echoes what it receives until the program is stopped.
 func listen(network, address string) error {
 	if network == "udp" {
 		socket, err := net.ListenPacket(network, address)
@@ -78,7 +78,7 @@ func listen(network, address string) error {
 	}
 }
 
-// collect answers every request with 200, and writes what it is sent to its output.
+// collect answers each request with 200 and writes the body to its output.
 func collect(network, address string) error {
 	listener, err := net.Listen(network, address)
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// The specification of the product from outside has specs for a cluster, of which one
-// disturbs the service as it is told.
+// tests/e2e has specs for a cluster. One of them disturbs the service by the command in
+// COCOON_DISRUPT.
 func TestTheSpecificationHolds(t *testing.T) {
 	specs := os.Getenv("COCOON_SPECIFICATION")
 	if specs == "" {

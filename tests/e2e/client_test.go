@@ -48,7 +48,7 @@ var _ = Describe("The description", func() {
 			"-generate", "types,client", "-package", "main", "-o", generated, description)
 		Expect(cocoon.RunBuild(generate)).To(HaveField("Code", 0))
 
-		// The file is in the package for this build alone.
+		// The package contains the file for this build only.
 		inPackage, err := filepath.Abs(filepath.Join("client", "generated.go"))
 		Expect(err).NotTo(HaveOccurred())
 		overlay, err := stdjson.Marshal(map[string]any{"Replace": map[string]string{inPackage: generated}})

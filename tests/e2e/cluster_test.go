@@ -23,11 +23,11 @@ import (
 // Settings of the specs that need a cluster.
 const (
 	// disruptVariable names a command that disturbs the service, such as a rollout. The load
-	// begins before the command and ends after it.
+	// starts before the command and ends after it.
 	disruptVariable = "COCOON_DISRUPT"
-	// idleVariable counts the connections that are kept open without a request.
+	// idleVariable is the number of connections that stay open without a request.
 	idleVariable = "COCOON_IDLE_CONNECTIONS"
-	// callersVariable counts the callers who overload the service.
+	// callersVariable is the number of callers that overload the service.
 	callersVariable = "COCOON_CALLERS"
 )
 
@@ -94,7 +94,7 @@ var _ = Describe("The service of a cluster", Label("cluster"), Serial, func() {
 			Expect(answer.StatusCode).To(Equal(200))
 		}
 		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-		// Longer than a kubelet waits before it restarts a pod that answers no probe.
+		// Longer than the time after which a kubelet restarts a pod that fails its probes.
 		for end := time.Now().Add(40 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 			answer, err := service.Try(ctx, client, http.MethodGet, "/factorial/5", "")
 			Expect(err).NotTo(HaveOccurred())
@@ -131,7 +131,7 @@ var _ = Describe("The service of a cluster", Label("cluster"), Serial, func() {
 	}, NodeTimeout(5*time.Minute))
 })
 
-// disrupt runs the command in COCOON_DISRUPT or, without the variable, waits a little.
+// disrupt runs the command in COCOON_DISRUPT or, without the variable, waits briefly.
 func disrupt(ctx context.Context) {
 	GinkgoHelper()
 	command := os.Getenv(disruptVariable)

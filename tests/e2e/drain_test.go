@@ -21,12 +21,12 @@ import (
 	"cocoon/e2e/internal/naive"
 )
 
-// loaded is a client that asks again and again on a connection that it keeps.
+// loaded is a client that sends requests in a loop on one connection.
 type loaded struct {
 	answered int
-	// wrong is an answer that is not what was asked for.
+	// wrong is an answer that differs from the expected one.
 	wrong error
-	// lost is a request that was sent before the signal and has no answer.
+	// lost is a request that was sent before the signal and was not answered.
 	lost error
 }
 
@@ -35,7 +35,7 @@ var _ = Describe("SIGTERM", func() {
 		const batches, listed = 4, 3000
 		service := cocoon.Serve()
 
-		// Batches of which one line is answered, and a listing of which the reader takes one.
+		// Batches with one answered line, and a listing of which the reader reads one line.
 		var sending []*io.PipeWriter
 		var lines []func() (cocoon.Number, bool)
 		for range batches {
@@ -75,7 +75,7 @@ var _ = Describe("SIGTERM", func() {
 
 	It("loses no request of clients under load", func(ctx SpecContext) {
 		const clients, n = 8, 2000
-		// In this time clients that keep their connections learn to let them go.
+		// In this time, the service asks clients to close their connections.
 		service := cocoon.Serve("--drain-delay", "2s")
 		value := naive.Number("factorial", n).String()
 		var signalled atomic.Int64
@@ -117,7 +117,7 @@ var _ = Describe("SIGTERM", func() {
 	})
 })
 
-// dial connects to a service and leaves it again.
+// dial connects to a service and disconnects.
 func dial(service *cocoon.Service) error {
 	connection, err := net.Dial("tcp", strings.TrimPrefix(service.URL, "http://"))
 	if err != nil {
@@ -126,7 +126,7 @@ func dial(service *cocoon.Service) error {
 	return connection.Close()
 }
 
-// run asks until the service is gone.
+// run sends requests until the service has ended.
 func (l *loaded) run(ctx context.Context, service *cocoon.Service, n int, value string, warm func(), signalled *atomic.Int64) {
 	warm = sync.OnceFunc(warm)
 	defer warm()

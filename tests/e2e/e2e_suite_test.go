@@ -1,6 +1,5 @@
-// Package e2e_test is the specification of the product from outside. It knows the binary,
-// the service's address and the image, and asserts fields, codes and flags. Sentences may
-// change.
+// Package e2e_test specifies the product from outside. It uses the binary, the service's
+// address and the image, and asserts fields, codes and flags, but no sentences.
 package e2e_test
 
 import (
@@ -13,7 +12,7 @@ import (
 	"cocoon/e2e/internal/cocoon"
 )
 
-// defaultLabels leaves out the specs that need more than this machine and a checkout.
+// defaultLabels excludes specs that need more than this machine and a checkout.
 const defaultLabels = "!image && !cluster"
 
 func TestCocoon(t *testing.T) {

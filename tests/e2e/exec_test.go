@@ -21,7 +21,7 @@ type record struct {
 	Error        string
 }
 
-// exec runs the test program, which does what its arguments say.
+// exec runs the test program, whose arguments choose its behavior.
 func exec(flags []string, arguments ...string) cocoon.Ended {
 	GinkgoHelper()
 	command := append([]string{"exec", cocoon.Guest("hostile-program.wasm"), "--sandbox-memory", "16MiB"}, flags...)

@@ -8,7 +8,7 @@ import (
 	"cocoon/e2e/internal/cocoon"
 )
 
-// Arguments of the hostile factorial, of the table in tests/guests/src/hostile.rs.
+// Arguments of the hostile factorial, from tests/guests/src/hostile.rs.
 const (
 	spin     = 4
 	takeAll  = 5
@@ -18,13 +18,13 @@ const (
 	trapLate = 101
 )
 
-// honest is a path that the hostile factorial answers with its own number.
+// honest is a path that the hostile factorial answers correctly, with its own number.
 const honest = "/factorial/1000"
 
-// hostilePath is the path of a number that the hostile factorial answers with harm.
+// hostilePath is the path of a number that triggers hostile behavior.
 func hostilePath(n int) string { return fmt.Sprintf("/factorial/%d", n) }
 
-// serveHostile starts a service with the hostile factorial behind it.
+// serveHostile starts a service that runs the hostile factorial.
 func serveHostile(flags ...string) *cocoon.Service {
 	GinkgoHelper()
 	component := []string{"--component", cocoon.Guest("hostile_factorial.wasm")}

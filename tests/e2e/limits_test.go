@@ -100,7 +100,7 @@ var _ = Describe("Limits of the service", func() {
 		func(ctx SpecContext, n int, coding string) {
 			service := serveHostile("--output", "1MiB")
 			answer, err := service.Try(ctx, http.DefaultClient, http.MethodGet, hostilePath(n), "", "Accept-Encoding", coding)
-			// The status may wait for enough to compress.
+			// The status may wait until there is enough output to compress.
 			if coding == "identity" {
 				Expect(answer.Status).To(Equal(200))
 			}

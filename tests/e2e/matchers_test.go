@@ -13,7 +13,7 @@ const (
 	problemTrapped   = "urn:cocoon:problem:trapped"
 )
 
-// beProblem matches an answer that is an error with a status, at the head and in the body.
+// beProblem matches an error with a status, in the head and in the body.
 func beProblem(status int) types.GomegaMatcher {
 	return And(
 		HaveField("Status", status),
@@ -40,12 +40,12 @@ func meetLimit(status int, limit string, value uint64) types.GomegaMatcher {
 	)
 }
 
-// succeed matches a command that did what it was asked for and complained of nothing.
+// succeed matches a command that exited with 0 and printed no error.
 func succeed() types.GomegaMatcher {
 	return And(HaveField("Code", 0), HaveField("Err", BeEmpty()))
 }
 
-// failWith matches a command that ended with a code and named a flag or an argument.
+// failWith matches a command that exited with a code and named a flag or an argument.
 func failWith(code int, named string) types.GomegaMatcher {
 	return And(HaveField("Code", code), HaveField("Err", ContainSubstring(named)))
 }

@@ -13,7 +13,7 @@ import (
 	"cocoon/e2e/internal/naive"
 )
 
-// arguments are the n of which each kind is compared, with all small ones.
+// arguments are the n for which each kind is compared, including all small ones.
 var arguments = []int64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 21, 34, 59, 97, 128, 200}
 
 // json asks a service for JSON.
@@ -61,7 +61,7 @@ var _ = Describe("Numbers of the service", func() {
 		for _, n := range []int64{20_000, 100_000} {
 			value := naive.Number("factorial", n).String()
 			answer := service.Get(fmt.Sprintf("/factorial/%d", n))
-			// A difference of megabytes is no message.
+			// A difference of megabytes is not a useful message.
 			Expect(answer.Status).To(Equal(200))
 			Expect(answer.Body == value).To(BeTrue(), "%d!", n)
 		}
@@ -135,13 +135,12 @@ var _ = Describe("Numbers of the commands", func() {
 	It("are written in scientific notation beyond what could be written down", func() {
 		ended := cocoon.Run("compute", "1000000", "--format", "scientific:30")
 		value := naive.Number("factorial", 1_000_000)
-		// The first digits by division: the text of the whole number takes seconds.
+		// Computes the first digits by division: converting the whole number takes seconds.
 		Expect(ended).To(And(succeed(), HaveField("Out", scientificOfLong(value, 30)+"\n")))
 	})
 })
 
-// scientificOfLong is [naive.Scientific] of a number with more digits than [big.Float]
-// converts in a short time.
+// scientificOfLong is [naive.Scientific] for numbers that [big.Float] converts too slowly.
 func scientificOfLong(value *big.Int, digits int) string {
 	// Enough bits of log10(2) for any number of digits that a test computes.
 	guess := int64(float64(value.BitLen()-1) * 0.30102999566398119521)

@@ -20,7 +20,7 @@ type reply struct {
 	Err    error
 }
 
-// askLater sends GET path, whose reply comes through the channel.
+// askLater sends GET path and returns a channel for the reply.
 func askLater(ctx context.Context, service *cocoon.Service, path string) <-chan reply {
 	replies := make(chan reply, 1)
 	go func() {

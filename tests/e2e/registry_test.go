@@ -93,7 +93,7 @@ func serveRegistry(folder, more string) string {
 	return cocoon.StartServer(osexec.Command(cocoon.Tool("docker-registry"), "serve", config))
 }
 
-// push pushes a component with the credentials that any of the registries takes, and
+// push pushes a component with credentials that each of the registries accepts, and
 // returns the digest of its manifest.
 func push(reference, path string) string {
 	GinkgoHelper()

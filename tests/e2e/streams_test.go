@@ -100,7 +100,7 @@ var _ = Describe("Streams", func() {
 var _ = Describe("Streams that the client breaks off", func() {
 	DescribeTable("free their sandboxes",
 		func(ctx SpecContext, method, path, accept, body, until string, spinning int) {
-			// Without a client the sandboxes would run for an hour.
+			// The sandboxes would run for an hour if the service did not notice the disconnect.
 			service := serveHostile("--sandboxes", "2", "--queue", "8", "--deadline", "1h", "--stall", "1h")
 			asking, breakOff := context.WithCancel(ctx)
 			defer breakOff()

@@ -13,13 +13,13 @@ import (
 	"cocoon/e2e/internal/naive"
 )
 
-// lockedDown takes from a container everything that the product does without.
+// lockedDown are the options that remove all rights a container does not need.
 var lockedDown = []string{
 	"run", "--rm", "--read-only", "--cap-drop", "ALL", "--network", "none",
 	"--security-opt", "no-new-privileges",
 }
 
-// tenFactorials is what each way in prints.
+// tenFactorials is the output of each way in.
 func tenFactorials() string {
 	var lines strings.Builder
 	for n := range int64(10) {

@@ -22,7 +22,7 @@ type service struct {
 	log     *log
 }
 
-// log is what a process has written so far.
+// log is the output of a process so far.
 type log struct {
 	mutex sync.Mutex
 	text  bytes.Buffer
@@ -60,7 +60,7 @@ func cocoon(t *testing.T, environment []string, arguments ...string) *exec.Cmd {
 	return command
 }
 
-// run runs a command of the product to its end and returns what it wrote.
+// run runs a command of the product to its end and returns its output.
 func run(t *testing.T, environment []string, arguments ...string) (out, report string) {
 	t.Helper()
 	command := cocoon(t, environment, arguments...)
@@ -97,7 +97,7 @@ func (s *service) stop(t *testing.T) {
 	}
 }
 
-// A request is one request to the service, and what its answer has to be.
+// A request is one request to the service, with the expected answer.
 type request struct {
 	name, method, path, body string
 	status                   int

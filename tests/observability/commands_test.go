@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// instanceSpansMax is how many spans of instances one command exports.
+// instanceSpansMax is the number of instance spans that one command exports.
 const instanceSpansMax = 1000
 
 // component returns the bundled component as a program for `exec`.
@@ -65,7 +65,7 @@ func TestACommandOfAnUnsampledCallerExportsNothing(t *testing.T) {
 	}
 }
 
-// A thousand and a half instances: the first thousand have spans, and the rest is counted.
+// Of 1,500 instances, the first 1,000 have spans, and the others are counted.
 func TestACommandBoundsItsSpans(t *testing.T) {
 	const instances, leftOut = instanceSpansMax * 3 / 2, instanceSpansMax / 2
 	_, report := run(t, nil, "exec", component(t), "-n", strconv.Itoa(instances), "--output-dir", t.TempDir(), "--", "run", "3")

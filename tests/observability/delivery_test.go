@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// The Collector on deploy/otel-collector.yaml has nothing to complain of.
+// The Collector logs no warning with deploy/otel-collector.yaml.
 func TestTheCollectorStartsWithoutAWarning(t *testing.T) {
 	text, err := os.ReadFile(collector.log)
 	if err != nil {
@@ -96,8 +96,8 @@ func droppedSpans(t *testing.T, service *service) int {
 	return sum
 }
 
-// Without a Collector the service answers as fast, says so in one line, and exports again
-// once there is one.
+// Without a Collector, the service answers as fast, logs one line, and exports again when a
+// Collector is available.
 func TestACollectorMayEndAndComeBack(t *testing.T) {
 	service := serve(t, "OTEL_BSP_SCHEDULE_DELAY=100", "COCOON_LOG_FORMAT=json")
 	ask := func(count int) {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// requests are of every route, short and long, good and bad.
+// requests cover every route: short and long, valid and invalid.
 var requests = []request{
 	{"short", "GET", "/factorial/20", "", 200},
 	{"streamed", "GET", "/factorial/100000", "", 200},
@@ -142,7 +142,7 @@ func TestTwoParentsAreNone(t *testing.T) {
 	found[0].root(t, "")
 }
 
-// The span of a request that its client gave up ends when that happened, with an error.
+// The span of a request ends with an error when its client disconnects.
 func TestACancelledRequestSaysSo(t *testing.T) {
 	service := serve(t)
 	ctx, cancel := context.WithTimeout(context.Background(), millis(400))

@@ -1,7 +1,7 @@
 // Package observability checks what a Collector, Jaeger and Zipkin receive from Cocoon.
 //
-// The systems are the real ones, each started once. The Collector runs on
-// deploy/otel-collector.yaml. Tests are told apart by the name of their service.
+// Each real system is started once. deploy/otel-collector.yaml configures the Collector.
+// The service name identifies a test.
 package observability
 
 import (
@@ -24,7 +24,7 @@ const (
 	// waitMax bounds every wait for the product.
 	waitMax = 60 * time.Second
 	// startMax bounds the start of a system. Zipkin's virtual machine takes 5 s, and twenty
-	// times as long beside other work.
+	// times as long under load.
 	startMax = 3 * time.Minute
 	pause    = 20 * time.Millisecond
 
@@ -37,7 +37,7 @@ const (
 	zipkin           = "http://localhost:9411"
 )
 
-// logs is the folder of the systems' logs, which stay.
+// logs is the folder of the systems' logs, which are kept.
 var logs string
 
 var collector *system
@@ -135,7 +135,7 @@ func (s *system) stop() {
 	}
 }
 
-// await reports whether a condition came to hold in time.
+// await reports whether a condition became true in time.
 func await(holds func() bool) bool { return awaitWithin(waitMax, holds) }
 
 func awaitWithin(limit time.Duration, holds func() bool) bool {
@@ -156,7 +156,7 @@ func healthy(url string) bool {
 	return answer.StatusCode == http.StatusOK
 }
 
-// settle waits until the Collector has handed on every span that it accepted.
+// settle waits until the Collector has exported every span that it accepted.
 func settle(t *testing.T) {
 	t.Helper()
 	var counts map[string]float64

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// A trace is what Jaeger has of one, in the form of its query API.
+// A trace as Jaeger's query API returns it.
 type trace struct {
 	ID        string             `json:"traceID"`
 	Spans     []span             `json:"spans"`
@@ -45,14 +45,14 @@ type tag struct {
 	Value any    `json:"value"`
 }
 
-// tracesMax is more than any test makes.
+// tracesMax is more than any test creates.
 const tracesMax = 100_000
 
 // outlivesMax is how much later than its parent a span may end: spans close one after
 // another.
 const outlivesMax = 2 * time.Millisecond
 
-// traces returns what Jaeger has of the test's service, which must have ended.
+// traces returns Jaeger's traces of the test's service, which must have ended.
 func traces(t *testing.T) []trace {
 	t.Helper()
 	settle(t)
@@ -173,7 +173,7 @@ func (s span) wants(t *testing.T, attributes map[string]string) {
 	}
 }
 
-// String lists the spans, one a line, for messages.
+// String lists the spans, one per line, for messages.
 func (tr trace) String() string {
 	var text strings.Builder
 	for _, span := range tr.Spans {

@@ -162,13 +162,15 @@ fn every_file_beside_a_kustomization_is_listed_in_it() {
 }
 
 #[test]
-fn what_the_readme_names_of_it_exists() {
+fn paths_on_the_pages_exist() {
     let root = deploy("..");
-    let readme = std::fs::read_to_string(root.join("README.md")).expect("the README");
-    assert!(readme.contains(IMAGE), "{IMAGE} is to be built");
+    let page = |name: &str| std::fs::read_to_string(root.join(name)).expect("a page");
+    let pages = ["README.md", "docs/deploy.md", "docs/observability.md"];
+    let text = pages.map(page).concat();
+    assert!(text.contains(IMAGE), "{IMAGE} is to be built");
     let of_path = |letter: char| letter.is_ascii_alphanumeric() || "/.-_".contains(letter);
-    let named = readme.match_indices("deploy/").map(|(at, _)| {
-        let rest = &readme[at..];
+    let named = text.match_indices("deploy/").map(|(at, _)| {
+        let rest = &text[at..];
         let end = rest.find(|letter| !of_path(letter)).unwrap_or(rest.len());
         rest[..end].trim_end_matches('.')
     });

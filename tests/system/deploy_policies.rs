@@ -148,8 +148,7 @@ fn an_absent_field_means_its_default() {
     let mut manifests = scaler.clone();
     let spec = &mut of_kind_mut(&mut manifests, "HorizontalPodAutoscaler")["spec"];
     spec.as_object_mut().expect("fields").remove("minReplicas");
-    let says = "HorizontalPodAutoscaler/cocoon must set minReplicas to 2 or more, so that one \
-                pod may end; it is 1";
+    let says = "HorizontalPodAutoscaler/cocoon must set minReplicas to 2 or more, got 1";
     for manifests in [scaler, manifests] {
         for view in VIEWS {
             let failures = judge(&manifests, view).failures;
@@ -173,13 +172,13 @@ fn addresses_and_probes_that_do_not_fit_fail() {
             probe.as_str(),
             "port",
             json!("http"),
-            ": the livenessProbe asks port 8080, but health is answered at port 8081",
+            ": the livenessProbe probes port 8080: expected port 8081, which serves health",
         ),
         (
             CONTAINER,
             "args",
             json!(["serve", "--listen", "0.0.0.0:9090"]),
-            ": listen has the port 9090, which is none of its TCP ports",
+            ": listen has port 9090: expected one of its TCP ports",
         ),
         (
             CONTAINER,

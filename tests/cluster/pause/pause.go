@@ -1,4 +1,4 @@
-// The first process of a pod's sandbox: it holds the pod's namespaces until it is stopped.
+// The first process of a pod's sandbox. It holds the pod's namespaces until it is stopped.
 package main
 
 import (

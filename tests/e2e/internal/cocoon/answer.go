@@ -23,7 +23,7 @@ type Answer struct {
 	Body   string
 }
 
-// Problem is an error as RFC 9457 writes it, with the limit that the request met.
+// Problem is an error in the format of RFC 9457, with the limit that caused it.
 type Problem struct {
 	Type, Title, Detail string
 	Status              int
@@ -42,7 +42,7 @@ type Number struct {
 	Problem                    *Problem
 }
 
-// Problem returns the problem in the body, or an empty one where there is none.
+// Problem returns the problem in the body, or an empty one if there is none.
 func (a Answer) Problem() (problem Problem) {
 	_ = json.Unmarshal([]byte(a.Body), &problem)
 	return problem
@@ -96,7 +96,7 @@ func (a Answer) Events() (events []Event) {
 				event.Data = Decode[Number](value)
 			}
 		}
-		// A comment keeps a connection alive and is no event.
+		// A comment keeps a connection alive and is not an event.
 		if event.Name != "" {
 			events = append(events, event)
 		}
@@ -104,7 +104,7 @@ func (a Answer) Events() (events []Event) {
 	return events
 }
 
-// Open sends a request and returns the answer, of which only the head was read.
+// Open sends a request and returns the answer after reading its head.
 func (s *Service) Open(ctx context.Context, client *http.Client, method, path string, body io.Reader, header ...string) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, method, s.URL+path, body)
 	if err != nil {
@@ -119,8 +119,8 @@ func (s *Service) Open(ctx context.Context, client *http.Client, method, path st
 	return client.Do(request)
 }
 
-// Try returns the answer to a request, or why it is not whole. It asserts nothing and suits
-// other goroutines.
+// Try returns the answer to a request, or an error if it is incomplete. It asserts nothing,
+// so other goroutines can call it.
 func (s *Service) Try(ctx context.Context, client *http.Client, method, path, body string, header ...string) (Answer, error) {
 	response, err := s.Open(ctx, client, method, path, strings.NewReader(body), header...)
 	if err != nil {

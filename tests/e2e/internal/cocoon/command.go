@@ -15,8 +15,8 @@ type Ended struct {
 	Code     int
 }
 
-// Command returns the binary with arguments and an environment of its own. Flags win over
-// its times, which a busy machine does not reach.
+// Command returns the binary with arguments and its own environment. Flags override its
+// timeouts, which are long enough for a busy machine.
 func Command(arguments ...string) *exec.Cmd {
 	GinkgoHelper()
 	command := exec.Command(Binary(), arguments...)
@@ -53,7 +53,7 @@ func runWithin(most time.Duration, command *exec.Cmd) Ended {
 	}
 }
 
-// start starts a program, which does not outlive the spec.
+// start starts a program that ends with the spec.
 func start(command *exec.Cmd) *gexec.Session {
 	GinkgoHelper()
 	session, err := gexec.Start(command, nil, GinkgoWriter)

@@ -1,5 +1,5 @@
-// Package cocoon runs the product under test: its commands, its service and programs
-// beside it. It reads the environment in one place, and bounds every wait.
+// Package cocoon runs the product under test: its commands, its service and other programs.
+// It reads the environment in one place, and bounds every wait.
 //
 // Processes that a spec starts end with the spec.
 package cocoon
@@ -14,7 +14,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 )
 
-// WaitMax bounds every wait for the product. Only a hang takes so long, even on a busy
+// WaitMax bounds every wait for the product. Only a hang takes this long, even on a busy
 // machine.
 const WaitMax = 60 * time.Second
 
@@ -28,12 +28,12 @@ const (
 	tokenVariable  = "COCOON_TOKEN"
 )
 
-// RunningURL returns the address of a running service, or "" where specs start their own.
+// RunningURL returns the address of a running service, or "" if specs start their own.
 func RunningURL() string {
 	return strings.TrimRight(os.Getenv(urlVariable), "/")
 }
 
-// Binary returns the path of the binary under test. It skips the spec where only a running
+// Binary returns the path of the binary under test. It skips the spec if only a running
 // service is under test.
 func Binary() string {
 	GinkgoHelper()

@@ -19,11 +19,11 @@ type Service struct {
 	Session *gexec.Session
 }
 
-// Startup lines may change their words and their stream; the address stays.
+// Matches the address in the start line, whose wording and stream may change.
 var address = regexp.MustCompile(`127\.0\.0\.1:[1-9]\d*`)
 
-// Serve starts a service of its own, on a free port. Flags win over its size, which leaves
-// room for other specs.
+// Serve starts a service on a free port. Flags override its small limits, which leave room
+// for other specs.
 func Serve(flags ...string) *Service {
 	GinkgoHelper()
 	command := Command(append([]string{"serve", "--listen", "127.0.0.1:0"}, flags...)...)
@@ -36,8 +36,8 @@ func Serve(flags ...string) *Service {
 	return service
 }
 
-// Running returns the service at COCOON_URL or, without the variable, a service of its own
-// with the limits that it has by default.
+// Running returns the service at COCOON_URL or, without the variable, a new service with
+// default limits.
 func Running() *Service {
 	GinkgoHelper()
 	if url := RunningURL(); url != "" {

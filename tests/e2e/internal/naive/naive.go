@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Kinds are the kinds of which the product lists one each.
+// Kinds are the kinds that the product lists.
 var Kinds = []string{
 	"factorial", "double", "multi:3", "subfactorial",
 	"primorial", "superfactorial", "hyperfactorial", "alternating",
@@ -48,8 +48,8 @@ func Number(kind string, n int64) *big.Int {
 	panic(fmt.Sprintf("expected a kind with a definition, got %s; add it to this package", kind))
 }
 
-// Scientific returns a number with so many significant digits, rounded to nearest, ties to
-// even.
+// Scientific returns a number with the given count of significant digits, rounded to
+// nearest, ties to even.
 func Scientific(number *big.Int, digits int) string {
 	exact := new(big.Float).SetPrec(uint(max(number.BitLen(), 1))).SetInt(number)
 	mantissa, exponent, _ := strings.Cut(exact.Text('e', digits-1), "e+")
@@ -72,7 +72,7 @@ func product(n int64, factor func(int64) *big.Int) *big.Int {
 // stepwise returns n · (n - step) · (n - 2 step) · …, as long as factors are positive.
 func stepwise(n, step int64) *big.Int {
 	if step == 1 {
-		// Halves, so that long numbers take no quadratic time.
+		// Splits into halves; otherwise long numbers take quadratic time.
 		return new(big.Int).MulRange(1, n)
 	}
 	all := big.NewInt(1)
