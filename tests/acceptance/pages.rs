@@ -55,7 +55,7 @@ fn blocks<'page>(page: &'page str, language: &str) -> Vec<&'page str> {
         .collect()
 }
 
-/// A command and its output.
+/// A command and its output. What `cargo run` builds is there already.
 struct Example {
     command: String,
     output: String,
@@ -67,7 +67,7 @@ impl Example {
         for line in blocks(page, "console").into_iter().flat_map(str::lines) {
             if let Some(command) = line.strip_prefix("$ ") {
                 examples.push(Self {
-                    command: command.to_owned(),
+                    command: command.replacen("cargo run --release -- ", "cocoon ", 1),
                     output: String::new(),
                 });
             } else {
