@@ -41,7 +41,7 @@ struct Parts {
 }
 
 /// A part during its execution.
-struct Member {
+struct Execution {
     run: PartRun,
     /// A transfer that waits for its input. `None` if there is none.
     next: Option<Transfer>,
@@ -65,7 +65,7 @@ impl Parts {
         }
     }
 
-    fn members(&self, seed: u64) -> Result<Vec<Member>, Error> {
+    fn executions(&self, seed: u64) -> Result<Vec<Execution>, Error> {
         let mut message = 0;
         (0..self.parts.len())
             .map(|index| {
@@ -80,7 +80,7 @@ impl Parts {
                 let answer = (index + 1 == self.parts.len()).then_some(self.writers.len());
                 let outputs: Vec<usize> = outputs.chain(answer).rev().collect();
                 assert_eq!(run.outputs(), outputs.len());
-                Ok(Member {
+                Ok(Execution {
                     run,
                     next: None,
                     inputs: inputs.rev().collect(),
@@ -93,13 +93,13 @@ impl Parts {
     /// Executes all parts, and changes each message on its way. Returns the messages, the
     /// answer last.
     fn execute(&self, change: impl Fn(usize, &mut Vec<u8>)) -> Result<Vec<Vec<u8>>, Error> {
-        let mut members = self.members(SEED)?;
+        let mut executions = self.executions(SEED)?;
         let mut messages: Vec<Option<Vec<u8>>> = vec![None; self.writers.len() + 1];
         loop {
             let mut waiting = 0;
-            for member in &mut members {
-                while member.step(&mut messages, &change)? {}
-                waiting += usize::from(member.next.is_some());
+            for execution in &mut executions {
+                while execution.step(&mut messages, &change)? {}
+                waiting += usize::from(execution.next.is_some());
             }
             if waiting == 0 {
                 return Ok(messages.into_iter().flatten().collect());
@@ -108,7 +108,7 @@ impl Parts {
     }
 }
 
-impl Member {
+impl Execution {
     /// Advances by one transfer. Returns false if the part is complete or waits.
     fn step(
         &mut self,
@@ -315,9 +315,9 @@ fn malformed_messages_are_refused() {
         }
     }
     // All messages have another seed, which the check of the joined product finds.
-    let mut members = parts.members(SEED + 1).expect("parts");
+    let mut executions = parts.executions(SEED + 1).expect("parts");
     let mut messages: Vec<Option<Vec<u8>>> = honest.iter().cloned().map(Some).collect();
-    let joiner = members.last_mut().expect("parts");
+    let joiner = executions.last_mut().expect("parts");
     let mut result = Ok(true);
     while let Ok(true) = result {
         result = joiner.step(&mut messages, &|changed, bytes| {
