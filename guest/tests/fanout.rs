@@ -158,8 +158,8 @@ fn whole(request: Request) -> String {
     number::compute(request.kind, request.n, &mut Multiplier::proved()).to_text()
 }
 
-fn first_difference(one: &[u8], two: &[u8]) -> Option<usize> {
-    one.iter().zip(two).position(|(one, two)| one != two)
+fn first_difference(lhs: &[u8], rhs: &[u8]) -> Option<usize> {
+    lhs.iter().zip(rhs).position(|(lhs, rhs)| lhs != rhs)
 }
 
 fn agrees(request: Request, sandboxes: u32, expected: &str) {
