@@ -32,7 +32,7 @@ fn request(kind: Kind, n: u64, proved: bool) -> Request {
 }
 
 /// The parts of a plan and the messages between them.
-struct Parts {
+struct FanOut {
     request: Request,
     width: Width,
     parts: Vec<Part>,
@@ -51,7 +51,7 @@ struct Execution {
     outputs: Vec<usize>,
 }
 
-impl Parts {
+impl FanOut {
     fn new(request: Request, sandboxes: u32) -> Self {
         let width = width(sandboxes);
         let parts = plan(request, width).expect("a plan");
@@ -163,8 +163,8 @@ fn first_difference(lhs: &[u8], rhs: &[u8]) -> Option<usize> {
 }
 
 fn agrees(request: Request, sandboxes: u32, expected: &str) {
-    let parts = Parts::new(request, sandboxes);
-    let outputs = parts.execute(|_, _| {});
+    let fan_out = FanOut::new(request, sandboxes);
+    let outputs = fan_out.execute(|_, _| {});
     let outputs = outputs.unwrap_or_else(|error| panic!("{request:?} by {sandboxes}: {error:?}"));
     let digits = outputs.last().expect("an answer");
     assert!(
@@ -243,8 +243,8 @@ fn changed_bits_are_found() {
         (Kind::Factorial, 48_000, 3),
         (Kind::Multifactorial(3), 130_000, 2),
     ] {
-        let parts = Parts::new(request(kind, n, false), sandboxes);
-        let honest = parts.execute(|_, _| {}).expect("a number");
+        let fan_out = FanOut::new(request(kind, n, false), sandboxes);
+        let honest = fan_out.execute(|_, _| {}).expect("a number");
         let last = honest.len() - 1;
         assert!(last > 2);
         for message in 0..last {
@@ -257,7 +257,7 @@ fn changed_bits_are_found() {
             for place in bytes {
                 let bit = random(8);
                 let what = format!("byte {place}, bit {bit} of message {message}");
-                let changed = parts.execute(|changed, bytes| {
+                let changed = fan_out.execute(|changed, bytes| {
                     if changed == message {
                         bytes[place] ^= 1 << bit;
                     }
@@ -280,12 +280,12 @@ fn changed_bits_are_found() {
 /// Messages that are too short, too long, or replaced by another.
 #[test]
 fn malformed_messages_are_refused() {
-    let parts = Parts::new(request(Kind::Factorial, 48_000, false), 2);
-    let honest = parts.execute(|_, _| {}).expect("a number");
+    let fan_out = FanOut::new(request(Kind::Factorial, 48_000, false), 2);
+    let honest = fan_out.execute(|_, _| {}).expect("a number");
     // Message 0 goes to the first part, 1 to the second, and 2 is the first half.
     let half = 2;
     let replace = |message: usize, bytes: &[u8]| {
-        parts.execute(|changed, old| {
+        fan_out.execute(|changed, old| {
             if changed == message {
                 *old = bytes.to_vec();
             }
@@ -315,7 +315,7 @@ fn malformed_messages_are_refused() {
         }
     }
     // All messages have another seed, which the check of the joined product finds.
-    let mut executions = parts.executions(SEED + 1).expect("parts");
+    let mut executions = fan_out.executions(SEED + 1).expect("parts");
     let mut messages: Vec<Option<Vec<u8>>> = honest.iter().cloned().map(Some).collect();
     let joiner = executions.last_mut().expect("parts");
     let mut result = Ok(true);
