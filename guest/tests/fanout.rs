@@ -32,7 +32,7 @@ fn request(kind: Kind, n: u64, proved: bool) -> Request {
 }
 
 /// The parts of a plan and the messages between them.
-struct Parts {
+struct FanOut {
     request: Request,
     width: Width,
     parts: Vec<Part>,
@@ -41,7 +41,7 @@ struct Parts {
 }
 
 /// A part during its execution.
-struct Member {
+struct Execution {
     run: PartRun,
     /// A transfer that waits for its input. `None` if there is none.
     next: Option<Transfer>,
@@ -51,7 +51,7 @@ struct Member {
     outputs: Vec<usize>,
 }
 
-impl Parts {
+impl FanOut {
     fn new(request: Request, sandboxes: u32) -> Self {
         let width = width(sandboxes);
         let parts = plan(request, width).expect("a plan");
@@ -65,7 +65,7 @@ impl Parts {
         }
     }
 
-    fn members(&self, seed: u64) -> Result<Vec<Member>, Error> {
+    fn executions(&self, seed: u64) -> Result<Vec<Execution>, Error> {
         let mut message = 0;
         (0..self.parts.len())
             .map(|index| {
@@ -80,7 +80,7 @@ impl Parts {
                 let answer = (index + 1 == self.parts.len()).then_some(self.writers.len());
                 let outputs: Vec<usize> = outputs.chain(answer).rev().collect();
                 assert_eq!(run.outputs(), outputs.len());
-                Ok(Member {
+                Ok(Execution {
                     run,
                     next: None,
                     inputs: inputs.rev().collect(),
@@ -93,13 +93,13 @@ impl Parts {
     /// Executes all parts, and changes each message on its way. Returns the messages, the
     /// answer last.
     fn execute(&self, change: impl Fn(usize, &mut Vec<u8>)) -> Result<Vec<Vec<u8>>, Error> {
-        let mut members = self.members(SEED)?;
+        let mut executions = self.executions(SEED)?;
         let mut messages: Vec<Option<Vec<u8>>> = vec![None; self.writers.len() + 1];
         loop {
             let mut waiting = 0;
-            for member in &mut members {
-                while member.step(&mut messages, &change)? {}
-                waiting += usize::from(member.next.is_some());
+            for execution in &mut executions {
+                while execution.step(&mut messages, &change)? {}
+                waiting += usize::from(execution.next.is_some());
             }
             if waiting == 0 {
                 return Ok(messages.into_iter().flatten().collect());
@@ -108,7 +108,7 @@ impl Parts {
     }
 }
 
-impl Member {
+impl Execution {
     /// Advances by one transfer. Returns false if the part is complete or waits.
     fn step(
         &mut self,
@@ -158,13 +158,13 @@ fn whole(request: Request) -> String {
     number::compute(request.kind, request.n, &mut Multiplier::proved()).to_text()
 }
 
-fn first_difference(one: &[u8], two: &[u8]) -> Option<usize> {
-    one.iter().zip(two).position(|(one, two)| one != two)
+fn first_difference(lhs: &[u8], rhs: &[u8]) -> Option<usize> {
+    lhs.iter().zip(rhs).position(|(lhs, rhs)| lhs != rhs)
 }
 
 fn agrees(request: Request, sandboxes: u32, expected: &str) {
-    let parts = Parts::new(request, sandboxes);
-    let outputs = parts.execute(|_, _| {});
+    let fan_out = FanOut::new(request, sandboxes);
+    let outputs = fan_out.execute(|_, _| {});
     let outputs = outputs.unwrap_or_else(|error| panic!("{request:?} by {sandboxes}: {error:?}"));
     let digits = outputs.last().expect("an answer");
     assert!(
@@ -243,8 +243,8 @@ fn changed_bits_are_found() {
         (Kind::Factorial, 48_000, 3),
         (Kind::Multifactorial(3), 130_000, 2),
     ] {
-        let parts = Parts::new(request(kind, n, false), sandboxes);
-        let honest = parts.execute(|_, _| {}).expect("a number");
+        let fan_out = FanOut::new(request(kind, n, false), sandboxes);
+        let honest = fan_out.execute(|_, _| {}).expect("a number");
         let last = honest.len() - 1;
         assert!(last > 2);
         for message in 0..last {
@@ -257,7 +257,7 @@ fn changed_bits_are_found() {
             for place in bytes {
                 let bit = random(8);
                 let what = format!("byte {place}, bit {bit} of message {message}");
-                let changed = parts.execute(|changed, bytes| {
+                let changed = fan_out.execute(|changed, bytes| {
                     if changed == message {
                         bytes[place] ^= 1 << bit;
                     }
@@ -280,12 +280,12 @@ fn changed_bits_are_found() {
 /// Messages that are too short, too long, or replaced by another.
 #[test]
 fn malformed_messages_are_refused() {
-    let parts = Parts::new(request(Kind::Factorial, 48_000, false), 2);
-    let honest = parts.execute(|_, _| {}).expect("a number");
+    let fan_out = FanOut::new(request(Kind::Factorial, 48_000, false), 2);
+    let honest = fan_out.execute(|_, _| {}).expect("a number");
     // Message 0 goes to the first part, 1 to the second, and 2 is the first half.
     let half = 2;
     let replace = |message: usize, bytes: &[u8]| {
-        parts.execute(|changed, old| {
+        fan_out.execute(|changed, old| {
             if changed == message {
                 *old = bytes.to_vec();
             }
@@ -315,9 +315,9 @@ fn malformed_messages_are_refused() {
         }
     }
     // All messages have another seed, which the check of the joined product finds.
-    let mut members = parts.members(SEED + 1).expect("parts");
+    let mut executions = fan_out.executions(SEED + 1).expect("parts");
     let mut messages: Vec<Option<Vec<u8>>> = honest.iter().cloned().map(Some).collect();
-    let joiner = members.last_mut().expect("parts");
+    let joiner = executions.last_mut().expect("parts");
     let mut result = Ok(true);
     while let Ok(true) = result {
         result = joiner.step(&mut messages, &|changed, bytes| {

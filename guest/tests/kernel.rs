@@ -32,12 +32,12 @@ fn multipliers() -> Vec<Multiplier> {
 }
 
 /// Compares products with those of num-bigint, and parses each operand once.
-struct Judge {
+struct Oracle {
     multipliers: Vec<Multiplier>,
     known: HashMap<String, BigUint>,
 }
 
-impl Judge {
+impl Oracle {
     fn new() -> Self {
         Self {
             multipliers: multipliers(),
@@ -53,18 +53,18 @@ impl Judge {
             .clone()
     }
 
-    fn product(&mut self, what: &str, one: &str, two: &str) {
-        let exact = (self.big(one) * self.big(two)).to_string();
-        let (a, b) = (natural(one), natural(two));
+    fn product(&mut self, what: &str, lhs: &str, rhs: &str) {
+        let exact = (self.big(lhs) * self.big(rhs)).to_string();
+        let (a, b) = (natural(lhs), natural(rhs));
         for multiplier in &mut self.multipliers {
             compare(what, &text(multiplier.multiply(&a, &b)), &exact);
             compare(what, &text(multiplier.multiply(&b, &a)), &exact);
         }
     }
 
-    fn square(&mut self, what: &str, one: &str) {
-        let exact = self.big(one).pow(2).to_string();
-        let number = natural(one);
+    fn square(&mut self, what: &str, digits: &str) {
+        let exact = self.big(digits).pow(2).to_string();
+        let number = natural(digits);
         for multiplier in &mut self.multipliers {
             compare(what, &text(multiplier.square(&number)), &exact);
         }
@@ -72,10 +72,10 @@ impl Judge {
 
     /// Compares all squares and products of neighbours.
     fn all(&mut self, what: &str, operands: &[String]) {
-        for (index, one) in operands.iter().enumerate() {
-            let what = format!("{what}, operand {index} of {} digits", one.len());
-            self.square(&what, one);
-            self.product(&what, one, &operands[(index + 1) % operands.len()]);
+        for (index, lhs) in operands.iter().enumerate() {
+            let what = format!("{what}, operand {index} of {} digits", lhs.len());
+            self.square(&what, lhs);
+            self.product(&what, lhs, &operands[(index + 1) % operands.len()]);
         }
     }
 }
@@ -172,22 +172,22 @@ fn extremes(length: usize) -> Vec<String> {
 
 #[test]
 fn extreme_operands() {
-    let mut judge = Judge::new();
+    let mut oracle = Oracle::new();
     for length in [1, 2, 5, 6, 7, 60, 577, 1200, 3001, 9000, 30_011] {
-        judge.all("extremes", &extremes(length));
-        judge.known.clear();
+        oracle.all("extremes", &extremes(length));
+        oracle.known.clear();
     }
 }
 
 #[test]
 fn extreme_long_operands() {
-    let mut judge = Judge::new();
-    judge.multipliers.truncate(2);
+    let mut oracle = Oracle::new();
+    oracle.multipliers.truncate(2);
     for pattern_of in ["9", "499999", "500000499999", "500001", "49999"] {
-        judge.square(pattern_of, &pattern(400_000, pattern_of));
+        oracle.square(pattern_of, &pattern(400_000, pattern_of));
     }
     let weyl = limbs(300_000, |index| index * 618_033);
-    judge.product(
+    oracle.product(
         "arithmetic progressions",
         &weyl,
         &limbs(400_000, |index| index * 381_966 + 11),
@@ -197,18 +197,18 @@ fn extreme_long_operands() {
 /// A zero, a one and a power of ten with anything.
 #[test]
 fn neutral_operands() {
-    let mut judge = Judge::new();
+    let mut oracle = Oracle::new();
     let mut state = 3;
     for length in [1, 6, 7, 575, 576, 577, 3000, 50_000] {
         let other = noise(&mut state, length);
         for special in ["0", "1", "2", "10", "999999", "1000000", "1000001"] {
-            judge.product(special, special, &other);
+            oracle.product(special, special, &other);
         }
         for zeros in [5, 6, 1000, 6000, 20_003] {
             let power = "1".to_owned() + &"0".repeat(zeros);
-            judge.product("a power of ten", &power, &other);
+            oracle.product("a power of ten", &power, &other);
         }
-        judge.square("zero", "0");
+        oracle.square("zero", "0");
     }
     for multiplier in &mut multipliers() {
         let zero = multiplier.multiply(&natural("0"), &natural("0"));
@@ -229,7 +229,7 @@ fn neutral_operands() {
 /// the longer operand is divided.
 #[test]
 fn lengths_around_the_crossovers() {
-    let mut judge = Judge::new();
+    let mut oracle = Oracle::new();
     let mut state = 5;
     let direct = SHORT_LIMBS_MAX * LIMB_DIGITS;
     for short in [
@@ -244,13 +244,13 @@ fn lengths_around_the_crossovers() {
         for ratio in [1, 2, 3, 4, 5, 10] {
             for more in [0, 7, 12, 13, 14, 19, 26] {
                 let long = short * ratio + more - 13;
-                let (one, two) = (noise(&mut state, short), noise(&mut state, long));
-                judge.product(&format!("{short} by {long}"), &one, &two);
+                let (lhs, rhs) = (noise(&mut state, short), noise(&mut state, long));
+                oracle.product(&format!("{short} by {long}"), &lhs, &rhs);
             }
-            let (one, two) = ("9".repeat(short), pattern(short * ratio, "500000499999"));
-            judge.product(&format!("{short} by {ratio} times that"), &one, &two);
+            let (lhs, rhs) = ("9".repeat(short), pattern(short * ratio, "500000499999"));
+            oracle.product(&format!("{short} by {ratio} times that"), &lhs, &rhs);
         }
-        judge.known.clear();
+        oracle.known.clear();
     }
     // Parts that are zero, negative, or end in the middle of a limb.
     for (short, long) in [
@@ -260,16 +260,16 @@ fn lengths_around_the_crossovers() {
         (7, 7000),
         (3000, 36_007),
     ] {
-        let one = noise(&mut state, short);
+        let lhs = noise(&mut state, short);
         let nines = "9".repeat(long);
         let sparse = format!("1{}3{}", "0".repeat(long / 2), "0".repeat(long / 2));
         let below = format!("4{}{}", "0".repeat(long / 2), "9".repeat(long / 2));
-        for two in [noise(&mut state, long), nines, sparse, below] {
-            judge.product(&format!("{short} by {long}"), &one, &two);
-            judge.product(
+        for rhs in [noise(&mut state, long), nines, sparse, below] {
+            oracle.product(&format!("{short} by {long}"), &lhs, &rhs);
+            oracle.product(
                 &format!("{short} nines by {long}"),
                 &"9".repeat(short),
-                &two,
+                &rhs,
             );
         }
     }
@@ -293,27 +293,27 @@ fn transform_lengths(most: usize) -> Vec<usize> {
 /// in limbs of 4 to 6 digits.
 #[test]
 fn lengths_around_every_transform() {
-    let mut judge = Judge::new();
-    judge.multipliers.truncate(2);
+    let mut oracle = Oracle::new();
+    oracle.multipliers.truncate(2);
     let mut state = 11;
     for points in transform_lengths(1 << 12) {
-        for places in [6, 5, 4] {
+        for limb_digits in [6, 5, 4] {
             // A product of this many limbs fills it.
             let full = 2 * points;
             for length in [full - 1, full, full + 1] {
-                let one_limbs = length / 2;
-                let (one, two) = (one_limbs * places, (length - one_limbs) * places);
-                if one.min(two) <= SHORT_LIMBS_MAX * LIMB_DIGITS {
+                let lhs_limbs = length / 2;
+                let (lhs, rhs) = (lhs_limbs * limb_digits, (length - lhs_limbs) * limb_digits);
+                if lhs.min(rhs) <= SHORT_LIMBS_MAX * LIMB_DIGITS {
                     continue;
                 }
-                let what = format!("{length} limbs of {places} in {points} points");
-                let (noise_one, noise_two) = (noise(&mut state, one), noise(&mut state, two));
-                judge.product(&what, &noise_one, &noise_two);
-                judge.product(&what, &"9".repeat(one), &noise_two);
-                if places == 6 && points <= 1024 {
-                    judge.square(&what, &pattern(one, "499999"));
+                let what = format!("{length} limbs of {limb_digits} in {points} points");
+                let (noise_lhs, noise_rhs) = (noise(&mut state, lhs), noise(&mut state, rhs));
+                oracle.product(&what, &noise_lhs, &noise_rhs);
+                oracle.product(&what, &"9".repeat(lhs), &noise_rhs);
+                if limb_digits == 6 && points <= 1024 {
+                    oracle.square(&what, &pattern(lhs, "499999"));
                 }
-                judge.known.clear();
+                oracle.known.clear();
             }
         }
     }
@@ -322,18 +322,18 @@ fn lengths_around_every_transform() {
 /// Long transforms, which split in blocks and have power tables of several rows.
 #[test]
 fn lengths_of_long_transforms() {
-    let mut judge = Judge::new();
-    judge.multipliers.truncate(2);
+    let mut oracle = Oracle::new();
+    oracle.multipliers.truncate(2);
     let mut state = 13;
     for points in transform_lengths(1 << 14) {
         if points <= 1 << 12 {
             continue;
         }
         for length in [2 * points - 1, 2 * points, 2 * points + 1] {
-            let one = noise(&mut state, length / 2 * 5);
-            let two = noise(&mut state, (length - length / 2) * 5);
-            judge.product(&format!("{length} limbs in {points} points"), &one, &two);
-            judge.known.clear();
+            let lhs = noise(&mut state, length / 2 * 5);
+            let rhs = noise(&mut state, (length - length / 2) * 5);
+            oracle.product(&format!("{length} limbs in {points} points"), &lhs, &rhs);
+            oracle.known.clear();
         }
     }
 }
@@ -406,13 +406,13 @@ fn powers_of_extremes() {
 #[test]
 fn grades_are_right() {
     let mut state = 19;
-    let [one, two] = [0; 2].map(|_| natural(&noise(&mut state, 600_000)));
+    let [lhs, rhs] = [0; 2].map(|_| natural(&noise(&mut state, 600_000)));
     let mut proved = Multiplier::proved();
-    let product = text(proved.multiply(&one, &two));
+    let product = text(proved.multiply(&lhs, &rhs));
     assert_eq!(proved.grade(), Grade::Proved);
     for seed in SEEDS {
         let mut verified = Multiplier::verified(seed);
-        compare("seed", &text(verified.multiply(&one, &two)), &product);
+        compare("seed", &text(verified.multiply(&lhs, &rhs)), &product);
         let Grade::Verified(verification) = verified.grade() else {
             panic!("600,000 digits are not proved in the longest limbs");
         };

@@ -21,8 +21,8 @@ pub(crate) struct BernoulliSum {
 }
 
 impl BernoulliSum {
-    pub(crate) fn new(count_terms: u32) -> Self {
-        let tangents = compute_tangent_numbers(count_terms);
+    pub(crate) fn new(terms: u32) -> Self {
+        let tangents = compute_tangent_numbers(terms);
         let bits = tangents.last().map_or(0, BigUint::bits);
         Self { tangents, bits }
     }

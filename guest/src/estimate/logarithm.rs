@@ -61,9 +61,8 @@ impl Logarithms {
             return self.ln_product(1..=n);
         }
         let ln = self.ln(n);
-        let bernoulli_sum = self.bernoulli_sum(n);
-        self.ln_gamma(u128::from(n), 1, &ln, &bernoulli_sum)
-            .add(&ln)
+        let tail = self.prepare_tail(n);
+        self.ln_gamma(u128::from(n), 1, &ln, &tail).add(&ln)
     }
 
     /// Computes ln !n. Since !n is n!/e rounded, it differs from n!/e by less than ½, and
@@ -112,10 +111,10 @@ impl Logarithms {
             return head;
         }
         let ln_step = self.ln(step);
-        let bernoulli_sum = self.bernoulli_sum(plain);
+        let tail = self.prepare_tail(plain);
         let ln_gamma = |numerator: u128| {
             let ln = self.ln(numerator).sub(&ln_step);
-            self.ln_gamma(numerator, step, &ln, &bernoulli_sum)
+            self.ln_gamma(numerator, step, &ln, &tail)
         };
         let quotient = ln_gamma(u128::from(n) + u128::from(step))
             .sub(&ln_gamma(u128::from(largest_plain) + u128::from(step)));
@@ -123,13 +122,13 @@ impl Logarithms {
     }
 
     /// Computes ln Γ(x) for x = a/k, where `ln` is ln x.
-    fn ln_gamma(&self, a: u128, k: u64, ln: &Ball, bernoulli_sum: &BernoulliSum) -> Ball {
+    fn ln_gamma(&self, a: u128, k: u64, ln: &Ball, tail: &BernoulliSum) -> Ball {
         let wide = u128::from(k);
         // (x − ½) ln x − x + ½ ln 2π; a < 2^65, so that nothing overflows.
         let sum = ln.clone().mul(2 * a - wide).div(2 * wide);
         sum.sub(&self.precision.ratio(a, wide))
             .add(&self.half_ln_2_pi)
-            .add(&bernoulli_sum.for_gamma(self.precision, a, k))
+            .add(&tail.for_gamma(self.precision, a, k))
     }
 
     /// Computes ln H(n): a sum up to some m, then the Euler–Maclaurin formula of x ln x,
@@ -146,7 +145,7 @@ impl Logarithms {
         if plain == n {
             return sum;
         }
-        let bernoulli_sum = self.bernoulli_sum(plain);
+        let tail = self.prepare_tail(plain);
         let f = |x: u64| {
             let ln = self.ln(x);
             let wide = u128::from(x);
@@ -155,7 +154,7 @@ impl Logarithms {
             whole
                 .add(&ln.div(12))
                 .sub(&self.precision.ratio(wide * wide, 4))
-                .add(&bernoulli_sum.for_hyperfactorial(self.precision, x))
+                .add(&tail.for_hyperfactorial(self.precision, x))
         };
         sum.add(&f(n)).sub(&f(plain))
     }
@@ -211,7 +210,7 @@ impl Logarithms {
     }
 
     /// Prepares the sums for arguments of at least `argument`.
-    fn bernoulli_sum(&self, argument: u64) -> BernoulliSum {
+    fn prepare_tail(&self, argument: u64) -> BernoulliSum {
         BernoulliSum::new(bernoulli::count_terms(self.precision.bits, argument))
     }
 }

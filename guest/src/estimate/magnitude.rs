@@ -178,11 +178,8 @@ mod tests {
                 .sub(&Ball::from_units(BigInt::from(1_u64 << 40), 1)),
             ln_10: precision.ln_10(),
         };
-        let round_digits = magnitude.round_digits(3).expect("no tie");
-        assert_eq!(
-            (&*round_digits.digits, &*round_digits.exponent),
-            ("100", "7")
-        );
+        let rounded = magnitude.round_digits(3).expect("no tie");
+        assert_eq!((&*rounded.digits, &*rounded.exponent), ("100", "7"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Properties of a number that are known without computing it.
 //!
-//! [`ball`] to [`magnitude`] certify logarithms of any size; [`log_f64`] does so in
-//! double precision where n is small. [`cost`] and [`info`] are the answers.
+//! The modules from `ball` to `magnitude` certify logarithms of any size; `log_f64` does so
+//! in double precision for small n. [`cost`] and [`info`] put the results together.
 
 mod ball;
 

@@ -1,7 +1,7 @@
 //! One number computed by several sandboxes.
 //!
-//! [`plan`] says which sandbox does what, [`shares`] divides the factors, [`wire`] is the
-//! format of what they send to each other, and [`part_run`] executes one part.
+//! [`plan`](mod@plan) assigns steps to sandboxes, `shares` divides the factors between them,
+//! [`wire`] is the format of their messages, and [`part_run`] executes one part.
 
 mod balance;
 

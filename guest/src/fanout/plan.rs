@@ -3,7 +3,7 @@
 //! Each sandbox multiplies its share of the factors. One of two sandboxes sends its number
 //! to the other, which multiplies both, until two sandboxes remain. Their product is half
 //! of all the work, so they share it: they exchange their numbers, and each computes one
-//! [half](crate::mul::half_product) of the product. One sends its half to the other, which
+//! half of the product (see `mul::half_product`). One sends its half to the other, which
 //! joins both as the first arrives and writes the digits.
 #![expect(
     clippy::cast_possible_truncation,

@@ -1,8 +1,8 @@
 //! Products of long numbers, and proof or check that they are exact.
 //!
 //! Short operands are multiplied by [`schoolbook`], long ones by the transform in
-//! [`convolution`]. A product of two sandboxes is computed as two
-//! [half products](half_product), which a [`joiner`] puts together.
+//! `convolution`. A product of two sandboxes is computed as two
+//! half products (`half_product`), which a `joiner` puts together.
 
 pub mod grade;
 

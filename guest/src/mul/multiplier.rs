@@ -2,7 +2,7 @@
 //!
 //! Rounding the coefficients of a transform gives the product for one of two reasons:
 //!
-//! - *proved*: [`error_bound`](crate::fft::error_bound) shows, from the norms of these
+//! - *proved*: `fft::error_bound` shows, from the norms of these
 //!   operands, that every coefficient is off by less than a half;
 //! - *verified*: limbs are as long as random operands allow, and the product equals
 //!   that of the operands modulo a random prime. A wrong product is computed again,

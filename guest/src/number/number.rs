@@ -44,7 +44,7 @@ impl Number {
 /// Computes the number.
 ///
 /// The caller checks first that memory suffices, by
-/// [`estimate`](crate::estimate::cost::estimate).
+/// [`estimate`](crate::estimate::estimate).
 pub fn compute(kind: Kind, n: u64, multiplier: &mut Multiplier) -> Number {
     if let Some(value) = small::compute_u64(kind, n) {
         return Number::Word(value);

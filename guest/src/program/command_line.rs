@@ -84,7 +84,7 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, Err
             "--format" => format = Some(Format::parse(&value()?)?),
             _ => {
                 return Err(Error::unexpected(
-                    "--kind, --format, --proved or --help",
+                    "the option --kind, --format, --proved or --help",
                     name,
                 ));
             }
@@ -110,7 +110,7 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, Err
         "help" => Command::Help,
         _ => {
             return Err(Error::unexpected(
-                "run, compute, info, kinds or help",
+                "the command run, compute, info, kinds or help",
                 &name,
             ));
         }

@@ -49,7 +49,7 @@ impl Format {
                 .strip_prefix("scientific:")
                 .and_then(|digits| digits.parse().ok())
                 .map(Self::Scientific)
-                .ok_or_else(|| Error::unexpected("decimal or scientific:D", text))?,
+                .ok_or_else(|| Error::unexpected("the format decimal or scientific:D", text))?,
         };
         format.check()?;
         Ok(format)

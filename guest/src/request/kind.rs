@@ -62,7 +62,7 @@ impl Kind {
                 .map(Self::Multifactorial)
                 .ok_or_else(|| {
                     Error::unexpected(
-                        "factorial, double, multi:K, subfactorial, primorial, superfactorial, \
+                        "the kind factorial, double, multi:K, subfactorial, primorial, superfactorial, \
                          hyperfactorial or alternating",
                         text,
                     )

@@ -41,113 +41,88 @@ pub(super) struct Bound {
 impl Mistake {
     /// Describes the mistake as `expected X, got Y`. `notation` is that of the number.
     pub(super) fn describe(self, notation: &str) -> String {
-        let text = Text {
-            text: String::with_capacity(160),
-        };
-        let text = text.push("expected ");
-        let text = match self {
+        let mut text = Text(String::with_capacity(160));
+        text.push("expected ");
+        match self {
             Self::Byte {
                 byte,
                 offset,
                 after_space,
             } => {
-                let text = text.push(if after_space {
+                text.push(if after_space {
                     "only white space after white space"
                 } else if byte.is_ascii_whitespace() {
                     "a digit before any white space"
                 } else {
                     "a digit"
                 });
-                text.push(", got ")
-                    .byte(byte)
-                    .push(" at offset ")
-                    .number(offset)
+                let text = text.push(", got ").byte(byte);
+                text.push(" at offset ").number(offset)
             }
             Self::LeadingZero => text.push("a first digit other than 0, got 0"),
             Self::Digit {
                 place,
                 found,
                 expected,
-            } => text
-                .char(expected)
-                .push(" as digit ")
-                .number(place)
-                .push(" of ")
-                .push(notation)
-                .push(", got ")
-                .char(found),
+            } => {
+                let text = text.char(expected).push(" as digit ").number(place);
+                text.push(" of ").push(notation).push(", got ").char(found)
+            }
             Self::TooMany { expected } => {
-                let text = if expected.exact {
-                    text
-                } else {
-                    text.push("at most ")
-                };
-                text.number(expected.count)
-                    .push(" digits of ")
-                    .push(notation)
-                    .push(", got more")
+                text.push(if expected.exact { "" } else { "at most " });
+                let text = text.number(expected.count).push(" digits of ");
+                text.push(notation).push(", got more")
             }
             Self::TooFew { found, expected } => {
-                let text = if expected.count == u64::MAX {
-                    text.push("more than 2^64")
-                } else if expected.exact {
-                    text.number(expected.count)
+                if expected.count == u64::MAX {
+                    text.push("more than 2^64");
                 } else {
-                    text.push("at least ").number(expected.count)
-                };
-                text.push(" digits of ")
-                    .push(notation)
-                    .push(", got ")
-                    .number(found)
+                    text.push(if expected.exact { "" } else { "at least " });
+                    text.number(expected.count);
+                }
+                let text = text.push(" digits of ").push(notation);
+                text.push(", got ").number(found)
             }
-            Self::Zeros { found, expected } => text
-                .number(expected)
-                .push(" zeros at the end of ")
-                .push(notation)
-                .push(", got ")
-                .number(found),
+            Self::Zeros { found, expected } => {
+                let text = text.number(expected).push(" zeros at the end of ");
+                text.push(notation).push(", got ").number(found)
+            }
             Self::Residue {
                 prime,
                 found,
                 expected,
-            } => text
-                .push("residue ")
-                .number(expected)
-                .push(" of ")
-                .push(notation)
-                .push(" modulo the prime ")
-                .number(prime)
-                .push(", got ")
-                .number(found)
-                .push("; the wrong place is unknown"),
+            } => {
+                let text = text.push("residue ").number(expected).push(" of ");
+                let text = text.push(notation).push(" modulo the prime ").number(prime);
+                let text = text.push(", got ").number(found);
+                text.push("; the wrong place is unknown")
+            }
         };
-        text.text
+        text.0
     }
 }
 
 /// A text that is built without `core::fmt`.
-struct Text {
-    text: String,
-}
+struct Text(String);
 
 impl Text {
-    fn push(mut self, words: &str) -> Self {
-        self.text.push_str(words);
+    fn push(&mut self, words: &str) -> &mut Self {
+        self.0.push_str(words);
         self
     }
 
-    fn number(mut self, value: u64) -> Self {
-        push_u64(&mut self.text, value);
+    fn number(&mut self, value: u64) -> &mut Self {
+        push_u64(&mut self.0, value);
         self
     }
 
-    fn char(mut self, byte: u8) -> Self {
-        self.text.push(char::from(byte));
+    fn char(&mut self, byte: u8) -> &mut Self {
+        self.0.push(char::from(byte));
         self
     }
 
     /// Appends a visible character in quotes, or the value of any other byte.
-    fn byte(self, byte: u8) -> Self {
+    fn byte(&mut self, byte: u8) -> &mut Self {
         if byte.is_ascii_graphic() {
             self.push("'").char(byte).push("'")
         } else {

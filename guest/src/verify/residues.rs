@@ -9,18 +9,18 @@ use crate::number::sieve::for_each_prime;
 use crate::request::Kind;
 
 /// Number of primes.
-pub(crate) const CHECKS: usize = 3;
+pub(super) const CHECKS: usize = 3;
 
 /// Residues of one number modulo each of the primes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Residues {
+pub(super) struct Residues {
     moduli: [Modulus; CHECKS],
     values: [u64; CHECKS],
 }
 
 impl Residues {
     /// Creates the residues of 0 modulo primes drawn from `seed`.
-    pub(crate) fn zero(seed: u64) -> Self {
+    pub(super) fn zero(seed: u64) -> Self {
         let mut index = 0;
         let moduli = [(); CHECKS].map(|()| {
             index += 1;
@@ -33,7 +33,7 @@ impl Residues {
     }
 
     /// Computes the residues of a number modulo the same primes, in O(n).
-    pub(crate) fn compute(self, kind: Kind, n: u64) -> Self {
+    pub(super) fn compute(self, kind: Kind, n: u64) -> Self {
         let one = self.with_value(1);
         match kind {
             Kind::Factorial => one.multiply_progression(n, 1),
@@ -54,7 +54,7 @@ impl Residues {
 
     /// Appends a block of digits: replaces each value by `value` · `scale` + `block`. The
     /// scale is at most 10^18, and the block is below it.
-    pub(crate) fn push_digits(&mut self, scale: u64, block: u64) {
+    pub(super) fn push_digits(&mut self, scale: u64, block: u64) {
         // 10^18 is below 2^60: both are residues.
         for (value, modulus) in self.values.iter_mut().zip(self.moduli) {
             *value = modulus.add(modulus.mul(*value, scale), block);
@@ -63,7 +63,7 @@ impl Residues {
 
     /// Returns the first prime with different residues, and both residues. `None` if all
     /// are equal.
-    pub(crate) fn difference(&self, other: &Self) -> Option<(Modulus, u64, u64)> {
+    pub(super) fn difference(&self, other: &Self) -> Option<(Modulus, u64, u64)> {
         let pairs = self.values.into_iter().zip(other.values);
         let mut all = self.moduli.into_iter().zip(pairs);
         let (modulus, (mine, others)) = all.find(|(_, (mine, others))| mine != others)?;
@@ -78,6 +78,7 @@ impl Residues {
         }
     }
 
+    /// Multiplies by any word.
     fn multiply(&mut self, factor: u64) {
         for (value, modulus) in self.values.iter_mut().zip(self.moduli) {
             let factor = if factor >> 63 == 0 {
@@ -89,6 +90,7 @@ impl Residues {
         }
     }
 
+    /// Multiplies by another number.
     fn multiply_each(&mut self, other: &Self) {
         let pairs = self.values.iter_mut().zip(other.values);
         for ((value, factor), modulus) in pairs.zip(self.moduli) {

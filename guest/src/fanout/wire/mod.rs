@@ -1,6 +1,6 @@
 //! Numbers and half products on their way between sandboxes.
 //!
-//! A message is a [head] of eight words, then limbs or points, all little-endian. It
+//! A message is a `head` of eight words, then limbs or points, all little-endian. It
 //! carries a residue modulo the prime that all parts of a computation share. The last part
 //! compares that residue with the product, so that a change on the way is found. A
 //! receiver allocates no more than the head announces, and the head may announce no more
