@@ -111,11 +111,12 @@ fn announce(level: &str, text: &str) {
     let _ = io::stderr().write_all(line.as_bytes());
 }
 
-/// Prints why the command failed, if it did, and returns its exit code.
-pub(crate) fn report(ended: Result<(), Failure>) -> ExitCode {
+/// Prints the error of a failed command and returns the exit code. `help` is the command that
+/// prints the help for errors in arguments.
+pub(crate) fn report(ended: Result<(), Failure>, help: &str) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Usage(error)) => usage(&error),
+        Err(Failure::Usage(error)) => usage(&error, help),
         Err(failure) => {
             if !matches!(failure, Failure::ReaderGone | Failure::Wrong) {
                 complain(&one_line(&failure.to_string()));
@@ -125,8 +126,9 @@ pub(crate) fn report(ended: Result<(), Failure>) -> ExitCode {
     }
 }
 
-/// Prints the error of the arguments on one line, or prints the requested help.
-pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+/// Prints the requested help, or an error in arguments on one line with the command that prints
+/// the help.
+pub(crate) fn usage(error: &clap::Error, help: &str) -> ExitCode {
     if matches!(
         error.kind(),
         ErrorKind::DisplayHelp
@@ -155,6 +157,6 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
         (!value.is_empty()).then(|| format!("; {says} `{value}`"))
     })
     .unwrap_or_default();
-    complain(&format!("{wrong}{right} (see `cocoon --help`)"));
+    complain(&format!("{wrong}{right} (see `{help}`)"));
     ExitCode::from(2)
 }

@@ -4,6 +4,7 @@
 //! file.
 
 mod announce;
+mod arguments;
 mod commands;
 mod component_args;
 mod config;

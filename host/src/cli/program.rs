@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use cocoon::telemetry::{self, Exports, LogFormat};
 
+use super::arguments::CommandLine;
 use super::config::Settings;
 use super::log::log_filter;
 use super::runtime::{nice_workers, run, run_here, run_to_end};
@@ -84,15 +85,17 @@ impl Command {
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
-    announce::guess_format(&arguments);
     let command = Cli::command();
-    let mut settings = match Settings::load(&command, &arguments) {
+    let line = CommandLine::of(&command, &arguments);
+    let help = &line.help();
+    announce::guess_format(line.own);
+    let mut settings = match Settings::load(&command, line.own) {
         Ok(settings) => settings,
         Err(error) => {
             return match Cli::try_parse() {
-                // Help works with a wrong file, too.
-                Err(help) if !help.use_stderr() => failure::usage(&help),
-                _ => failure::report(Err(error.into())),
+                // Help works with an invalid file, too.
+                Err(requested) if !requested.use_stderr() => failure::usage(&requested, help),
+                _ => failure::report(Err(error.into()), help),
             };
         }
     };
@@ -101,7 +104,7 @@ pub(crate) fn main() -> ExitCode {
         .and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match cli {
         Ok(cli) => cli,
-        Err(error) => return failure::usage(&error.format(&mut Cli::command())),
+        Err(error) => return failure::usage(&error.format(&mut Cli::command()), help),
     };
     announce::set_format(cli.log_format);
     let logs_requests = match &cli.command {
@@ -112,7 +115,7 @@ pub(crate) fn main() -> ExitCode {
         .and_then(|filter| telemetry::start(cli.log_format, &filter, cli.command.exports()));
     let _telemetry = match started {
         Ok(telemetry) => telemetry,
-        Err(error) => return failure::report(Err(error.into())),
+        Err(error) => return failure::report(Err(error.into()), help),
     };
     config::report_unknown(&command);
     let ended = match cli.command {
@@ -129,5 +132,5 @@ pub(crate) fn main() -> ExitCode {
         Command::Completions(command) => command.run(Cli::command()),
         Command::Man(command) => command.run(Cli::command()),
     };
-    failure::report(ended)
+    failure::report(ended, help)
 }

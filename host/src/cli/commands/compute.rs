@@ -7,7 +7,7 @@ use clap::Args;
 use cocoon::RunError;
 use cocoon::channel::channel;
 use cocoon::fanout::{FanOut, Progress, Width};
-use cocoon::limits::{FAN_OUT_MAX, Limit};
+use cocoon::limits::{FAN_OUT_MAX, Limit, parse_integer};
 use cocoon::span::spawn;
 use cocoon::worlds::factorial::{FORMATS, Format, Grade, KINDS, Kind, Request};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -115,9 +115,9 @@ impl Compute {
 
 /// Parses `auto` or a count.
 fn width(text: &str) -> Result<Width, String> {
-    match (text, text.parse()) {
+    match (text, parse_integer(text)) {
         ("auto", _) => Ok(Width::Auto),
-        (_, Ok(count @ 1..=FAN_OUT_MAX)) => Ok(Width::UpTo(count)),
+        (_, Some(count @ 1..=FAN_OUT_MAX)) => Ok(Width::UpTo(count)),
         _ => Err(format!(
             "expected auto or an integer from 1 to {FAN_OUT_MAX}"
         )),

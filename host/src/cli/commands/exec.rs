@@ -72,8 +72,8 @@ pub(crate) struct Exec {
     registries: RegistryArgs,
     #[command(flatten)]
     limits: LimitArgs<Promiseless>,
-    /// Arguments of the program; {i} stands for the instance's number, from 1
-    #[arg(last = true, value_name = "ARGS")]
+    /// Arguments of the component: the first positional argument after FILE and all that follow it, or all that follow `--`; `{i}` stands for the instance's number, from 1
+    #[arg(trailing_var_arg = true, value_name = "ARGS")]
     arguments: Vec<String>,
 }
 

@@ -17,7 +17,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, Error};
 
 use super::paths::shown;
-use super::usage::{explain, ours};
+use super::usage::explain;
 pub(crate) use file::{ConfigError, check};
 pub(crate) use variables::report_unknown;
 
@@ -50,9 +50,9 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Reads the file that `arguments` or the environment name, if any.
-    pub(crate) fn load(command: &Command, arguments: &[OsString]) -> Result<Self, ConfigError> {
-        let Some(file) = named(arguments) else {
+    /// Reads the file that this program's `own` arguments or the environment name, if any.
+    pub(crate) fn load(command: &Command, own: &[OsString]) -> Result<Self, ConfigError> {
+        let Some(file) = named(own) else {
             return Ok(Self::default());
         };
         let settings = file::read(&file, command)?;
@@ -194,11 +194,11 @@ fn exclude(command: &Command, one: &str, other: &str) -> bool {
 
 /// The file that `--config` names, or else the variable. The parser of the arguments
 /// refuses a flag without its value.
-fn named(arguments: &[OsString]) -> Option<PathBuf> {
-    let mut ours = ours(arguments);
-    while let Some(argument) = ours.next() {
+fn named(own: &[OsString]) -> Option<PathBuf> {
+    let mut own = own.iter();
+    while let Some(argument) = own.next() {
         let value = if argument == FLAG {
-            ours.next().map(OsString::as_os_str)
+            own.next().map(OsString::as_os_str)
         } else {
             let text = argument.as_bytes().strip_prefix(FLAG.as_bytes());
             match text.and_then(|text| text.strip_prefix(b"=")) {
