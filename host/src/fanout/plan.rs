@@ -148,11 +148,11 @@ impl Plan {
 /// Checks that the parts can run: at most as many as `sandboxes`, each but the last read by
 /// another one, and all inputs among them.
 fn check(parts: &[Part], sandboxes: u32) -> Result<(), RunError> {
-    let wrong = |what: String| Err(RunError::Failed(format!("its plan is none: {what}")));
+    let wrong = |what: String| Err(RunError::Failed(format!("invalid plan: {what}")));
     let most = sandboxes.max(1);
     if parts.is_empty() || parts.len() > most as usize {
         return wrong(format!(
-            "it has {} parts, and must have 1 to {most}",
+            "expected 1 to {most} parts, got {}",
             parts.len()
         ));
     }
@@ -171,14 +171,14 @@ fn check(parts: &[Part], sandboxes: u32) -> Result<(), RunError> {
                 Some(times) => *times += 1,
                 None => {
                     return wrong(format!(
-                        "part {index} reads from part {input}, and there is none"
+                        "part {index} reads from part {input}, which does not exist"
                     ));
                 }
             }
         }
     }
     match read[..read.len() - 1].iter().position(|&times| times == 0) {
-        Some(unread) => wrong(format!("nobody reads from part {unread}")),
+        Some(unread) => wrong(format!("no part reads from part {unread}")),
         None => Ok(()),
     }
 }

@@ -241,7 +241,7 @@ async fn read_input(interactive: bool, file: Option<PathBuf>, most: u64) -> Resu
     read.map_err(|error| Failure::Io { what, error })?;
     if input.len() as u64 > most {
         let (limit, needed) = (Limit::Input, input.len() as u64);
-        let needs = "of input or more".into();
+        let needs = " or more".into();
         return Err(RunError::TooLarge {
             limit,
             value: most,

@@ -134,7 +134,7 @@ fn read(path: &Path) -> Result<Option<Config>, String> {
         .map(|Object(config)| Some(config))
         .map_err(|error| {
             format!(
-                "expected credentials as JSON, as `docker login` writes them, in {}: {error}",
+                "expected JSON of `docker login` in {}: {error}",
                 path.display()
             )
         })
@@ -238,10 +238,10 @@ fn ask_helper(helper: &str, key: &str, server: &str) -> Result<Option<Credential
     let failed = |error: io::Error| {
         if error.kind() == io::ErrorKind::NotFound {
             format!(
-                "the helper {program}, which {key} names, is not in PATH; install it or remove that key"
+                "expected the helper {program} of {key} in PATH, got none; install it or remove the key"
             )
         } else {
-            format!("cannot run {program}, which {key} names: {error}")
+            format!("cannot run {program} of {key}: {error}")
         }
     };
     let mut child = Command::new(&program)
@@ -271,7 +271,7 @@ fn ask_helper(helper: &str, key: &str, server: &str) -> Result<Option<Credential
         return Err(format!("{program} failed ({ended}): {said}"));
     }
     let Object(Helped { username, secret }) = serde_json::from_slice(&said)
-        .map_err(|_| format!("expected an object with Username and Secret from {program}"))?;
+        .map_err(|_| format!("expected JSON with Username and Secret from {program}, got other output"))?;
     Ok(Some(if username == TOKEN_USER {
         Credential::Identity(secret)
     } else {

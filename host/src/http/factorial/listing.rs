@@ -81,7 +81,7 @@ pub(super) async fn factorials(
             limit,
             value,
             needed: n,
-            needs: "items".into(),
+            needs: "".into(),
         }
         .into());
     }

@@ -217,7 +217,7 @@ impl Factorial {
                 limit: Limit::SandboxMemory,
                 value,
                 needed: peak_bytes,
-                needs: format!("of memory for {} digits", cost.digits).into(),
+                needs: format!(" for {} digits", cost.digits).into(),
             });
         }
         Ok(peak_bytes)
@@ -229,7 +229,7 @@ impl Factorial {
         self.check_output(cost)?;
         cost.peak_bytes.ok_or_else(|| {
             RunError::OutOfReach(format!(
-                "the {} of {} has {} digits, out of reach of the 4 GiB that a component can have",
+                "expected a number that fits in the 4 GiB of a component, got the {} of {} with {} digits",
                 request.kind, request.n, cost.digits
             ))
         })
@@ -243,7 +243,7 @@ impl Factorial {
                 limit: Limit::Output,
                 value,
                 needed,
-                needs: format!("of output for {} digits", cost.digits).into(),
+                needs: format!(" for {} digits", cost.digits).into(),
             }),
             _ => Ok(()),
         }
