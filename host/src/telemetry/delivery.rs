@@ -163,7 +163,7 @@ impl Delivery {
             tracing::warn!(
                 endpoint = self.endpoint,
                 spans,
-                in_all = all,
+                total = all,
                 server = message,
                 "spans rejected"
             );
@@ -176,7 +176,7 @@ impl Delivery {
         if queue_full > 0 {
             tracing::warn!(
                 spans = queue_full,
-                in_all = self.queue_full.counter.get(),
+                total = self.queue_full.counter.get(),
                 reason = QUEUE_FULL,
                 OTEL_BSP_MAX_QUEUE_SIZE = self.queued_max,
                 "spans dropped"
@@ -186,7 +186,7 @@ impl Delivery {
         if undelivered > 0 {
             tracing::warn!(
                 spans = undelivered,
-                in_all = self.undelivered.counter.get(),
+                total = self.undelivered.counter.get(),
                 reason = UNDELIVERED,
                 endpoint = self.endpoint,
                 "spans dropped"

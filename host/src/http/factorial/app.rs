@@ -93,7 +93,7 @@ async fn not_found(uri: Uri) -> Problem {
     Problem::plain(
         StatusCode::NOT_FOUND,
         format!(
-            "expected a path that /openapi.json lists, got {}",
+            "expected a path of /openapi.json, got {}",
             uri.path()
         ),
     )
@@ -103,7 +103,7 @@ async fn moved(uri: Uri) -> Problem {
     Problem::plain(
         StatusCode::NOT_FOUND,
         format!(
-            "expected {} at the address of --admin-listen, got it at that of --listen",
+            "expected {} at the address for health and metrics, got it at another",
             uri.path()
         ),
     )

@@ -56,7 +56,7 @@ const MEDIA: [&str; 5] = [
         description = "A stream of lines, each with the schema of a request; blank lines are skipped",
     ),
     responses(
-        (status = 200, description = "The answers: a stream of lines", body = BatchLine, content_type = "application/x-ndjson"),
+        (status = 200, description = "The answers, a stream of lines", body = BatchLine, content_type = "application/x-ndjson"),
         Refused,
         BodyRefused,
         TooOld,
@@ -106,7 +106,7 @@ async fn first_piece(service: &Service, mut body: Body) -> Result<Body, Problem>
             Ok(Body::from_stream(first.chain(body.into_data_stream())))
         }
         Some(Err(error)) => Err(Problem::malformed(format!(
-            "expected a whole request body, got one that broke off: {error}"
+            "expected a whole request body, got a part of one: {error}"
         ))),
     }
 }
@@ -307,7 +307,7 @@ impl Lines {
             match timeout(writer.stall(), self.body.next()).await {
                 Ok(Some(Ok(bytes))) => self.read.extend_from_slice(&bytes),
                 Ok(Some(Err(error))) => {
-                    return Err(RunError::Failed(format!("the request broke off: {error}")));
+                    return Err(RunError::Failed(format!("the request body ended early: {error}")));
                 }
                 Ok(None) => self.over = true,
                 Err(_) => return Err(writer.stall_error()),
@@ -327,11 +327,7 @@ impl Lines {
         let (limit, value) = (Limit::BatchLine, self.line_bytes_max);
         Problem::plain(
             StatusCode::PAYLOAD_TOO_LARGE,
-            format!(
-                "the line is longer than the {limit} may be ({}); --{} raises it",
-                limit.format(value),
-                limit.spec().flag
-            ),
+            format!("{limit}: expected at most {}, got more", limit.format(value)),
         )
         .of_limit(limit, value)
     }

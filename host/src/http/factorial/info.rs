@@ -46,7 +46,7 @@ pub(super) struct OneKind {
 #[utoipa::path(
     get,
     path = "/kinds/{n}",
-    params(("n" = inline(Whole), Path, description = "The number whose factorials are meant", example = 10)),
+    params(("n" = inline(Whole), Path, description = "The number whose factorials are computed", example = 10)),
     responses(
         (status = 200, description = "One of each kind", body = [OneKind]),
         Refused,
@@ -101,7 +101,7 @@ async fn value(
     let digits = job.cost().digits;
     let too_long = || {
         RunError::OutOfReach(format!(
-            "it has {digits} digits, too many for a list; GET /factorial/{n}?kind={kind} has them"
+            "expected a number that is short enough for a list, got {digits} digits; use GET /factorial/{n}?kind={kind}"
         ))
     };
     if !response::is_short(&job) {
@@ -119,11 +119,11 @@ async fn value(
     get,
     path = "/info/{n}",
     params(
-        ("n" = inline(Whole), Path, description = "The number whose factorial is meant", example = 1000),
+        ("n" = inline(Whole), Path, description = "The number whose factorial is described", example = 1000),
         KindQuery,
     ),
     responses(
-        (status = 200, description = "What is known", body = FactsRecord),
+        (status = 200, description = "The facts that need no computation", body = FactsRecord),
         Refused,
         Failed,
     )

@@ -52,9 +52,9 @@ const MEDIA: &[(&str, Media)] = &[
 #[utoipa::path(
     method(get, head),
     path = "/factorials/{n}",
-    params(("n" = inline(Whole), Path, description = "How many; more than `--list-items` are refused with 422", example = 10)),
+    params(("n" = inline(Whole), Path, description = "The number of items; more than `--list-items` are refused with 422", example = 10)),
     responses(
-        (status = 200, description = "The numbers: a stream of lines or of events", content(
+        (status = 200, description = "The numbers, a stream of lines or of events", content(
             (ListLine = "application/x-ndjson"),
             (ListEvent = "text/event-stream"),
         )),
@@ -217,7 +217,7 @@ async fn item(factorial: Factorial, n: u64, states: Option<States>) -> Result<St
             Ok(json::number(&parsed.request, Some(elapsed_us), &value))
         }
         Answer::Long(_) => Err(RunError::OutOfReach(format!(
-            "{n}! is too long for a listing; GET /factorial/{n} has it"
+            "expected a number that is short enough for a listing, got {n}!; use GET /factorial/{n}"
         ))),
     }
 }

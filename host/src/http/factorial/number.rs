@@ -41,7 +41,7 @@ const JSON_BYTES: u64 = 128;
     method(get, head),
     path = "/factorial/{n}",
     params(
-        ("n" = inline(Whole), Path, description = "The number whose factorial is meant", example = 20),
+        ("n" = inline(Whole), Path, description = "The number whose factorial is computed", example = 20),
         RequestQuery,
         ("If-None-Match" = inline(Option<String>), Header, description = "Entity tags of answers that the client has"),
     ),
@@ -53,7 +53,7 @@ const JSON_BYTES: u64 = 128;
             ),
             headers(("ETag" = String, description = "The weak entity tag of this representation, in all of its codings")),
         ),
-        (status = 304, description = "The client has it",
+        (status = 304, description = "The client has this representation",
             headers(("ETag" = String, description = "The weak entity tag of this representation, in all of its codings")),
         ),
         Refused,
@@ -168,8 +168,8 @@ fn body(answer: Answer, request: factorial::Request, media: Media) -> Body {
 pub(super) fn too_old() -> Response {
     let mut response = Problem::plain(
         StatusCode::UPGRADE_REQUIRED,
-        "the length of this answer is not known beforehand, and HTTP/1.0 could not tell a cut one \
-         from a whole one; ask with HTTP/1.1 or HTTP/2",
+        "expected HTTP/1.1 or HTTP/2 for an answer of unknown length, got HTTP/1.0, which cannot \
+         mark its end",
     )
     .into_response();
     let headers = response.headers_mut();

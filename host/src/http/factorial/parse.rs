@@ -67,7 +67,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
         match Path::from_request_parts(parts, state).await {
             Ok(Path(segment)) => Ok(Self(segment)),
             Err(_) => Err(Problem::malformed(
-                "expected a path of UTF-8 after percent-decoding, got other bytes",
+                "expected a path in UTF-8 after percent-decoding, got other bytes",
             )),
         }
     }
@@ -127,7 +127,7 @@ impl ParsedRequest {
                 "format" => fields.format.replace(value).is_some(),
                 "timeout" => fields.timeout.replace(value).is_some(),
                 "proved" => fields.proved.replace(yes_or_no(&value)?).is_some(),
-                _ => return Err(unknown(&name, "kind, format, proved and timeout")),
+                _ => return Err(unknown(&name, "kind, format, proved, timeout")),
             };
             if again {
                 return Err(twice(&name));
@@ -148,7 +148,7 @@ impl ParsedRequest {
     pub(super) fn from_json(line: &[u8]) -> Result<Self, Problem> {
         let Object(fields) =
             serde_json::from_slice::<Object<RequestFields>>(line).map_err(|error| {
-                Problem::malformed(format!("expected a line such as {EXAMPLE_LINE}: {error}"))
+                Problem::malformed(format!("expected a line such as {EXAMPLE_LINE}, got another: {error}"))
             })?;
         fields.parse()
     }
@@ -189,7 +189,7 @@ impl RequestFields {
             None => u64::MAX,
             Some(text) => Limit::Deadline
                 .parse(text)
-                .map_err(|wrong| Problem::malformed(format!("timeout: {wrong}")))?,
+                .map_err(|wrong| Problem::malformed(format!("invalid timeout: {wrong}")))?,
         };
         Ok(ParsedRequest {
             request: Request {
@@ -223,7 +223,7 @@ pub(super) fn number_from_uri(n: &str, uri: &Uri) -> Result<u64, Problem> {
     match parameters(uri)?.first() {
         None => number(n),
         Some((name, _)) => Err(Problem::malformed(format!(
-            "`{name}` is no parameter here; there are none"
+            "expected no parameters, got `{name}`"
         ))),
     }
 }
@@ -233,7 +233,7 @@ fn number(text: &str) -> Result<u64, Problem> {
     let n = text.parse().ok().filter(|_| is_plain);
     n.ok_or_else(|| {
         Problem::malformed(format!(
-            "`{text}` is no N; it is a whole number from 0 to {}",
+            "invalid value `{text}` for N: expected an integer from 0 to {}",
             u64::MAX
         ))
     })
@@ -250,7 +250,7 @@ fn parsed<T: FromStr<Err = String>>(
 ) -> Result<T, Problem> {
     text.map_or(Ok(default), |text| {
         text.parse()
-            .map_err(|wrong| Problem::malformed(format!("`{text}` is no {name}; {wrong}")))
+            .map_err(|wrong| Problem::malformed(format!("invalid value `{text}` for {name}: {wrong}")))
     })
 }
 
@@ -261,7 +261,7 @@ fn parameters(uri: &Uri) -> Result<Vec<(String, String)>, Problem> {
     match Query::try_from_uri(uri) {
         Ok(Query(parameters)) => Ok(parameters),
         Err(error) => Err(Problem::malformed(format!(
-            "expected a query of names and values: {error}"
+            "expected a query of NAME=VALUE pairs, got another: {error}"
         ))),
     }
 }
@@ -271,15 +271,15 @@ fn yes_or_no(text: &str) -> Result<bool, Problem> {
         "" | "true" | "1" => Ok(true),
         "false" | "0" => Ok(false),
         _ => Err(Problem::malformed(format!(
-            "proved is true or false, not `{text}`"
+            "invalid value `{text}` for proved: expected true or false"
         ))),
     }
 }
 
 fn unknown(name: &str, known: &str) -> Problem {
-    Problem::malformed(format!("`{name}` is no parameter here; there are {known}"))
+    Problem::malformed(format!("expected a parameter of {known}, got `{name}`"))
 }
 
 fn twice(name: &str) -> Problem {
-    Problem::malformed(format!("`{name}` is given twice; give it once"))
+    Problem::malformed(format!("expected `{name}` once, got it several times"))
 }

@@ -155,9 +155,9 @@ impl Long {
 
     fn wrong_length(&self) -> RunError {
         RunError::Failed(format!(
-            "it put out {} bytes or more, and had said that there would be {}",
-            self.sent_bytes,
-            self.bytes.unwrap_or_default()
+            "expected {} bytes as promised, got at least {}",
+            self.bytes.unwrap_or_default(),
+            self.sent_bytes
         ))
     }
 }
@@ -169,6 +169,6 @@ fn check(piece: &[u8]) -> Result<(), RunError> {
     if piece.iter().all(fits) {
         Ok(())
     } else {
-        Err(RunError::Failed("what it put out is no number".to_owned()))
+        Err(RunError::Failed("expected characters of a number, got others".to_owned()))
     }
 }

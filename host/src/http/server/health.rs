@@ -23,7 +23,7 @@ fn state(codings: Codings, text: &'static str) -> Response {
     get,
     path = "/healthz",
     responses(
-        (status = 200, description = "It is", body = String, content_type = "text/plain"),
+        (status = 200, description = "It is alive", body = String, content_type = "text/plain"),
         Refused,
     )
 )]
@@ -36,7 +36,7 @@ pub(super) async fn alive(codings: Codings) -> Response {
     get,
     path = "/readyz",
     responses(
-        (status = 200, description = "It will", body = String, content_type = "text/plain"),
+        (status = 200, description = "It is ready", body = String, content_type = "text/plain"),
         Refused,
         NotReady,
     )
@@ -47,7 +47,7 @@ pub(super) async fn ready(
 ) -> Result<Response, Problem> {
     if server.is_draining() {
         let status = StatusCode::SERVICE_UNAVAILABLE;
-        return Err(Problem::plain(status, "the service is draining"));
+        return Err(Problem::plain(status, "expected a service that accepts work, got one that is draining"));
     }
     Ok(state(codings, "ready\n"))
 }
