@@ -1,7 +1,7 @@
 //! The command line.
 //!
-//! A command is a future. Ctrl-C drops it, and with it every sandbox, channel and unfinished
-//! file.
+//! A command is a future. Ctrl-C drops the future with its sandboxes, channels and unfinished
+//! files.
 
 mod announce;
 mod arguments;
