@@ -65,7 +65,7 @@ async function startBars(last) {
   paintBars(mine);
   say(`Started ${plural(last, "sandbox", "sandboxes")}`);
   const { signal } = mine.stop;
-  const told = () => `${counted.format(mine.counts.done)} of ${counted.format(last)} had come.`;
+  const told = () => `Received ${counted.format(mine.counts.done)} of ${plural(last, "number")}.`;
   const ticker = setInterval(() => paintBars(mine), PAINT_MS);
   try {
     const response = await ask(`factorials/${last}`, "text/event-stream", signal);
@@ -79,7 +79,7 @@ async function startBars(last) {
       if (name === "failed") throw new Problem(data.title, data.detail, data);
       if (name === "done") mine.finished = data.count === last;
     }
-    if (!mine.finished) throw new Problem("The answer broke off", told());
+    if (!mine.finished) throw new Problem("The answer is incomplete", told());
   } catch (error) {
     mine.problem = signal.aborted ? null : error;
   }

@@ -201,7 +201,7 @@ async function readMetrics() {
     before = now;
     drawHouse(now);
   } catch (error) {
-    trouble = error instanceof Problem ? error : new Problem("The metrics did not come", "The service took longer than five seconds.");
+    trouble = error instanceof Problem ? error : new Problem("No metrics received", "The service did not answer within five seconds.");
     before = null;
     samples.push({ at: performance.now() });
   }

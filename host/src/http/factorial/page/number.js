@@ -80,7 +80,7 @@ async function compute(request) {
     const length = response.headers.get("content-encoding") ? null : response.headers.get("content-length");
     if (length != null) mine.expected = Number(length);
     const decoder = new TextDecoder();
-    const told = () => `${plural(mine.received, "digit")} came, and they are not the whole number.`;
+    const told = () => `Received ${plural(mine.received, "digit")}, which is not the whole number.`;
     for await (const part of chunks(response, signal, told)) {
       mine.parts.push(part);
       mine.received += part.length;
@@ -93,7 +93,7 @@ async function compute(request) {
     }
     const whole = mine.expected ?? exactly(mine);
     if (mine.received === 0 || (whole != null && mine.received !== whole)) {
-      throw new Problem("The answer broke off", whole == null ? told() : `${counted.format(mine.received)} of ${plural(whole, "digit")} came.`);
+      throw new Problem("The answer is incomplete", whole == null ? told() : `Received ${counted.format(mine.received)} of ${plural(whole, "digit")}.`);
     }
     mine.state = "done";
   } catch (error) {
@@ -184,8 +184,8 @@ function paintDigits(mine) {
 }
 
 const STATES = {
-  waiting: "waiting for the first digit", streaming: "digits are coming", done: "done",
-  stopped: "stopped, not the whole number", failed: "failed",
+  waiting: "waiting for the first digit", streaming: "receiving digits", done: "done",
+  stopped: "stopped, incomplete", failed: "failed",
 };
 
 function paint(mine) {
@@ -253,7 +253,7 @@ $("copy").addEventListener("click", async ({ target }) => {
   const copied = await copy(await new Blob(run.parts).text());
   target.focus();
   target.textContent = copied ? "Copied" : "Not copied";
-  say(copied ? "Copied" : "The browser did not allow copying");
+  say(copied ? "Copied" : "The browser refused to copy");
   await sleep(1500);
   target.textContent = "Copy";
 });

@@ -20,7 +20,7 @@ class Problem extends Error {
   static async of(response) {
     const more = await response.json().catch(() => ({}));
     more.retry = response.headers.get("retry-after");
-    return new Problem(more.title ?? `The service answered ${response.status}`, more.detail, more);
+    return new Problem(more.title ?? `The service returned status ${response.status}`, more.detail, more);
   }
 }
 
@@ -63,7 +63,7 @@ async function ask(path, accept, signal, quiet = false) {
       response = await fetch(path, { signal, headers, cache: "no-store" });
     } catch (error) {
       if (signal?.aborted) throw error;
-      throw new Problem("The service did not answer", "Is it still running, and can this machine reach it?");
+      throw new Problem("The service did not answer", "Check the network connection and try again.");
     }
     if (response.ok) return response;
     const problem = await Problem.of(response);
@@ -95,7 +95,7 @@ async function* chunks(response, signal, told) {
     }
   } catch (error) {
     if (signal.aborted) throw error;
-    throw new Problem("The answer broke off", told());
+    throw new Problem("The answer is incomplete", told());
   } finally {
     // After a whole body this does nothing; after anything else it hangs up.
     reader.cancel().catch(() => {});
@@ -111,13 +111,10 @@ function show(box, problem) {
     part.textContent = text;
     box.append(part);
   };
-  const { limit, value, flag, retry } = problem.more ?? {};
+  const { retry } = problem.more ?? {};
   line("strong", problem.title ?? String(problem));
   if (problem.detail) line("p", problem.detail);
-  const small = [];
-  if (limit) small.push(`Limit: ${limit}${value == null ? "" : ` = ${value}`}${flag ? `, raised with ${flag}` : ""}.`);
-  if (retry) small.push(`Try again in ${retry} s.`);
-  if (small.length) line("small", small.join(" "));
+  if (retry) line("small", `Try again in ${retry} s.`);
 }
 
 const say = (text) => { $("say").textContent = text; };
