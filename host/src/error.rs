@@ -147,13 +147,6 @@ impl RunError {
         }
     }
 
-    /// The text without the flag that raises the limit: a client of the service has no flags.
-    pub(crate) fn without_advice(&self) -> String {
-        let text = self.to_string();
-        let advice = self.limit().map(raise).unwrap_or_default();
-        text.strip_suffix(&advice).unwrap_or(&text).to_owned()
-    }
-
     /// The first cause: the writer's own error, however many channels it came through.
     #[must_use]
     pub fn cause(self) -> Self {

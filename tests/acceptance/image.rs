@@ -312,7 +312,7 @@ fn a_component_is_compiled_where_there_is_memory_for_it_and_nothing_is_killed() 
     assert_eq!((compiled.code, &*compiled.out), (Some(0), "1! = 1\n"));
     let few = ["--memory", "32m", "--memory-swap", "32m"];
     let refused = run(image, &few, &arguments);
-    assert_fails(&refused, 1, &["compiling the component takes", "32 MiB"]);
+    assert_fails(&refused, 1, &["to compile the component", "32 MiB"]);
 }
 
 #[test]
@@ -320,7 +320,7 @@ fn a_component_is_compiled_where_there_is_memory_for_it_and_nothing_is_killed() 
 fn too_few_threads_is_one_line() {
     for image in images() {
         let ended = run(image, &["--pids-limit", "4"], &[]);
-        assert_fails(&ended, 1, &["threads is 4", "--pids-limit"]);
+        assert_fails(&ended, 1, &["threads, got 4", "--pids-limit"]);
     }
 }
 

@@ -387,7 +387,7 @@ fn a_part_that_goes_wrong_by_itself_is_tried_once_more() {
         let n = n.to_string();
         let failed = run([&["compute", &n, "--fan-out", "3"], &HOSTILE[..]].concat());
         assert_eq!(failed.code, Some(1), "{}", failed.err);
-        let told: Vec<_> = failed.err.matches("is tried again").collect();
+        let told: Vec<_> = failed.err.matches("part retried").collect();
         assert_eq!(
             told.len(),
             usize::from(tried.is_some()),
@@ -395,7 +395,7 @@ fn a_part_that_goes_wrong_by_itself_is_tried_once_more() {
             failed.err
         );
         if let Some(part) = tried {
-            let words = format!("part {part} is tried again");
+            let words = format!("part retried part={part} ");
             assert!(failed.err.contains(&words), "{n}: {}", failed.err);
         }
         assert_eq!(failed.err.lines().count(), told.len() + 1, "{}", failed.err);

@@ -257,7 +257,7 @@ fn config_shows_what_is_in_force_and_why() {
     let text = limited(&["config", "serve"]);
     let line = text.lines().find(|line| line.starts_with("# connections"));
     let line = line.expect("its line");
-    for word in ["16384", "276 in force", "ulimit -n"] {
+    for word in ["16384", "in force: 276", "ulimit -n"] {
         assert!(line.contains(word), "{line}");
     }
     let rows = json_lines(&limited(&["config", "--json", "serve"]));

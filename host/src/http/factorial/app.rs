@@ -103,7 +103,7 @@ async fn moved(uri: Uri) -> Problem {
     Problem::plain(
         StatusCode::NOT_FOUND,
         format!(
-            "expected {} at the address for health and metrics, got it at another",
+            "expected {} at the address of --admin-listen, got it at that of --listen",
             uri.path()
         ),
     )

@@ -327,7 +327,11 @@ impl Lines {
         let (limit, value) = (Limit::BatchLine, self.line_bytes_max);
         Problem::plain(
             StatusCode::PAYLOAD_TOO_LARGE,
-            format!("{limit}: expected at most {}, got more", limit.format(value)),
+            format!(
+                "{limit}: expected at most {}, got more; use --{} to raise it",
+                limit.format(value),
+                limit.spec().flag
+            ),
         )
         .of_limit(limit, value)
     }

@@ -127,7 +127,7 @@ impl ParsedRequest {
                 "format" => fields.format.replace(value).is_some(),
                 "timeout" => fields.timeout.replace(value).is_some(),
                 "proved" => fields.proved.replace(yes_or_no(&value)?).is_some(),
-                _ => return Err(unknown(&name, "kind, format, proved, timeout")),
+                _ => return Err(unknown(&name, "kind, format, proved or timeout")),
             };
             if again {
                 return Err(twice(&name));
@@ -223,7 +223,7 @@ pub(super) fn number_from_uri(n: &str, uri: &Uri) -> Result<u64, Problem> {
     match parameters(uri)?.first() {
         None => number(n),
         Some((name, _)) => Err(Problem::malformed(format!(
-            "expected no parameters, got `{name}`"
+            "unknown parameter `{name}`: expected none"
         ))),
     }
 }
@@ -277,7 +277,7 @@ fn yes_or_no(text: &str) -> Result<bool, Problem> {
 }
 
 fn unknown(name: &str, known: &str) -> Problem {
-    Problem::malformed(format!("expected a parameter of {known}, got `{name}`"))
+    Problem::malformed(format!("unknown parameter `{name}`: expected {known}"))
 }
 
 fn twice(name: &str) -> Problem {

@@ -55,7 +55,7 @@ async fn no_probe(uri: Uri) -> Problem {
     Problem::plain(
         StatusCode::NOT_FOUND,
         format!(
-            "expected {} at this address, got {}",
+            "expected {} at this address, got {}; use the address of --listen for other paths",
             health::PROBES.join(", "),
             uri.path()
         ),

@@ -64,7 +64,7 @@ impl Problem {
     fn named(status: StatusCode, name: &'static str, error: &RunError) -> Self {
         Self {
             name: format!("urn:cocoon:problem:{name}").into(),
-            ..Self::plain(status, error.without_advice())
+            ..Self::plain(status, error.to_string())
         }
     }
 

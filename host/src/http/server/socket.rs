@@ -61,7 +61,7 @@ impl Refusal {
             b"31" => (
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
                 "expected a request head of at most 100 fields within the limit of headers, got a \
-                 larger one",
+                 larger one; use --headers to raise it",
             ),
             _ => (
                 StatusCode::BAD_REQUEST,

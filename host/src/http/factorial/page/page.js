@@ -113,7 +113,8 @@ function show(box, problem) {
   };
   const { retry } = problem.more ?? {};
   line("strong", problem.title ?? String(problem));
-  if (problem.detail) line("p", problem.detail);
+  // The flag that raises a limit is for the operator. A visitor has none.
+  if (problem.detail) line("p", problem.detail.replace(/; use --.*$/, ""));
   if (retry) line("small", `Try again in ${retry} s.`);
 }
 
