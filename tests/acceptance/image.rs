@@ -140,7 +140,7 @@ fn it_becomes_healthy_by_its_own_check() {
         let asked = told(&["exec", &it.id, "/cocoon", "health"]);
         assert_eq!(
             asked,
-            "http://127.0.0.1:8080/healthz is well: it answers 200 OK"
+            "http://127.0.0.1:8080/healthz is healthy: 200 OK"
         );
     }
 }

@@ -12,7 +12,7 @@ async fn a_service_that_answers_is_well() {
     for path in ["/healthz", "/readyz", "/factorial/5?format=scientific:2"] {
         let url = server.url(path);
         let told = printed(["health", &url]);
-        assert_eq!(told, format!("{url} is well: it answers 200 OK\n"));
+        assert_eq!(told, format!("{url} is healthy: 200 OK\n"));
     }
     // Where the service was told to listen, it is asked.
     let address = server.url("").replace("http://", "");

@@ -208,7 +208,7 @@ fn the_cache_is_where_it_is_wanted_and_never_needed() {
     .concat();
     works(
         &mut home.cocoon(&named),
-        &["cannot keep /proc/nowhere/blobs/sha256/"],
+        &["cache write failed", "path=/proc/nowhere/blobs/sha256/"],
     );
     assert_kept(&home, vec![]);
 
@@ -258,7 +258,7 @@ fn what_is_no_component_is_refused_and_not_kept() {
     assert_fails(
         &home.run(&["exec", &registry.at("nothing")]),
         1,
-        &["has no", "404"],
+        &["has no", "/nothing:latest, the default tag", "404"],
     );
 
     let large = registry.at("large");

@@ -227,7 +227,7 @@ async fn health_has_an_address_of_its_own() {
     let mut probe = cocoon(["health", "--config"]);
     let probed = ended(probe.arg(&file));
     let expected = format!(
-        "http://{}/healthz is well: it answers 200 OK\n",
+        "http://{}/healthz is healthy: 200 OK\n",
         service.admin
     );
     assert_eq!((probed.code, probed.out), (Some(0), expected));
