@@ -16,13 +16,7 @@ mod nested_cargo;
 const PROFILE: &str = "component";
 
 fn main() -> ExitCode {
-    match build() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            println!("cargo::error={error}");
-            ExitCode::FAILURE
-        }
-    }
+    nested_cargo::report(build())
 }
 
 fn build() -> Result<(), Box<dyn Error>> {

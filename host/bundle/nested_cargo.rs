@@ -5,10 +5,21 @@
 use std::env;
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 /// The target of all components.
 pub(crate) const TARGET: &str = "wasm32-wasip2";
+
+/// Runs a build script, and reports its error to cargo.
+pub(crate) fn report(result: Result<(), Box<dyn Error>>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("cargo::error={error}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
 /// A cargo in `folder` without the settings of the host's build.
 pub(crate) fn cargo(folder: &Path) -> Command {

@@ -73,8 +73,9 @@ impl BlockingPool {
     }
 
     fn start(&self) -> Result<BlockingThreads, RunError> {
-        BlockingThreads::new(self)
-            .map_err(|error| RunError::Failed(format!("cannot start a thread for blocking calls: {error}")))
+        BlockingThreads::new(self).map_err(|error| {
+            RunError::Failed(format!("cannot start a thread for blocking calls: {error}"))
+        })
     }
 
     fn full(&self) -> RunError {

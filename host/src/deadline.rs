@@ -161,8 +161,8 @@ mod tests {
     #[tokio::test]
     async fn a_future_beyond_the_deadline_is_stopped() {
         let deadline = Deadline::after(20, 10_000);
-        let ended = deadline.within(pin!(pending::<()>())).await;
-        assert_eq!(ended, Err(RunError::stopped(Limit::Deadline, 20)));
+        let result = deadline.within(pin!(pending::<()>())).await;
+        assert_eq!(result, Err(RunError::stopped(Limit::Deadline, 20)));
         assert!(deadline.has_passed());
     }
 
@@ -199,7 +199,7 @@ mod tests {
             deadline.pause();
             pending::<()>().await;
         };
-        let ended = deadline.within(pin!(waiting)).await;
-        assert_eq!(ended, Err(RunError::stopped(Limit::Stall, 30)));
+        let result = deadline.within(pin!(waiting)).await;
+        assert_eq!(result, Err(RunError::stopped(Limit::Stall, 30)));
     }
 }

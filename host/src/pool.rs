@@ -18,7 +18,7 @@ use crate::engine::Engine;
 use crate::error::RunError;
 use crate::limits::{BUFFER_BYTES, Limit, Limits, PLACE_BYTES, SMALL_JOB_BYTES};
 use crate::metrics::{Meter, SandboxGuard};
-use crate::span::failed;
+use crate::span::record_failure;
 
 /// The unit in which memory is admitted: one page of linear memory.
 const PAGE_BYTES: u64 = 64 << 10;
@@ -154,7 +154,7 @@ impl Pool {
     pub async fn reserve(&self, need: Need, deadline: &Deadline) -> Result<Permit, RunError> {
         let span = queue_span(1, need.cap_bytes);
         let reserved = self.reserve_one(need, deadline).await;
-        reserved.inspect_err(|error| failed(&span, error))
+        reserved.inspect_err(|error| record_failure(&span, error))
     }
 
     async fn reserve_one(&self, need: Need, deadline: &Deadline) -> Result<Permit, RunError> {
@@ -189,7 +189,7 @@ impl Pool {
         let caps_bytes = needs.iter().map(|need| need.cap_bytes);
         let span = queue_span(needs.len(), caps_bytes.sum());
         let reserved = self.reserve_many(needs, deadline).await;
-        reserved.inspect_err(|error| failed(&span, error))
+        reserved.inspect_err(|error| record_failure(&span, error))
     }
 
     async fn reserve_many(

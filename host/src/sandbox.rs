@@ -22,7 +22,7 @@ use crate::grants::{MemoryCap, State};
 use crate::limits::{Limit, Limits};
 use crate::metrics::{Meter, RunTimer};
 use crate::pool::Permit;
-use crate::span::{SpanGuard, failed};
+use crate::span::{SpanGuard, record_failure};
 
 /// A running instance of a component of world `W`.
 pub struct Sandbox<W: World> {
@@ -62,7 +62,7 @@ impl<W: World> Sandbox<W> {
         if memory.is_exceeded() {
             // Its instances alone take more than that.
             let error = over_memory(&memory, &limits);
-            failed(&span, &error);
+            record_failure(&span, &error);
             return Err(error);
         }
         let state = State::new(memory, component.engine(), component.folders(), wasi, span);
@@ -87,7 +87,7 @@ impl<W: World> Sandbox<W> {
             }),
             Err(error) => {
                 let error = explain(&error, &store, &limits, permit.deadline());
-                failed(store.data().span(), &error);
+                record_failure(store.data().span(), &error);
                 Err(error)
             }
         }
@@ -105,18 +105,18 @@ impl<W: World> Sandbox<W> {
         let deadline = self.permit.deadline();
         // Pinned here, since the future of an argument is stored twice, and it is most of a
         // suspended sandbox's memory in the host.
-        let ran = {
+        let result = {
             let span = self.store.data().span().clone();
             let guard = SpanGuard::new(span.clone(), "run dropped");
             let running = pin!(call(&mut self.store, &self.exports).instrument(span));
-            let ran = deadline.within(running).await;
+            let result = deadline.within(running).await;
             drop(guard.end());
-            ran
+            result
         };
-        let ran = ran.and_then(|ran| {
-            ran.map_err(|error| explain(&error, &self.store, &self.limits, deadline))
+        let result = result.and_then(|result| {
+            result.map_err(|error| explain(&error, &self.store, &self.limits, deadline))
         });
-        ran.inspect_err(|error| failed(self.span(), error))
+        result.inspect_err(|error| record_failure(self.span(), error))
     }
 
     /// The span of the sandbox.

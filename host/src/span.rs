@@ -43,7 +43,7 @@ pub(crate) fn spawn_on<R: Send + 'static>(
 }
 
 /// Records the error of a span's work in the fields `error.type` and `otel.status_description`.
-pub(crate) fn failed(span: &Span, error: &RunError) {
+pub(crate) fn record_failure(span: &Span, error: &RunError) {
     record(span, error.name(), error);
 }
 

@@ -138,10 +138,7 @@ fn it_becomes_healthy_by_its_own_check() {
         let it = Container::serving(image, &["--health-interval", "1s"], &["serve"]);
         assert_eq!(it.health(), "healthy", "{image}");
         let asked = told(&["exec", &it.id, "/cocoon", "health"]);
-        assert_eq!(
-            asked,
-            "http://127.0.0.1:8080/healthz is healthy: 200 OK"
-        );
+        assert_eq!(asked, "http://127.0.0.1:8080/healthz is healthy: 200 OK");
     }
 }
 

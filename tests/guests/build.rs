@@ -19,13 +19,7 @@ const COMPONENTS: [(&str, &str); 4] = [
 ];
 
 fn main() -> ExitCode {
-    match build() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            println!("cargo::error={error}");
-            ExitCode::FAILURE
-        }
-    }
+    nested_cargo::report(build())
 }
 
 fn build() -> Result<(), Box<dyn Error>> {

@@ -25,7 +25,14 @@ fn flags_follow_the_component_until_its_first_argument() {
     }
     // The configuration and the format are read before the arguments are parsed.
     assert_eq!(
-        printed(["exec", PROGRAM, "say", "--config", "/nowhere", "--log-format=json"]),
+        printed([
+            "exec",
+            PROGRAM,
+            "say",
+            "--config",
+            "/nowhere",
+            "--log-format=json"
+        ]),
         "--config /nowhere --log-format=json\n"
     );
     assert_fails(
@@ -36,7 +43,11 @@ fn flags_follow_the_component_until_its_first_argument() {
     assert_fails(
         &run(["exec", PROGRAM, "--verbose", "say"]),
         2,
-        &["'--verbose'", "use `-- --verbose`", "see `cocoon exec --help`"],
+        &[
+            "'--verbose'",
+            "use `-- --verbose`",
+            "see `cocoon exec --help`",
+        ],
     );
     assert_fails(
         &run(["exec", PROGRAM, "--jsom", "say"]),
@@ -51,8 +62,14 @@ fn a_component_in_place_of_a_number_or_command_leads_to_exec() {
         (&["run", "my.wasm"][..], "`cocoon exec my.wasm`"),
         (&["run", "my.wasm", "-n", "5"], "`cocoon exec my.wasm`"),
         (&["run", "my.wasm", "input.txt"], "`cocoon exec my.wasm`"),
-        (&["compute", "--json", "dir/a.wat"], "`cocoon exec dir/a.wat`"),
-        (&["info", "oci://host/tool:1"], "`cocoon exec oci://host/tool:1`"),
+        (
+            &["compute", "--json", "dir/a.wat"],
+            "`cocoon exec dir/a.wat`",
+        ),
+        (
+            &["info", "oci://host/tool:1"],
+            "`cocoon exec oci://host/tool:1`",
+        ),
         (&["my.wasm"], "`cocoon exec my.wasm`"),
     ] {
         assert_fails(&run(arguments), 2, &[advice]);

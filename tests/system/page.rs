@@ -122,12 +122,7 @@ async fn what_was_stopped_or_cut_never_looks_whole() {
     browser.number_is("streaming").await;
     browser.click("#stop").await;
     browser.number_is("stopped").await;
-    assert!(
-        browser
-            .text("#state")
-            .await
-            .contains("incomplete")
-    );
+    assert!(browser.text("#state").await.contains("incomplete"));
     assert!(!browser.is_enabled("#copy").await);
 
     browser.click("#compute").await;

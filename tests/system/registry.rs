@@ -340,7 +340,10 @@ fn credentials_come_from_dockers_configuration() {
         Some(r#"{"auths":{"example.com":{"auth":"YTpi"}}}"#),
         &["expected credentials"],
     );
-    refused(Some(&auths(WRONG)), &["refused the stored credentials", &login]);
+    refused(
+        Some(&auths(WRONG)),
+        &["refused the stored credentials", &login],
+    );
     refused(
         Some(&auths("!")),
         &["cannot use the credentials", "config.json"],

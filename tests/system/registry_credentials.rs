@@ -91,7 +91,11 @@ fn the_files_of_podman_are_read_in_its_order() {
         write(path, file("right"));
         works(&mut command(), &path.display().to_string());
         write(path, file("wrong"));
-        assert_fails(&ended(&mut command()), 1, &["refused the stored credentials"]);
+        assert_fails(
+            &ended(&mut command()),
+            1,
+            &["refused the stored credentials"],
+        );
     }
     write(&named, file("right"));
     works(

@@ -225,7 +225,10 @@ fn what_a_registry_answers_instead_is_told() {
     }
     for (answer, words) in [
         (&b""[..], &["invalid answer of the registry"][..]),
-        (b"SSH-2.0-OpenSSH_9.2p1\r\n", &["invalid answer of the registry"]),
+        (
+            b"SSH-2.0-OpenSSH_9.2p1\r\n",
+            &["invalid answer of the registry"],
+        ),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
             &["an image or another artifact", "config"],

@@ -226,10 +226,7 @@ async fn health_has_an_address_of_its_own() {
     std::fs::write(&file, text).expect("a file");
     let mut probe = cocoon(["health", "--config"]);
     let probed = ended(probe.arg(&file));
-    let expected = format!(
-        "http://{}/healthz is healthy: 200 OK\n",
-        service.admin
-    );
+    let expected = format!("http://{}/healthz is healthy: 200 OK\n", service.admin);
     assert_eq!((probed.code, probed.out), (Some(0), expected));
     // It answers, unready, while the service drains.
     kill(service.child.id(), Signal::TERM);

@@ -195,7 +195,7 @@ mod tests {
     async fn the_end_arrives_while_a_writer_is_alive() {
         let (writer, mut reader) = channel();
         assert!(!writer.has_sent());
-        let held = writer.clone();
+        let clone = writer.clone();
         writer.send(7).await.expect("a reader");
         let reading = spawn(async move {
             let read = [reader.recv().await, reader.recv().await];
@@ -204,8 +204,8 @@ mod tests {
         tokio::task::yield_now().await;
         writer.finish();
         reading.await.expect("the end");
-        held.end(&Err(RunError::Failed("too late".to_owned())));
-        assert!(held.has_sent() && !held.has_reader());
+        clone.end(&Err(RunError::Failed("too late".to_owned())));
+        assert!(clone.has_sent() && !clone.has_reader());
     }
 
     /// Whether the future has to wait.

@@ -93,17 +93,17 @@ impl StreamConsumer<State> for ByteOutlet {
         }
         let mut source = source.as_direct(store);
         let written = source.remaining();
-        let taken = written.len().min(CHUNK_BYTES);
-        if taken == 0 {
+        let size = written.len().min(CHUNK_BYTES);
+        if size == 0 {
             return Poll::Ready(Ok(StreamResult::Completed));
         }
-        let Some(left_bytes) = outlet.left_bytes.checked_sub(taken as u64) else {
+        let Some(left_bytes) = outlet.left_bytes.checked_sub(size as u64) else {
             let error = RunError::stopped(Limit::Output, outlet.cap_bytes);
             return Poll::Ready(Err(error.into()));
         };
         outlet.left_bytes = left_bytes;
-        let chunk = Bytes::copy_from_slice(&written[..taken]);
-        source.mark_read(taken);
+        let chunk = Bytes::copy_from_slice(&written[..size]);
+        source.mark_read(size);
         let sent = outlet.values.send_item(chunk);
         // It may have been set before.
         let _ = outlet.sent.set(());

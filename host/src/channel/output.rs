@@ -107,12 +107,13 @@ impl<T: Copy + Send + Sync + 'static> OutputStream for Stream<T> {
         }
         let output = &self.output;
         let count = bytes.len() as u64;
-        let taken = output
-            .left_bytes
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                left.checked_sub(count)
-            });
-        if taken.is_err() {
+        let reserved =
+            output
+                .left_bytes
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                    left.checked_sub(count)
+                });
+        if reserved.is_err() {
             let error = RunError::stopped(Limit::Output, output.cap_bytes);
             return Err(StreamError::Trap(error.into()));
         }

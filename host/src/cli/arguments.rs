@@ -62,13 +62,16 @@ impl<'a> CommandLine<'a> {
     pub(super) fn component(&self) -> Option<String> {
         let text = shown(Path::new(self.operand?));
         let is_component = text.starts_with("oci://")
-            || [".wasm", ".wat"].iter().any(|suffix| text.ends_with(suffix));
+            || [".wasm", ".wat"]
+                .iter()
+                .any(|suffix| text.ends_with(suffix));
         is_component.then_some(text)
     }
 
     /// Whether the next positional argument is the component's.
     fn starts_component(&self) -> bool {
-        let takes_rest = |arg: &Arg| arg.is_trailing_var_arg_set() && !arg.is_allow_hyphen_values_set();
+        let takes_rest =
+            |arg: &Arg| arg.is_trailing_var_arg_set() && !arg.is_allow_hyphen_values_set();
         self.operand.is_some()
             && self
                 .subcommand

@@ -113,8 +113,8 @@ fn announce(level: &str, text: &str) {
 
 /// Prints the error of a failed command and returns the exit code. `help` is the command that
 /// prints the help for errors in arguments.
-pub(crate) fn report(ended: Result<(), Failure>, help: &str) -> ExitCode {
-    match ended {
+pub(crate) fn report(result: Result<(), Failure>, help: &str) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(error)) => usage(&error, help),
         Err(failure) => {

@@ -23,7 +23,8 @@ pub(crate) struct Commands;
 
 impl Defaults for Commands {
     const LIMITS: Limits = Limits::COMMANDS;
-    const SANDBOX_MEMORY: Option<&'static str> = Some("the promise of the component, at most 4 GiB");
+    const SANDBOX_MEMORY: Option<&'static str> =
+        Some("the promise of the component, at most 4 GiB");
 }
 
 /// Commands whose component makes no promise.
@@ -42,7 +43,8 @@ pub(crate) struct Service;
 impl Defaults for Service {
     const LIMITS: Limits = Limits::SERVE;
     const SCOPE: Scope = Scope::Service;
-    const SANDBOX_MEMORY: Option<&'static str> = Some("the promise of the component, at most 256 MiB");
+    const SANDBOX_MEMORY: Option<&'static str> =
+        Some("the promise of the component, at most 256 MiB");
 }
 
 /// The limits of a command, with a flag for each.
@@ -174,7 +176,9 @@ fn parse(limit: Limit, text: &str) -> Result<u64, String> {
     match (limit, text.strip_suffix('%')) {
         (Limit::TotalMemory, Some(percent)) => match percent.parse() {
             Ok(percent @ 1..=100) => Ok(Machine::detect().share_bytes(percent)),
-            _ => Err(format!("expected a share from 1% to 100%, such as 70%, got `{text}`")),
+            _ => Err(format!(
+                "expected a share from 1% to 100%, such as 70%, got `{text}`"
+            )),
         },
         _ => limit.parse(text),
     }

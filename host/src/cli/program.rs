@@ -118,7 +118,7 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => return failure::report(Err(error.into()), help),
     };
     config::report_unknown(&command);
-    let ended = match cli.command {
+    let result = match cli.command {
         Command::Run(command) => run("run", command.run()),
         Command::Compute(command) => run("compute", command.run()),
         Command::Kinds(command) => run("kinds", command.run()),
@@ -132,5 +132,5 @@ pub(crate) fn main() -> ExitCode {
         Command::Completions(command) => command.run(Cli::command()),
         Command::Man(command) => command.run(Cli::command()),
     };
-    failure::report(ended, help)
+    failure::report(result, help)
 }

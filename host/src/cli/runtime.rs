@@ -20,9 +20,9 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let span = trace::command(name);
     let command = unless_interrupted(command).instrument(span.clone());
-    let ended = run_to_end(&mut Builder::new_multi_thread(), command);
-    trace::outcome(&span, &ended);
-    ended
+    let result = run_to_end(&mut Builder::new_multi_thread(), command);
+    trace::outcome(&span, &result);
+    result
 }
 
 /// Returns a builder of workers that run long jobs at a lower priority than the service's own
@@ -42,10 +42,10 @@ pub(super) fn nice_workers() -> Builder {
 pub(super) fn run_here(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(no_threads)?;
-    let ended = runtime.block_on(unless_interrupted(command));
+    let result = runtime.block_on(unless_interrupted(command));
     // A thread may still wait for a name lookup.
     runtime.shutdown_timeout(SHUTDOWN);
-    ended
+    result
 }
 
 /// Runs the command, unless Ctrl-C drops it.
@@ -55,7 +55,7 @@ async fn unless_interrupted(
     tokio::select! {
         biased;
         failure = interrupted() => Err(failure),
-        ended = command => ended,
+        result = command => result,
     }
 }
 
@@ -87,9 +87,9 @@ pub(super) fn run_to_end(
 ) -> Result<(), Failure> {
     enough_threads()?;
     let runtime = threads.enable_all().build().map_err(no_threads)?;
-    let ended = runtime.block_on(command);
+    let result = runtime.block_on(command);
     // A thread may still compile, or block in a write without a reader. All else is dropped
     // before the program ends, with its files.
     runtime.shutdown_timeout(SHUTDOWN);
-    ended
+    result
 }

@@ -86,11 +86,11 @@ impl Stdout {
 
     /// Returns the error of the thread, which accepts no more orders.
     async fn failed(&mut self) -> io::Result<()> {
-        let ended = || io::Error::other("an earlier write failed");
-        let thread = self.thread.take().ok_or_else(ended)?;
+        let lost = || io::Error::other("an earlier write failed");
+        let thread = self.thread.take().ok_or_else(lost)?;
         Err(match thread.await {
             Ok(Err(error)) => error,
-            Ok(Ok(())) | Err(_) => ended(),
+            Ok(Ok(())) | Err(_) => lost(),
         })
     }
 }

@@ -84,17 +84,17 @@ pub(super) fn instance(number: u64) -> Span {
 }
 
 /// Records the outcome of the command.
-pub(super) fn outcome(span: &Span, ended: &Result<(), Failure>) {
+pub(super) fn outcome(span: &Span, result: &Result<(), Failure>) {
     if span.is_disabled() {
         return;
     }
-    let (outcome, code) = match ended {
+    let (outcome, code) = match result {
         Ok(()) => ("done", 0),
         Err(failure) => (failure.name(), failure.exit_code()),
     };
     span.record("cocoon.outcome", outcome);
     span.record("process.exit.code", i64::from(code));
-    if let Err(failure) = ended
+    if let Err(failure) = result
         && code != 0
     {
         record(span, outcome, one_line(&failure.to_string()));

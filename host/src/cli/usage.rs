@@ -22,8 +22,9 @@ pub(super) fn explain(error: Error, command: &Command, arguments: &[OsString]) -
             component(command, arguments).or_else(|| variable(&error, command, arguments))
         }
         ErrorKind::InvalidSubcommand => component(command, arguments),
-        ErrorKind::UnknownArgument => component(command, arguments)
-            .or_else(|| flag_of_component(&error, command, arguments)),
+        ErrorKind::UnknownArgument => {
+            component(command, arguments).or_else(|| flag_of_component(&error, command, arguments))
+        }
         _ => None,
     };
     match message {

@@ -9,12 +9,12 @@ use super::source::{read_file, unpack};
 use super::{ComponentError, Source};
 use crate::engine::{Engine, one_line};
 use crate::limits::Limit;
-use crate::text::counted;
 #[cfg(feature = "compiler")]
 use crate::limits::{COMPILER_BYTES_PER_BYTE, INSTANCE_FREE_BYTES, PROGRAM_BYTES};
+use crate::text::counted;
 
 /// A compiled component, and the engine with room for it.
-pub(super) struct Compiled {
+pub(super) struct CompiledComponent {
     pub(super) engine: Engine,
     pub(super) component: Component,
     /// Instance data of one sandbox that counts as its memory.
@@ -23,7 +23,7 @@ pub(super) struct Compiled {
     heaps: u32,
 }
 
-impl Compiled {
+impl CompiledComponent {
     /// A component of precompiled code, whose instance data is small.
     pub(super) fn of_code(engine: &Engine, component: Component) -> Self {
         Self {
@@ -59,10 +59,13 @@ impl Compiled {
 /// # Errors
 ///
 /// Where it cannot be read or compiled in time, or needs more memory than there is.
-pub(super) async fn compile(engine: &Engine, source: &Source) -> Result<Compiled, ComponentError> {
+pub(super) async fn compile(
+    engine: &Engine,
+    source: &Source,
+) -> Result<CompiledComponent, ComponentError> {
     if let Source::Bundled { code, .. } = source {
         match load_precompiled(engine, code) {
-            Ok(component) => return Ok(Compiled::of_code(engine, component)),
+            Ok(component) => return Ok(CompiledComponent::of_code(engine, component)),
             Err(reason) if cfg!(feature = "compiler") => {
                 tracing::debug!(reason, "precompiled code unusable");
             }
@@ -103,7 +106,7 @@ pub(super) async fn compile(engine: &Engine, source: &Source) -> Result<Compiled
 /// Compiles a component for the slots of `engine`, or for memory that is allocated on demand
 /// where it fits none of them.
 #[cfg(feature = "compiler")]
-fn from_binary(engine: &Engine, wasm: &[u8]) -> Result<Compiled, ComponentError> {
+fn from_binary(engine: &Engine, wasm: &[u8]) -> Result<CompiledComponent, ComponentError> {
     let footprint = Footprint::of(wasm);
     let bytes = engine.memory_bytes();
     let needed =
@@ -115,7 +118,7 @@ fn from_binary(engine: &Engine, wasm: &[u8]) -> Result<Compiled, ComponentError>
     let invalid = |error: wasmtime::Error| ComponentError::Invalid(one_line(&error));
     let code = engine.wasmtime().precompile_component(wasm);
     let code = code.map_err(invalid)?;
-    let compiled = |engine: &Engine, component| Compiled {
+    let compiled = |engine: &Engine, component| CompiledComponent {
         engine: engine.clone(),
         component,
         instance_bytes: footprint.instance_bytes.saturating_sub(INSTANCE_FREE_BYTES),
@@ -136,7 +139,7 @@ fn from_binary(engine: &Engine, wasm: &[u8]) -> Result<Compiled, ComponentError>
 }
 
 #[cfg(not(feature = "compiler"))]
-fn from_binary(_: &Engine, _: &[u8]) -> Result<Compiled, ComponentError> {
+fn from_binary(_: &Engine, _: &[u8]) -> Result<CompiledComponent, ComponentError> {
     Err(ComponentError::NoCompiler("the component".to_owned()))
 }
 

@@ -213,15 +213,15 @@ impl Scan {
 
     /// Ends the innermost module or component, which the one around it can instantiate.
     fn end(&mut self) {
-        let Some(ended) = self.scopes.pop() else {
+        let Some(scope) = self.scopes.pop() else {
             return;
         };
-        if ended.is_module {
-            self.module_bytes_max = self.module_bytes_max.max(ended.bytes);
-            self.push_module(Some(ended.bytes));
+        if scope.is_module {
+            self.module_bytes_max = self.module_bytes_max.max(scope.bytes);
+            self.push_module(Some(scope.bytes));
         } else {
-            self.component_bytes_max = self.component_bytes_max.max(ended.bytes);
-            self.push_component(Some(ended.bytes));
+            self.component_bytes_max = self.component_bytes_max.max(scope.bytes);
+            self.push_component(Some(scope.bytes));
         }
     }
 }

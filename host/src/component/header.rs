@@ -10,7 +10,9 @@ pub(super) fn check_header(bytes: &[u8]) -> Result<(), &'static str> {
             "a core module; use `wasm-tools component new` or the target wasm32-wasip2 to make a component",
         ),
         [] => Err("an empty file"),
-        _ if bytes.starts_with(b"\x7fELF") => Err("native code; use the target wasm32-wasip2 to build a component"),
+        _ if bytes.starts_with(b"\x7fELF") => {
+            Err("native code; use the target wasm32-wasip2 to build a component")
+        }
         _ => Err("a file that does not start with `\\0asm`"),
     }
 }

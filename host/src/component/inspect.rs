@@ -1,6 +1,6 @@
 //! The imports, exports and needs of a component, without running it.
 
-use wasmtime::component::Component as Compiled;
+use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
 use super::compile::{compile, load_precompiled};
@@ -27,7 +27,7 @@ pub struct Inspection {
     /// Native code made of it, in bytes.
     pub code_bytes: u64,
     /// The state of its precompiled code.
-    pub precompiled: Precompiled,
+    pub precompiled: PrecompiledCode,
 }
 
 /// One import or export.
@@ -41,7 +41,7 @@ pub struct Interface {
 
 /// The state of precompiled code.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Precompiled {
+pub enum PrecompiledCode {
     /// There is none: loading compiles the component.
     None,
     /// It runs here.
@@ -58,10 +58,10 @@ pub enum Precompiled {
 pub async fn inspect(engine: &Engine, source: &Source) -> Result<Inspection, ComponentError> {
     let compiled = compile(engine, source).await?.component;
     let precompiled = match source {
-        Source::File(_) | Source::Bytes(_) => Precompiled::None,
+        Source::File(_) | Source::Bytes(_) => PrecompiledCode::None,
         Source::Bundled { code, .. } => match load_precompiled(engine, code) {
-            Ok(_) => Precompiled::Usable,
-            Err(reason) => Precompiled::Unusable(reason),
+            Ok(_) => PrecompiledCode::Usable,
+            Err(reason) => PrecompiledCode::Unusable(reason),
         },
     };
     let needs = compiled.resources_required();
@@ -87,7 +87,7 @@ pub async fn inspect(engine: &Engine, source: &Source) -> Result<Inspection, Com
 }
 
 /// The largest initial memory of one instance, in bytes.
-pub(super) fn memory_image_bytes(compiled: &Compiled) -> u64 {
+pub(super) fn memory_image_bytes(compiled: &Component) -> u64 {
     let pages = compiled
         .resources_required()
         .and_then(|needs| needs.max_initial_memory_size);
@@ -95,7 +95,7 @@ pub(super) fn memory_image_bytes(compiled: &Compiled) -> u64 {
 }
 
 fn interfaces<'a>(
-    compiled: &Compiled,
+    compiled: &Component,
     items: impl Iterator<Item = (&'a str, ComponentItem)>,
 ) -> Vec<Interface> {
     items

@@ -3,7 +3,7 @@
 //! It lives as long as sandboxes of it may be made. Each sandbox maps its memory image
 //! copy-on-write.
 
-use super::compile::{Compiled, compile, load_precompiled};
+use super::compile::{CompiledComponent, compile, load_precompiled};
 use super::inspect::memory_image_bytes;
 use super::{ComponentError, Source, World};
 use crate::engine::{Engine, one_line};
@@ -43,7 +43,7 @@ impl<W: World> Component<W> {
     pub(crate) fn of_code(engine: &Engine, code: &'static [u8]) -> Option<Self> {
         let component = load_precompiled(engine, code);
         let linked = component.and_then(|component| {
-            let compiled = Compiled::of_code(engine, component);
+            let compiled = CompiledComponent::of_code(engine, component);
             let linked = Self::link(compiled, &Grants::default(), Folders::default());
             linked.map_err(|error| error.to_string())
         });
@@ -52,9 +52,13 @@ impl<W: World> Component<W> {
             .ok()
     }
 
-    fn link(compiled: Compiled, grants: &Grants, folders: Folders) -> Result<Self, ComponentError> {
+    fn link(
+        compiled: CompiledComponent,
+        grants: &Grants,
+        folders: Folders,
+    ) -> Result<Self, ComponentError> {
         let sandboxes = compiled.sandboxes()?;
-        let Compiled {
+        let CompiledComponent {
             engine,
             component,
             instance_bytes,

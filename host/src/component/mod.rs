@@ -19,7 +19,7 @@ mod world;
 
 pub use digest::Digest;
 pub use error::ComponentError;
-pub use inspect::{Inspection, Interface, Precompiled, inspect};
+pub use inspect::{Inspection, Interface, PrecompiledCode, inspect};
 pub use linked::Component;
 pub use location::Location;
 pub use reference::{Reference, ReferenceError};

@@ -82,9 +82,7 @@ impl FromStr for Reference {
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
         let wrong = |part: &str| ReferenceError(format!("expected {FORM}{part}, got `{text}`"));
-        let rest = text
-            .strip_prefix(SCHEME)
-            .ok_or_else(|| wrong(""))?;
+        let rest = text.strip_prefix(SCHEME).ok_or_else(|| wrong(""))?;
         let (rest, digest) = match rest.split_once('@') {
             Some((rest, digest)) => (rest, Some(digest.parse().map_err(ReferenceError)?)),
             None => (rest, None),
@@ -100,9 +98,7 @@ impl FromStr for Reference {
             return Err(wrong(" with a valid host"));
         }
         if name.len() > NAME_CHARS_MAX || !name.split('/').all(is_part) {
-            return Err(wrong(
-                " with a name of a-z and 0-9, and . _ - between them",
-            ));
+            return Err(wrong(" with a name of a-z and 0-9, and . _ - between them"));
         }
         if !tag.is_none_or(is_tag) {
             return Err(wrong(

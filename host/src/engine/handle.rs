@@ -76,7 +76,9 @@ impl Engine {
         let reserved = if machine.pooled_sandboxes() >= u64::from(sandboxes) {
             start(pooled, Calls::Concurrent).map(|inner| (inner, pooled))
         } else {
-            Err(wasmtime::Error::msg("expected address space for all sandboxes, got less"))
+            Err(wasmtime::Error::msg(
+                "expected address space for all sandboxes, got less",
+            ))
         };
         let (inner, layout) = match reserved {
             Ok(started) => started,

@@ -12,7 +12,7 @@ use crate::error::RunError;
 use crate::limits::FAN_OUT_MAX;
 use crate::machine::processors;
 use crate::metrics::Meter;
-use crate::span::failed;
+use crate::span::record_failure;
 use crate::worlds::factorial::{Estimate, Factorial, Grade, Job, Request, random_seed};
 
 /// The number of sandboxes that compute one number.
@@ -72,7 +72,9 @@ impl FanOut {
             otel.status_description = Empty,
         );
         let work = Work::prepare(factorial, request, width).instrument(span.clone());
-        let work = work.await.inspect_err(|error| failed(&span, error))?;
+        let work = work
+            .await
+            .inspect_err(|error| record_failure(&span, error))?;
         let all = match &work {
             Work::One(_) => 1,
             Work::Many(parts) => parts.len(),
@@ -125,7 +127,7 @@ impl FanOut {
         digits.end(&result.clone().map(|_| ()));
         meter
             .watch(result)
-            .inspect_err(|error| failed(&span, error))
+            .inspect_err(|error| record_failure(&span, error))
     }
 
     fn meter(&self) -> &Meter {

@@ -151,10 +151,7 @@ fn check(parts: &[Part], sandboxes: u32) -> Result<(), RunError> {
     let wrong = |what: String| Err(RunError::Failed(format!("invalid plan: {what}")));
     let most = sandboxes.max(1);
     if parts.is_empty() || parts.len() > most as usize {
-        return wrong(format!(
-            "expected 1 to {most} parts, got {}",
-            parts.len()
-        ));
+        return wrong(format!("expected 1 to {most} parts, got {}", parts.len()));
     }
     let mut read = vec![0; parts.len()];
     for (index, part) in parts.iter().enumerate() {

@@ -17,7 +17,7 @@ use crate::channel::{ByteInlet, Inlet, Loan, Receiver, Sender};
 use crate::error::RunError;
 use crate::pool::Permit;
 use crate::sandbox::Sandbox;
-use crate::span::failed;
+use crate::span::record_failure;
 use crate::worlds::factorial::{FactorialWorld, Grade};
 
 /// The parts of a plan, each with its place.
@@ -163,7 +163,9 @@ async fn join(
     while let Some(outcome) = running.next().await {
         // None was aborted yet, so this one panicked.
         let Ok(Some(outcome)) = outcome else {
-            return Err(RunError::Failed("expected the result of a part, got a panic".to_owned()));
+            return Err(RunError::Failed(
+                "expected the result of a part, got a panic".to_owned(),
+            ));
         };
         match outcome.result {
             Ok(grade) if outcome.index == last => answer = Ok(grade),
@@ -207,7 +209,7 @@ impl PartRun {
             .any(|output| !output.has_reader() && !output.has_ended());
         match &result {
             Err(RunError::ReaderGone) if !is_last => {}
-            Err(error) => failed(&span, error),
+            Err(error) => record_failure(&span, error),
             Ok(_) => {}
         }
         let between = self.outputs.len() - usize::from(is_last);

@@ -11,7 +11,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult};
 
 use super::file_streams::FileReader;
-use super::files::{Files, joined, parent, without_slashes};
+use super::files::{Files, join, parent, without_slashes};
 use super::listing::{Listing, ListingHandle};
 use crate::limits::LISTINGS;
 
@@ -180,7 +180,7 @@ impl HostDescriptor for Files<'_> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let threads = self.threads().await?;
         let opening = threads.spawn(move || rustix::fs::openat(&dir, c".", flags, Mode::empty()));
-        let folder = joined(opening.await)?.map_err(std::io::Error::from)?;
+        let folder = join(opening.await)?.map_err(std::io::Error::from)?;
         let listing = self.0.resources.push(Listing::new(folder.into()))?;
         self.0.listings += 1;
         Ok(Resource::new_own(listing.rep()))

@@ -6,9 +6,7 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GrantError {
     /// No flag grants the import.
-    #[error(
-        "expected imports of WASI 0.2 without wasi:http, got {0}"
-    )]
+    #[error("expected imports of WASI 0.2 without wasi:http, got {0}")]
     Import(String),
     /// An import has another type.
     #[error("cannot link the component: {0}")]

@@ -95,7 +95,7 @@ impl Files<'_> {
         self.0.resources.delete(opened)?;
         let folder = folder?;
         let asking = threads.spawn(move || rustix::fs::fstat(&folder));
-        let stat = joined(asking.await)?.map_err(std::io::Error::from)?;
+        let stat = join(asking.await)?.map_err(std::io::Error::from)?;
         Ok(stat.st_dev)
     }
 
@@ -138,6 +138,6 @@ pub(super) fn parent(path: &str) -> String {
 }
 
 /// The result of a thread's call, or a trap if the call panicked.
-pub(super) fn joined<R>(joined: Result<R, tokio::task::JoinError>) -> FsResult<R> {
-    joined.map_err(FsError::trap)
+pub(super) fn join<R>(result: Result<R, tokio::task::JoinError>) -> FsResult<R> {
+    result.map_err(FsError::trap)
 }

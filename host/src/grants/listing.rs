@@ -14,7 +14,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
     self, DescriptorType, DirectoryEntry, ErrorCode, HostDirectoryEntryStream,
 };
 
-use super::files::{Files, joined};
+use super::files::{Files, join};
 use crate::limits::LISTING_BYTES;
 
 /// The type of a [`Listing`] in the bindings. Only its index is used.
@@ -47,7 +47,7 @@ impl HostDirectoryEntryStream for Files<'_> {
             let folder = Arc::clone(&self.0.resources.get(&listing)?.folder);
             let threads = self.threads().await?;
             let reading = threads.spawn(move || read_entries(&folder));
-            let entries = joined(reading.await)??;
+            let entries = join(reading.await)??;
             self.0.resources.get_mut(&listing)?.entries = entries;
         }
         let entry = self.0.resources.get_mut(&listing)?.entries.pop_front();

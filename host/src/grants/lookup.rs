@@ -116,7 +116,7 @@ impl ip_name_lookup::Host for Lookups<'_> {
 
 impl HostResolveAddressStream for Lookups<'_> {
     fn resolve_next_address(&mut self, lookup: Handle) -> Result<Option<IpAddress>, SocketError> {
-        let lookup = self.0.resources.get_mut(&known(&lookup))?;
+        let lookup = self.0.resources.get_mut(&lookup_of(&lookup))?;
         if let Lookup::Running(looking) = lookup {
             if !looking.is_finished() {
                 return Err(ErrorCode::WouldBlock.into());
@@ -132,7 +132,7 @@ impl HostResolveAddressStream for Lookups<'_> {
     }
 
     fn subscribe(&mut self, lookup: Handle) -> wasmtime::Result<Resource<DynPollable>> {
-        subscribe(&mut self.0.resources, known(&lookup))
+        subscribe(&mut self.0.resources, lookup_of(&lookup))
     }
 
     fn drop(&mut self, lookup: Handle) -> wasmtime::Result<()> {
@@ -143,6 +143,6 @@ impl HostResolveAddressStream for Lookups<'_> {
 }
 
 /// The resource that a handle stands for.
-fn known(handle: &Handle) -> Resource<Lookup> {
+fn lookup_of(handle: &Handle) -> Resource<Lookup> {
     Resource::new_borrow(handle.rep())
 }

@@ -109,7 +109,7 @@ mod tests {
     const SPAN_ID: &str = "b7ad6b7169203331";
 
     /// The trace, whether it is sampled, and whether that is undecided.
-    fn told(caller: Option<Caller>) -> Option<(String, bool, bool)> {
+    fn summary(caller: Option<Caller>) -> Option<(String, bool, bool)> {
         match caller? {
             Caller::Parent { context, undecided } => {
                 assert_eq!(context.span_id().to_string(), SPAN_ID);
@@ -143,14 +143,14 @@ mod tests {
             (format!("{TRACE_ID}-{}-1", "0".repeat(16)), None),
             (String::new(), None),
         ] {
-            assert_eq!(told(read_single(&text)), expected, "{text}");
+            assert_eq!(summary(read_single(&text)), expected, "{text}");
         }
     }
 
     #[test]
     fn several_headers_have_a_part_each() {
         let read = |fields: &[(&str, &'static str)]| {
-            told(read_multi(|name| {
+            summary(read_multi(|name| {
                 let found = fields.iter().find(|(key, _)| *key == name);
                 found.map(|(_, value)| *value)
             }))

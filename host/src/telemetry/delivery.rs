@@ -14,7 +14,7 @@ use prometheus_client::metrics::family::Family;
 use crate::limits::LOSSES_REPORTED;
 
 /// The metric `cocoon_spans_dropped`.
-pub(super) type Dropped = Family<Reason, Counter>;
+pub(super) type DropCounter = Family<Reason, Counter>;
 
 /// Why spans were lost.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -23,8 +23,8 @@ pub(super) struct Reason {
 }
 
 /// The spans that were lost in this process. It exports to one place at most.
-static DROPPED: LazyLock<Dropped> = LazyLock::new(|| {
-    let dropped = Dropped::default();
+static DROPPED: LazyLock<DropCounter> = LazyLock::new(|| {
+    let dropped = DropCounter::default();
     // A rate needs a zero to begin with.
     for reason in [QUEUE_FULL, UNDELIVERED, REJECTED] {
         drop(dropped.get_or_create(&Reason { reason }));
@@ -37,7 +37,7 @@ const UNDELIVERED: &str = "undelivered";
 const REJECTED: &str = "rejected";
 
 /// The spans that were lost, by reason.
-pub(super) fn dropped() -> Dropped {
+pub(super) fn dropped() -> DropCounter {
     DROPPED.clone()
 }
 
@@ -58,12 +58,12 @@ pub(super) struct Delivery {
     fails: AtomicBool,
     /// Spans that were lost since the outage began.
     lost_in_outage: AtomicU64,
-    told: Mutex<Told>,
+    last_report: Mutex<LastReport>,
 }
 
 /// The last messages of the server.
 #[derive(Debug, Default)]
-struct Told {
+struct LastReport {
     message: String,
     at: Option<Instant>,
 }
@@ -101,7 +101,7 @@ impl Delivery {
             on_the_way: AtomicU64::new(0),
             fails: AtomicBool::new(false),
             lost_in_outage: AtomicU64::new(0),
-            told: Mutex::new(Told::default()),
+            last_report: Mutex::new(LastReport::default()),
         }
     }
 
@@ -154,11 +154,15 @@ impl Delivery {
     /// Counts a batch of which the server rejected some spans, or to which it added a message.
     pub(super) fn rejected(&self, spans: u64, message: &str) {
         self.rejected.inc_by(spans);
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_new = told.message != message || told.at.is_none_or(|at| at.elapsed() >= REPORTED);
+        let mut last_report = self
+            .last_report
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let is_new = last_report.message != message
+            || last_report.at.is_none_or(|at| at.elapsed() >= REPORTED);
         if is_new {
-            message.clone_into(&mut told.message);
-            told.at = Some(Instant::now());
+            message.clone_into(&mut last_report.message);
+            last_report.at = Some(Instant::now());
             let all = self.rejected.get();
             tracing::warn!(
                 endpoint = self.endpoint,

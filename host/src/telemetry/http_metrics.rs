@@ -154,12 +154,12 @@ pub struct Observation {
 
 impl Observation {
     /// Sets the status of the answer.
-    pub fn answered(&mut self, status: u16) {
+    pub fn set_status(&mut self, status: u16) {
         self.status = status;
     }
 
     /// Says in which trace the request is exported.
-    pub fn traced(&mut self, trace: Option<TraceId>) {
+    pub fn set_trace(&mut self, trace: Option<TraceId>) {
         self.trace = trace;
     }
 

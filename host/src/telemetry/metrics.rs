@@ -47,7 +47,11 @@ impl Metrics {
     pub fn new(meter: &Meter, http: &HttpMetrics, build: Build) -> Self {
         let mut root = Registry::default();
         let registry = root.sub_registry_with_prefix("cocoon");
-        registry.register("build", "Version of the program and digest of its component", Info::new(build));
+        registry.register(
+            "build",
+            "Version of the program and digest of its component",
+            Info::new(build),
+        );
         // The encoder adds `_total` to the names of counters.
         registry.register(
             "http_requests",
@@ -191,9 +195,9 @@ mod tests {
     fn what_happened_shows_under_its_name() {
         let (meter, http, metrics) = metrics();
         let _connection = http.connection();
-        http.observe(Some("/factorial/{n}")).answered(200);
-        http.observe(Some("/factorial/{n}")).answered(503);
-        http.observe(Some("/elsewhere")).answered(404);
+        http.observe(Some("/factorial/{n}")).set_status(200);
+        http.observe(Some("/factorial/{n}")).set_status(503);
+        http.observe(Some("/elsewhere")).set_status(404);
         drop(http.observe(Some("/factorial/{n}")));
         meter.hit(Limit::Queue);
         let _held = meter.hold(2 << 20);
@@ -232,7 +236,7 @@ mod tests {
         let (_, http, metrics) = metrics();
         let zero = r#"cocoon_http_requests_total{route="/factorial/{n}",status="200"} 0"#;
         let mut observation = http.observe(Some("/factorial/{n}"));
-        observation.answered(200);
+        observation.set_status(200);
         assert!(metrics.encode().contains(zero));
         drop(observation);
         assert!(!metrics.encode().contains(zero));

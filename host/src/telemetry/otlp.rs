@@ -144,7 +144,7 @@ fn read(response: &Response<Bytes>) -> Result<Answer, Refusal> {
         return Ok(answer(response.body()));
     }
     let message = match grpc::Status::decode(response.body().clone()) {
-        Ok(told) if is_protobuf(response.headers()) => told.message,
+        Ok(status) if is_protobuf(response.headers()) => status.message,
         _ if is_protobuf(response.headers()) => String::new(),
         _ => String::from_utf8_lossy(response.body()).into_owned(),
     };
@@ -202,12 +202,12 @@ mod tests {
 
     #[test]
     fn a_refusal_says_why_and_whether_it_passes() {
-        let told = grpc::Status {
+        let status = grpc::Status {
             message: "no\nmore".to_owned(),
             ..grpc::Status::default()
         };
         let protobuf = ("content-type", PROTOBUF);
-        let body = told.encode_to_vec();
+        let body = status.encode_to_vec();
         let refused = read(&response(503, &[protobuf, ("retry-after", "7")], &body));
         let expected = Refusal {
             reason: "503 Service Unavailable: no more".to_owned(),

@@ -62,11 +62,7 @@ impl Collector for Process {
             gauge("process_open_fds", "Open file descriptors", open)?;
         }
         if let Some(most) = max_fds() {
-            gauge(
-                "process_max_fds",
-                "Limit of open file descriptors",
-                most,
-            )?;
+            gauge("process_max_fds", "Limit of open file descriptors", most)?;
         }
         let metric = encoder.encode_descriptor(
             "process_start_time_seconds",

@@ -46,7 +46,11 @@ impl Settings {
                 &["none", "prometheus"][..],
                 "metrics are at /metrics",
             ),
-            ("OTEL_LOGS_EXPORTER", &["none"], "logs are on standard error"),
+            (
+                "OTEL_LOGS_EXPORTER",
+                &["none"],
+                "logs are on standard error",
+            ),
         ] {
             if let Some(set) = from.first(&[name])
                 && !known.contains(&set.value.as_str())

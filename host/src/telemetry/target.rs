@@ -41,7 +41,7 @@ macro_rules! otlp {
 }
 
 pub(super) fn target(from: &mut Variables) -> Option<Target> {
-    let asked = from.parse(
+    let exporter = from.parse(
         &["OTEL_TRACES_EXPORTER"],
         "otlp or none",
         |text| match text {
@@ -102,7 +102,7 @@ pub(super) fn target(from: &mut Variables) -> Option<Target> {
         }
     };
     let headers = headers(from);
-    asked.unwrap_or(is_given).then_some(Target {
+    exporter.unwrap_or(is_given).then_some(Target {
         endpoint,
         protocol,
         headers,

@@ -203,18 +203,18 @@ fn add_in_force(rows: &mut [Row<'_>], limits: &Limits) {
 /// Returns the default that only the help has: a value, or text.
 fn told_default(key: &str, arg: &Arg) -> (Value, Option<String>) {
     let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-    let told = help
+    let default = help
         .split_once("[default: ")
         .and_then(|(_, rest)| rest.split_once(']'));
-    match told {
+    match default {
         // The parser of a path accepts any text.
-        Some((told, _))
+        Some((default, _))
             if arg.get_value_hint() == ValueHint::Unknown
-                && config::check(key, arg, told).is_ok() =>
+                && config::check(key, arg, default).is_ok() =>
         {
-            (value(arg, &[told]), None)
+            (value(arg, &[default]), None)
         }
-        Some((told, _)) => (Value::Null, Some(told.to_owned())),
+        Some((default, _)) => (Value::Null, Some(default.to_owned())),
         None => (Value::Null, Some("not set".to_owned())),
     }
 }
@@ -237,7 +237,7 @@ fn scalar(text: &str) -> Value {
 
 /// Formats the rows as a table of a configuration.
 fn toml(command: &str, rows: &[Row<'_>]) -> String {
-    let said: Vec<_> = rows
+    let columns: Vec<_> = rows
         .iter()
         .map(|row| {
             let key = row.key;
@@ -248,7 +248,7 @@ fn toml(command: &str, rows: &[Row<'_>]) -> String {
             }
         })
         .collect();
-    let width = said
+    let width = columns
         .iter()
         .map(|(what, _)| what.chars().count())
         .filter(|width| *width <= COLUMN_MAX)
@@ -256,7 +256,7 @@ fn toml(command: &str, rows: &[Row<'_>]) -> String {
         .unwrap_or_default();
     // Writing to a string never fails.
     let mut text = format!("[{command}]\n");
-    for (what, from) in said {
+    for (what, from) in columns {
         let _ = writeln!(text, "{what:width$}  # {from}");
     }
     text

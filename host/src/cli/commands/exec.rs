@@ -142,7 +142,7 @@ impl Exec {
 
         trace::instances(self.instances);
         let mut summary = Summary::default();
-        let mut ended = stream::iter(1..=self.instances)
+        let mut outcomes = stream::iter(1..=self.instances)
             .map(|instance| {
                 let (batch, printer) = (Arc::clone(&batch), Arc::clone(&printer));
                 async move {
@@ -150,22 +150,22 @@ impl Exec {
                     // command ends.
                     let running = run_instance(batch, printer, instance);
                     let running = running.instrument(trace::instance(instance));
-                    let ran = AbortOnDropHandle::new(spawn(running)).await;
+                    let result = AbortOnDropHandle::new(spawn(running)).await;
                     (
                         instance,
-                        ran.unwrap_or(Err(Failure::Run(RunError::WriterGone))),
+                        result.unwrap_or(Err(Failure::Run(RunError::WriterGone))),
                     )
                 }
             })
             .buffer_unordered(usize::try_from(concurrency).unwrap_or(usize::MAX));
-        while let Some((instance, ran)) = ended.next().await {
-            let ran = match ran {
-                Ok(ran) => ran,
+        while let Some((instance, result)) = outcomes.next().await {
+            let result = match result {
+                Ok(result) => result,
                 // The output of this command failed, not an instance.
                 Err(failure) => return Err(failure),
             };
-            printer.exited(instance, &ran).await?;
-            summary.add(instance, ran);
+            printer.exited(instance, &result).await?;
+            summary.add(instance, result);
         }
         printer.finish().await?;
         summary.report(self.instances)
@@ -201,9 +201,9 @@ async fn run_instance(
     );
     let guard = SpanGuard::new(Span::current(), "the command ended first");
     // The channel ends with the program.
-    let (ran, printed) = tokio::join!(running, printer.print(instance, output));
+    let (result, printed) = tokio::join!(running, printer.print(instance, output));
     let span = guard.end();
-    match &ran {
+    match &result {
         Ok(Exit { code, .. }) => {
             span.record("cocoon.exit", code);
             if *code != 0 {
@@ -213,7 +213,7 @@ async fn run_instance(
         Err(error) => record(&span, error.name(), error),
     }
     printed?;
-    Ok(ran)
+    Ok(result)
 }
 
 /// Reads the standard input of all instances from a file, from that of this command, or returns

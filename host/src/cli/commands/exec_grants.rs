@@ -90,7 +90,9 @@ pub(super) fn env(text: &str) -> Result<(String, String), String> {
     }
     // Programs read NUL as the end of the variable.
     if text.contains('\0') {
-        return Err("expected NAME or NAME=VALUE without a NUL character, got one with it".to_owned());
+        return Err(
+            "expected NAME or NAME=VALUE without a NUL character, got one with it".to_owned(),
+        );
     }
     let value = match value {
         Some(value) => value.to_owned(),

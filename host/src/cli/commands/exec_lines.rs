@@ -10,7 +10,7 @@ use std::str;
 pub(super) struct Lines {
     bytes_max: usize,
     /// The last returned piece, then the start of the current line.
-    held: Vec<u8>,
+    buffer: Vec<u8>,
     /// The length of the last returned piece.
     returned_bytes: usize,
     /// Whether the last piece was cut.
@@ -34,7 +34,7 @@ impl Lines {
         debug_assert!(bytes_max >= char::MAX.len_utf8());
         Self {
             bytes_max,
-            held: Vec::new(),
+            buffer: Vec::new(),
             returned_bytes: 0,
             cut: false,
         }
@@ -43,27 +43,27 @@ impl Lines {
     /// Returns the next piece and advances `input` past it. `None` means that `input` ended within
     /// a line, whose start is held.
     pub(super) fn next(&mut self, input: &mut &[u8]) -> Option<Piece<'_>> {
-        self.held.drain(..self.returned_bytes);
+        self.buffer.drain(..self.returned_bytes);
         self.returned_bytes = 0;
-        let room = self.bytes_max - self.held.len();
+        let room = self.bytes_max - self.buffer.len();
         // A newline directly after a full piece still ends the line.
         let newline = input.iter().take(room + 1).position(|&byte| byte == b'\n');
-        let (taken, rest) = input.split_at(newline.unwrap_or(room.min(input.len())));
-        self.held.extend_from_slice(taken);
+        let (part, rest) = input.split_at(newline.unwrap_or(room.min(input.len())));
+        self.buffer.extend_from_slice(part);
         *input = rest;
         let partial = newline.is_none();
         if !partial {
             *input = &input[1..];
-            self.returned_bytes = self.held.len();
+            self.returned_bytes = self.buffer.len();
         } else if input.is_empty() {
             return None;
         } else {
             // An incomplete character waits for its end.
-            self.returned_bytes = self.held.len() - unfinished_bytes(&self.held);
+            self.returned_bytes = self.buffer.len() - unfinished_bytes(&self.buffer);
         }
         let continues = std::mem::replace(&mut self.cut, partial);
         Some(Piece {
-            bytes: &self.held[..self.returned_bytes],
+            bytes: &self.buffer[..self.returned_bytes],
             partial,
             continues,
         })
@@ -71,7 +71,7 @@ impl Lines {
 
     /// Returns the last line if the stream ended without a newline.
     pub(super) fn finish(&mut self) -> Option<Piece<'_>> {
-        let bytes = &self.held[self.returned_bytes..];
+        let bytes = &self.buffer[self.returned_bytes..];
         (!bytes.is_empty()).then_some(Piece {
             bytes,
             partial: true,
@@ -104,7 +104,7 @@ mod tests {
         for mut chunk in chunks.iter().copied() {
             while let Some(piece) = lines.next(&mut chunk) {
                 add(piece);
-                assert!(lines.held.len() <= bytes_max, "memory is bounded");
+                assert!(lines.buffer.len() <= bytes_max, "memory is bounded");
             }
             assert!(chunk.is_empty(), "all bytes are taken");
         }

@@ -170,12 +170,12 @@ impl Printer {
     pub(super) async fn exited(
         &self,
         instance: u64,
-        ran: &Result<Exit, RunError>,
+        result: &Result<Exit, RunError>,
     ) -> Result<(), Failure> {
         if !matches!(self.style, Style::Json) {
             return Ok(());
         }
-        self.record(&match ran {
+        self.record(&match result {
             Ok(Exit { code, memory_bytes }) => Record::Exit {
                 instance,
                 exit: *code,

@@ -25,8 +25,8 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    pub(super) fn add(&mut self, instance: u64, ran: Result<Exit, RunError>) {
-        let how = match ran {
+    pub(super) fn add(&mut self, instance: u64, result: Result<Exit, RunError>) {
+        let how = match result {
             Ok(Exit { code: 0, .. }) => {
                 self.succeeded += 1;
                 return;
@@ -35,11 +35,7 @@ impl Summary {
             Err(error) => error.to_string(),
         };
         let has_counter = self.counts.len() < COUNTED || self.counts.contains_key(&how);
-        let how = if has_counter {
-            how
-        } else {
-            OTHER.to_owned()
-        };
+        let how = if has_counter { how } else { OTHER.to_owned() };
         *self.counts.entry(how.clone()).or_default() += 1;
         // The lowest numbers, in whatever order instances end.
         let named = self.others.entry(how).or_default();

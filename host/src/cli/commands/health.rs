@@ -114,7 +114,7 @@ async fn ask(address: &str, url: &str) -> Result<StatusCode, String> {
         .map_err(|error| error.to_string())?;
     tokio::select! {
         answer = requests.send_request(request) => Ok(answer.map_err(broken)?.status()),
-        ended = connection => match ended {
+        result = connection => match result {
             Ok(()) => Err("expected a response, got a closed connection".to_owned()),
             Err(error) => Err(broken(error)),
         },
@@ -153,9 +153,7 @@ fn url(text: &str) -> Result<Uri, String> {
         .parse()
         .map_err(|error| format!("expected a URL {SUCH_AS}, got an invalid one: {error}"))?;
     if url.scheme() != Some(&Scheme::HTTP) {
-        return Err(format!(
-            "expected a URL with http://, {SUCH_AS}"
-        ));
+        return Err(format!("expected a URL with http://, {SUCH_AS}"));
     }
     match url.authority() {
         Some(it) if it.as_str().contains('@') => {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use clap::{Args, ValueHint};
-use cocoon::component::{Inspection, Interface, Location, Precompiled, inspect};
+use cocoon::component::{Inspection, Interface, Location, PrecompiledCode, inspect};
 use cocoon::text::counted;
 use cocoon::worlds::factorial::BUNDLED_FOR;
 
@@ -44,9 +44,9 @@ fn text(it: &Inspection) -> String {
     list(&mut text, "imports", &it.imports);
     list(&mut text, "exports", &it.exports);
     let precompiled = match &it.precompiled {
-        Precompiled::None => "no, compiled at load".to_owned(),
-        Precompiled::Usable => format!("yes, for {BUNDLED_FOR}"),
-        Precompiled::Unusable(reason) => {
+        PrecompiledCode::None => "no, compiled at load".to_owned(),
+        PrecompiledCode::Usable => format!("yes, for {BUNDLED_FOR}"),
+        PrecompiledCode::Unusable(reason) => {
             format!("for {BUNDLED_FOR}, compiled at load on this machine: {reason}")
         }
     };

@@ -141,8 +141,8 @@ impl Serve {
             .transpose()
             .map_err(no_threads)?;
         let ending = CancellationToken::new();
-        let ended = tokio::select! {
-            ended = serve(listener, app, service.server(), ending.cancelled()) => ended,
+        let end = tokio::select! {
+            end = serve(listener, app, service.server(), ending.cancelled()) => end,
             // The second signal ends the command at once.
             () = async {
                 signals.next().await;
@@ -150,8 +150,8 @@ impl Serve {
                 signals.next().await;
             } => return Err(Failure::Interrupted),
         };
-        let ended = ended.map_err(no_threads)?;
-        match ended {
+        let end = end.map_err(no_threads)?;
+        match end {
             End::Drained => Ok(()),
             End::GivenUp(count) => Err(Failure::Programs(format!(
                 "closed {} after the drain timeout ({}); use --{} to raise it",

@@ -78,14 +78,14 @@ impl Verify {
             }
             .into_bytes()
         };
-        let told = match output.write(&text).await {
+        let output_result = match output.write(&text).await {
             Ok(()) => output.finish().await,
             failed => failed,
         };
-        match (verdict, told) {
+        match (verdict, output_result) {
             // The exit code reports wrong digits even if the output has no reader.
             (Verdict::Wrong(_), Ok(()) | Err(Failure::ReaderGone)) => Err(Failure::Wrong),
-            (_, told) => told,
+            (_, output_result) => output_result,
         }
     }
 

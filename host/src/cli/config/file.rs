@@ -173,9 +173,13 @@ fn one(key: &str, arg: &Arg, value: &DeValue<'_>) -> Result<String, String> {
             let name = name.map_or("VALUE", |name| name.as_str());
             return Err(match arg.get_action() {
                 ArgAction::Append => {
-                    format!("expected strings for `{key}`, got another value; use `{key} = [\"{name}\", …]`")
+                    format!(
+                        "expected strings for `{key}`, got another value; use `{key} = [\"{name}\", …]`"
+                    )
                 }
-                _ => format!("expected one value for `{key}`, got several; use `{key} = \"{name}\"`"),
+                _ => {
+                    format!("expected one value for `{key}`, got several; use `{key} = \"{name}\"`")
+                }
             });
         }
     };
@@ -188,7 +192,9 @@ fn one(key: &str, arg: &Arg, value: &DeValue<'_>) -> Result<String, String> {
             ArgAction::Append => format!("\"{text}\""),
             _ => format!("`{key} = \"{text}\"`"),
         };
-        Err(format!("expected a string for `{key}`, got `{text}` without quotes; use {written}"))
+        Err(format!(
+            "expected a string for `{key}`, got `{text}` without quotes; use {written}"
+        ))
     }
 }
 

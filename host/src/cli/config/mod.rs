@@ -50,7 +50,7 @@ pub(crate) struct Settings {
 impl Settings {
     /// Reads the file that this program's `own` arguments or the environment name, if any.
     pub(crate) fn load(command: &Command, own: &[OsString]) -> Result<Self, ConfigError> {
-        let Some(file) = named(own) else {
+        let Some(file) = config_path(own) else {
             return Ok(Self::default());
         };
         let settings = file::read(&file, command)?;
@@ -192,7 +192,7 @@ fn exclude(command: &Command, one: &str, other: &str) -> bool {
 
 /// Returns the file of `--config`, or else of the variable. A flag without a value is an error of
 /// the later parse.
-fn named(own: &[OsString]) -> Option<PathBuf> {
+fn config_path(own: &[OsString]) -> Option<PathBuf> {
     let mut own = own.iter();
     while let Some(argument) = own.next() {
         let value = if argument == FLAG {

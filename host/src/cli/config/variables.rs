@@ -33,10 +33,7 @@ pub(crate) fn report_unknown(commands: &Command) {
         warn!(variable, nearest, "unknown variable");
     }
     if unknown.len() > NAMED_MAX {
-        warn!(
-            more = unknown.len() - NAMED_MAX,
-            "unknown variables"
-        );
+        warn!(more = unknown.len() - NAMED_MAX, "unknown variables");
     }
 }
 

@@ -159,9 +159,7 @@ impl<'a> Registry<'a> {
             StatusCode::NOT_FOUND => Err(RegistryError::Unknown {
                 what: what.to_owned(),
             }),
-            status => {
-                Err(self.useless(what, format!("expected 200 OK, got {status}")))
-            }
+            status => Err(self.useless(what, format!("expected 200 OK, got {status}"))),
         }
     }
 
@@ -243,9 +241,7 @@ impl<'a> Registry<'a> {
                     let Some(realm) = url else {
                         return Err(self.useless(
                             what,
-                            format!(
-                                "expected tokens at an https:// address, got `{realm}`"
-                            ),
+                            format!("expected tokens at an https:// address, got `{realm}`"),
                         ));
                     };
                     return Ok(Challenge::Token {
@@ -258,7 +254,8 @@ impl<'a> Registry<'a> {
         challenge.ok_or_else(|| {
             self.useless(
                 what,
-                "expected a challenge for a password or a token with 401 Unauthorized, got none".to_owned(),
+                "expected a challenge for a password or a token with 401 Unauthorized, got none"
+                    .to_owned(),
             )
         })
     }
@@ -272,29 +269,29 @@ impl<'a> Registry<'a> {
         what: &str,
     ) -> Result<Authorization, RegistryError> {
         let scope = format!("repository:{}:pull", self.reference.name());
-        let mut asked = vec![("scope", scope)];
-        asked.extend(service.map(|service| ("service", service)));
+        let mut fields = vec![("scope", scope)];
+        fields.extend(service.map(|service| ("service", service)));
         let http = self.http()?;
         let request = match found {
             Some(Credential::Identity(token)) => {
-                asked.extend([
+                fields.extend([
                     ("grant_type", "refresh_token".to_owned()),
                     ("client_id", "cocoon".to_owned()),
                     ("refresh_token", token),
                 ]);
                 // A form has the encoding of a query.
                 let mut form = realm.clone();
-                form.query_pairs_mut().clear().extend_pairs(asked);
+                form.query_pairs_mut().clear().extend_pairs(fields);
                 http.post(realm)
                     .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
                     .body(form.query().unwrap_or_default().to_owned())
             }
             Some(Credential::Password(user, password)) => {
-                realm.query_pairs_mut().extend_pairs(asked);
+                realm.query_pairs_mut().extend_pairs(fields);
                 http.get(realm).basic_auth(user, Some(password))
             }
             None => {
-                realm.query_pairs_mut().extend_pairs(asked);
+                realm.query_pairs_mut().extend_pairs(fields);
                 http.get(realm)
             }
         };
@@ -305,7 +302,9 @@ impl<'a> Registry<'a> {
                 return Err(self.refused());
             }
             status => {
-                return Err(self.useless(what, format!("expected 200 OK for a token, got {status}")));
+                return Err(
+                    self.useless(what, format!("expected 200 OK for a token, got {status}"))
+                );
             }
         }
         let answer = self.read(answer, REGISTRY_ANSWER_BYTES, what).await?;
@@ -317,7 +316,10 @@ impl<'a> Registry<'a> {
         );
         match token {
             Some(token) => Ok(Authorization::Token(token)),
-            None => Err(self.useless(what, "expected a token, got an answer without one".to_owned())),
+            None => Err(self.useless(
+                what,
+                "expected a token, got an answer without one".to_owned(),
+            )),
         }
     }
 
@@ -385,7 +387,10 @@ impl<'a> Registry<'a> {
         };
         let http = http.map_err(|error| RegistryError::Unreachable {
             registry: self.reference.registry().to_owned(),
-            reason: format!("{}; use SSL_CERT_FILE to name a file of root certificates", root(&error)),
+            reason: format!(
+                "{}; use SSL_CERT_FILE to name a file of root certificates",
+                root(&error)
+            ),
         })?;
         Ok(self.http.insert(http).clone())
     }
@@ -399,7 +404,9 @@ impl<'a> Registry<'a> {
             .referer(false)
             .redirect(Policy::custom(move |attempt: Attempt<'_>| {
                 if attempt.previous().len() > REGISTRY_REDIRECTS {
-                    attempt.error(format!("expected at most {REGISTRY_REDIRECTS} redirects, got more"))
+                    attempt.error(format!(
+                        "expected at most {REGISTRY_REDIRECTS} redirects, got more"
+                    ))
                 } else if plain.may_ask(attempt.url()) {
                     attempt.follow()
                 } else {
@@ -426,14 +433,16 @@ impl<'a> Registry<'a> {
     fn unreachable(&self, error: &reqwest::Error) -> RegistryError {
         let registry = self.reference.registry();
         let mut reason = root(error);
-        let asked = error.url().filter(|url| !is_at(url, registry));
-        if let Some(url) = asked {
+        let fields = error.url().filter(|url| !is_at(url, registry));
+        if let Some(url) = fields {
             let host = url.host_str().unwrap_or_default();
             let port = url.port_or_known_default().unwrap_or_default();
             reason = format!("redirect to {host}:{port}: {reason}");
         } else if reason.contains("InvalidContentType") {
             // rustls reports this of a peer without TLS.
-            reason = format!("expected TLS, got another protocol ({reason}); use --plain-http to connect without TLS");
+            reason = format!(
+                "expected TLS, got another protocol ({reason}); use --plain-http to connect without TLS"
+            );
         }
         if reason.contains("UnknownIssuer") {
             reason = format!(

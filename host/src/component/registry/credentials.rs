@@ -59,7 +59,7 @@ struct Auth {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Helped {
+struct HelperAnswer {
     username: String,
     secret: String,
 }
@@ -255,23 +255,25 @@ fn ask_helper(helper: &str, key: &str, server: &str) -> Result<Option<Credential
         // A helper that does not read its input reports that itself.
         let _ = stdin.write_all(server.as_bytes());
     }
-    let mut said = Vec::new();
+    let mut output = Vec::new();
     let read = match child.stdout.take() {
-        Some(stdout) => stdout.take(BYTES_MAX).read_to_end(&mut said),
+        Some(stdout) => stdout.take(BYTES_MAX).read_to_end(&mut output),
         None => Ok(0),
     };
-    let ended = child.wait().map_err(failed)?;
+    let status = child.wait().map_err(failed)?;
     read.map_err(failed)?;
-    if !ended.success() {
-        let said = String::from_utf8_lossy(&said);
-        if said.contains(UNKNOWN_TO_HELPER) {
+    if !status.success() {
+        let output = String::from_utf8_lossy(&output);
+        if output.contains(UNKNOWN_TO_HELPER) {
             return Ok(None);
         }
-        let said: String = said.trim().chars().take(ERROR_CHARS).collect();
-        return Err(format!("{program} failed ({ended}): {said}"));
+        let output: String = output.trim().chars().take(ERROR_CHARS).collect();
+        return Err(format!("{program} failed ({status}): {output}"));
     }
-    let Object(Helped { username, secret }) = serde_json::from_slice(&said)
-        .map_err(|_| format!("expected JSON with Username and Secret from {program}, got other output"))?;
+    let Object(HelperAnswer { username, secret }) =
+        serde_json::from_slice(&output).map_err(|_| {
+            format!("expected JSON with Username and Secret from {program}, got other output")
+        })?;
     Ok(Some(if username == TOKEN_USER {
         Credential::Identity(secret)
     } else {

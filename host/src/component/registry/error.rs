@@ -51,25 +51,19 @@ pub enum RegistryError {
         reason: String,
     },
     /// The credentials give no access.
-    #[error(
-        "the registry refused access to {reference} (403 Forbidden); ask its owner for access"
-    )]
+    #[error("the registry refused access to {reference} (403 Forbidden); ask its owner for access")]
     Denied {
         /// The requested content.
         reference: String,
     },
     /// The registry does not have the content.
-    #[error(
-        "the registry has no {what} (404 Not Found); use a name and a tag that were pushed"
-    )]
+    #[error("the registry has no {what} (404 Not Found); use a name and a tag that were pushed")]
     Unknown {
         /// The requested content.
         what: String,
     },
     /// The content has another digest.
-    #[error(
-        "expected the digest {expected} for {what}, got {found}"
-    )]
+    #[error("expected the digest {expected} for {what}, got {found}")]
     Digest {
         /// The requested content.
         what: String,

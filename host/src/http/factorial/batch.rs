@@ -22,8 +22,8 @@ use super::response::{self, Answer};
 use super::{Service, json};
 use crate::error::RunError;
 use crate::http::server::{
-    BodyRefused, BodyWriter, Codings, Item, Length, Problem, Refused, Representation, TooOld,
-    awaits_continue, is_charset_utf8, negotiate, stream_body, weighted,
+    BodyRefusals, BodyWriter, Codings, CommonRefusals, Item, Length, Problem, Representation,
+    TooOld, awaits_continue, is_charset_utf8, negotiate, stream_body, weighted,
 };
 use crate::json::to_json;
 use crate::limits::{ITEMS_AT_ONCE, Limit};
@@ -57,8 +57,8 @@ const MEDIA: [&str; 5] = [
     ),
     responses(
         (status = 200, description = "The answers, a stream of lines", body = BatchLine, content_type = "application/x-ndjson"),
-        Refused,
-        BodyRefused,
+        CommonRefusals,
+        BodyRefusals,
         TooOld,
     )
 )]
@@ -307,7 +307,9 @@ impl Lines {
             match timeout(writer.stall(), self.body.next()).await {
                 Ok(Some(Ok(bytes))) => self.read.extend_from_slice(&bytes),
                 Ok(Some(Err(error))) => {
-                    return Err(RunError::Failed(format!("the request body ended early: {error}")));
+                    return Err(RunError::Failed(format!(
+                        "the request body ended early: {error}"
+                    )));
                 }
                 Ok(None) => self.over = true,
                 Err(_) => return Err(writer.stall_error()),

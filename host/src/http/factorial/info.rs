@@ -12,7 +12,9 @@ use super::openapi::Whole;
 use super::parse::{self, KindQuery, ParsedRequest, Segment};
 use super::response::{self, Answer};
 use crate::error::RunError;
-use crate::http::server::{Codings, Failed, Problem, Refused, Representation, negotiate};
+use crate::http::server::{
+    Codings, CommonRefusals, JobRefusals, Problem, Representation, negotiate,
+};
 use crate::json::to_json;
 use crate::worlds::factorial::{Factorial, FactsRecord, Kind, ONE_OF_EACH_KIND};
 
@@ -49,8 +51,8 @@ pub(super) struct OneKind {
     params(("n" = inline(Whole), Path, description = "The number whose factorials are computed", example = 10)),
     responses(
         (status = 200, description = "One of each kind", body = [OneKind]),
-        Refused,
-        Failed,
+        CommonRefusals,
+        JobRefusals,
     )
 )]
 pub(super) async fn kinds(
@@ -124,8 +126,8 @@ async fn value(
     ),
     responses(
         (status = 200, description = "The facts that need no computation", body = FactsRecord),
-        Refused,
-        Failed,
+        CommonRefusals,
+        JobRefusals,
     )
 )]
 pub(super) async fn info(

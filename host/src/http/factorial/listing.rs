@@ -21,8 +21,8 @@ use super::response::{self, Answer};
 use super::{Service, json};
 use crate::error::RunError;
 use crate::http::server::{
-    BodyWriter, Codings, EVENT_STREAM, Failed, Length, Problem, Refused, Representation, negotiate,
-    stream_body,
+    BodyWriter, Codings, CommonRefusals, EVENT_STREAM, JobRefusals, Length, Problem,
+    Representation, negotiate, stream_body,
 };
 use crate::json::to_json;
 use crate::limits::{ITEMS_AT_ONCE, Limit};
@@ -58,8 +58,8 @@ const MEDIA: &[(&str, Media)] = &[
             (ListLine = "application/x-ndjson"),
             (ListEvent = "text/event-stream"),
         )),
-        Refused,
-        Failed,
+        CommonRefusals,
+        JobRefusals,
     )
 )]
 pub(super) async fn factorials(

@@ -12,8 +12,8 @@ use super::parse::{ParsedRequest, RequestQuery, Segment};
 use super::response::{self, Answer};
 use super::{Service, json};
 use crate::http::server::{
-    ClientCopy, Codings, Failed, Length, Problem, Refused, Representation, TooOld, negotiate,
-    weak_tag,
+    ClientCopy, Codings, CommonRefusals, JobRefusals, Length, Problem, Representation, TooOld,
+    negotiate, weak_tag,
 };
 use crate::worlds::factorial::{self, Count, Job};
 
@@ -56,8 +56,8 @@ const JSON_BYTES: u64 = 128;
         (status = 304, description = "The client has this representation",
             headers(("ETag" = String, description = "The weak entity tag of this representation, in all of its codings")),
         ),
-        Refused,
-        Failed,
+        CommonRefusals,
+        JobRefusals,
         TooOld,
     )
 )]

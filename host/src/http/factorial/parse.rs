@@ -148,7 +148,9 @@ impl ParsedRequest {
     pub(super) fn from_json(line: &[u8]) -> Result<Self, Problem> {
         let Object(fields) =
             serde_json::from_slice::<Object<RequestFields>>(line).map_err(|error| {
-                Problem::malformed(format!("expected a line such as {EXAMPLE_LINE}, got another: {error}"))
+                Problem::malformed(format!(
+                    "expected a line such as {EXAMPLE_LINE}, got another: {error}"
+                ))
             })?;
         fields.parse()
     }
@@ -249,8 +251,9 @@ fn parsed<T: FromStr<Err = String>>(
     default: T,
 ) -> Result<T, Problem> {
     text.map_or(Ok(default), |text| {
-        text.parse()
-            .map_err(|wrong| Problem::malformed(format!("invalid value `{text}` for {name}: {wrong}")))
+        text.parse().map_err(|wrong| {
+            Problem::malformed(format!("invalid value `{text}` for {name}: {wrong}"))
+        })
     })
 }
 

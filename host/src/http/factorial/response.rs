@@ -169,6 +169,8 @@ fn check(piece: &[u8]) -> Result<(), RunError> {
     if piece.iter().all(fits) {
         Ok(())
     } else {
-        Err(RunError::Failed("expected characters of a number, got others".to_owned()))
+        Err(RunError::Failed(
+            "expected characters of a number, got others".to_owned(),
+        ))
     }
 }

@@ -96,7 +96,7 @@ impl Activity {
     }
 
     /// Waits until a request is complete.
-    pub(super) async fn begun(&self) {
+    pub(super) async fn wait_for_request(&self) {
         self.begun.notified().await;
     }
 
@@ -123,7 +123,7 @@ impl Activity {
     }
 
     /// Waits until the connection is evicted.
-    pub(super) async fn evicted(&self) {
+    pub(super) async fn wait_for_eviction(&self) {
         self.evicted.notified().await;
     }
 

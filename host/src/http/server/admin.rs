@@ -43,11 +43,11 @@ impl Admin {
         let end = CancellationToken::new();
         let places = Places::new(ADMIN_CONNECTIONS);
         let server = Server::new(probes_app(state), state, places, None);
-        let (ended, state) = (end.clone(), state.clone());
+        let (signal, state) = (end.clone(), state.clone());
         let thread = Builder::new().name("admin".to_owned()).spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
-                    () = ended.cancelled() => {}
+                    () = signal.cancelled() => {}
                     () = accept(listener, server, &state) => {}
                 }
             });

@@ -170,26 +170,26 @@ impl Server {
             async move {
                 tokio::select! {
                     () = server.wait_for_end(&activity, &ending) => EndReason::Over,
-                    () = activity.evicted() => EndReason::Evicted,
+                    () = activity.wait_for_eviction() => EndReason::Evicted,
                     () = guests::overstay(guest.as_deref()) => EndReason::Overstayed,
                 }
             }
         });
         let mut may_end = pin!(AbortOnDropHandle::new(may_end));
         // The connection comes first, so a request that has arrived is read before the end.
-        let ended = tokio::select! {
+        let result = tokio::select! {
             biased;
-            ended = connection.as_mut() => Ok(ended),
+            result = connection.as_mut() => Ok(result),
             why = may_end.as_mut() => Err(why.unwrap_or(EndReason::Over)),
         };
-        let ended = match ended {
-            Ok(ended) => ended,
+        let result = match result {
+            Ok(result) => result,
             // Checked again here, so that no byte is read between the check and the end.
             Err(EndReason::Over) => {
                 activity.watch_kernel();
                 tokio::select! {
                     biased;
-                    ended = connection.as_mut() => ended,
+                    result = connection.as_mut() => result,
                     () = self.wait_for_end(&activity, &ending) => {
                         connection.as_mut().graceful_shutdown();
                         connection.as_mut().await
@@ -201,13 +201,13 @@ impl Server {
                 connection.as_mut().graceful_shutdown();
                 tokio::select! {
                     biased;
-                    ended = connection.as_mut() => ended,
+                    result = connection.as_mut() => result,
                     () = wait_to_leave(&activity, leaving.is_some()) => return,
                 }
             }
             Err(EndReason::Overstayed) => return,
         };
-        if let Err(error) = ended {
+        if let Err(error) = result {
             tracing::debug!(error, "connection failed");
         }
     }
@@ -261,7 +261,7 @@ impl Server {
                 } else {
                     return;
                 };
-                if timeout(patience, activity.begun()).await.is_err() {
+                if timeout(patience, activity.wait_for_request()).await.is_err() {
                     return;
                 }
             },

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::refusals::{NotReady, Refused};
+use super::refusals::{CommonRefusals, NotReady};
 use super::{Codings, Problem, Representation, ServerState};
 
 /// The paths that a full service still answers, and that may have an address of their own.
@@ -24,7 +24,7 @@ fn state(codings: Codings, text: &'static str) -> Response {
     path = "/healthz",
     responses(
         (status = 200, description = "It is alive", body = String, content_type = "text/plain"),
-        Refused,
+        CommonRefusals,
     )
 )]
 pub(super) async fn alive(codings: Codings) -> Response {
@@ -37,7 +37,7 @@ pub(super) async fn alive(codings: Codings) -> Response {
     path = "/readyz",
     responses(
         (status = 200, description = "It is ready", body = String, content_type = "text/plain"),
-        Refused,
+        CommonRefusals,
         NotReady,
     )
 )]
@@ -47,7 +47,10 @@ pub(super) async fn ready(
 ) -> Result<Response, Problem> {
     if server.is_draining() {
         let status = StatusCode::SERVICE_UNAVAILABLE;
-        return Err(Problem::plain(status, "expected a service that accepts work, got one that is draining"));
+        return Err(Problem::plain(
+            status,
+            "expected a service that accepts work, got one that is draining",
+        ));
     }
     Ok(state(codings, "ready\n"))
 }

@@ -6,7 +6,7 @@ use axum::http::header::ACCEPT;
 use axum::response::Response;
 
 use super::field::weighted;
-use super::refusals::Refused;
+use super::refusals::CommonRefusals;
 use super::{Codings, Problem, Representation, ServerState, negotiate};
 use crate::telemetry::{CLASSIC_TYPE, OPENMETRICS_TYPE};
 
@@ -23,7 +23,7 @@ const OPENMETRICS: &str = "application/openmetrics-text";
             (String = "text/plain"),
             (String = "application/openmetrics-text"),
         )),
-        Refused,
+        CommonRefusals,
     )
 )]
 pub(super) async fn metrics(

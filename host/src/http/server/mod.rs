@@ -45,7 +45,7 @@ pub(crate) use length::Length;
 pub use problem::{PROBLEM_JSON, Problem};
 pub(crate) use protocol::awaits_continue;
 pub(crate) use refusals::{
-    BodyRefused, Failed, Refused, TooOld, add_refusals, text_header, without_body,
+    BodyRefusals, CommonRefusals, JobRefusals, TooOld, add_refusals, text_header, without_body,
 };
 pub(crate) use representation::{Representation, StaticContent, weak_tag};
 pub use serve::{End, serve};

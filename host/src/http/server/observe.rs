@@ -24,7 +24,7 @@ use super::access_log::{self, Entry, Outcome, REQUEST_ID, Reason, request_id};
 use super::attributes::span;
 use super::health::PROBES;
 use crate::error::RunError;
-use crate::span::{SpanGuard, failed, record};
+use crate::span::{SpanGuard, record, record_failure};
 use crate::telemetry::{
     HttpMetrics, Observation, continue_trace, exported_trace, leave_out, named_trace, tell_trace,
 };
@@ -96,7 +96,7 @@ where
                 continue_trace(&span, request.headers());
             }
             trace = exported_trace(&span);
-            observation.traced(trace);
+            observation.set_trace(trace);
         }
         let id = if span.is_disabled() && !access_log::is_on() {
             None
@@ -206,7 +206,7 @@ where
 /// `response` with the observation in its body.
 fn observed(mut response: Response, mut observing: RequestObservation, has_body: bool) -> Response {
     let status = response.status();
-    observing.observation.answered(status.as_u16());
+    observing.observation.set_status(status.as_u16());
     let reason = response.extensions_mut().remove::<Reason>();
     observing.reason = reason.map(|Reason(text)| text);
     let span = &observing.span;
@@ -264,7 +264,7 @@ impl HttpBody for ObservedBody {
             // The status was sent before the error.
             Some(Err(error)) => {
                 match error.source().and_then(|it| it.downcast_ref::<RunError>()) {
-                    Some(error) => failed(&span, error),
+                    Some(error) => record_failure(&span, error),
                     None => record(&span, "body", error),
                 }
                 observing.reason = Some(error.to_string());

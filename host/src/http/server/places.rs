@@ -134,43 +134,43 @@ mod tests {
     }
 
     fn is_evicted(activity: &Activity) -> bool {
-        activity.evicted().now_or_never().is_some()
+        activity.wait_for_eviction().now_or_never().is_some()
     }
 
     #[test]
     fn the_longest_idle_connection_makes_room() {
         let places = Places::new(3);
         let connections = [idle(), idle(), idle()];
-        let mut held: Vec<_> = connections.iter().map(|it| places.take(it)).collect();
-        assert!(held.iter().all(Option::is_some));
+        let mut guards: Vec<_> = connections.iter().map(|it| places.take(it)).collect();
+        assert!(guards.iter().all(Option::is_some));
         // The first is asked once more, and is the newest then.
         sleep(TICK);
         drop(connections[0].begin(false));
         let new = [idle(), idle()];
-        held.extend(new.iter().map(|it| places.take(it)));
-        assert!(held.iter().all(Option::is_some));
+        guards.extend(new.iter().map(|it| places.take(it)));
+        assert!(guards.iter().all(Option::is_some));
         assert!(!is_evicted(&connections[0]));
         assert!(is_evicted(&connections[1]));
         assert!(is_evicted(&connections[2]));
         // The place of an evicted connection is released once.
-        held.clear();
+        guards.clear();
         let many: Vec<_> = (0..4).map(|_| Activity::new()).collect();
-        let held: Vec<_> = many.iter().map(|it| places.take(it)).collect();
-        assert_eq!(held.iter().filter(|place| place.is_some()).count(), 3);
+        let guards: Vec<_> = many.iter().map(|it| places.take(it)).collect();
+        assert_eq!(guards.iter().filter(|place| place.is_some()).count(), 3);
     }
 
     #[test]
     fn a_request_under_way_keeps_its_place() {
         let places = Places::new(1);
-        let asked = idle();
-        let _place = places.take(&asked).expect("a place");
-        let answering = asked.begin(false);
+        let connection = idle();
+        let _place = places.take(&connection).expect("a place");
+        let answering = connection.begin(false);
         sleep(LATER);
         assert!(places.take(&Activity::new()).is_none());
         drop(answering);
         sleep(TICK * 4);
         let _other = places.take(&Activity::new()).expect("a place");
-        assert!(is_evicted(&asked));
+        assert!(is_evicted(&connection));
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl Problem {
     }
 
     /// A problem of a job.
-    fn named(status: StatusCode, name: &'static str, error: &RunError) -> Self {
+    fn of_job(status: StatusCode, name: &'static str, error: &RunError) -> Self {
         Self {
             name: format!("urn:cocoon:problem:{name}").into(),
             ..Self::plain(status, error.to_string())
@@ -110,7 +110,7 @@ impl From<RunError> for Problem {
         const TOO_MUCH: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
         const BROKEN: StatusCode = StatusCode::BAD_GATEWAY;
         match error {
-            RunError::Malformed(_) => Self::named(StatusCode::BAD_REQUEST, "malformed", &error),
+            RunError::Malformed(_) => Self::of_job(StatusCode::BAD_REQUEST, "malformed", &error),
             RunError::TooLarge {
                 limit,
                 value,
@@ -118,11 +118,11 @@ impl From<RunError> for Problem {
                 ..
             } => Self {
                 needed: Some(needed),
-                ..Self::named(TOO_MUCH, "too-large", &error).of_limit(limit, value)
+                ..Self::of_job(TOO_MUCH, "too-large", &error).of_limit(limit, value)
             },
-            RunError::OutOfReach(_) => Self::named(TOO_MUCH, "out-of-reach", &error),
+            RunError::OutOfReach(_) => Self::of_job(TOO_MUCH, "out-of-reach", &error),
             RunError::Busy { limit, value } => {
-                Self::named(StatusCode::SERVICE_UNAVAILABLE, "busy", &error).of_limit(limit, value)
+                Self::of_job(StatusCode::SERVICE_UNAVAILABLE, "busy", &error).of_limit(limit, value)
             }
             RunError::Stopped { limit, value } => {
                 let status = match limit {
@@ -130,15 +130,17 @@ impl From<RunError> for Problem {
                     Limit::Stall => StatusCode::REQUEST_TIMEOUT,
                     _ => BROKEN,
                 };
-                Self::named(status, "stopped", &error).of_limit(limit, value)
+                Self::of_job(status, "stopped", &error).of_limit(limit, value)
             }
-            RunError::OverPromise { promised_bytes } => Self::named(BROKEN, "over-promise", &error)
-                .of_limit(Limit::SandboxMemory, promised_bytes),
-            RunError::NotGranted { .. } => Self::named(BROKEN, "not-granted", &error),
-            RunError::Trapped(_) => Self::named(BROKEN, "trapped", &error),
-            RunError::Failed(_) => Self::named(BROKEN, "failed", &error),
-            RunError::ReaderGone => Self::named(BROKEN, "reader-gone", &error),
-            RunError::WriterGone => Self::named(BROKEN, "writer-gone", &error),
+            RunError::OverPromise { promised_bytes } => {
+                Self::of_job(BROKEN, "over-promise", &error)
+                    .of_limit(Limit::SandboxMemory, promised_bytes)
+            }
+            RunError::NotGranted { .. } => Self::of_job(BROKEN, "not-granted", &error),
+            RunError::Trapped(_) => Self::of_job(BROKEN, "trapped", &error),
+            RunError::Failed(_) => Self::of_job(BROKEN, "failed", &error),
+            RunError::ReaderGone => Self::of_job(BROKEN, "reader-gone", &error),
+            RunError::WriterGone => Self::of_job(BROKEN, "writer-gone", &error),
             RunError::Upstream(cause) => Self::from(cause.cause()),
         }
     }

@@ -67,12 +67,7 @@ pub(crate) fn text_header(what: &str) -> utoipa::openapi::Header {
 
 const REFUSALS: [Refusal; 14] = [
     Refusal::new("400", "Malformed", "The request is malformed"),
-    Refusal::new(
-        "401",
-        "Unauthorized",
-        "The token is missing or wrong",
-    )
-    .with(
+    Refusal::new("401", "Unauthorized", "The token is missing or wrong").with(
         "WWW-Authenticate",
         "The challenge of RFC 6750",
         Type::String,
@@ -109,11 +104,7 @@ const REFUSALS: [Refusal; 14] = [
         "UpgradeRequired",
         "The length of the answer is unknown in advance, and HTTP/1.0 cannot mark its end",
     )
-    .with(
-        "Upgrade",
-        "The required version of HTTP",
-        Type::String,
-    ),
+    .with("Upgrade", "The required version of HTTP", Type::String),
     Refusal::new(
         "431",
         "HeadersTooLarge",
@@ -168,7 +159,7 @@ pub(crate) fn without_body(reference: &Ref) -> Option<Response> {
     Some(response)
 }
 
-fn named(names: &[&str]) -> BTreeMap<String, RefOr<Response>> {
+fn select(names: &[&str]) -> BTreeMap<String, RefOr<Response>> {
     let refusals = REFUSALS
         .iter()
         .filter(|refusal| names.contains(&refusal.name));
@@ -181,11 +172,11 @@ fn named(names: &[&str]) -> BTreeMap<String, RefOr<Response>> {
 }
 
 /// Refusals of any request, whatever its route.
-pub(crate) struct Refused;
+pub(crate) struct CommonRefusals;
 
-impl IntoResponses for Refused {
+impl IntoResponses for CommonRefusals {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        named(&[
+        select(&[
             "Malformed",
             "Unauthorized",
             "NotAcceptable",
@@ -197,11 +188,11 @@ impl IntoResponses for Refused {
 }
 
 /// Ends of jobs without an answer.
-pub(crate) struct Failed;
+pub(crate) struct JobRefusals;
 
-impl IntoResponses for Failed {
+impl IntoResponses for JobRefusals {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        named(&["TooLarge", "BadGateway", "Busy", "DeadlinePassed"])
+        select(&["TooLarge", "BadGateway", "Busy", "DeadlinePassed"])
     }
 }
 
@@ -210,16 +201,16 @@ pub(crate) struct TooOld;
 
 impl IntoResponses for TooOld {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        named(&["UpgradeRequired"])
+        select(&["UpgradeRequired"])
     }
 }
 
 /// Refusals of requests with a body.
-pub(crate) struct BodyRefused;
+pub(crate) struct BodyRefusals;
 
-impl IntoResponses for BodyRefused {
+impl IntoResponses for BodyRefusals {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        named(&["Stalled", "UnsupportedMediaType", "Busy"])
+        select(&["Stalled", "UnsupportedMediaType", "Busy"])
     }
 }
 
@@ -228,6 +219,6 @@ pub(crate) struct NotReady;
 
 impl IntoResponses for NotReady {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        named(&["NotReady"])
+        select(&["NotReady"])
     }
 }

@@ -113,6 +113,6 @@ impl ServerState {
     /// Counts a connection that got 503.
     pub(super) fn count_refusal(&self) {
         let mut observation = self.0.http_metrics.observe(None);
-        observation.answered(StatusCode::SERVICE_UNAVAILABLE.as_u16());
+        observation.set_status(StatusCode::SERVICE_UNAVAILABLE.as_u16());
     }
 }

@@ -17,7 +17,7 @@ use crate::limits::{COSTS_REMEMBERED, Limit, Limits, REPLY_BYTES, SMALL_JOB_BYTE
 use crate::metrics::Meter;
 use crate::pool::{Need, Permit, Pool};
 use crate::sandbox::Sandbox;
-use crate::span::failed;
+use crate::span::record_failure;
 
 /// A component of the factorial world that answers requests, each in a fresh sandbox. Cheap to
 /// clone.
@@ -170,7 +170,7 @@ impl Factorial {
             })
             .await
             .and_then(|cost| Ok(cost?))
-            .inspect_err(|error| failed(&span, error))?;
+            .inspect_err(|error| record_failure(&span, error))?;
         self.0.costs.insert(request, cost);
         Ok(cost)
     }

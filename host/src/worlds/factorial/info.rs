@@ -3,7 +3,7 @@
 use super::bindings::{Facts, Kind};
 use super::{Factorial, request_span};
 use crate::error::RunError;
-use crate::span::failed;
+use crate::span::record_failure;
 
 impl Factorial {
     /// The facts of the `kind` of `n`, without computing it.
@@ -25,7 +25,7 @@ impl Factorial {
                 })
                 .await
                 .and_then(|info| Ok(info?))
-                .inspect_err(|error| failed(&span, error))
+                .inspect_err(|error| record_failure(&span, error))
         }
         .await;
         self.meter().watch(facts)

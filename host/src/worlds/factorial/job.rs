@@ -19,7 +19,7 @@ use crate::error::RunError;
 use crate::limits::{Limit, Limits, REPLY_BYTES};
 use crate::metrics::Meter;
 use crate::sandbox::Sandbox;
-use crate::span::failed;
+use crate::span::record_failure;
 
 /// A request with its sandbox.
 pub struct Job {
@@ -152,7 +152,7 @@ impl Job {
         };
         answer
             .and_then(|answer| self.check_output(check_reply(answer?)?))
-            .inspect_err(|error| failed(&span, error))
+            .inspect_err(|error| record_failure(&span, error))
     }
 
     /// Checks the length of an answer. The component's estimate may have been a bound, or
@@ -216,7 +216,7 @@ impl Job {
                 digits::while_read(pin!(streaming), slice::from_ref(digits))
                     .await
                     .and_then(|grade| check_grade(request.proved, grade))
-                    .inspect_err(|error| failed(&span, error))
+                    .inspect_err(|error| record_failure(&span, error))
             }
             // Short answers.
             JobSandbox::Full(_) | JobSandbox::ReplyOnly(_) => {
@@ -244,10 +244,10 @@ mod tests {
         let factorial = factorial.expect("the bundled component");
         let request = Request::decimal(Kind::Factorial, 20);
         // The first job computes its cost, in the sandbox that answers.
-        for asked in 0..ANSWERS_BEFORE + 3 {
+        for index in 0..ANSWERS_BEFORE + 3 {
             let mut job = factorial.admit(request).await.expect("a sandbox");
             let is_reply = matches!(job.sandbox, JobSandbox::ReplyOnly(_));
-            assert_eq!(is_reply, asked > ANSWERS_BEFORE, "{asked}");
+            assert_eq!(is_reply, index > ANSWERS_BEFORE, "{index}");
             let notation = job.notation().await;
             assert_eq!(notation.as_deref(), Ok("20!"));
             let answer = job.compute().await;

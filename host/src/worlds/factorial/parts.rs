@@ -16,7 +16,7 @@ use crate::deadline::Deadline;
 use crate::error::RunError;
 use crate::limits::Limit;
 use crate::sandbox::Sandbox;
-use crate::span::failed;
+use crate::span::record_failure;
 use crate::text::counted;
 
 /// One part of a plan, as the component is called for it.
@@ -57,7 +57,7 @@ impl Factorial {
             .await
             .and_then(|parts| Ok(parts?))
             .and_then(|parts| check(&parts).map(|()| parts))
-            .inspect_err(|error| failed(&span, error))?;
+            .inspect_err(|error| record_failure(&span, error))?;
         Ok((cost, parts))
     }
 

@@ -13,7 +13,7 @@ use super::{Factorial, request_span};
 use crate::channel::{Inlet, Receiver};
 use crate::error::RunError;
 use crate::limits::VERIFY_BYTES;
-use crate::span::failed;
+use crate::span::record_failure;
 
 impl Factorial {
     /// Compares `digits` with those of the `kind` of `n`, and stops reading at the first
@@ -59,7 +59,7 @@ impl Factorial {
             })
             .await
             .and_then(|verdict| Ok(verdict?))
-            .inspect_err(|error| failed(&span, error))?;
+            .inspect_err(|error| record_failure(&span, error))?;
         Ok(match verdict {
             Verdict::Wrong(text) => Verdict::Wrong(error_line(&text)),
             right @ Verdict::Right(_) => right,

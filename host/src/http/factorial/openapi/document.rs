@@ -97,8 +97,14 @@ fn with_fields(operation: &mut Operation) {
     for (status, response) in &mut operation.responses.responses {
         if let (true, RefOr::T(response)) = (matches!(&**status, "200" | "304"), response) {
             for (name, what) in [
-                ("Cache-Control", "The time for which the answer may be cached"),
-                ("Vary", "The header fields of the request that select the answer"),
+                (
+                    "Cache-Control",
+                    "The time for which the answer may be cached",
+                ),
+                (
+                    "Vary",
+                    "The header fields of the request that select the answer",
+                ),
             ] {
                 let header = text_header(what);
                 response.headers.insert(name.to_owned(), header.into());

@@ -6,7 +6,7 @@ use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::worlds::factorial::{Format, Grade, Kind};
+use crate::worlds::factorial::{Format, Grade, Kind, ONE_OF_EACH_KIND};
 
 /// The K of `multi:K`: an integer from 1 to 4294967295.
 const STEP: &str = "^multi:([1-9][0-9]{0,8}|[1-3][0-9]{9}|4[01][0-9]{8}|42[0-8][0-9]{7}\
@@ -15,44 +15,38 @@ const STEP: &str = "^multi:([1-9][0-9]{0,8}|[1-3][0-9]{9}|4[01][0-9]{8}|42[0-8][
 /// The DIGITS of `scientific:DIGITS`: an integer from 1 to 1000.
 const DIGITS: &str = "^scientific:([1-9][0-9]{0,2}|1000)$";
 
-fn names<const N: usize>(names: [&str; N]) -> ObjectBuilder {
+fn names(names: impl IntoIterator<Item = impl Into<String>>) -> ObjectBuilder {
+    let names = names.into_iter().map(Into::<String>::into);
     ObjectBuilder::new()
         .schema_type(Type::String)
         .enum_values(Some(names))
 }
 
 /// One of `names`, or a text of a `pattern`.
-fn names_or<const N: usize>(
-    description: &str,
-    fixed: [&str; N],
-    pattern: &str,
-    example: &str,
-) -> RefOr<Schema> {
+fn names_or(description: &str, fixed: &[String], pattern: &str, example: &str) -> RefOr<Schema> {
     let others = ObjectBuilder::new()
         .schema_type(Type::String)
         .pattern(Some(pattern))
         .examples([example]);
     OneOfBuilder::new()
         .description(Some(description))
-        .item(names(fixed))
+        .item(names(fixed.iter().cloned()))
         .item(others)
-        .examples(fixed.first().copied())
+        .examples(fixed.first().cloned())
         .into()
 }
 
 impl PartialSchema for Kind {
     fn schema() -> RefOr<Schema> {
+        // The names but those of the pattern.
+        let fixed: Vec<_> = ONE_OF_EACH_KIND
+            .iter()
+            .map(ToString::to_string)
+            .filter(|name| !name.starts_with("multi:"))
+            .collect();
         names_or(
             "A kind of factorial; `multi:K` multiplies every K-th number",
-            [
-                "factorial",
-                "double",
-                "subfactorial",
-                "primorial",
-                "superfactorial",
-                "hyperfactorial",
-                "alternating",
-            ],
+            &fixed,
             STEP,
             "multi:3",
         )
@@ -65,7 +59,7 @@ impl PartialSchema for Format {
     fn schema() -> RefOr<Schema> {
         names_or(
             "A format of a number: all digits, or the first ones and an exponent",
-            ["decimal"],
+            &["decimal".to_owned()],
             DIGITS,
             "scientific:5",
         )
