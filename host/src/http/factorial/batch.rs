@@ -41,19 +41,17 @@ const MEDIA: [&str; 5] = [
     "application/x-www-form-urlencoded",
 ];
 
-/// Many numbers over one connection: a request a line, an answer a line, in
-/// order.
+/// Many numbers in one request: one request on each line, and one answer on each line, in order.
 ///
-/// A line that is no request, or that fails, has `{"problem":{…}}` for its
-/// answer, and the others are not touched by it. Where an answer fails after its
-/// first digits were sent, the whole breaks off.
+/// The answer to an invalid or failed request is `{"problem":{…}}`, and other lines are
+/// unaffected. If a job fails after its first digits were sent, the whole response ends early.
 #[utoipa::path(
     post,
     path = "/batch",
     request_body(
         content = RequestFields,
         content_type = "application/x-ndjson",
-        description = "A stream of lines, each with the schema of a request; blank lines are skipped",
+        description = "A stream of lines, each with the schema of a request; blank lines are ignored",
     ),
     responses(
         (status = 200, description = "The answers, a stream of lines", body = BatchLine, content_type = "application/x-ndjson"),

@@ -29,22 +29,22 @@ fn json(codings: Codings, record: &impl Serialize) -> Result<Response, Problem> 
 /// One kind of factorial of a number.
 #[derive(Serialize, ToSchema)]
 pub(super) struct OneKind {
-    /// As `kind` is written elsewhere.
+    /// The kind, in the form of the parameter `kind`.
     #[schema(value_type = Kind)]
     kind: String,
-    /// As it is written in mathematics.
+    /// The mathematical notation.
     #[schema(required = true, example = "10!!")]
     notation: Option<String>,
-    /// Its digits, where they are few.
+    /// The digits of a short number.
     #[schema(required = true, example = "3840")]
     value: Option<String>,
-    /// Why there is no value.
+    /// The problem in place of a value.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     problem: Option<Problem>,
 }
 
-/// Every kind of factorial of n, each from a sandbox of its own.
+/// Each kind of factorial of n, each from its own sandbox.
 #[utoipa::path(
     get,
     path = "/kinds/{n}",
@@ -115,8 +115,7 @@ async fn value(
     }
 }
 
-/// Digits, trailing zeros, leading digits and memory, without the product, for
-/// any n.
+/// Number of digits, trailing zeros, leading digits and memory of any n!, without computing n!.
 #[utoipa::path(
     get,
     path = "/info/{n}",

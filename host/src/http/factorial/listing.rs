@@ -43,12 +43,11 @@ const MEDIA: &[(&str, Media)] = &[
     (EVENT_STREAM, Media::Events),
 ];
 
-/// 1! to n!, each from a sandbox of its own, in order.
+/// 1! to n! in order, each from its own sandbox.
 ///
-/// As NDJSON, one record a line; the last is `{"done":true,"count":n}`, or
-/// `{"failed":{…}}` with the problem. As server-sent events, `result` has such a
-/// record, `state` tells that a sandbox is `queued`, `running` or `done`, and
-/// `done` or `failed` is the last.
+/// NDJSON has one record on each line. The last line is `{"done":true,"count":n}`, or
+/// `{"failed":{…}}` with the problem. Of server-sent events, `result` has such a record, `state`
+/// reports that a sandbox is `queued`, `running` or `done`, and the last is `done` or `failed`.
 #[utoipa::path(
     method(get, head),
     path = "/factorials/{n}",

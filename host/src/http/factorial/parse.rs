@@ -23,7 +23,7 @@ pub(super) const EXAMPLE_LINE: &str = r#"{"n": 20, "kind": "factorial"}"#;
 #[serde(deny_unknown_fields)]
 #[schema(as = BatchRequest)]
 pub(super) struct RequestFields {
-    /// The number whose factorial is meant.
+    /// The number whose factorial is computed.
     #[schema(value_type = Whole)]
     n: u64,
     /// The kind of factorial; `factorial` by default.
@@ -38,7 +38,7 @@ pub(super) struct RequestFields {
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     proved: Option<bool>,
-    /// The time that the client waits; it lowers the deadline, and never raises it.
+    /// The time that the client waits; the deadline applies if it is shorter.
     #[serde(default, deserialize_with = "present")]
     #[schema(
         nullable = false,
@@ -95,7 +95,7 @@ pub(super) struct RequestQuery {
     /// Whether every product must be proved exact
     #[param(nullable = false)]
     proved: Option<bool>,
-    /// The time that the client waits; it lowers the deadline, and never raises it
+    /// The time that the client waits; the deadline applies if it is shorter
     #[param(
         nullable = false,
         example = "5s",

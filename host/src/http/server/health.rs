@@ -18,7 +18,7 @@ fn state(codings: Codings, text: &'static str) -> Response {
     Representation::fresh("text/plain; charset=utf-8").whole(codings, text)
 }
 
-/// Whether the program is alive.
+/// Liveness of the program.
 #[utoipa::path(
     get,
     path = "/healthz",
@@ -31,7 +31,7 @@ pub(super) async fn alive(codings: Codings) -> Response {
     state(codings, "ok\n")
 }
 
-/// Ready until the service drains. A full queue does not change it.
+/// Readiness of the service: ready until it drains, also with a full queue.
 #[utoipa::path(
     get,
     path = "/readyz",

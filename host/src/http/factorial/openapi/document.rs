@@ -23,7 +23,7 @@ const TOKEN: &str = "token";
 #[openapi(
     info(
         title = "Cocoon",
-        description = "Exact factorials, each computed in a WebAssembly sandbox of its own."
+        description = "Exact factorials, each computed in its own WebAssembly sandbox."
     ),
     components(schemas(Problem))
 )]
