@@ -259,7 +259,7 @@ mod tests {
             &long,
         ] {
             let error = text.parse::<Reference>().expect_err(text).to_string();
-            assert!(error.contains("; "), "{error}");
+            assert!(error.contains("expected "), "{error}");
         }
     }
 

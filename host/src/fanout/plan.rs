@@ -203,13 +203,13 @@ mod tests {
             assert_eq!(check(&parts(plan), 3), Ok(()), "{plan:?}");
         }
         for (plan, word) in [
-            (&[][..], "0 parts"),
+            (&[][..], "expected 1 to 3 parts, got 0"),
             (&[&[0][..]], "reads from itself"),
-            (&[&[], &[2]], "part 1 reads from part 2, and there is none"),
-            (&[&[], &[u32::MAX]], "there is none"),
-            (&[&[], &[], &[0]], "nobody reads from part 1"),
+            (&[&[], &[2]], "part 1 reads from part 2, which does not exist"),
+            (&[&[], &[u32::MAX]], "which does not exist"),
+            (&[&[], &[], &[0]], "no part reads from part 1"),
             (&[&[], &[0; 5]], "part 0 is read more than 4 times"),
-            (&[&[][..]; 4], "4 parts, and must have 1 to 3"),
+            (&[&[][..]; 4], "expected 1 to 3 parts, got 4"),
         ] {
             let error = check(&parts(plan), 3).expect_err(word).to_string();
             assert!(error.contains(word), "{error}");

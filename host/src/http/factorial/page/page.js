@@ -1,16 +1,15 @@
-// The page: one number, many sandboxes, and the service as it runs. Everything
-// is asked of the same HTTP API that anybody else can use. A result counts as
-// whole only when its end was seen: whatever breaks off is shown as failed.
+// The web page: one number, many sandboxes, and live metrics of the service. It uses the public
+// HTTP API. A result is complete only when its end was received; otherwise it is shown as failed.
 //
-// The files page.js, number.js, bars.js and charts.js are served as one script,
-// in this order. This one has what the others share.
+// The files page.js, number.js, bars.js and charts.js are served as one script, in this order.
+// This one has the shared functions.
 
 const $ = (id) => document.getElementById(id);
 const counted = new Intl.NumberFormat("en");
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
-/** What went wrong, in the words of the service where it had any (RFC 9457). */
+/** An error, with the text of the service where it sent a problem (RFC 9457). */
 class Problem extends Error {
   constructor(title, detail = "", more = {}) {
     super(title);
@@ -24,12 +23,12 @@ class Problem extends Error {
   }
 }
 
-/** Where the tab keeps the token. It goes when the tab is closed. */
+/** The key of the token in the storage of the tab, which the browser deletes with the tab. */
 const TOKEN = "cocoon-token";
 let asking = null;
 let declined = false;
 
-/** Asks a person for the token, once for all requests that wait for it. */
+/** Asks the visitor for the token, once for all requests that wait for it. */
 function askForToken(detail) {
   asking ??= new Promise((resolve) => {
     const dialog = $("token-dialog");
@@ -52,14 +51,14 @@ function askForToken(detail) {
   return asking;
 }
 
-/** Asks the service. What runs by itself is `quiet`: it does not ask again for a token that somebody declined to give. */
+/** Sends a request to the service. A `quiet` request does not ask for a token that the visitor declined to enter. */
 async function ask(path, accept, signal, quiet = false) {
   for (;;) {
     const token = sessionStorage.getItem(TOKEN);
     const headers = token ? { accept, authorization: `Bearer ${token}` } : { accept };
     let response;
     try {
-      // What a cache gave would be nobody's sandbox.
+      // A cached answer would be from no sandbox.
       response = await fetch(path, { signal, headers, cache: "no-store" });
     } catch (error) {
       if (signal?.aborted) throw error;
@@ -68,14 +67,14 @@ async function ask(path, accept, signal, quiet = false) {
     if (response.ok) return response;
     const problem = await Problem.of(response);
     if (response.status !== 401 || (quiet && declined)) throw problem;
-    // Another request may have been told a newer token meanwhile.
+    // Another request may have stored a newer token meanwhile.
     if (sessionStorage.getItem(TOKEN) !== token) continue;
     sessionStorage.removeItem(TOKEN);
     if (!await askForToken(problem.detail)) throw problem;
   }
 }
 
-// A link sends no token: what it leads to is fetched with one, and then shown.
+// A link sends no token, so its target is fetched with one and then shown.
 document.addEventListener("click", async (event) => {
   const link = event.target.closest("footer a");
   if (!link || !sessionStorage.getItem(TOKEN)) return;
@@ -84,8 +83,8 @@ document.addEventListener("click", async (event) => {
   if (response) location.assign(URL.createObjectURL(new Blob([await response.blob()], { type: "text/plain" })));
 });
 
-/** Every chunk of a body; a cut one ends in a problem that says what came. */
-async function* chunks(response, signal, told) {
+/** Yields the chunks of a body. An incomplete body is an error with the summary of its part. */
+async function* chunks(response, signal, summary) {
   const reader = response.body.getReader();
   try {
     for (;;) {
@@ -95,9 +94,9 @@ async function* chunks(response, signal, told) {
     }
   } catch (error) {
     if (signal.aborted) throw error;
-    throw new Problem("The answer is incomplete", told());
+    throw new Problem("The answer is incomplete", summary());
   } finally {
-    // After a whole body this does nothing; after anything else it hangs up.
+    // After a complete body this does nothing. Otherwise it closes the connection.
     reader.cancel().catch(() => {});
   }
 }
