@@ -205,7 +205,10 @@ mod tests {
         for (plan, word) in [
             (&[][..], "expected 1 to 3 parts, got 0"),
             (&[&[0][..]], "reads from itself"),
-            (&[&[], &[2]], "part 1 reads from part 2, which does not exist"),
+            (
+                &[&[], &[2]],
+                "part 1 reads from part 2, which does not exist",
+            ),
             (&[&[], &[u32::MAX]], "which does not exist"),
             (&[&[], &[], &[0]], "no part reads from part 1"),
             (&[&[], &[0; 5]], "part 0 is read more than 4 times"),

@@ -188,12 +188,12 @@ fn announcement(
     }
     let value = |limit: Limit| limit.format(limits.get(limit));
     format!(
-        "cocoon serves http://{address} with {} sandboxes ({} each, {} in all), {} queued jobs, {} connections, deadline {}{}\n",
-        factorial.sandboxes(),
+        "cocoon serves http://{address} with {} ({} each, {} in all), {}, {}, deadline {}{}\n",
+        counted(factorial.sandboxes(), "sandbox", "sandboxes"),
         value(Limit::SandboxMemory),
         ByteSize::b(engine.total_memory_bytes()).display().iec(),
-        value(Limit::Queue),
-        value(Limit::Connections),
+        counted(limits.get(Limit::Queue), "queued job", "queued jobs"),
+        counted(limits.get(Limit::Connections), "connection", "connections"),
         value(Limit::Deadline),
         match admin {
             Some(admin) => format!("; health and metrics at http://{admin}"),

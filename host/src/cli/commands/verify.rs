@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use clap::Args;
 use cocoon::channel::{Sender, channel};
 use cocoon::limits::CHUNK_BYTES;
+use cocoon::text::counted;
 use cocoon::worlds::factorial::{KINDS, Kind, Verdict, miss_probability, random_seed};
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
@@ -71,7 +72,8 @@ impl Verify {
         } else {
             match &verdict {
                 Verdict::Right(exponent) => format!(
-                    "right: {count} digits, probability of a missed error below {}\n",
+                    "right: {}, probability of a missed error below {}\n",
+                    counted(count, "digit", "digits"),
                     miss_probability(*exponent)
                 ),
                 Verdict::Wrong(text) => format!("wrong: {text}\n"),

@@ -19,6 +19,7 @@ use crate::component::digest::Digest;
 use crate::component::reference::{Reference, is_loopback};
 use crate::json::Object;
 use crate::limits::{REGISTRY_ANSWER_BYTES, REGISTRY_REDIRECTS};
+use crate::text::counted;
 
 const USER_AGENT: &str = concat!("cocoon/", env!("CARGO_PKG_VERSION"));
 const DIGEST_HEADER: &str = "docker-content-digest";
@@ -122,7 +123,10 @@ impl<'a> Registry<'a> {
         let answer = self.ask(&format!("blobs/{digest}"), "*/*", &what).await?;
         let wrong = self.useless(
             &what,
-            format!("expected {bytes} bytes as in the manifest, got another length"),
+            format!(
+                "expected {} as in the manifest, got another length",
+                counted(bytes, "byte", "bytes")
+            ),
         );
         let blob = match self.read(answer, bytes, &what).await {
             Err(RegistryError::LongAnswer { .. }) => return Err(wrong),

@@ -12,6 +12,7 @@ use crate::channel::{Receiver, channel};
 use crate::error::RunError;
 use crate::limits::REPLY_BYTES;
 use crate::span::spawn;
+use crate::text::counted;
 use crate::worlds::factorial::{Grade, Job, count_digits};
 
 /// An answer whose first piece is computed.
@@ -155,8 +156,8 @@ impl Long {
 
     fn wrong_length(&self) -> RunError {
         RunError::Failed(format!(
-            "expected {} bytes as promised, got at least {}",
-            self.bytes.unwrap_or_default(),
+            "expected {} as promised, got at least {}",
+            counted(self.bytes.unwrap_or_default(), "byte", "bytes"),
             self.sent_bytes
         ))
     }
