@@ -402,8 +402,8 @@ mod tests {
     fn what_is_no_token_is_refused_with_what_would_be_right() {
         let long = vec![b'x'; 5000];
         for (text, hint) in [
-            (&b"short\n"[..], "16 or more"),
-            (b"", "16 or more"),
+            (&b"short\n"[..], "at least 16"),
+            (b"", "at least 16"),
             (b"\n0123456789abcdef\n", "first line"),
             (b"0123456789 abcdef\n", "visible ASCII"),
             (b"0123456789abcde\xff\n", "visible ASCII"),
