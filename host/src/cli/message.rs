@@ -15,6 +15,11 @@ pub(crate) fn wrong(error: &clap::Error) -> String {
     {
         return format!("expected a value for '{arg}', got none or an empty string");
     }
+    if error.kind() == ErrorKind::MissingRequiredArgument
+        && let Some(missing) = context(ContextKind::InvalidArg)
+    {
+        return format!("expected {missing}, got none");
+    }
     let text = error.render().to_string();
     // The message is the first paragraph.
     let end = ["\n\nUsage:", "\n\nFor more", "\n\n  tip:"]
