@@ -9,8 +9,17 @@ use std::path::Path;
 
 use clap::{Arg, Command};
 
-use super::config::configurable;
 use super::paths::shown;
+
+/// Commands that run no sandbox and have no settings.
+const WITHOUT: [&str; 4] = ["config", "completions", "man", "help"];
+
+/// Returns the commands that have settings.
+pub(crate) fn configurable(command: &Command) -> impl Iterator<Item = &Command> {
+    command
+        .get_subcommands()
+        .filter(|command| !WITHOUT.contains(&command.get_name()))
+}
 
 /// The parts of a command line.
 pub(super) struct CommandLine<'a> {

@@ -15,6 +15,7 @@ use clap::builder::BoolishValueParser;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, Error};
 
+pub(crate) use super::arguments::configurable;
 use super::paths::shown;
 use super::usage::explain;
 pub(crate) use file::{ConfigError, check};
@@ -23,9 +24,6 @@ pub(crate) use variables::report_unknown;
 /// The variable that names the file.
 pub(crate) const VARIABLE: &str = "COCOON_CONFIG";
 const FLAG: &str = "--config";
-
-/// Commands that run no sandbox and have no settings.
-const WITHOUT: [&str; 4] = ["config", "completions", "man", "help"];
 
 /// The file's value for one flag of one command.
 #[derive(Debug)]
@@ -150,13 +148,6 @@ impl Setting {
             arg
         }
     }
-}
-
-/// Returns the commands that have settings.
-pub(crate) fn configurable(command: &Command) -> impl Iterator<Item = &Command> {
-    command
-        .get_subcommands()
-        .filter(|command| !WITHOUT.contains(&command.get_name()))
 }
 
 /// Returns the flags of a command that a file can set, with their long names.
