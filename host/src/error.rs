@@ -48,7 +48,7 @@ pub enum RunError {
         value: u64,
     },
     /// The component exceeded its promise of memory, or the cap of a sandbox without a promise.
-    #[error("expected the component to keep to {} of memory, its promise or the cap before a promise, got more",
+    #[error("{}: expected at most {}, the component's promise or the cap before a promise, got more", Limit::SandboxMemory,
         Limit::SandboxMemory.format(*.promised_bytes))]
     OverPromise {
         /// The cap.

@@ -125,7 +125,7 @@ fn inspect_tells_imports_exports_and_needs() {
             "cocoon:factorial/parts@0.1.0",
             "wasi:cli/run@0.2",
             "memory image: 64 KiB",
-            "1 memory, 1 table",
+            "1 memory, 2 tables",
         ] {
             assert!(text.contains(part), "{part:?} is not in {text}");
         }

@@ -83,7 +83,7 @@ fn exit_codes_pass_through() {
     for image in images() {
         assert_fails(&run(image, &LOCKED, &["compute", "ten"]), 2, &["ten"]);
         let beyond = run(image, &LOCKED, &["compute", "18446744073709551615"]);
-        assert_fails(&beyond, 1, &["out of reach", "4 GiB"]);
+        assert_fails(&beyond, 1, &["expected a number that fits", "4 GiB"]);
     }
 }
 

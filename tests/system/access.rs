@@ -112,7 +112,12 @@ fn a_token_that_changes_is_asked_for_from_then_on() {
         assert_eq!(status_with(OTHER), "200");
     }
     let told = serving.end();
-    assert_eq!(told.matches("it must have 16 or more").count(), 1, "{told}");
+    assert_eq!(
+        told.matches("expected a token of at least 16 bytes")
+            .count(),
+        1,
+        "{told}"
+    );
 }
 
 #[test]

@@ -135,7 +135,7 @@ fn another_length_is_refused() {
     refused(
         &format!("{address}/tool"),
         &[],
-        &[&address, "the layer sha256:"],
+        &[&address, "layer sha256:"],
     );
 }
 
@@ -155,7 +155,7 @@ fn an_answer_without_end_is_not_read_to_its_end() {
     refused(
         &format!("{}/tool", endless("/manifests/")),
         &[],
-        &["longer than 4 MiB"],
+        &["at most 4 MiB"],
     );
     refused(
         &format!("{}/tool", endless("/blobs/")),
@@ -170,11 +170,7 @@ fn an_answer_without_end_is_not_read_to_its_end() {
         &["--component-size", "64 MiB", "1024 GiB"],
     );
     let long = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n".to_vec();
-    refused(
-        &format!("{}/tool", saying(long)),
-        &[],
-        &["longer than 4 MiB"],
-    );
+    refused(&format!("{}/tool", saying(long)), &[], &["at most 4 MiB"]);
 }
 
 #[test]

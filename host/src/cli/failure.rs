@@ -153,8 +153,13 @@ pub(crate) fn usage(error: &clap::Error, help: &str) -> ExitCode {
     .into_iter()
     .filter(|(_, says)| !wrong.contains("[possible values") || *says == "did you mean")
     .find_map(|(kind, says)| {
-        let value = error.get(kind)?.to_string();
-        (!value.is_empty()).then(|| format!("; {says} `{value}`"))
+        let values = error.get(kind)?.to_string();
+        let or = if says == "did you mean" {
+            "` or `"
+        } else {
+            "`, `"
+        };
+        (!values.is_empty()).then(|| format!("; {says} `{}`", values.replace(", ", or)))
     })
     .unwrap_or_default();
     complain(&format!("{wrong}{right} (see `{help}`)"));

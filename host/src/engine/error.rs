@@ -8,8 +8,8 @@ use crate::text;
 pub enum EngineError {
     /// Not even one sandbox fits.
     #[error(
-        "expected at least 3 MiB of memory for all sandboxes besides {program} for the program, and 2053 free \
-         memory mappings, got {memory} and {mappings}; use --total-memory to set the memory, or \
+        "expected room for one sandbox: 3 MiB of memory besides {program} for the program, and 2053 free memory \
+         mappings, got {memory} and {mappings}; use --total-memory to set the memory, or \
          `sysctl vm.max_map_count` to raise the mappings"
     )]
     NoRoom {

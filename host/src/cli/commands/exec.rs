@@ -40,7 +40,7 @@ pub(crate) struct Exec {
     /// Number of instances that run at once [default: as many as the limits allow]
     #[arg(short, long, value_name = "C", value_parser = positive::<u32>)]
     concurrency: Option<u32>,
-    /// Grant a folder, read-only without `:rw`; GUEST is its path in the sandbox [default: HOST]
+    /// Grant a folder, read-only without `:rw`; GUEST, or else HOST, is its path in the sandbox
     #[arg(long = "dir", value_name = "HOST[:GUEST][:rw]", value_parser = exec_grants::dir(), help_heading = "Grants")]
     dirs: Vec<Dir>,
     /// Grant an environment variable; without VALUE, it has the value of this environment
