@@ -31,7 +31,7 @@ pub enum ComponentError {
     #[cfg(feature = "registry")]
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    /// It is in a registry, and this build has none.
+    /// The component is in a registry, and this build has none.
     #[cfg(not(feature = "registry"))]
     #[error(
         "expected a file, got a reference to a registry; use a build of cocoon with the feature `registry`, such as the \

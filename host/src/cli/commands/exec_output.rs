@@ -27,7 +27,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::paths::shown;
 
-/// How outputs are printed.
+/// The format of outputs.
 pub(super) enum Style {
     /// Unchanged bytes.
     Plain,
