@@ -95,6 +95,9 @@ fn an_error_names_the_help_of_its_subcommand() {
         let command = help.trim_matches('`').split(' ').skip(1);
         assert!(printed(command).contains("Usage: cocoon"), "{help}");
     }
+    let help = printed(["exec", "--help"]);
+    let (arguments, _) = help.split_once("\nOptions:").expect("options");
+    assert!(arguments.contains("\n  [ARGS]..."), "{arguments}");
 }
 
 #[test]

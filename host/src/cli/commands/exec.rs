@@ -34,6 +34,9 @@ pub(crate) struct Exec {
     /// Component that exports `wasi:cli/run`: a file or `oci://REFERENCE`
     #[arg(value_name = "FILE", value_parser = location(), value_hint = ValueHint::FilePath)]
     component: Location,
+    /// Arguments of the component, from the first positional argument after FILE or from `--` on; `{i}` is the number of the instance, from 1
+    #[arg(trailing_var_arg = true, value_name = "ARGS")]
+    arguments: Vec<String>,
     /// Number of instances, each in its own sandbox
     #[arg(short = 'n', long, default_value_t = 1, value_name = "N", value_parser = positive::<u64>)]
     instances: u64,
@@ -72,9 +75,6 @@ pub(crate) struct Exec {
     registries: RegistryArgs,
     #[command(flatten)]
     limits: LimitArgs<Promiseless>,
-    /// Arguments of the component: the first positional argument after FILE and all that follow it, or all that follow `--`; `{i}` stands for the instance's number, from 1
-    #[arg(trailing_var_arg = true, value_name = "ARGS")]
-    arguments: Vec<String>,
 }
 
 /// The data that all instances share.
