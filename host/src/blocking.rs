@@ -73,8 +73,9 @@ impl BlockingPool {
     }
 
     fn start(&self) -> Result<BlockingThreads, RunError> {
-        BlockingThreads::new(self)
-            .map_err(|error| RunError::Failed(format!("no thread for a blocking call: {error}")))
+        BlockingThreads::new(self).map_err(|error| {
+            RunError::Failed(format!("cannot start a thread for blocking calls: {error}"))
+        })
     }
 
     fn full(&self) -> RunError {
@@ -133,7 +134,7 @@ impl BlockingThreads {
         // Tokio panics where the first of its threads does not start; the others are waited
         // for then.
         catch_unwind(AssertUnwindSafe(|| runtime.spawn_blocking(|| ())))
-            .map_err(|_| io::Error::other("the system does not start one"))?;
+            .map_err(|_| io::Error::other("the system starts no thread"))?;
         Ok(Self {
             runtime: Some(runtime),
             alive,

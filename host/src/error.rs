@@ -15,8 +15,8 @@ pub enum RunError {
     Malformed(String),
     /// A limit would be exceeded, known before computing.
     #[error(
-        "the job needs {} {needs}, over the limit ({limit}: {}); {}",
-        .limit.format(*.needed), .limit.format(*.value), raise(*.limit)
+        "{limit}: expected at most {}, got {}{needs}{}",
+        .limit.format(*.value), .limit.format(*.needed), raise(*.limit)
     )]
     TooLarge {
         /// The limit that refuses it.
@@ -25,14 +25,14 @@ pub enum RunError {
         value: u64,
         /// The job's need, in the same unit.
         needed: u64,
-        /// The kind of need: "of memory", "of output".
+        /// What needs that much, to follow the number: " for 158 digits", or nothing.
         needs: Cow<'static, str>,
     },
     /// The result is out of reach at any limit.
     #[error("{0}")]
     OutOfReach(String),
     /// There is no room for the job now.
-    #[error("no room: the limit of {} ({}) is reached; {}", .limit, .limit.format(*.value), raise(*.limit))]
+    #[error("limit of {} reached ({}){}", .limit, .limit.format(*.value), raise(*.limit))]
     Busy {
         /// The limit that is reached.
         limit: Limit,
@@ -40,7 +40,7 @@ pub enum RunError {
         value: u64,
     },
     /// A limit stopped the job while it ran.
-    #[error("stopped by the limit of {} ({}); {}", .limit, .limit.format(*.value), raise(*.limit))]
+    #[error("stopped by the limit of {} ({}){}", .limit, .limit.format(*.value), raise(*.limit))]
     Stopped {
         /// The limit that the job met.
         limit: Limit,
@@ -48,14 +48,14 @@ pub enum RunError {
         value: u64,
     },
     /// The component exceeded its promise of memory, or the cap of a sandbox without a promise.
-    #[error("stopped by the limit of {}, held to {} by what it promised, or before it promised anything", Limit::SandboxMemory,
+    #[error("{}: expected at most {}, the component's promise or the cap before a promise, got more", Limit::SandboxMemory,
         Limit::SandboxMemory.format(*.promised_bytes))]
     OverPromise {
         /// The cap.
         promised_bytes: u64,
     },
     /// The component called a function that no flag granted.
-    #[error("the component called {import}, which it was not granted; {flag} grants it")]
+    #[error("the component called {import} without a grant; use {flag} to grant it")]
     NotGranted {
         /// The interface and function that was called.
         import: String,
@@ -69,13 +69,13 @@ pub enum RunError {
     #[error("the component failed: {0}")]
     Failed(String),
     /// The writer of a channel that the job reads from failed.
-    #[error("its input broke off: {0}")]
+    #[error("the input ended early: {0}")]
     Upstream(Box<RunError>),
     /// The reader was dropped before the job was done.
-    #[error("the reader of its output went away")]
+    #[error("the reader of the output is gone")]
     ReaderGone,
     /// The writer was dropped without an end.
-    #[error("the writer went away before it was done")]
+    #[error("the writer is gone before the end of its output")]
     WriterGone,
 }
 
@@ -157,6 +157,8 @@ impl RunError {
     }
 }
 
+/// The advice at the end of an error.
 fn raise(limit: Limit) -> String {
-    format!("--{} or {} raises it", limit.spec().flag, limit.spec().env)
+    let spec = limit.spec();
+    format!("; use --{} or {} to raise it", spec.flag, spec.env)
 }

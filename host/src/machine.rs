@@ -112,7 +112,7 @@ impl Machine {
                 limit: Limit::TotalMemory,
                 value: self.total_memory_bytes(limits),
                 reason: format!(
-                    "{TOTAL_MEMORY_PERCENT}% of {} of memory, and at least {} left for the program",
+                    "{TOTAL_MEMORY_PERCENT}% of {} of memory, with at least {} left for the program",
                     size(self.memory_bytes),
                     size(PROGRAM_BYTES)
                 ),

@@ -209,7 +209,7 @@ impl Pool {
                 limit: Limit::Sandboxes,
                 value: self.0.sandboxes_max.into(),
                 needed: count.into(),
-                needs: "sandboxes".into(),
+                needs: "".into(),
             });
         }
         let mut memory = match all_pages {
@@ -251,7 +251,7 @@ impl Pool {
                 limit: Limit::SandboxMemory,
                 value: one_bytes,
                 needed: need.cap_bytes,
-                needs: "of memory".into(),
+                needs: "".into(),
             });
         }
         self.check_pages(bytes.div_ceil(PAGE_BYTES), bytes)
@@ -266,7 +266,7 @@ impl Pool {
                 limit: Limit::TotalMemory,
                 value: self.0.total_memory_bytes,
                 needed: needed_bytes,
-                needs: "of memory beyond what is kept for small jobs".into(),
+                needs: " beyond the reserve for small jobs".into(),
             }),
         }
     }

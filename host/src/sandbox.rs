@@ -107,7 +107,7 @@ impl<W: World> Sandbox<W> {
         // suspended sandbox's memory in the host.
         let result = {
             let span = self.store.data().span().clone();
-            let guard = SpanGuard::new(span.clone(), "its run was dropped");
+            let guard = SpanGuard::new(span.clone(), "run dropped");
             let running = pin!(call(&mut self.store, &self.exports).instrument(span));
             let result = deadline.within(running).await;
             drop(guard.end());

@@ -1,4 +1,12 @@
-//! Text that other programs wrote, made fit for one line.
+//! Text of other programs cut to one line, and counts of things in words.
+
+/// `count` with the form of a noun that fits it: `1 memory`, `2 memories`.
+pub fn counted(count: impl Into<u64>, one: &str, many: &str) -> String {
+    match count.into() {
+        1 => format!("1 {one}"),
+        count => format!("{count} {many}"),
+    }
+}
 
 /// `text` on one line of at most `chars_max` characters and a mark.
 ///

@@ -125,18 +125,18 @@ fn inspect_tells_imports_exports_and_needs() {
             "cocoon:factorial/parts@0.1.0",
             "wasi:cli/run@0.2",
             "memory image: 64 KiB",
-            "1 memories",
+            "1 memory, 2 tables",
         ] {
             assert!(text.contains(part), "{part:?} is not in {text}");
         }
     }
     assert!(
-        printed(["inspect"]).contains("usable here"),
+        printed(["inspect"]).contains("precompiled:  yes"),
         "the precompiled code fits this machine"
     );
     let numbers = printed(["inspect", cocoon_test_guests::NUMBERS]);
     assert!(
-        numbers.contains("break-after") && numbers.contains("no, it is compiled"),
+        numbers.contains("break-after") && numbers.contains("no, compiled at load"),
         "{numbers}"
     );
 }
@@ -177,10 +177,10 @@ fn help_shows_every_limit_with_default_and_variable() {
             let default = match limit {
                 Limit::TotalMemory => "70%".to_owned(),
                 Limit::SandboxMemory if command == "serve" => {
-                    "what it promises to need, at most 256 MiB".to_owned()
+                    "the promise of the component, at most 256 MiB".to_owned()
                 }
                 Limit::SandboxMemory if command != "exec" => {
-                    "what it promises to need, at most 4 GiB".to_owned()
+                    "the promise of the component, at most 4 GiB".to_owned()
                 }
                 _ => limit.format(limits.get(limit)),
             };

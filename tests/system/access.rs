@@ -112,7 +112,12 @@ fn a_token_that_changes_is_asked_for_from_then_on() {
         assert_eq!(status_with(OTHER), "200");
     }
     let told = serving.end();
-    assert_eq!(told.matches("it must have 16 or more").count(), 1, "{told}");
+    assert_eq!(
+        told.matches("expected a token of at least 16 bytes")
+            .count(),
+        1,
+        "{told}"
+    );
 }
 
 #[test]
@@ -123,7 +128,7 @@ fn a_token_that_is_none_does_not_start_a_service() {
     let start = || run(["serve", "--listen", "127.0.0.1:0", "--token-file", name]);
     assert_fails(&start(), 1, &[name, "No such file"]);
     write(&file, "short", 0o600);
-    assert_fails(&start(), 1, &[name, "5 bytes", "16 or more"]);
+    assert_fails(&start(), 1, &[name, "at least 16 bytes", "got 5"]);
     write(&file, "with spaces in between", 0o600);
     assert_fails(&start(), 1, &[name, "visible ASCII"]);
 }
@@ -136,7 +141,7 @@ fn a_token_for_everybody_to_read_is_warned_of() {
     let serving = serving(&["--token-file", file.to_str().expect("UTF-8")]);
     assert_eq!(status(&serving, "/factorial/5", None), "401");
     let told = serving.end();
-    assert!(told.contains("readable by everybody"), "{told}");
+    assert!(told.contains("readable by others"), "{told}");
     assert!(!told.contains(ONE), "{told}");
 }
 

@@ -136,7 +136,7 @@ async fn a_machine_without_room_starts_no_engine() {
         let engine = cocoon::engine::Engine::new(&Limits::COMMANDS, &poor);
         let error = engine.err().expect("no room").to_string();
         assert!(
-            error.contains("no room") && !error.contains('\n'),
+            error.contains("expected room for one sandbox") && !error.contains('\n'),
             "{error}"
         );
     }

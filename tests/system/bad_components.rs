@@ -49,8 +49,12 @@ fn what_is_no_component_is_named() {
     }
     for command in COMMANDS {
         refusal(command, b"", &["empty"]);
-        refusal(command, b"fn main() {}\n", &["not a component"]);
-        refusal(command, &noise, &["not a component"]);
+        refusal(
+            command,
+            b"fn main() {}\n",
+            &["expected a component", "start with"],
+        );
+        refusal(command, &noise, &["expected a component", "start with"]);
         refusal(command, &core, &["core module", "wasm32-wasip2"]);
         refusal(command, b"\x7fELF\x02\x01\x01", &["native"]);
         refusal(command, b"\0asm", &["component"]);

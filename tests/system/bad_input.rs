@@ -127,8 +127,13 @@ fn what_is_typed_wrong_is_named_with_what_would_be_right() {
         ),
         (&["verify", "5", ""], &["<FILE>", "empty"]),
         (
-            &["serve", "--listen", "localhost:80"],
-            &["IP address", "127.0.0.1:8080"],
+            &["serve", "--listen", "example.org:80"],
+            &[
+                "IP address",
+                "127.0.0.1:8080",
+                "localhost:8080",
+                "`cocoon serve --help`",
+            ],
         ),
         (&["serve", "--token-file", ""], &["--token-file", "empty"]),
         (
@@ -284,10 +289,18 @@ fn a_variable_is_granted_by_its_value_here_or_another() {
         2,
         &["UTF-8", "`a\\xff`", "HERE", "use HERE=VALUE"],
     );
-    assert!(!not_utf8.err.contains("set here"), "{}", not_utf8.err);
+    assert!(
+        !not_utf8.err.contains("set in this environment"),
+        "{}",
+        not_utf8.err
+    );
     assert_eq!(env(NO_TEXT, "HERE=VALUE").out, "HERE=VALUE\n");
     let unset = env(b"", "COCOON_NOT_HERE");
-    assert_fails(&unset, 2, &["set here", "use COCOON_NOT_HERE=VALUE"]);
+    assert_fails(
+        &unset,
+        2,
+        &["set in this environment", "use COCOON_NOT_HERE=VALUE"],
+    );
     for grant in ["COCOON_NOT_HERE=VALUE", "A=", "A==", "A=B=C"] {
         assert_eq!(env(b"", grant).out, format!("{grant}\n"));
     }

@@ -318,7 +318,7 @@ async fn failure_travels_from_one_sandbox_through_the_next() {
     assert!(
         upstream
             .to_string()
-            .starts_with("its input broke off: the component trapped"),
+            .starts_with("the input ended early: the component trapped"),
         "{upstream}"
     );
 }

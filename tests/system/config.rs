@@ -129,7 +129,7 @@ fn what_a_flag_excludes_is_not_taken_from_the_file() {
     assert_fails(
         &both.run(&["run", "1"]),
         2,
-        &["cocoon.toml:3:", "interactive", "stdin", "leave one out"],
+        &["cocoon.toml:3:", "interactive", "stdin", "remove one"],
     );
 }
 
@@ -225,7 +225,7 @@ fn a_wrong_file_is_told_with_line_and_what_would_be_right() {
         ("queue = \"\u{1}\"", &["cocoon.toml:1: "]),
         (
             "sandbox-memory = \"2GiB\"\ntotal-memory = \"1GiB\"",
-            &["--sandbox-memory", "to be less than"],
+            &["--sandbox-memory", "to be at most"],
         ),
     ] {
         // Whichever command runs, all of the file must be right.
@@ -291,7 +291,7 @@ fn config_tells_where_each_value_comes_from() {
         "queue = 5 # cocoon.toml:2",
         "# deadline = \"1h\" # default",
         "# json = false # default",
-        "# seed: drawn at random # default",
+        "# seed: random # default",
         "# component: the built-in one # default",
     ] {
         assert!(lines.iter().any(|it| it == line), "{line:?} in {text}");
@@ -300,7 +300,7 @@ fn config_tells_where_each_value_comes_from() {
     let total = "# total-memory = \"70%\" # default; ";
     let total = lines.iter().find(|line| line.starts_with(total));
     assert!(
-        total.is_some_and(|line| line.contains(" in force: 70% of ")),
+        total.is_some_and(|line| line.contains(" in force: ") && line.contains(", 70% of ")),
         "{text}"
     );
 
@@ -422,7 +422,7 @@ fn the_service_is_what_config_tells_of_unless_told_otherwise() {
     assert_eq!(row(&text, "stall")["line"], 3);
     assert_eq!(
         row(&text, "sandbox-memory")["note"],
-        "what it promises to need, at most 256 MiB"
+        "the promise of the component, at most 256 MiB"
     );
 }
 

@@ -247,12 +247,12 @@ fn exit_codes_come_together_in_a_summary() {
     let lines: Vec<_> = err.lines().collect();
     assert_eq!(lines[0], "cocoon: 3 of 7 instances succeeded");
     assert!(
-        lines[1].contains("4 exited with 1") && lines[1].contains("1, 3, 5, 7"),
+        lines[1].contains("4 instances (1, 3, 5, 7): exit code 1"),
         "{err}"
     );
     assert_eq!(lines.len(), 2);
     let alone = run(["exec", PROGRAM, "--", "exit", "1"]);
-    assert_fails(&alone, 1, &["exited with 1"]);
+    assert_fails(&alone, 1, &["exit code 1"]);
 }
 
 #[test]

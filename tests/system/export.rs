@@ -208,7 +208,7 @@ fn every_span_arrives_or_is_counted() {
     let all = requests * 5;
     assert_eq!(arrived() + lost, all);
     let told = serving.end();
-    let all = format!("in_all={lost}");
+    let all = format!("total={lost}");
     let words = ["spans dropped", "OTEL_BSP_MAX_QUEUE_SIZE=50", &all];
     assert_eq!(lines(&told, &words), 1, "{told}");
 }
@@ -521,5 +521,5 @@ fn losses_of_a_dead_collector_are_a_line_with_their_number() {
     assert_eq!(dropped(&serving, "undelivered"), collector.spans() as u64);
     let told = serving.end();
     assert_eq!(lines(&told, &["span export failed", "404"]), 1, "{told}");
-    assert!(lines(&told, &["spans dropped", "in_all="]) >= 1, "{told}");
+    assert!(lines(&told, &["spans dropped", "total="]) >= 1, "{told}");
 }

@@ -108,7 +108,7 @@ async fn a_part_that_fails_fails_the_whole_with_its_cause() {
     }
     let error = failure(&FEW, hostile::PART_WITHOUT_OUTPUT).await;
     assert!(
-        matches!(&error, RunError::Failed(text) if text.contains("puts out 0 streams, and 1 are read")),
+        matches!(&error, RunError::Failed(text) if text.contains("expected 1 stream from part 1, got 0")),
         "{error:?}"
     );
     let promised_bytes = hostile::LITTLE_BYTES;
@@ -139,8 +139,8 @@ async fn a_part_that_fails_fails_the_whole_with_its_cause() {
 async fn a_plan_that_is_none_is_refused() {
     for (n, word) in [
         (hostile::PLAN_OF_ITSELF, "part 0 reads from itself"),
-        (hostile::PLAN_EMPTY, "0 parts"),
-        (hostile::PLAN_TOO_WIDE, "4 parts, and must have 1 to 3"),
+        (hostile::PLAN_EMPTY, "1 to 3 parts, got 0"),
+        (hostile::PLAN_TOO_WIDE, "1 to 3 parts, got 4"),
     ] {
         let error = failure(&FEW, n).await;
         assert!(
@@ -387,7 +387,7 @@ fn a_part_that_goes_wrong_by_itself_is_tried_once_more() {
         let n = n.to_string();
         let failed = run([&["compute", &n, "--fan-out", "3"], &HOSTILE[..]].concat());
         assert_eq!(failed.code, Some(1), "{}", failed.err);
-        let told: Vec<_> = failed.err.matches("is tried again").collect();
+        let told: Vec<_> = failed.err.matches("part retried").collect();
         assert_eq!(
             told.len(),
             usize::from(tried.is_some()),
@@ -395,7 +395,7 @@ fn a_part_that_goes_wrong_by_itself_is_tried_once_more() {
             failed.err
         );
         if let Some(part) = tried {
-            let words = format!("part {part} is tried again");
+            let words = format!("part retried part={part} ");
             assert!(failed.err.contains(&words), "{n}: {}", failed.err);
         }
         assert_eq!(failed.err.lines().count(), told.len() + 1, "{}", failed.err);
@@ -423,7 +423,12 @@ fn json_tells_the_grade() {
     let told = run(arguments(&["--fan-out", "3", "--seed", "13"]));
     assert_eq!(told.code, Some(0));
     assert_eq!(told.err.lines().count(), 1, "{}", told.err);
-    assert!(told.err.contains("1 of 3 products"), "{}", told.err);
+    assert!(
+        told.err
+            .contains("wrong products repeated repeated=1 products=3"),
+        "{}",
+        told.err
+    );
 }
 
 #[test]
@@ -447,7 +452,7 @@ fn a_width_is_typed_or_set() {
 fn what_is_out_of_reach_is_so_for_any_width() {
     for width in ["1", "2", "auto"] {
         let refused = run(["compute", "18446744073709551615", "--fan-out", width]);
-        assert_fails(&refused, 1, &["out of reach", "4 GiB"]);
+        assert_fails(&refused, 1, &["expected a number that fits", "4 GiB"]);
     }
 }
 
@@ -456,7 +461,11 @@ fn an_explicit_width_that_does_not_fit_is_an_error() {
     let n = hostile::LARGE_PARTS.to_string();
     let few = ["--sandboxes", "2"];
     let arguments = |width| [&["compute", &n, "--fan-out", width], &few[..], &HOSTILE[..]].concat();
-    assert_fails(&run(arguments("3")), 1, &["3 sandboxes", "--sandboxes"]);
+    assert_fails(
+        &run(arguments("3")),
+        1,
+        &["sandboxes at once", "got 3", "--sandboxes"],
+    );
     let n = hostile::CROSSED.to_string();
     let auto = ["compute", &n, "--sandboxes", "1"];
     let whole = printed([&auto[..], &HOSTILE[..]].concat());

@@ -12,7 +12,7 @@ async fn a_service_that_answers_is_well() {
     for path in ["/healthz", "/readyz", "/factorial/5?format=scientific:2"] {
         let url = server.url(path);
         let told = printed(["health", &url]);
-        assert_eq!(told, format!("{url} is well: it answers 200 OK\n"));
+        assert_eq!(told, format!("{url} is healthy: 200 OK\n"));
     }
     // Where the service was told to listen, it is asked.
     let address = server.url("").replace("http://", "");
@@ -46,7 +46,7 @@ fn nobody_there_is_not() {
     assert_fails(
         &waited,
         1,
-        &[&address, "no answer within 200ms", "--timeout"],
+        &[&address, "response within 200ms", "--timeout"],
     );
     drop(listener);
     assert_fails(&run(["health", "--listen", &address]), 1, &["refused"]);
@@ -66,7 +66,7 @@ fn something_that_speaks_otherwise_is_not() {
     });
     for _ in 0..2 {
         let ended = run(["health", "--listen", &address]);
-        assert_fails(&ended, 1, &[&address, "is not well"]);
+        assert_fails(&ended, 1, &[&address, "is unhealthy"]);
     }
     speaking.join().expect("no panic");
 }

@@ -125,7 +125,7 @@ async fn a_promise_over_the_limit_is_refused_before_anything_runs() {
             limit: Limit::SandboxMemory,
             value: hostile::MUCH_BYTES / 2,
             needed: hostile::MUCH_BYTES,
-            needs: "of memory for at most 20 digits".into(),
+            needs: " for at most 20 digits".into(),
         }
     );
     assert!(error.to_string().contains("--sandbox-memory"), "{error}");

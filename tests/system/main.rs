@@ -18,6 +18,7 @@ mod bad_input;
 mod browser;
 mod channels;
 mod collector;
+mod command_line;
 mod config;
 mod container;
 mod contract;

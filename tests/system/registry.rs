@@ -208,7 +208,7 @@ fn the_cache_is_where_it_is_wanted_and_never_needed() {
     .concat();
     works(
         &mut home.cocoon(&named),
-        &["cannot keep /proc/nowhere/blobs/sha256/"],
+        &["cache write failed", "path=/proc/nowhere/blobs/sha256/"],
     );
     assert_kept(&home, vec![]);
 
@@ -239,12 +239,12 @@ fn what_is_no_component_is_refused_and_not_kept() {
         &wat::parse_str("(module)").expect("a module"),
     );
     for (tag, words) in [
-        ("image", &["ordinary image", image][..]),
+        ("image", &["an image or another artifact", image][..]),
         ("tar", &[tar, LAYER]),
-        ("text", &["not a component", "some other file"]),
+        ("text", &["expected a component", "start with"]),
         ("native", &["native code"]),
         ("core", &["core module", "wasm32-wasip2"]),
-        ("none", &["does not have", "things:none", "404"]),
+        ("none", &["has no", "things:none", "404"]),
     ] {
         let reference = registry.at(&format!("things:{tag}"));
         for command in [
@@ -258,7 +258,7 @@ fn what_is_no_component_is_refused_and_not_kept() {
     assert_fails(
         &home.run(&["exec", &registry.at("nothing")]),
         1,
-        &["does not have", "404"],
+        &["has no", "/nothing:latest, the default tag", "404"],
     );
 
     let large = registry.at("large");
@@ -334,13 +334,16 @@ fn credentials_come_from_dockers_configuration() {
         }
         assert_fails(&home.run(&exec), 1, words);
     };
-    refused(None, &["wants credentials", &login]);
-    refused(Some("{}"), &["wants credentials", &login]);
+    refused(None, &["expected credentials", &login]);
+    refused(Some("{}"), &["expected credentials", &login]);
     refused(
         Some(r#"{"auths":{"example.com":{"auth":"YTpi"}}}"#),
-        &["wants credentials"],
+        &["expected credentials"],
     );
-    refused(Some(&auths(WRONG)), &["refuses the credentials", &login]);
+    refused(
+        Some(&auths(WRONG)),
+        &["refused the stored credentials", &login],
+    );
     refused(
         Some(&auths("!")),
         &["cannot use the credentials", "config.json"],
@@ -384,7 +387,7 @@ fn credentials_come_from_dockers_configuration() {
         (Some(0), "", "12: 2 2 3\n")
     );
     let unknown = helped("echo 'credentials not found in native keychain'; exit 1");
-    assert_fails(&unknown, 1, &["wants credentials"]);
+    assert_fails(&unknown, 1, &["expected credentials"]);
     let broken = helped("echo 'the vault is locked'; exit 1");
     assert_fails(
         &broken,

@@ -84,14 +84,18 @@ fn the_files_of_podman_are_read_in_its_order() {
     assert_fails(
         &ended(&mut command()),
         1,
-        &["wants credentials", "podman login"],
+        &["expected credentials", "podman login"],
     );
     // Each is found, and wins over the one before it.
     for path in [&docker, &config, &runtime] {
         write(path, file("right"));
         works(&mut command(), &path.display().to_string());
         write(path, file("wrong"));
-        assert_fails(&ended(&mut command()), 1, &["refuses the credentials"]);
+        assert_fails(
+            &ended(&mut command()),
+            1,
+            &["refused the stored credentials"],
+        );
     }
     write(&named, file("right"));
     works(
@@ -107,7 +111,7 @@ fn the_files_of_podman_are_read_in_its_order() {
     // A file that was named is the only one.
     write(&named, "{}");
     let only = ended(command().env("REGISTRY_AUTH_FILE", &named));
-    assert_fails(&only, 1, &["wants credentials"]);
+    assert_fails(&only, 1, &["expected credentials"]);
 }
 
 #[test]

@@ -135,7 +135,7 @@ fn another_length_is_refused() {
     refused(
         &format!("{address}/tool"),
         &[],
-        &[&address, "the layer sha256:"],
+        &[&address, "layer sha256:"],
     );
 }
 
@@ -155,7 +155,7 @@ fn an_answer_without_end_is_not_read_to_its_end() {
     refused(
         &format!("{}/tool", endless("/manifests/")),
         &[],
-        &["longer than 4 MiB"],
+        &["at most 4 MiB"],
     );
     refused(
         &format!("{}/tool", endless("/blobs/")),
@@ -170,11 +170,7 @@ fn an_answer_without_end_is_not_read_to_its_end() {
         &["--component-size", "64 MiB", "1024 GiB"],
     );
     let long = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n".to_vec();
-    refused(
-        &format!("{}/tool", saying(long)),
-        &[],
-        &["longer than 4 MiB"],
-    );
+    refused(&format!("{}/tool", saying(long)), &[], &["at most 4 MiB"]);
 }
 
 #[test]
@@ -210,29 +206,32 @@ fn what_takes_too_long_is_given_up() {
 #[test]
 fn what_a_registry_answers_instead_is_told() {
     for (status, words) in [
-        ("403 Forbidden", &["refuses", "403"][..]),
-        ("404 Not Found", &["does not have", "404"]),
+        ("403 Forbidden", &["refused", "403"][..]),
+        ("404 Not Found", &["has no", "404"]),
         ("429 Too Many Requests", &["429 Too Many Requests"]),
         ("500 Internal Server Error", &["500 Internal Server Error"]),
         ("204 No Content", &["204 No Content"]),
         (
             "401 Unauthorized",
-            &["401", "neither a password nor a token"],
+            &["401", "a challenge for a password or a token"],
         ),
     ] {
         let address = saying(reply(status, "", b"\x1b[31mred\x1b[0m\n"));
         refused(&format!("{address}/tool"), &[], words);
     }
     for (answer, words) in [
-        (&b""[..], &["the answer is of no use"][..]),
-        (b"SSH-2.0-OpenSSH_9.2p1\r\n", &["the answer is of no use"]),
+        (&b""[..], &["invalid answer of the registry"][..]),
+        (
+            b"SSH-2.0-OpenSSH_9.2p1\r\n",
+            &["invalid answer of the registry"],
+        ),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
-            &["ordinary image", "config"],
+            &["an image or another artifact", "config"],
         ),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n<!doctype",
-            &["not a component", "manifest"],
+            &["expected a component", "manifest"],
         ),
     ] {
         refused(&format!("{}/tool", saying(answer.to_vec())), &[], words);
@@ -249,10 +248,10 @@ fn nothing_leads_away_from_encryption_or_round_in_circles() {
     refused(
         &format!("{address}/tool"),
         &[],
-        &["http://0.0.0.0:9/", "not encrypted"],
+        &["http://0.0.0.0:9/", "a redirect to https://"],
     );
     let address = saying(reply("307 Temporary Redirect", "Location: /again\r\n", b""));
-    refused(&format!("{address}/tool"), &[], &["more than 5 redirects"]);
+    refused(&format!("{address}/tool"), &[], &["at most 5 redirects"]);
     let token = "WWW-Authenticate: Bearer realm=\"http://0.0.0.0:9/token\"\r\n";
     let address = saying(reply("401 Unauthorized", token, b""));
     refused(
@@ -359,21 +358,21 @@ fn a_token_that_is_none_is_refused() {
     refused(
         &format!("{address}/tool"),
         &[],
-        &["wants credentials", "docker login"],
+        &["expected credentials", "docker login"],
     );
     for (token, word) in [
-        (r#"{"token":"other"}"#, "wants credentials"),
-        ("{}", "as a token"),
-        (r#"["abc"]"#, "as a token"),
-        (r#"["abc",null]"#, "as a token"),
-        (r#"{"token":"abc","token":"abc"}"#, "as a token"),
-        ("<html>", "as a token"),
+        (r#"{"token":"other"}"#, "expected credentials"),
+        ("{}", "expected a token"),
+        (r#"["abc"]"#, "expected a token"),
+        (r#"["abc",null]"#, "expected a token"),
+        (r#"{"token":"abc","token":"abc"}"#, "expected a token"),
+        ("<html>", "expected a token"),
         // What would end a header.
         (
             r#"{"token":"abc\r\nHost: elsewhere"}"#,
-            "the answer is of no use",
+            "invalid answer of the registry",
         ),
-        (r#"{"token":"\u0000"}"#, "the answer is of no use"),
+        (r#"{"token":"\u0000"}"#, "invalid answer of the registry"),
     ] {
         let (address, _) = with_tokens("/token", token);
         refused(&format!("{address}/tool"), &[], &[word]);

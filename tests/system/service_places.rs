@@ -226,10 +226,7 @@ async fn health_has_an_address_of_its_own() {
     std::fs::write(&file, text).expect("a file");
     let mut probe = cocoon(["health", "--config"]);
     let probed = ended(probe.arg(&file));
-    let expected = format!(
-        "http://{}/healthz is well: it answers 200 OK\n",
-        service.admin
-    );
+    let expected = format!("http://{}/healthz is healthy: 200 OK\n", service.admin);
     assert_eq!((probed.code, probed.out), (Some(0), expected));
     // It answers, unready, while the service drains.
     kill(service.child.id(), Signal::TERM);
@@ -257,7 +254,7 @@ fn config_shows_what_is_in_force_and_why() {
     let text = limited(&["config", "serve"]);
     let line = text.lines().find(|line| line.starts_with("# connections"));
     let line = line.expect("its line");
-    for word in ["16384", "276 in force", "ulimit -n"] {
+    for word in ["16384", "in force: 276", "ulimit -n"] {
         assert!(line.contains(word), "{line}");
     }
     let rows = json_lines(&limited(&["config", "--json", "serve"]));

@@ -74,5 +74,5 @@ fn many_unknown_variables_are_counted() {
     let lines = json_lines(&reported(&variables));
     assert_eq!(lines.len(), 17);
     assert_eq!(lines[0]["variable"], "COCOON_X100");
-    assert_eq!(lines[16]["unnamed"], 34);
+    assert_eq!(lines[16]["more"], 34);
 }

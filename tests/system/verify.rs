@@ -36,7 +36,7 @@ fn right_is_one_line_and_wrong_is_another() {
         (right.code, right.out.as_str(), right.err.as_str()),
         (
             Some(0),
-            "right: 7 digits, a mistake would be missed with probability below 2^-88\n",
+            "right: 7 digits, probability of a missed error below 2^-88\n",
             ""
         )
     );

@@ -103,7 +103,9 @@ impl<T: Copy + Send + Sync + 'static> OutputStream for Stream<T> {
             return Ok(());
         }
         if bytes.len() > CHUNK_BYTES {
-            return Err(StreamError::trap("wrote more than `check-write` permitted"));
+            return Err(StreamError::trap(
+                "expected a write within the permit of check-write, got more",
+            ));
         }
         let output = &self.output;
         let count = bytes.len() as u64;
@@ -118,7 +120,9 @@ impl<T: Copy + Send + Sync + 'static> OutputStream for Stream<T> {
             return Err(StreamError::Trap(error.into()));
         }
         let Some(room) = self.room.take() else {
-            return Err(StreamError::trap("wrote more than `check-write` permitted"));
+            return Err(StreamError::trap(
+                "expected a write within the permit of check-write, got more",
+            ));
         };
         room.send((output.tag, bytes));
         Ok(())

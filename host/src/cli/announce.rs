@@ -1,5 +1,5 @@
-//! Announcements of the program on its streams: text for people, or lines of JSON like those
-//! of the log.
+//! Announcements of the program on its streams: text, or lines of JSON in the shape of the
+//! log's.
 
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -11,13 +11,13 @@ use serde_json::{Map, Value};
 /// The variable of `--log-format`.
 pub(super) const VARIABLE: &str = "COCOON_LOG_FORMAT";
 
-/// Whether lines are JSON. Errors in arguments are announced before these are parsed.
+/// Whether lines are JSON. Errors in arguments are reported before the arguments are parsed.
 static IS_JSON: AtomicBool = AtomicBool::new(false);
 
-/// Takes the format from the arguments as they were typed, or from the environment.
-pub(super) fn guess_format(arguments: &[OsString]) {
-    let typed = arguments.iter().take_while(|argument| *argument != "--");
-    let mut typed = typed.map(|argument| argument.to_string_lossy());
+/// Reads the format from this program's own arguments before they are parsed, or from the
+/// environment.
+pub(super) fn guess_format(own: &[OsString]) {
+    let mut typed = own.iter().map(|argument| argument.to_string_lossy());
     let mut found = std::env::var(VARIABLE).ok();
     while let Some(argument) = typed.next() {
         if argument == "--log-format" {
@@ -31,7 +31,7 @@ pub(super) fn guess_format(arguments: &[OsString]) {
     }
 }
 
-/// Sets the format that the parsed arguments have.
+/// Sets the format of the parsed arguments.
 pub(super) fn set_format(format: LogFormat) {
     IS_JSON.store(format == LogFormat::Json, Ordering::Relaxed);
 }

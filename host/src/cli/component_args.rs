@@ -14,10 +14,10 @@ use super::limits::{Commands, LimitArgs};
 use super::trace;
 use super::values::location;
 
-/// The arguments of all commands that compute factorials.
+/// Arguments of all commands that compute factorials.
 #[derive(Debug, Args)]
 pub(crate) struct FactorialArgs {
-    /// A component of the factorial world, in a file or at `oci://REFERENCE` [default: the built-in one]
+    /// Component of the factorial world: a file or `oci://REFERENCE` [default: the built-in one]
     #[arg(long, value_name = "FILE", env = "COCOON_COMPONENT", value_parser = location(), value_hint = ValueHint::FilePath)]
     pub(crate) component: Option<Location>,
     /// Print a JSON object for each result instead of text
@@ -29,11 +29,11 @@ pub(crate) struct FactorialArgs {
     pub(crate) limits: LimitArgs<Commands>,
 }
 
-/// The arguments for registries.
+/// Arguments for registries.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Registries")]
 pub(crate) struct RegistryArgs {
-    /// Keep components from registries in DIR [default: cocoon in `$XDG_CACHE_HOME` or in ~/.cache]
+    /// Cache components from registries in DIR [default: cocoon in `$XDG_CACHE_HOME` or in ~/.cache]
     #[arg(
         long,
         value_name = "DIR",
@@ -41,13 +41,13 @@ pub(crate) struct RegistryArgs {
         hide_env_values = true
     )]
     component_cache: Option<PathBuf>,
-    /// Connect to the registry without TLS, as always to one on this machine
+    /// Connect to registries on other machines without TLS; a registry on this machine never needs it
     #[arg(long)]
     plain_http: bool,
 }
 
 impl RegistryArgs {
-    /// The component there, or the built-in one.
+    /// Reads the component at its location, or the built-in one.
     pub(crate) async fn source(
         &self,
         component: Option<&Location>,
@@ -70,7 +70,7 @@ impl RegistryArgs {
 }
 
 impl FactorialArgs {
-    /// Loads the component, with room for up to `sandboxes`.
+    /// Loads the component into an engine for up to `sandboxes`.
     pub(crate) async fn load(&self, sandboxes: u64) -> Result<Factorial, Failure> {
         let engine = engine(&self.limits.limits, sandboxes)?;
         let component = self.component.as_ref();
@@ -82,8 +82,8 @@ impl FactorialArgs {
     }
 }
 
-/// An engine for up to `sandboxes`. Each place costs three microseconds at the start, for the
-/// layout of its stack, and again at the end.
+/// Makes an engine for up to `sandboxes`. Each place costs three microseconds at the start, for
+/// the layout of its stack, and the same at the end.
 pub(crate) fn engine(limits: &Limits, sandboxes: u64) -> Result<Engine, Failure> {
     let sandboxes = limits.get(Limit::Sandboxes).min(sandboxes.max(1));
     let limits = limits.clone().with(Limit::Sandboxes, sandboxes);

@@ -1,5 +1,5 @@
-//! Failures of commands and their exit codes: 2 for a wrong command line, 1 for a
-//! failure while running, 130 for Ctrl-C.
+//! Failures of commands and their exit codes: 2 for an invalid command line, 1 for a failure
+//! at run time, 130 for Ctrl-C.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ use super::announce;
 use super::config::ConfigError;
 use super::message::{one_line, wrong};
 
-/// Why a command failed.
+/// The failure of a command.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error(transparent)]
@@ -30,31 +30,31 @@ pub(crate) enum Failure {
     Access(#[from] AccessError),
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// Arguments that a command parses itself are wrong, or contradict each other.
+    /// Arguments that a command parses itself are invalid, or conflict.
     #[error(transparent)]
     Usage(#[from] clap::Error),
     #[error("{what}: {error}")]
     Io { what: String, error: io::Error },
     #[error(
-        "the limit of processes and threads is {most}, expected at least {needed}; use `docker run --pids-limit`, \
-         or the cgroup's `pids.max`, to raise it"
+        "expected a limit of at least {needed} processes and threads, got {most}; use `docker run --pids-limit` \
+         or the cgroup's `pids.max` to raise it"
     )]
     Threads { most: u64, needed: u64 },
-    /// Programs or connections failed; the text has their number and the reason.
+    /// Components or connections failed; the text has their number and the reason.
     #[error("{0}")]
     Programs(String),
-    /// The command checked digits, and printed that they are wrong.
-    #[error("the digits are wrong")]
+    /// The command checked digits and reported them as wrong on its output.
+    #[error("wrong digits")]
     Wrong,
     #[error("interrupted")]
     Interrupted,
-    /// The reader of the output closed its end, which ends a command quietly.
-    #[error("the reader of the output closed it")]
+    /// The reader of the output closed its end; the command ends without a message.
+    #[error("the reader of the output is gone")]
     ReaderGone,
 }
 
 impl Failure {
-    /// The kind of failure in a word.
+    /// The kind of failure as one word, for traces.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Run(error) => error.name(),
@@ -91,7 +91,7 @@ impl Failure {
     }
 }
 
-/// Prints one line on standard error, if it can be written.
+/// Prints one line on standard error. A failed write is ignored.
 pub(crate) fn say(line: &str) {
     announce("INFO", line);
 }
@@ -107,15 +107,16 @@ fn announce(level: &str, text: &str) {
     } else {
         format!("cocoon: {text}\n")
     };
-    // One write, so that lines of several threads do not mix.
+    // A single write keeps lines of several threads apart.
     let _ = io::stderr().write_all(line.as_bytes());
 }
 
-/// Prints why the command failed, if it did, and returns its exit code.
-pub(crate) fn report(result: Result<(), Failure>) -> ExitCode {
+/// Prints the error of a failed command and returns the exit code. `help` is the command that
+/// prints the help for errors in arguments.
+pub(crate) fn report(result: Result<(), Failure>, help: &str) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Usage(error)) => usage(&error),
+        Err(Failure::Usage(error)) => usage(&error, help),
         Err(failure) => {
             if !matches!(failure, Failure::ReaderGone | Failure::Wrong) {
                 complain(&one_line(&failure.to_string()));
@@ -125,8 +126,9 @@ pub(crate) fn report(result: Result<(), Failure>) -> ExitCode {
     }
 }
 
-/// Prints the error of the arguments on one line, or prints the requested help.
-pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+/// Prints the requested help, or an error in arguments on one line with the command that prints
+/// the help.
+pub(crate) fn usage(error: &clap::Error, help: &str) -> ExitCode {
     if matches!(
         error.kind(),
         ErrorKind::DisplayHelp
@@ -151,10 +153,15 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     .into_iter()
     .filter(|(_, says)| !wrong.contains("[possible values") || *says == "did you mean")
     .find_map(|(kind, says)| {
-        let value = error.get(kind)?.to_string();
-        (!value.is_empty()).then(|| format!("; {says} `{value}`"))
+        let values = error.get(kind)?.to_string();
+        let or = if says == "did you mean" {
+            "` or `"
+        } else {
+            "`, `"
+        };
+        (!values.is_empty()).then(|| format!("; {says} `{}`", values.replace(", ", or)))
     })
     .unwrap_or_default();
-    complain(&format!("{wrong}{right} (see `cocoon --help`)"));
+    complain(&format!("{wrong}{right} (see `{help}`)"));
     ExitCode::from(2)
 }

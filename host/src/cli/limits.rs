@@ -1,4 +1,4 @@
-//! The limits as flags and environment variables, made from their table.
+//! Flags and environment variables of the limits, made from their table.
 
 use std::marker::PhantomData;
 
@@ -8,25 +8,26 @@ use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
 use cocoon::limits::{Limit, Limits, Scope, TOTAL_MEMORY_PERCENT, Unit};
 use cocoon::machine::{InForce, Machine};
 
-/// The default limits of a family of commands.
+/// Default limits of a group of commands.
 pub(crate) trait Defaults: 'static {
     const LIMITS: Limits;
     /// The commands whose limits have a flag.
     const SCOPE: Scope = Scope::Jobs;
-    /// Words for the help instead of a value that would mislead.
+    /// The text of the help for a default that depends on the component.
     const SANDBOX_MEMORY: Option<&'static str>;
 }
 
-/// Commands whose component promises how much memory it needs.
+/// Commands whose component promises its need of memory.
 #[derive(Debug)]
 pub(crate) struct Commands;
 
 impl Defaults for Commands {
     const LIMITS: Limits = Limits::COMMANDS;
-    const SANDBOX_MEMORY: Option<&'static str> = Some("what it promises to need, at most 4 GiB");
+    const SANDBOX_MEMORY: Option<&'static str> =
+        Some("the promise of the component, at most 4 GiB");
 }
 
-/// Commands whose component promises nothing.
+/// Commands whose component makes no promise.
 #[derive(Debug)]
 pub(crate) struct Promiseless;
 
@@ -35,21 +36,22 @@ impl Defaults for Promiseless {
     const SANDBOX_MEMORY: Option<&'static str> = None;
 }
 
-/// The service, whose clients are strangers.
+/// The service, whose clients are not trusted.
 #[derive(Debug)]
 pub(crate) struct Service;
 
 impl Defaults for Service {
     const LIMITS: Limits = Limits::SERVE;
     const SCOPE: Scope = Scope::Service;
-    const SANDBOX_MEMORY: Option<&'static str> = Some("what it promises to need, at most 256 MiB");
+    const SANDBOX_MEMORY: Option<&'static str> =
+        Some("the promise of the component, at most 256 MiB");
 }
 
-/// A flag for every limit.
+/// The limits of a command, with a flag for each.
 #[derive(Debug)]
 pub(crate) struct LimitArgs<D> {
     pub(crate) limits: Limits,
-    /// Limits with a value from a flag, a variable or the configuration.
+    /// The limits that a flag, a variable or the configuration set.
     given: Vec<Limit>,
     defaults: PhantomData<D>,
 }
@@ -113,8 +115,8 @@ impl<D: Defaults> FromArgMatches for LimitArgs<D> {
 }
 
 impl<D> LimitArgs<D> {
-    /// Warns of limits that the user gave and the machine lowers. That of defaults is the
-    /// usual thing, which `cocoon config` shows.
+    /// Warns of limits that the user set and the machine lowers. Lowered defaults are usual, and
+    /// `cocoon config` shows them.
     pub(crate) fn warn_of_lowered(&self, machine: &Machine) {
         for InForce {
             limit,
@@ -135,7 +137,7 @@ impl<D> LimitArgs<D> {
     }
 }
 
-/// The limits that `matches` have for a command, which may have none.
+/// Returns the limits of `command` in `matches`; its defaults where it has no limits.
 pub(crate) fn of(command: &str, matches: &ArgMatches) -> Limits {
     let defaults = match command {
         "serve" => Limits::SERVE,
@@ -150,7 +152,7 @@ pub(crate) fn of(command: &str, matches: &ArgMatches) -> Limits {
     })
 }
 
-/// Refuses a limit that makes another one pointless.
+/// Refuses limits that contradict each other.
 fn contradictions(limits: &Limits, given: &[(Limit, Option<ValueSource>)]) -> Result<(), Error> {
     let was_given = |limit| given.iter().any(|(other, _)| *other == limit);
     let (one, all) = (Limit::SandboxMemory, Limit::TotalMemory);
@@ -158,7 +160,7 @@ fn contradictions(limits: &Limits, given: &[(Limit, Option<ValueSource>)]) -> Re
         return Err(Error::raw(
             ErrorKind::ArgumentConflict,
             format!(
-                "expected --{} ({}) to be less than --{} ({})",
+                "expected --{} ({}) to be at most --{} ({})",
                 one.spec().flag,
                 one.format(limits.get(one)),
                 all.spec().flag,
@@ -169,13 +171,14 @@ fn contradictions(limits: &Limits, given: &[(Limit, Option<ValueSource>)]) -> Re
     Ok(())
 }
 
-/// Parses the value of a limit. The memory of all sandboxes may be a share of the
-/// machine's.
+/// Parses the value of a limit. The total memory may be a share of the machine's memory.
 fn parse(limit: Limit, text: &str) -> Result<u64, String> {
     match (limit, text.strip_suffix('%')) {
         (Limit::TotalMemory, Some(percent)) => match percent.parse() {
             Ok(percent @ 1..=100) => Ok(Machine::detect().share_bytes(percent)),
-            _ => Err("expected a share from 1% to 100%, such as 70%".to_owned()),
+            _ => Err(format!(
+                "expected a share from 1% to 100%, such as 70%, got `{text}`"
+            )),
         },
         _ => limit.parse(text),
     }

@@ -1,4 +1,4 @@
-//! The filter of the log.
+//! The filter of log events.
 
 use std::env::VarError;
 use std::path::Path;
@@ -7,10 +7,10 @@ use cocoon::telemetry::{ACCESS_TARGET, LOG_FILTER, TelemetryError};
 
 use super::paths::shown;
 
-/// The variable that filters the log. It has no flag.
+/// The variable that filters the log, without a flag.
 pub(crate) const LOG_VARIABLE: &str = "COCOON_LOG";
 
-/// The targets and levels of the log, with every request if `logs_requests`.
+/// Returns the targets and levels of the log, with every request if `logs_requests`.
 pub(super) fn log_filter(logs_requests: bool) -> Result<String, TelemetryError> {
     let filter = match std::env::var(LOG_VARIABLE) {
         Ok(filter) => filter,
@@ -23,7 +23,7 @@ pub(super) fn log_filter(logs_requests: bool) -> Result<String, TelemetryError> 
         }
     };
     Ok(if logs_requests {
-        format!("{filter},{}=info", ACCESS_TARGET)
+        format!("{filter},{ACCESS_TARGET}=info")
     } else {
         filter
     })

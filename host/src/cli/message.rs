@@ -1,9 +1,9 @@
-//! Parts of messages on one line.
+//! Messages on one line.
 
 use clap::error::{ContextKind, ErrorKind};
 use cocoon::limits::MESSAGE_CHARS;
 
-/// The message of `error` without the usage and the hints that clap adds.
+/// Returns the message of `error` without the usage and the hints that clap adds.
 pub(crate) fn wrong(error: &clap::Error) -> String {
     let context = |kind| error.get(kind).map(ToString::to_string);
     // clap treats an empty value as a missing one.
@@ -15,6 +15,11 @@ pub(crate) fn wrong(error: &clap::Error) -> String {
     {
         return format!("expected a value for '{arg}', got none or an empty string");
     }
+    if error.kind() == ErrorKind::MissingRequiredArgument
+        && let Some(missing) = context(ContextKind::InvalidArg)
+    {
+        return format!("expected {missing}, got none");
+    }
     let text = error.render().to_string();
     // The message is the first paragraph.
     let end = ["\n\nUsage:", "\n\nFor more", "\n\n  tip:"]
@@ -25,7 +30,7 @@ pub(crate) fn wrong(error: &clap::Error) -> String {
     wrong.strip_prefix("error: ").unwrap_or(&wrong).to_owned()
 }
 
-/// `text` on one line, as a message of this program.
+/// Returns `text` on one line, cut to the length of a message.
 pub(crate) fn one_line(text: &str) -> String {
     cocoon::text::one_line(text, MESSAGE_CHARS)
 }

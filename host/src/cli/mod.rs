@@ -1,9 +1,10 @@
 //! The command line.
 //!
-//! A command is a future. Ctrl-C drops it, and with it every sandbox, channel and unfinished
-//! file.
+//! A command is a future. Ctrl-C drops the future with its sandboxes, channels and unfinished
+//! files.
 
 mod announce;
+mod arguments;
 mod commands;
 mod component_args;
 mod config;

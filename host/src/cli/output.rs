@@ -1,4 +1,4 @@
-//! Outputs of commands: standard output, or a file that appears whole or not at all.
+//! Outputs of commands: standard output, or a file that is complete or absent.
 
 use std::fs::Permissions;
 use std::io;
@@ -22,7 +22,7 @@ enum Writer {
 pub(crate) struct Output {
     writer: Writer,
     name: String,
-    /// The temporary file, and the path that it is renamed to.
+    /// The temporary file, and its path after [`Output::finish`].
     beside: Option<(TempPath, PathBuf)>,
 }
 
@@ -35,9 +35,10 @@ impl Output {
         }
     }
 
-    /// The file at `path`, or the target of a link there. [`Output::finish`] renames a
-    /// temporary file in the same folder: a failed run leaves no half file, and an old
-    /// file as it was.
+    /// Writes to the file at `path`, or to the target of a link there.
+    ///
+    /// [`Output::finish`] renames a temporary file in the same folder, so that a failed run leaves
+    /// no partial file and keeps an old one.
     pub(crate) async fn file(path: &Path) -> Result<Self, Failure> {
         let name = shown(path);
         let failed = |error| Failure::Io {
@@ -46,7 +47,7 @@ impl Output {
         };
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let existing = path.metadata();
-        // A device or a pipe is written to, never replaced.
+        // A device or a pipe must not be replaced by a file.
         if existing.as_ref().is_ok_and(|existing| !existing.is_file()) {
             let file = tokio::fs::OpenOptions::new().write(true).open(&path).await;
             let writer = Writer::File(BufWriter::new(Box::new(file.map_err(failed)?)));
@@ -87,7 +88,7 @@ impl Output {
         written.map_err(|error| self.failure(error))
     }
 
-    /// Writes a piece without copying it, as [`Output::write`] would.
+    /// Writes `chunk` without a copy.
     pub(crate) async fn write_chunk(&mut self, chunk: Bytes) -> Result<(), Failure> {
         let written = match &mut self.writer {
             Writer::Stdout(stdout) => stdout.write_chunk(chunk).await,
@@ -105,7 +106,7 @@ impl Output {
         flushed.map_err(|error| self.failure(error))
     }
 
-    /// Waits until everything is written, and makes the file appear.
+    /// Waits until everything is written, and renames the file to its path.
     pub(crate) async fn finish(mut self) -> Result<(), Failure> {
         self.flush().await?;
         if let Some((beside, path)) = self.beside.take() {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-/// `path` with escapes for bytes that are not UTF-8, so that no byte is lost.
+/// Returns `path` as text with escapes for bytes that are not UTF-8, so that no byte is lost.
 pub(crate) fn shown(path: &Path) -> String {
     match path.to_str() {
         Some(text) => text.to_owned(),

@@ -1,4 +1,4 @@
-//! The program: its subcommands, and the way from the arguments to an exit code.
+//! The subcommands, and the path from the arguments to an exit code.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -6,21 +6,22 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use cocoon::telemetry::{self, Exports, LogFormat};
 
+use super::arguments::CommandLine;
 use super::config::Settings;
 use super::log::log_filter;
 use super::runtime::{nice_workers, run, run_here, run_to_end};
 use super::{announce, commands, config, failure};
 
-/// Runs WebAssembly components as coroutines, each in a sandbox of its own.
+/// Runs WebAssembly components as coroutines, each in its own sandbox.
 ///
-/// The component that comes with it computes exact factorials.
+/// The built-in component computes exact factorials.
 #[derive(Debug, Parser)]
 #[command(name = "cocoon", version, about, max_term_width = 100)]
 struct Cli {
-    /// Settings of the commands, in TOML, with long flags as keys; flags and variables win over it
+    /// Read settings of the commands from FILE, in TOML with long flags as keys; flags and variables take precedence
     #[arg(long, global = true, value_name = "FILE", env = config::VARIABLE, hide_env_values = true)]
     config: Option<PathBuf>,
-    /// Format of the log on standard error: text or json
+    /// Format of messages and of the log on standard error: text or json
     #[arg(
         long,
         global = true,
@@ -40,30 +41,30 @@ enum Command {
     Run(commands::run::Run),
     /// Print N!, or another kind of factorial
     Compute(commands::compute::Compute),
-    /// Print one line for each kind of factorial of N
+    /// Print each kind of factorial of N, one per line
     Kinds(commands::kinds::Kinds),
-    /// Print digits, trailing zeros, leading digits and memory of N! without computing it
+    /// Print the number of digits, the trailing zeros, the leading digits and the memory of N! without computing it
     Info(commands::info::Info),
-    /// Check the digits in a file without computing N!
+    /// Check the digits of N! in a file without computing N!
     Verify(commands::verify::Verify),
-    /// Answer requests for factorials over HTTP, each in a fresh sandbox
+    /// Serve factorials over HTTP, each from a fresh sandbox
     Serve(commands::serve::Serve),
-    /// Probe a service; exit code 1 unless it answers with success
+    /// Probe a service; the exit code is 1 unless the response is a success
     Health(commands::health::Health),
     /// Run any `wasi:cli/run` component, in one or many instances
     Exec(commands::exec::Exec),
-    /// Print what a component imports, exports and needs
+    /// Print the imports, exports and needs of a component
     Inspect(commands::inspect::Inspect),
-    /// Print the settings that a command would have here, and the source of each
+    /// Print the settings of a command on this machine, and the source of each
     Config(commands::config::Config),
     /// Print a completion script for a shell
     Completions(commands::completions::Completions),
-    /// Print the manual page, or write one for each command into a folder, in roff
+    /// Print the manual page in roff, or write one page for each command into a folder
     Man(commands::man::Man),
 }
 
 impl Command {
-    /// The spans that it exports.
+    /// The spans that the command exports.
     fn exports(&self) -> Exports {
         match self {
             Self::Run(_)
@@ -84,15 +85,17 @@ impl Command {
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
-    announce::guess_format(&arguments);
     let command = Cli::command();
-    let mut settings = match Settings::load(&command, &arguments) {
+    let line = CommandLine::of(&command, &arguments);
+    let help = &line.help();
+    announce::guess_format(line.own);
+    let mut settings = match Settings::load(&command, line.own) {
         Ok(settings) => settings,
         Err(error) => {
             return match Cli::try_parse() {
-                // Help works with a wrong file, too.
-                Err(help) if !help.use_stderr() => failure::usage(&help),
-                _ => failure::report(Err(error.into())),
+                // Help works with an invalid file, too.
+                Err(requested) if !requested.use_stderr() => failure::usage(&requested, help),
+                _ => failure::report(Err(error.into()), help),
             };
         }
     };
@@ -101,7 +104,7 @@ pub(crate) fn main() -> ExitCode {
         .and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match cli {
         Ok(cli) => cli,
-        Err(error) => return failure::usage(&error.format(&mut Cli::command())),
+        Err(error) => return failure::usage(&error.format(&mut Cli::command()), help),
     };
     announce::set_format(cli.log_format);
     let logs_requests = match &cli.command {
@@ -112,7 +115,7 @@ pub(crate) fn main() -> ExitCode {
         .and_then(|filter| telemetry::start(cli.log_format, &filter, cli.command.exports()));
     let _telemetry = match started {
         Ok(telemetry) => telemetry,
-        Err(error) => return failure::report(Err(error.into())),
+        Err(error) => return failure::report(Err(error.into()), help),
     };
     config::report_unknown(&command);
     let result = match cli.command {
@@ -129,5 +132,5 @@ pub(crate) fn main() -> ExitCode {
         Command::Completions(command) => command.run(Cli::command()),
         Command::Man(command) => command.run(Cli::command()),
     };
-    failure::report(result)
+    failure::report(result, help)
 }

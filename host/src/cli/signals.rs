@@ -4,7 +4,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::failure::Failure;
 
-/// Waits for Ctrl-C, for the terminal to close, or for SIGTERM.
+/// Waits for SIGINT, SIGTERM or SIGHUP.
 pub(super) async fn interrupted() -> Failure {
     match Signals::listen() {
         Ok(mut signals) => {
@@ -15,9 +15,11 @@ pub(super) async fn interrupted() -> Failure {
     }
 }
 
-/// The signals that end a program: Ctrl-C, a closed terminal, and SIGTERM, which stops
-/// containers. The kernel ends the first process of a container by a signal only if it
-/// listens for it. No signal after [`Signals::listen`] is lost.
+/// A listener for the signals that end a program: SIGINT from Ctrl-C, SIGHUP from a closed
+/// terminal, and SIGTERM, which stops containers.
+///
+/// The kernel ignores these signals for the first process of a container unless it listens. No
+/// signal after [`Signals::listen`] is lost.
 pub(crate) struct Signals {
     ends: [Signal; 3],
     _too_large: Signal,
@@ -27,12 +29,12 @@ impl Signals {
     pub(crate) fn listen() -> Result<Self, Failure> {
         let listen = |kind| {
             signal(kind).map_err(|error| Failure::Io {
-                what: "cannot wait for Ctrl-C".to_owned(),
+                what: "cannot listen for signals".to_owned(),
                 error,
             })
         };
-        // A write beyond `ulimit -f` should fail as on a full disk. Without a listener,
-        // the signal would end the program and leave a half file behind.
+        // A write beyond `ulimit -f` must fail as on a full disk. Without a listener, the signal
+        // would end the program and leave a partial file.
         let too_large = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
         Ok(Self {
             ends: [

@@ -1,9 +1,8 @@
-//! Standard output, written by one thread, so that no task waits for the system.
+//! Standard output, written by one thread, so that no task blocks.
 //!
-//! Tokio's own writer copies each piece, and moves it to a thread and back. Here the pieces wait
-//! in a bounded channel, uncopied, while the one before is written. The thread ends with the
-//! writer. A thread that is stuck in a write without a reader is left behind when the program
-//! ends.
+//! Tokio's writer copies each chunk, and moves it to a thread and back. Here the chunks wait in a
+//! bounded channel without a copy while the thread writes the previous one. The thread ends with
+//! the writer. The end of the program does not wait for a thread in a write without a reader.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -14,20 +13,20 @@ use cocoon::limits::{CHANNEL_ITEMS, CHUNK_BYTES};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-/// Shorter pieces are joined.
+/// Shorter chunks are joined.
 const SHORT_BYTES: usize = 8 << 10;
 
 enum Order {
     Write(Bytes),
-    /// Answered when all earlier pieces are written.
+    /// A reply is due when all earlier orders are written.
     Flush(oneshot::Sender<()>),
 }
 
-/// The writer's end of standard output.
+/// The sending end of the thread's channel.
 pub(super) struct Stdout {
     pending: BytesMut,
     orders: mpsc::Sender<Order>,
-    /// `None` after its failure was reported.
+    /// `None` after a failure was reported.
     thread: Option<JoinHandle<io::Result<()>>>,
 }
 
@@ -41,7 +40,7 @@ impl Stdout {
         }
     }
 
-    /// Writes a copy of `bytes`, together with others.
+    /// Copies `bytes` to a buffer that is written when it has the size of a chunk.
     pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.pending.extend_from_slice(bytes);
         if self.pending.len() >= CHUNK_BYTES {
@@ -50,7 +49,7 @@ impl Stdout {
         Ok(())
     }
 
-    /// Writes `chunk` without copying it, unless it is short.
+    /// Writes `chunk` without a copy, unless it is short.
     pub(super) async fn write_chunk(&mut self, chunk: Bytes) -> io::Result<()> {
         if chunk.len() < SHORT_BYTES {
             return self.write(&chunk).await;
@@ -59,7 +58,7 @@ impl Stdout {
         self.order(Order::Write(chunk)).await
     }
 
-    /// Waits until all of it is written.
+    /// Waits until everything is written.
     pub(super) async fn flush(&mut self) -> io::Result<()> {
         self.hand_over().await?;
         let (done, flushed) = oneshot::channel();
@@ -85,9 +84,9 @@ impl Stdout {
         }
     }
 
-    /// The error of the thread that has ended.
+    /// Returns the error of the thread, which accepts no more orders.
     async fn failed(&mut self) -> io::Result<()> {
-        let lost = || io::Error::other("it has failed before");
+        let lost = || io::Error::other("an earlier write failed");
         let thread = self.thread.take().ok_or_else(lost)?;
         Err(match thread.await {
             Ok(Err(error)) => error,
@@ -96,9 +95,9 @@ impl Stdout {
     }
 }
 
-/// Writes pieces until the channel ends, or until a write fails.
+/// Writes chunks until the channel ends or a write fails.
 fn write(mut orders: mpsc::Receiver<Order>) -> io::Result<()> {
-    // The buffer of the standard library would copy too.
+    // The buffer of the standard library would copy.
     let mut out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     while let Some(order) = orders.blocking_recv() {
         match order {

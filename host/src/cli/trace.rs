@@ -12,8 +12,7 @@ use tracing::field::Empty;
 use super::failure::Failure;
 use super::message::one_line;
 
-/// The root span of the command `name`, which is a part of the trace that the environment
-/// names.
+/// Starts the root span of the command `name`, in the trace that the environment names.
 pub(super) fn command(name: &'static str) -> Span {
     let span = tracing::debug_span!(
         "command",
@@ -32,7 +31,7 @@ pub(super) fn command(name: &'static str) -> Span {
     span
 }
 
-/// Records the component of the command that runs.
+/// Records the component of the current command.
 pub(super) async fn component(name: &str, source: &Source, limits: &Limits) {
     let span = Span::current();
     if span.is_disabled() {
@@ -50,8 +49,8 @@ pub(super) async fn component(name: &str, source: &Source, limits: &Limits) {
     }
 }
 
-/// Records the number of instances of the command that runs, and reports those whose spans
-/// are left out.
+/// Records the number of instances of the current command, and reports the number of those
+/// without a span.
 pub(super) fn instances(count: u64) {
     let span = Span::current();
     if span.is_disabled() {
@@ -62,12 +61,14 @@ pub(super) fn instances(count: u64) {
     if left_out > 0 && is_exported(&span) {
         span.record("cocoon.instances_left_out", left_out.cast_signed());
         tracing::warn!(
-            "exporting the spans of {COMMAND_INSTANCES_TRACED} instances, leaving out those of {left_out}"
+            exported = COMMAND_INSTANCES_TRACED,
+            left_out,
+            "spans of instances left out"
         );
     }
 }
 
-/// The span of the instance of this number, from 1.
+/// Starts the span of the instance `number`, counted from 1.
 pub(super) fn instance(number: u64) -> Span {
     let span = tracing::debug_span!(
         "instance",
@@ -82,7 +83,7 @@ pub(super) fn instance(number: u64) -> Span {
     span
 }
 
-/// Records how the command ended.
+/// Records the outcome of the command.
 pub(super) fn outcome(span: &Span, result: &Result<(), Failure>) {
     if span.is_disabled() {
         return;

@@ -1,5 +1,5 @@
-//! Errors of arguments and variables, completed with the source that clap leaves out:
-//! the variable that gave a value, and the value that is not UTF-8.
+//! Errors of arguments and variables, completed with what clap leaves out: the variable that a
+//! value is from, the value that is not UTF-8, and the command for a component.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -10,24 +10,58 @@ use clap::error::{ContextKind, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, Error};
 
+use super::arguments::CommandLine;
 use super::message::wrong;
 use super::paths::shown;
 
-/// `error`, which `command` returned for `arguments`, with its source.
+/// `error`, which `command` returned for `arguments`, with what clap leaves out.
 pub(super) fn explain(error: Error, command: &Command, arguments: &[OsString]) -> Error {
-    let source = match error.kind() {
-        ErrorKind::InvalidUtf8 => not_utf8,
-        ErrorKind::InvalidValue | ErrorKind::ValueValidation => variable,
-        _ => return error,
+    let message = match error.kind() {
+        ErrorKind::InvalidUtf8 => not_utf8(command, arguments),
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
+            component(command, arguments).or_else(|| variable(&error, command, arguments))
+        }
+        ErrorKind::InvalidSubcommand => component(command, arguments),
+        ErrorKind::UnknownArgument => {
+            component(command, arguments).or_else(|| flag_of_component(&error, command, arguments))
+        }
+        _ => None,
     };
-    let message = source(&error, command, arguments);
     match message {
         Some(message) => Error::raw(ErrorKind::ValueValidation, message),
         None => error,
     }
 }
 
-/// The message for a value that a variable gave.
+/// The message for a component in place of a subcommand or of N.
+fn component(command: &Command, arguments: &[OsString]) -> Option<String> {
+    let line = CommandLine::of(command, arguments);
+    let expected = match line.subcommand {
+        None => "a command".to_owned(),
+        Some(command) => {
+            let mut positionals = command.get_positionals();
+            positionals.next().filter(|arg| arg.get_id() == "n")?;
+            format!("an integer from 0 to {} for N", u64::MAX)
+        }
+    };
+    let name = line.component()?;
+    Some(format!(
+        "expected {expected}, got the component `{name}`; use `cocoon exec {name}` to run it"
+    ))
+}
+
+/// The message for an unknown flag after the component that `exec` runs.
+fn flag_of_component(error: &Error, command: &Command, arguments: &[OsString]) -> Option<String> {
+    let line = CommandLine::of(command, arguments);
+    let is_exec = line.subcommand?.get_name() == "exec";
+    let flag = error.get(ContextKind::InvalidArg)?.to_string();
+    let is_misspelt = error.get(ContextKind::SuggestedArg).is_some();
+    (is_exec && line.operand.is_some() && !is_misspelt).then(|| {
+        format!("unexpected argument '{flag}' found; use `-- {flag}` to pass it to the component")
+    })
+}
+
+/// The message for a value from a variable.
 fn variable(error: &Error, command: &Command, arguments: &[OsString]) -> Option<String> {
     let wrong_arg = error.get(ContextKind::InvalidArg)?.to_string();
     let command = built(command);
@@ -41,14 +75,15 @@ fn variable(error: &Error, command: &Command, arguments: &[OsString]) -> Option<
         let rest = argument.as_encoded_bytes().strip_prefix(flag.as_bytes());
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"="))
     };
-    if env::var_os(name).is_none() || ours(arguments).any(typed) {
+    let own = CommandLine::of(&command, arguments).own;
+    if env::var_os(name).is_none() || own.iter().any(typed) {
         return None;
     }
     Some(format!("{}: {}", name.display(), wrong(error)))
 }
 
-/// The message for a value that must be UTF-8 and is not. clap does not name it.
-fn not_utf8(_: &Error, command: &Command, arguments: &[OsString]) -> Option<String> {
+/// The message for a value that must be UTF-8 and is not. clap does not name the value.
+fn not_utf8(command: &Command, arguments: &[OsString]) -> Option<String> {
     // Every value is accepted here, UTF-8 or not, and parsed later.
     let matches = accept_all(command.clone())
         .mut_subcommands(accept_all)
@@ -68,7 +103,7 @@ fn not_utf8(_: &Error, command: &Command, arguments: &[OsString]) -> Option<Stri
         })
 }
 
-/// `command` with all that it needs to name its arguments.
+/// `command` with its arguments completed, so that clap can name them.
 fn built(command: &Command) -> Command {
     let mut command = command.clone();
     command.build();
@@ -105,7 +140,7 @@ fn must_be_utf8(arg: &Arg, value: &OsStr) -> bool {
     parsed.is_err_and(|error| error.kind() == ErrorKind::InvalidUtf8)
 }
 
-/// Parses `value` as `arg` does, without the arguments that it needs or excludes.
+/// Parses `value` as `arg` does, without the arguments that `arg` requires or excludes.
 pub(super) fn parse_alone(arg: &Arg, value: &OsStr) -> Result<(), Error> {
     let alone = Arg::new("value")
         .long("value")
@@ -117,9 +152,4 @@ pub(super) fn parse_alone(arg: &Arg, value: &OsStr) -> Result<(), Error> {
         .arg(alone)
         .try_get_matches_from([argument])
         .map(|_| ())
-}
-
-/// The arguments of this program, without those of a component behind `--`.
-pub(super) fn ours(arguments: &[OsString]) -> impl Iterator<Item = &OsString> {
-    arguments.iter().take_while(|argument| *argument != "--")
 }

@@ -1,17 +1,17 @@
-//! Parsers of flags' values.
+//! Parsers of arguments' values.
 
 use std::ffi::OsString;
 use std::fmt::Display;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use cocoon::component::Location;
+use cocoon::limits::parse_integer;
 
 /// Parses N or a seed.
 pub(super) fn number(text: &str) -> Result<u64, String> {
-    text.parse()
-        .map_err(|_| format!("expected an integer from 0 to {}", u64::MAX))
+    parse_integer(text).ok_or_else(|| format!("expected an integer from 0 to {}", u64::MAX))
 }
 
 /// An integer type with a greatest value.
@@ -29,15 +29,32 @@ impl Integer for u64 {
 
 /// Parses a count of at least 1.
 pub(super) fn positive<T: Integer>(text: &str) -> Result<T, String> {
-    let count = text.parse().ok().filter(|count| *count >= T::from(1));
+    let count = parse_integer(text).filter(|count| *count >= T::from(1));
     count.ok_or_else(|| format!("expected an integer from 1 to {}", T::MAX))
 }
 
-/// Parses an address to listen on.
+/// Parses an address to listen on: `IP:PORT`, `localhost:PORT`, `:PORT` for all IPv4 addresses
+/// of this machine, or `PORT` for 127.0.0.1.
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| {
-        "expected an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned()
+    let with_port = |ip: Ipv4Addr, port: &str| {
+        let port = port.parse().ok().filter(|_| is_decimal(port));
+        port.map(|port| SocketAddr::new(IpAddr::V4(ip), port))
+    };
+    let address = match text.rsplit_once(':') {
+        None => with_port(Ipv4Addr::LOCALHOST, text),
+        Some(("", port)) => with_port(Ipv4Addr::UNSPECIFIED, port),
+        Some(("localhost", port)) => with_port(Ipv4Addr::LOCALHOST, port),
+        Some(_) => text.parse().ok(),
+    };
+    address.ok_or_else(|| {
+        "expected an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080, or localhost:8080, \
+         :8080 or 8080"
+            .to_owned()
     })
+}
+
+fn is_decimal(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A parser of components: a path, or a reference that starts with `oci://`.
@@ -48,4 +65,40 @@ pub(super) fn location() -> impl TypedValueParser<Value = Location> {
         }
         Location::parse(text).map_err(|error| error.to_string())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listen_addresses_have_short_forms() {
+        for (text, expected) in [
+            ("127.0.0.1:80", "127.0.0.1:80"),
+            ("[::1]:80", "[::1]:80"),
+            ("localhost:8080", "127.0.0.1:8080"),
+            (":8080", "0.0.0.0:8080"),
+            ("8080", "127.0.0.1:8080"),
+            ("0", "127.0.0.1:0"),
+        ] {
+            let expected = expected.parse().expect("an address");
+            assert_eq!(address(text), Ok(expected), "{text}");
+        }
+        for text in [
+            "",
+            ":",
+            "localhost",
+            "localhost:",
+            "localhost:65536",
+            "example.org:80",
+            "::1",
+            "::1:80",
+            "127.0.0.1",
+            "+80",
+            ":+80",
+            "http://localhost:80",
+        ] {
+            assert!(address(text).is_err(), "{text}");
+        }
+    }
 }

@@ -11,6 +11,7 @@ use crate::engine::{Engine, one_line};
 use crate::limits::Limit;
 #[cfg(feature = "compiler")]
 use crate::limits::{COMPILER_BYTES_PER_BYTE, INSTANCE_FREE_BYTES, PROGRAM_BYTES};
+use crate::text::counted;
 
 /// A compiled component, and the engine with room for it.
 pub(super) struct CompiledComponent {
@@ -37,15 +38,16 @@ impl CompiledComponent {
     pub(super) fn sandboxes(&self) -> Result<u32, ComponentError> {
         let Some(needs) = self.component.resources_required() else {
             return Err(ComponentError::Link(
-                "it instantiates modules that it imports, and nothing can be known of those"
+                "expected modules of its own, got an instance of an imported module, whose needs are unknown"
                     .to_owned(),
             ));
         };
         let memories = needs.num_memories.saturating_add(self.heaps);
         match self.engine.sandboxes_of(memories, needs.num_tables) {
             0 => Err(ComponentError::Link(format!(
-                "it has {memories} memories and {} tables, for which this machine has no room",
-                needs.num_tables
+                "expected needs that fit this machine, got {} and {}",
+                counted(memories, "memory", "memories"),
+                counted(needs.num_tables, "table", "tables")
             ))),
             sandboxes => Ok(sandboxes),
         }
@@ -65,11 +67,11 @@ pub(super) async fn compile(
         match load_precompiled(engine, code) {
             Ok(component) => return Ok(CompiledComponent::of_code(engine, component)),
             Err(reason) if cfg!(feature = "compiler") => {
-                tracing::debug!(reason, "the component is compiled anew");
+                tracing::debug!(reason, "precompiled code unusable");
             }
             Err(reason) => {
                 return Err(ComponentError::NoCompiler(format!(
-                    "the component that is built in, whose code cannot be used here ({reason}),"
+                    "the built-in component, whose native code does not run here ({reason})"
                 )));
             }
         }
@@ -127,10 +129,7 @@ fn from_binary(engine: &Engine, wasm: &[u8]) -> Result<CompiledComponent, Compon
         Ok(pooled) if pooled.sandboxes().is_ok() => Ok(pooled),
         unfit => {
             let reason = unfit.err().map(|error| one_line(&error));
-            tracing::debug!(
-                reason,
-                "the component fits no slot; its memory is allocated on demand"
-            );
+            tracing::debug!(reason, "component exceeds slots");
             let engine = engine.on_demand();
             let engine = engine.map_err(|error| ComponentError::Link(error.to_string()))?;
             let component = deserialize(&engine, &code).map_err(invalid)?;
@@ -141,14 +140,14 @@ fn from_binary(engine: &Engine, wasm: &[u8]) -> Result<CompiledComponent, Compon
 
 #[cfg(not(feature = "compiler"))]
 fn from_binary(_: &Engine, _: &[u8]) -> Result<CompiledComponent, ComponentError> {
-    Err(ComponentError::NoCompiler("this component".to_owned()))
+    Err(ComponentError::NoCompiler("the component".to_owned()))
 }
 
 /// Loads code that the build of this program made. The error says why it does not fit this
 /// engine or this processor.
 pub(super) fn load_precompiled(engine: &Engine, code: &'static [u8]) -> Result<Component, String> {
     if !engine.takes_precompiled() {
-        return Err("the engine has no reserved memory".to_owned());
+        return Err("expected an engine with reserved memory, got one without".to_owned());
     }
     deserialize(engine, code).map_err(|error| one_line(&error))
 }

@@ -50,7 +50,7 @@ impl FromStr for Digest {
             .and_then(read)
             .map(Self)
             .ok_or_else(|| {
-                format!("`{text}` is no digest; it is {ALGORITHM} and 64 hexadecimal digits in lower case")
+                format!("expected {ALGORITHM} and 64 hexadecimal digits in lower case as digest, got `{text}`")
             })
     }
 }

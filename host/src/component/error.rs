@@ -19,8 +19,8 @@ pub enum ComponentError {
         reason: String,
     },
     /// The file is over the limit.
-    #[error("{} is larger than the limit of {} ({}); --{} raises it", .path.display(), Limit::ComponentSize,
-        Limit::ComponentSize.format(*.value), Limit::ComponentSize.spec().flag)]
+    #[error("expected a component of at most {}, got more in {}; use --{} to raise the limit",
+        Limit::ComponentSize.format(*.value), .path.display(), Limit::ComponentSize.spec().flag)]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -34,24 +34,25 @@ pub enum ComponentError {
     /// The component is in a registry, and this build has none.
     #[cfg(not(feature = "registry"))]
     #[error(
-        "this build of cocoon has no registries; the image's default target and any other build have them"
+        "expected a file, got a reference to a registry; use a build of cocoon with the feature `registry`, such as the \
+         image's default target"
     )]
     NoRegistries,
     /// The bytes are something else.
-    #[error("this is not a component but {0}")]
+    #[error("expected a component, got {0}")]
     NotAComponent(&'static str),
     /// It must be compiled, and this build has no compiler.
     #[error(
-        "{0} has to be compiled, and this build of cocoon has no compiler; the image's default \
-         target and any other build have one"
+        "cannot compile {0}: this build of cocoon has no compiler; use a build with the feature `compiler`, such as \
+         the image's default target"
     )]
     NoCompiler(String),
     /// The bytes do not compile.
-    #[error("the component is not valid: {0}")]
+    #[error("invalid component: {0}")]
     Invalid(String),
     /// The compiler needs more memory than the machine has.
-    #[error("compiling the component takes about {}, and there are {} in all; a larger machine, or \
-        container, has more", Limit::TotalMemory.format(*.needed), Limit::TotalMemory.format(*.bytes))]
+    #[error("expected at least {} of memory to compile the component, got {}; use a larger machine or container",
+        Limit::TotalMemory.format(*.needed), Limit::TotalMemory.format(*.bytes))]
     CompileMemory {
         /// Bytes that the program and its compiler need.
         needed: u64,
@@ -59,14 +60,14 @@ pub enum ComponentError {
         bytes: u64,
     },
     /// Compiling takes too long.
-    #[error("compiling the component takes longer than {}; --{} raises this limit",
+    #[error("expected to compile the component within {}; use --{} to raise the limit",
         Limit::CompileTime.format(*.value), Limit::CompileTime.spec().flag)]
     CompileTime {
         /// The limit in milliseconds.
         value: u64,
     },
     /// It lacks an export of the world, or needs more than the engine has.
-    #[error("the component does not fit: {0}")]
+    #[error("cannot link the component: {0}")]
     Link(String),
     /// It cannot have an import, or a granted folder.
     #[error(transparent)]

@@ -7,10 +7,12 @@ pub(super) fn check_header(bytes: &[u8]) -> Result<(), &'static str> {
     match bytes {
         [b'\0', b'a', b's', b'm', _, _, 1, 0, ..] => Ok(()),
         [b'\0', b'a', b's', b'm', ..] => Err(
-            "a core module; `wasm-tools component new`, or the target wasm32-wasip2, makes a component",
+            "a core module; use `wasm-tools component new` or the target wasm32-wasip2 to make a component",
         ),
         [] => Err("an empty file"),
-        _ if bytes.starts_with(b"\x7fELF") => Err("native code; build it for wasm32-wasip2"),
-        _ => Err("some other file; a component starts with `\\0asm`"),
+        _ if bytes.starts_with(b"\x7fELF") => {
+            Err("native code; use the target wasm32-wasip2 to build a component")
+        }
+        _ => Err("a file that does not start with `\\0asm`"),
     }
 }

@@ -48,7 +48,7 @@ impl<W: World> Component<W> {
             linked.map_err(|error| error.to_string())
         });
         linked
-            .inspect_err(|reason| tracing::debug!(reason, "there is no shorter component"))
+            .inspect_err(|reason| tracing::debug!(reason, "reply component not loaded"))
             .ok()
     }
 

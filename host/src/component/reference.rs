@@ -16,7 +16,7 @@ const TAG: &str = "latest";
 /// The specification's own bounds.
 const TAG_CHARS_MAX: usize = 128;
 const NAME_CHARS_MAX: usize = 255;
-const RIGHT: &str = "write it as oci://HOST/NAME:TAG or oci://HOST/NAME@sha256:DIGEST";
+const FORM: &str = "oci://HOST/NAME:TAG or oci://HOST/NAME@sha256:DIGEST";
 
 /// A component in a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +57,14 @@ impl Reference {
         }
     }
 
+    /// The reference for messages, with the default tag where no tag was given.
+    pub(super) fn with_version(&self) -> String {
+        match (&self.digest, &self.tag) {
+            (None, None) => format!("{self}:{TAG}, the default tag"),
+            _ => self.to_string(),
+        }
+    }
+
     /// Whether the registry is on this machine.
     pub fn is_local(&self) -> bool {
         is_loopback(host(&self.registry).unwrap_or_default())
@@ -73,32 +81,28 @@ impl FromStr for Reference {
     type Err = ReferenceError;
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        let wrong = |what: &str| ReferenceError(format!("`{text}` {what}; {RIGHT}"));
-        let rest = text
-            .strip_prefix(SCHEME)
-            .ok_or_else(|| wrong("does not start with oci://"))?;
+        let wrong = |part: &str| ReferenceError(format!("expected {FORM}{part}, got `{text}`"));
+        let rest = text.strip_prefix(SCHEME).ok_or_else(|| wrong(""))?;
         let (rest, digest) = match rest.split_once('@') {
             Some((rest, digest)) => (rest, Some(digest.parse().map_err(ReferenceError)?)),
             None => (rest, None),
         };
         let (registry, name) = rest
             .split_once('/')
-            .ok_or_else(|| wrong("has no name behind the host"))?;
+            .ok_or_else(|| wrong(" with a name after the host"))?;
         let (name, tag) = match name.split_once(':') {
             Some((name, tag)) => (name, Some(tag)),
             None => (name, None),
         };
         if host(registry).is_none() {
-            return Err(wrong("has no host that can be one"));
+            return Err(wrong(" with a valid host"));
         }
         if name.len() > NAME_CHARS_MAX || !name.split('/').all(is_part) {
-            return Err(wrong(
-                "has a name that can be none: its parts are of a-z and 0-9, with . _ - between them",
-            ));
+            return Err(wrong(" with a name of a-z and 0-9, and . _ - between them"));
         }
         if !tag.is_none_or(is_tag) {
             return Err(wrong(
-                "has a tag that can be none: at most 128 of A-Z a-z 0-9 . _ -, the first no . or -",
+                " with a tag of at most 128 of A-Z a-z 0-9 . _ -, the first not . or -",
             ));
         }
         Ok(Self {
@@ -255,7 +259,7 @@ mod tests {
             &long,
         ] {
             let error = text.parse::<Reference>().expect_err(text).to_string();
-            assert!(error.contains("; "), "{error}");
+            assert!(error.contains("expected "), "{error}");
         }
     }
 

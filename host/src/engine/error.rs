@@ -8,9 +8,9 @@ use crate::text;
 pub enum EngineError {
     /// Not even one sandbox fits.
     #[error(
-        "there is no room for a single sandbox: {memory} of memory for all sandboxes and {mappings} free \
-         mappings; at least 3 MiB, beside {program} for the program, and 2053 mappings are needed \
-         (--total-memory sets the memory)"
+        "expected room for one sandbox: 3 MiB of memory besides {program} for the program, and 2053 free memory \
+         mappings, got {memory} and {mappings}; use --total-memory to set the memory, or \
+         `sysctl vm.max_map_count` to raise the mappings"
     )]
     NoRoom {
         /// Memory of all sandboxes, as a person writes it.
@@ -22,7 +22,7 @@ pub enum EngineError {
     },
     /// The program's mappings do not fit.
     #[error(
-        "the address space is limited to {limit} (`ulimit -v`), and at least {least} are needed"
+        "expected an address space of at least {least}, got {limit}; use `ulimit -v` to raise it"
     )]
     AddressSpace {
         /// The limit, as a person writes it.
@@ -31,7 +31,7 @@ pub enum EngineError {
         least: String,
     },
     /// Wasmtime refused to start.
-    #[error("the WebAssembly engine does not start here: {0}")]
+    #[error("cannot start the WebAssembly engine: {0}")]
     Start(String),
 }
 

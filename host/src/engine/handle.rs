@@ -64,11 +64,7 @@ impl Engine {
         }
         let asked = limits.get(Limit::Sandboxes);
         if u64::from(sandboxes) < asked {
-            tracing::debug!(
-                asked,
-                sandboxes,
-                "this machine has room for fewer sandboxes"
-            );
+            tracing::debug!(limit = asked, sandboxes, "sandboxes reduced");
         }
         let stack_bytes = limits.size(Limit::Stack);
         let start =
@@ -80,12 +76,14 @@ impl Engine {
         let reserved = if machine.pooled_sandboxes() >= u64::from(sandboxes) {
             start(pooled, Calls::Concurrent).map(|inner| (inner, pooled))
         } else {
-            Err(wasmtime::Error::msg("the address space is limited"))
+            Err(wasmtime::Error::msg(
+                "expected address space for all sandboxes, got less",
+            ))
         };
         let (inner, layout) = match reserved {
             Ok(started) => started,
             Err(error) => {
-                tracing::debug!(%error, "no memory is reserved ahead, sandboxes start more slowly");
+                tracing::debug!(%error, "memory not reserved");
                 let inner = start(Layout::Unreserved, Calls::Concurrent)
                     .map_err(|error| EngineError::Start(one_line(&error)))?;
                 (inner, Layout::Unreserved)

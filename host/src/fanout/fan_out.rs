@@ -154,10 +154,9 @@ impl Work {
         if plan.parts().len() > 1 {
             match plan.reserve().await {
                 Ok(permits) => return Ok(Self::Many(Parts::new(plan, permits))),
-                Err(error) if width.may_narrow(&error) => tracing::debug!(
-                    "{} parts do not fit; one sandbox does it",
-                    plan.parts().len()
-                ),
+                Err(error) if width.may_narrow(&error) => {
+                    tracing::debug!(parts = plan.parts().len(), %error, "parts refused");
+                }
                 error => {
                     factorial.meter().watch(error)?;
                 }

@@ -148,13 +148,10 @@ impl Plan {
 /// Checks that the parts can run: at most as many as `sandboxes`, each but the last read by
 /// another one, and all inputs among them.
 fn check(parts: &[Part], sandboxes: u32) -> Result<(), RunError> {
-    let wrong = |what: String| Err(RunError::Failed(format!("its plan is none: {what}")));
+    let wrong = |what: String| Err(RunError::Failed(format!("invalid plan: {what}")));
     let most = sandboxes.max(1);
     if parts.is_empty() || parts.len() > most as usize {
-        return wrong(format!(
-            "it has {} parts, and must have 1 to {most}",
-            parts.len()
-        ));
+        return wrong(format!("expected 1 to {most} parts, got {}", parts.len()));
     }
     let mut read = vec![0; parts.len()];
     for (index, part) in parts.iter().enumerate() {
@@ -171,14 +168,14 @@ fn check(parts: &[Part], sandboxes: u32) -> Result<(), RunError> {
                 Some(times) => *times += 1,
                 None => {
                     return wrong(format!(
-                        "part {index} reads from part {input}, and there is none"
+                        "part {index} reads from part {input}, which does not exist"
                     ));
                 }
             }
         }
     }
     match read[..read.len() - 1].iter().position(|&times| times == 0) {
-        Some(unread) => wrong(format!("nobody reads from part {unread}")),
+        Some(unread) => wrong(format!("no part reads from part {unread}")),
         None => Ok(()),
     }
 }
@@ -206,13 +203,16 @@ mod tests {
             assert_eq!(check(&parts(plan), 3), Ok(()), "{plan:?}");
         }
         for (plan, word) in [
-            (&[][..], "0 parts"),
+            (&[][..], "expected 1 to 3 parts, got 0"),
             (&[&[0][..]], "reads from itself"),
-            (&[&[], &[2]], "part 1 reads from part 2, and there is none"),
-            (&[&[], &[u32::MAX]], "there is none"),
-            (&[&[], &[], &[0]], "nobody reads from part 1"),
+            (
+                &[&[], &[2]],
+                "part 1 reads from part 2, which does not exist",
+            ),
+            (&[&[], &[u32::MAX]], "which does not exist"),
+            (&[&[], &[], &[0]], "no part reads from part 1"),
             (&[&[], &[0; 5]], "part 0 is read more than 4 times"),
-            (&[&[][..]; 4], "4 parts, and must have 1 to 3"),
+            (&[&[][..]; 4], "expected 1 to 3 parts, got 4"),
         ] {
             let error = check(&parts(plan), 3).expect_err(word).to_string();
             assert!(error.contains(word), "{error}");

@@ -106,7 +106,7 @@ fn run_on_thread<T: Send + 'static>(
     let thread = std::thread::Builder::new().name("cocoon-part".to_owned());
     thread
         .spawn(run)
-        .map_err(|error| RunError::Failed(format!("no thread for a part: {error}")))?;
+        .map_err(|error| RunError::Failed(format!("cannot start a thread for a part: {error}")))?;
     Ok(outcome)
 }
 
@@ -163,7 +163,9 @@ async fn join(
     while let Some(outcome) = running.next().await {
         // None was aborted yet, so this one panicked.
         let Ok(Some(outcome)) = outcome else {
-            return Err(RunError::Failed("a part ended without a word".to_owned()));
+            return Err(RunError::Failed(
+                "expected the result of a part, got a panic".to_owned(),
+            ));
         };
         match outcome.result {
             Ok(grade) if outcome.index == last => answer = Ok(grade),
@@ -266,7 +268,7 @@ impl PartRun {
         else {
             return Err(error);
         };
-        tracing::warn!("part {} is tried again: {error}", self.index);
+        tracing::warn!(part = self.index, %error, "part retried");
         let mut fresh = factorial.sandbox_in(permit).await?;
         let inlets = inputs.into_iter().map(Inlet::bytes).collect();
         self.perform(&mut fresh, inlets).await

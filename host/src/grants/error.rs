@@ -6,12 +6,10 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GrantError {
     /// No flag grants the import.
-    #[error(
-        "the component imports {0}, which no sandbox is given; WASI 0.2 without wasi:http is what there is"
-    )]
+    #[error("expected imports of WASI 0.2 without wasi:http, got {0}")]
     Import(String),
     /// An import has another type.
-    #[error("the component does not fit: {0}")]
+    #[error("cannot link the component: {0}")]
     Link(String),
     /// A granted folder cannot be opened.
     #[error("cannot grant {}: {reason}", .path.display())]

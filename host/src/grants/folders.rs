@@ -40,7 +40,7 @@ impl Folders {
             let opened = match tokio::time::timeout(patience, opening).await {
                 Ok(Ok(opened)) => opened.map_err(|error| error.to_string()),
                 Ok(Err(error)) => Err(error.to_string()),
-                Err(_) => Err(format!("no answer within {patience:?}")),
+                Err(_) => Err(format!("timed out after {patience:?}")),
             };
             let file = opened.map_err(|reason| GrantError::Dir {
                 path: dir.host.clone(),

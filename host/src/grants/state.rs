@@ -119,7 +119,7 @@ impl Drop for State {
             threads.handle().spawn(move || drop((resources, permits)));
         }
         let (used_bytes, cap_bytes) = (self.memory.used_bytes(), self.memory.cap_bytes);
-        tracing::debug!(used_bytes, cap_bytes, "a sandbox's memory");
+        tracing::debug!(used_bytes, cap_bytes, "sandbox dropped");
         if !self.span.is_disabled() {
             self.span
                 .record("cocoon.memory_used_bytes", used_bytes.cast_signed());

@@ -12,6 +12,7 @@ use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, StreamErro
 
 use super::state::State;
 use super::stream_buffers::StreamBuffers;
+use crate::text::counted;
 
 /// The streams of one sandbox.
 pub(super) struct Streams<'a> {
@@ -43,7 +44,8 @@ impl<'a> Streams<'a> {
         let permit = self.check_write(Resource::new_borrow(stream.rep()))?;
         if bytes > permit {
             return Err(StreamError::Trap(wasmtime::format_err!(
-                "expected a write of at most {permit} bytes, as check-write permits, got {bytes}"
+                "expected a write of at most {}, as check-write permits, got {bytes}",
+                counted(permit, "byte", "bytes")
             )));
         }
         // It fits a permit, which fits a size.

@@ -153,13 +153,13 @@ pub const EXPORT_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause before a batch is sent again.
 pub const EXPORT_PAUSE_MAX: Duration = Duration::from_secs(10);
 /// The longest pause that a collector may ask for: a year.
-pub const EXPORT_WAIT_MAX: Duration = Duration::from_secs(31_536_000);
+pub const EXPORT_WAIT_MAX: Duration = Duration::from_hours(365 * 24);
 /// Bytes of a collector's answer.
 pub const EXPORT_ANSWER_BYTES: usize = 64 << 10;
 /// Characters of a collector's message in the log.
 pub const EXPORT_MESSAGE_CHARS: usize = 300;
 /// The time between two reports of lost spans.
-pub const LOSSES_REPORTED: Duration = Duration::from_secs(60);
+pub const LOSSES_REPORTED: Duration = Duration::from_mins(1);
 /// The wait at the end of the program for its spans to end.
 pub const SPANS_CLOSE: Duration = Duration::from_millis(200);
 /// The wait at the end of the program for the delivery of its last spans.

@@ -1,6 +1,7 @@
 //! The text form of limits and of their values.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use super::Limit;
@@ -32,7 +33,7 @@ impl Limit {
             Unit::Milliseconds => humantime::parse_duration(text)
                 .ok()
                 .and_then(|time| u64::try_from(time.as_millis()).ok()),
-            Unit::Count => text.parse().ok(),
+            Unit::Count => parse_integer(text),
         };
         let (least, most) = self.spec().range;
         let value = value.filter(|value| (least..=most).contains(value));
@@ -52,6 +53,12 @@ impl Limit {
     }
 }
 
+/// Parses an integer, which may have single underscores between its digits, such as `10_000`.
+pub fn parse_integer<T: FromStr>(text: &str) -> Option<T> {
+    let is_grouped = text.split('_').all(|group| !group.is_empty());
+    is_grouped.then(|| text.replace('_', "").parse().ok())?
+}
+
 impl fmt::Display for Limit {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(self.spec().name)
@@ -66,5 +73,29 @@ fn format_bytes(bytes: u64) -> String {
         _ if bytes.is_multiple_of(MIB) => format!("{} MiB", bytes / MIB),
         _ if bytes.is_multiple_of(KIB) => format!("{} KiB", bytes / KIB),
         _ => format!("{bytes} B"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_of_integers_may_be_grouped() {
+        for (text, number) in [
+            ("0", Some(0)),
+            ("10_000", Some(10_000)),
+            ("1_0_0", Some(100)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("", None),
+            ("_1", None),
+            ("1_", None),
+            ("1__0", None),
+            ("-_1", None),
+            ("1,000", None),
+        ] {
+            assert_eq!(parse_integer(text), number, "{text}");
+        }
+        assert_eq!(Limit::Sandboxes.parse("1_000"), Ok(1000));
     }
 }

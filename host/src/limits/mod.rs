@@ -12,6 +12,7 @@ mod table;
 mod values;
 
 pub use bounds::*;
+pub use format::parse_integer;
 pub use limit::Limit;
 pub use table::{Scope, Spec, Unit};
 pub use values::Limits;

@@ -89,7 +89,7 @@ const fn spec(limit: Limit) -> &'static Spec {
             default: 0,
             range: (MIB, 1 << 47),
             scope: Scope::Jobs,
-            help: "Memory of all sandboxes together; a share of the machine's or cgroup's may be given as 70%",
+            help: "Memory of all sandboxes together, or a share of the memory of the machine or cgroup, such as 70%",
         },
         Limit::Deadline => &Spec {
             name: "deadline",
@@ -99,7 +99,7 @@ const fn spec(limit: Limit) -> &'static Spec {
             default: HOUR_MS,
             range: (1, TIME_MS_MAX),
             scope: Scope::Jobs,
-            help: "Time of a job, waiting included, until its last byte is produced; over HTTP until the first byte, and as much again for the rest",
+            help: "Time of a job from its request to its last byte of output, including waits; over HTTP to the first byte, and the same time again for the rest",
         },
         Limit::Output => &Spec {
             name: "output of a job",
@@ -109,7 +109,7 @@ const fn spec(limit: Limit) -> &'static Spec {
             default: GIB,
             range: (1, 1 << 47),
             scope: Scope::Jobs,
-            help: "Bytes that one job may put out",
+            help: "Bytes of output of one job",
         },
         Limit::Input => &Spec {
             name: "input of a job",
@@ -119,7 +119,7 @@ const fn spec(limit: Limit) -> &'static Spec {
             default: 64 * MIB,
             range: (1, 1 << 47),
             scope: Scope::Jobs,
-            help: "Bytes of standard input that one job may be given",
+            help: "Bytes of standard input of one job",
         },
         Limit::Stack => &Spec {
             name: "wasm stack",
@@ -129,7 +129,7 @@ const fn spec(limit: Limit) -> &'static Spec {
             default: 512 * KIB,
             range: (64 * KIB, 64 * MIB),
             scope: Scope::Jobs,
-            help: "Stack of wasm frames of one sandbox",
+            help: "Stack for the WebAssembly frames of one sandbox",
         },
         Limit::Sandboxes => &Spec {
             name: "sandboxes at once",
@@ -139,7 +139,7 @@ const fn spec(limit: Limit) -> &'static Spec {
             default: 1000,
             range: (1, 1_000_000),
             scope: Scope::Jobs,
-            help: "Sandboxes that exist at once, or fewer where the machine's mappings, address space or memory allow fewer",
+            help: "Sandboxes that exist at once; the machine's mappings, address space or memory may allow fewer",
         },
         Limit::Queue => &Spec {
             name: "queued jobs",
@@ -152,17 +152,17 @@ const fn spec(limit: Limit) -> &'static Spec {
             help: "Jobs that wait for a sandbox or for memory",
         },
         Limit::ComponentSize => &Spec {
-            name: "component file",
+            name: "size of a component",
             flag: "component-size",
             env: "COCOON_COMPONENT_SIZE",
             unit: Unit::Bytes,
             default: 64 * MIB,
             range: (1, GIB),
             scope: Scope::Jobs,
-            help: "Bytes of a component file",
+            help: "Bytes of a component",
         },
         Limit::CompileTime => &Spec {
-            name: "compilation",
+            name: "compile time",
             flag: "compile-time",
             env: "COCOON_COMPILE_TIME",
             unit: Unit::Milliseconds,
@@ -172,7 +172,7 @@ const fn spec(limit: Limit) -> &'static Spec {
             help: "Time to compile a component",
         },
         Limit::PullTime => &Spec {
-            name: "pull",
+            name: "pull time",
             flag: "pull-time",
             env: "COCOON_PULL_TIME",
             unit: Unit::Milliseconds,
@@ -189,7 +189,7 @@ const fn spec(limit: Limit) -> &'static Spec {
             default: 512 * KIB,
             range: (64 * KIB, 128 * MIB),
             scope: Scope::Jobs,
-            help: "Bytes of arguments that a sandbox may pass to the host in one call",
+            help: "Bytes of arguments of one call from a sandbox to the host",
         },
         Limit::Files => &Spec {
             name: "open files of one sandbox",
@@ -199,7 +199,7 @@ const fn spec(limit: Limit) -> &'static Spec {
             default: 1024,
             range: (1, 100_000),
             scope: Scope::Jobs,
-            help: "Files and folders that one sandbox may have open; opening another fails inside",
+            help: "Files and folders that one sandbox may have open; beyond them, opening fails inside the sandbox",
         },
         Limit::Resources => &Spec {
             name: "host resources of one sandbox",
@@ -209,7 +209,7 @@ const fn spec(limit: Limit) -> &'static Spec {
             default: RESOURCES,
             range: (64, 1_000_000),
             scope: Scope::Jobs,
-            help: "Objects of the host that one sandbox may hold: files, streams, sockets, timers",
+            help: "Host resources of one sandbox: files, streams, sockets, timers",
         },
         Limit::TableElements => &Spec {
             name: "elements of one table",
@@ -219,7 +219,7 @@ const fn spec(limit: Limit) -> &'static Spec {
             default: 1_000_000,
             range: (1000, 100_000_000),
             scope: Scope::Jobs,
-            help: "Elements that a table of a sandbox may grow to; a component whose tables start larger runs with memory allocated on demand",
+            help: "Elements of one table; the memory of components whose tables start larger is allocated on demand",
         },
         Limit::SandboxThreads => &Spec {
             name: "threads of one sandbox",
@@ -229,7 +229,7 @@ const fn spec(limit: Limit) -> &'static Spec {
             default: 4,
             range: (1, 64),
             scope: Scope::Jobs,
-            help: "Threads that one sandbox may occupy with calls that block: files and name look-up",
+            help: "Threads for the blocking calls of one sandbox: files and name lookup",
         },
         Limit::StuckThreads => &Spec {
             name: "stuck threads",
@@ -239,17 +239,17 @@ const fn spec(limit: Limit) -> &'static Spec {
             default: 1000,
             range: (1, 100_000),
             scope: Scope::Jobs,
-            help: "Threads that jobs which are over may leave behind in calls that the kernel does not finish",
+            help: "Threads of ended jobs in system calls that do not return",
         },
         Limit::Stall => &Spec {
-            name: "stall",
+            name: "stall time",
             flag: "stall",
             env: "COCOON_STALL",
             unit: Unit::Milliseconds,
             default: TIME_MS_MAX,
             range: (1, TIME_MS_MAX),
             scope: Scope::Service,
-            help: "Time in which a client may take no byte of its answer, or send none of its request",
+            help: "Time in which a client may read no byte of its response, or send none of its request",
         },
         Limit::Connections => &Spec {
             name: "connections at once",
@@ -259,7 +259,7 @@ const fn spec(limit: Limit) -> &'static Spec {
             default: 16_384,
             range: (1, 1_000_000),
             scope: Scope::Service,
-            help: "Connections that are open at once, or fewer where the machine's descriptors or memory (one for each 768 KiB) allow fewer; the one that is idle longest is closed for a new one",
+            help: "Connections that are open at once; the machine's file descriptors or memory (768 KiB each) may allow fewer; a new connection closes the one that is idle longest",
         },
         Limit::Idle => &Spec {
             name: "idle time of a connection",
@@ -269,7 +269,7 @@ const fn spec(limit: Limit) -> &'static Spec {
             default: 30 * SECOND_MS,
             range: (1, TIME_MS_MAX),
             scope: Scope::Service,
-            help: "Time that a connection may take for the headers of its next request",
+            help: "Time in which a connection must send the headers of its next request",
         },
         Limit::Headers => &Spec {
             name: "headers of a request",
@@ -309,7 +309,7 @@ const fn spec(limit: Limit) -> &'static Spec {
             default: 0,
             range: (0, TIME_MS_MAX),
             scope: Scope::Service,
-            help: "Time after the signal to end in which work is still taken, for a load balancer to notice",
+            help: "Time after SIGTERM in which requests are still accepted, for a load balancer to notice",
         },
         Limit::DrainTimeout => &Spec {
             name: "drain timeout",
@@ -319,7 +319,7 @@ const fn spec(limit: Limit) -> &'static Spec {
             default: 30 * SECOND_MS,
             range: (1, TIME_MS_MAX),
             scope: Scope::Service,
-            help: "Time after that in which what runs may finish",
+            help: "Time after the drain delay in which running requests may finish",
         },
     }
 }

@@ -167,7 +167,7 @@ impl Delivery {
             tracing::warn!(
                 endpoint = self.endpoint,
                 spans,
-                in_all = all,
+                total = all,
                 server = message,
                 "spans rejected"
             );
@@ -180,7 +180,7 @@ impl Delivery {
         if queue_full > 0 {
             tracing::warn!(
                 spans = queue_full,
-                in_all = self.queue_full.counter.get(),
+                total = self.queue_full.counter.get(),
                 reason = QUEUE_FULL,
                 OTEL_BSP_MAX_QUEUE_SIZE = self.queued_max,
                 "spans dropped"
@@ -190,7 +190,7 @@ impl Delivery {
         if undelivered > 0 {
             tracing::warn!(
                 spans = undelivered,
-                in_all = self.undelivered.counter.get(),
+                total = self.undelivered.counter.get(),
                 reason = UNDELIVERED,
                 endpoint = self.endpoint,
                 "spans dropped"

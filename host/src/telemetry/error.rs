@@ -5,7 +5,7 @@
 pub enum TelemetryError {
     /// The filter of the log is invalid.
     #[error(
-        "`{filter}` is no log filter ({reason}); write it as cocoon=debug, or as cocoon=warn,cocoon::http=debug"
+        "expected a log filter such as cocoon=debug or cocoon=warn,cocoon::http=debug, got `{filter}`: {reason}"
     )]
     Filter {
         /// The filter.
@@ -14,9 +14,9 @@ pub enum TelemetryError {
         reason: String,
     },
     /// The exporter does not start.
-    #[error("no spans can be exported: {0}")]
+    #[error("cannot start the export of spans: {0}")]
     Start(String),
     /// There is a log already.
-    #[error("telemetry was started before")]
+    #[error("expected to start telemetry once, got a second start")]
     Started,
 }

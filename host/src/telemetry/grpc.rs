@@ -97,9 +97,9 @@ pub(super) fn read(response: &Response<Bytes>, trailers: &HeaderMap) -> Result<A
     let Some(code) = code else {
         let status = response.status();
         let reason = if status == StatusCode::OK {
-            "expected an answer over gRPC, got one without a grpc-status".to_owned()
+            "expected a gRPC response, got one without a grpc-status".to_owned()
         } else {
-            format!("expected an answer over gRPC, got {status}")
+            format!("expected a gRPC response, got {status}")
         };
         return Err(Refusal {
             reason,

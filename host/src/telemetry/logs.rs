@@ -52,7 +52,7 @@ impl FromStr for LogFormat {
         Self::ALL
             .into_iter()
             .find(|format| format.to_string() == text)
-            .ok_or_else(|| format!("`{text}` is no log format; it must be text or json"))
+            .ok_or_else(|| format!("expected text or json, got `{text}`"))
     }
 }
 

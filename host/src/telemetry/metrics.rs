@@ -47,21 +47,25 @@ impl Metrics {
     pub fn new(meter: &Meter, http: &HttpMetrics, build: Build) -> Self {
         let mut root = Registry::default();
         let registry = root.sub_registry_with_prefix("cocoon");
-        registry.register("build", "What runs", Info::new(build));
+        registry.register(
+            "build",
+            "Version of the program and digest of its component",
+            Info::new(build),
+        );
         // The encoder adds `_total` to the names of counters.
         registry.register(
             "http_requests",
-            "Requests that were answered, or given up by the client (499)",
+            "Requests that were answered, or that the client aborted (499)",
             http.requests().clone(),
         );
         registry.register(
             "http_request_duration_seconds",
-            "From the headers of a request until the last byte of its answer was handed over",
+            "Time from the headers of a request to the last byte of its response",
             http.durations().clone(),
         );
         registry.register(
             "http_connections",
-            "Connections that are open",
+            "Open connections",
             http.connections().clone(),
         );
         let counts = meter.counts();
@@ -72,32 +76,32 @@ impl Metrics {
         );
         registry.register(
             "queue_wait_seconds",
-            "Waits for a sandbox or for memory, 0 where there was room",
+            "Time that jobs waited for a sandbox or for memory",
             counts.queue_wait_seconds.clone(),
         );
         registry.register(
             "sandboxes_live",
-            "Sandboxes that are there",
+            "Sandboxes that exist",
             counts.sandboxes_live.clone(),
         );
         registry.register(
             "sandboxes_max",
-            "Sandboxes that can be there at once",
+            "Sandboxes that can exist at once",
             counts.sandboxes_max.clone(),
         );
         registry.register(
             "sandbox_memory_max_bytes",
-            "What the memory of all sandboxes may ever come to",
+            "Limit of the memory of all sandboxes",
             counts.memory_max_bytes.clone(),
         );
         registry.register(
             "sandbox_instantiation_seconds",
-            "Making a sandbox",
+            "Time to make a sandbox",
             counts.instantiation_seconds.clone(),
         );
         registry.register(
             "sandbox_run_seconds",
-            "From when a sandbox is made until it is dropped",
+            "Time from the start of a sandbox to its end",
             counts.run_seconds.clone(),
         );
         registry.register(
@@ -162,7 +166,7 @@ impl Collector for Memory {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
         let metric = encoder.encode_descriptor(
             "sandbox_memory_bytes",
-            "What the memory of all sandboxes may come to now",
+            "Memory reserved for all sandboxes",
             None,
             MetricType::Gauge,
         )?;

@@ -104,7 +104,7 @@ impl Client {
     pub(super) async fn send(&self, message: Bytes) -> Result<Answer, Refusal> {
         let sent = timeout(self.timeout, self.exchange(message)).await;
         sent.unwrap_or_else(|_| {
-            let reason = format!("no answer within {:?}", self.timeout);
+            let reason = format!("timed out after {:?}", self.timeout);
             Err(Refusal::passing(reason))
         })
     }
@@ -126,7 +126,7 @@ impl Client {
             // The status is enough.
             Err(_) if self.protocol == Protocol::Http => (Bytes::new(), HeaderMap::new()),
             Err(error) => {
-                return Err(Refusal::passing(format!("the answer broke off: {error}")));
+                return Err(Refusal::passing(format!("response ended early: {error}")));
             }
         };
         let response = Response::from_parts(head, body);
@@ -178,7 +178,7 @@ fn explained(error: &legacy::Error) -> String {
     let hint = if reason.contains("UnknownIssuer") {
         "; use OTEL_EXPORTER_OTLP_CERTIFICATE to name the file of the certificate's authority"
     } else if reason.contains("InvalidContentType") {
-        "; the endpoint does not speak TLS: use http://"
+        "; use http:// for an endpoint without TLS"
     } else if reason.contains("CertificateRequired") || reason.contains("HandshakeFailure") {
         "; use OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY if the \
          server asks for a certificate"

@@ -54,23 +54,19 @@ impl Collector for Process {
         if let Some(bytes) = memory_bytes("VmRSS:") {
             gauge(
                 "process_resident_memory_bytes",
-                "Memory of the process that is in RAM",
+                "Resident memory of the process",
                 bytes,
             )?;
         }
         if let Some(open) = open_fds() {
-            gauge("process_open_fds", "File descriptors that are open", open)?;
+            gauge("process_open_fds", "Open file descriptors", open)?;
         }
         if let Some(most) = max_fds() {
-            gauge(
-                "process_max_fds",
-                "File descriptors that can be open at once",
-                most,
-            )?;
+            gauge("process_max_fds", "Limit of open file descriptors", most)?;
         }
         let metric = encoder.encode_descriptor(
             "process_start_time_seconds",
-            "When the service started, in seconds since 1970",
+            "Start of the process, in seconds since 1970-01-01",
             None,
             MetricType::Gauge,
         )?;

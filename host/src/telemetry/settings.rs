@@ -44,9 +44,13 @@ impl Settings {
             (
                 "OTEL_METRICS_EXPORTER",
                 &["none", "prometheus"][..],
-                "/metrics serves them",
+                "metrics are at /metrics",
             ),
-            ("OTEL_LOGS_EXPORTER", &["none"], "standard error has them"),
+            (
+                "OTEL_LOGS_EXPORTER",
+                &["none"],
+                "logs are on standard error",
+            ),
         ] {
             if let Some(set) = from.first(&[name])
                 && !known.contains(&set.value.as_str())

@@ -60,7 +60,7 @@ pub fn start(format: LogFormat, filter: &str, exports: Exports) -> Result<Guard,
         .map_err(|_| TelemetryError::Started)?;
     if let Some(settings) = settings {
         for complaint in settings.complaints {
-            tracing::warn!("{complaint}");
+            tracing::warn!(reason = complaint, "telemetry setting ignored");
         }
         context::propagate_by(settings.propagators);
     }

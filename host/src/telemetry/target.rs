@@ -43,7 +43,7 @@ macro_rules! otlp {
 pub(super) fn target(from: &mut Variables) -> Option<Target> {
     let exporter = from.parse(
         &["OTEL_TRACES_EXPORTER"],
-        "otlp or none, the only ones that are supported",
+        "otlp or none",
         |text| match text {
             "otlp" => Some(true),
             "none" => Some(false),
@@ -52,7 +52,7 @@ pub(super) fn target(from: &mut Variables) -> Option<Target> {
     );
     let protocol = from.parse(
         otlp!("PROTOCOL"),
-        "http/protobuf or grpc, the only ones that are supported",
+        "http/protobuf or grpc",
         |text| match text {
             "grpc" => Some(Protocol::Grpc),
             "http/protobuf" => Some(Protocol::Http),

@@ -62,9 +62,10 @@ pub(super) fn config(target: &Target, is_encrypted: bool) -> (ClientConfig, Vec<
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let read = CertificateDer::pem_file_iter(path);
     match read.and_then(Iterator::collect::<Result<Vec<_>, _>>) {
-        Ok(found) if found.is_empty() => {
-            Err(format!("{}: expected a certificate in PEM", path.display()))
-        }
+        Ok(found) if found.is_empty() => Err(format!(
+            "expected a certificate in PEM, got none in {}",
+            path.display()
+        )),
         Ok(found) => Ok(found),
         Err(error) => Err(format!("{}: {error}", path.display())),
     }
@@ -81,7 +82,7 @@ fn add_system(roots: &mut RootCertStore, complaints: &mut Vec<String>) {
             None => String::new(),
         };
         complaints.push(format!(
-            "the system has no root certificates{reason}; use {CERTIFICATE} to name a file of them"
+            "expected root certificates of the system, got none{reason}; use {CERTIFICATE} to name a file of them"
         ));
     }
 }

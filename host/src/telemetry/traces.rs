@@ -78,7 +78,7 @@ impl Export {
                 // Here, since the system's roots are many.
                 let (client, complaints) = Client::new(target);
                 for complaint in complaints {
-                    tracing::warn!("{complaint}");
+                    tracing::warn!(reason = complaint, "telemetry setting ignored");
                 }
                 let worker = Worker {
                     spans,

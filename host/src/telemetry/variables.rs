@@ -137,7 +137,7 @@ impl Variables {
         let mut complaints = self.complaints;
         if !unsupported.is_empty() {
             let names = unsupported.join(", ");
-            complaints.push(format!("variables that are not supported: {names}"));
+            complaints.push(format!("unsupported variables: {names}"));
         }
         if !unknown.is_empty() {
             let names = unknown.join(", ");

@@ -96,7 +96,7 @@ async fn run_program(
     let limits = pool.limits();
     let permit = pool.reserve(need(limits), deadline).await;
     let permit = permit.map_err(|error| match error {
-        // A program promises nothing, so the flag decides how much it needs.
+        // A program promises nothing, so the flag sets how much it needs.
         RunError::TooLarge {
             limit: limit @ Limit::TotalMemory,
             value,
@@ -106,8 +106,7 @@ async fn run_program(
             limit,
             value,
             needed,
-            needs: "of memory, which --sandbox-memory sets, beyond what is kept for small jobs"
-                .into(),
+            needs: " for --sandbox-memory, beyond the reserve for small jobs".into(),
         },
         error => error,
     })?;

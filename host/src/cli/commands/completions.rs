@@ -1,4 +1,4 @@
-//! `cocoon completions`: a script for a shell.
+//! `cocoon completions`: prints a completion script for a shell.
 
 use clap::Args;
 use clap_complete::Shell;
@@ -7,7 +7,7 @@ use crate::cli::failure::Failure;
 
 #[derive(Debug, Args)]
 pub(crate) struct Completions {
-    /// The shell
+    /// Shell of the script
     shell: Shell,
 }
 

@@ -1,4 +1,4 @@
-//! `cocoon compute`: one number, streamed.
+//! `cocoon compute`: prints one number as a stream.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -7,7 +7,7 @@ use clap::Args;
 use cocoon::RunError;
 use cocoon::channel::channel;
 use cocoon::fanout::{FanOut, Progress, Width};
-use cocoon::limits::{FAN_OUT_MAX, Limit};
+use cocoon::limits::{FAN_OUT_MAX, Limit, parse_integer};
 use cocoon::span::spawn;
 use cocoon::worlds::factorial::{FORMATS, Format, Grade, KINDS, Kind, Request};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -21,22 +21,22 @@ use crate::cli::values::number;
 
 #[derive(Debug, Args)]
 pub(crate) struct Compute {
-    /// The number whose factorial is computed
+    /// Number whose factorial is computed
     #[arg(allow_negative_numbers = true, value_parser = number, value_name = "N")]
     n: u64,
     #[arg(long, default_value = "factorial", value_name = "KIND", help = format!("Kind of factorial: {KINDS}"))]
     kind: Kind,
     #[arg(long, default_value = "decimal", value_name = "FORMAT", help = format!("Notation of the number: {FORMATS}"))]
     format: Format,
-    /// Write to FILE, which appears whole or not at all
+    /// Write to FILE, which is complete or absent
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
-    #[arg(long, default_value = "auto", value_parser = width, value_name = "COUNT", env = "COCOON_FAN_OUT", hide_env_values = true, help = format!("Number of sandboxes that share the work, from 1 to {FAN_OUT_MAX}; auto is one for each processor, or fewer where memory or the number is small"))]
+    #[arg(long, default_value = "auto", value_parser = width, value_name = "COUNT", env = "COCOON_FAN_OUT", hide_env_values = true, help = format!("Number of sandboxes that share the work, from 1 to {FAN_OUT_MAX}; auto is one for each processor, or fewer for small numbers or little memory"))]
     fan_out: Width,
-    /// Prove every product exact, even if a check modulo a random prime would be faster
+    /// Prove every product exact instead of checking some modulo a random prime, which is faster
     #[arg(long)]
     proved: bool,
-    /// The seed of random checks, to repeat them [default: drawn at random]
+    /// Seed of random checks, to repeat them [default: random]
     #[arg(long, allow_negative_numbers = true, value_parser = number, value_name = "SEED")]
     seed: Option<u64>,
     #[command(flatten)]
@@ -91,8 +91,8 @@ impl Compute {
         output.finish().await
     }
 
-    /// Reserves memory for the request. If several sandboxes do not fit, an engine for a single
-    /// one has room for more: it sets aside memory for one small job only.
+    /// Reserves memory for the request. Where several sandboxes do not fit, an engine for one may
+    /// have enough memory: it reserves memory for one small job only.
     async fn prepare(&self, request: Request) -> Result<FanOut, Failure> {
         let width = self.fan_out;
         let refused = match self.prepare_as(request, width).await {
@@ -101,7 +101,7 @@ impl Compute {
         };
         if width.may_narrow(&refused) && refused.limit() == Some(Limit::TotalMemory) {
             let alone = self.prepare_as(request, Width::UpTo(1)).await;
-            // A component that is read from a pipe cannot be read again.
+            // A component from a pipe cannot be read again.
             return alone.map_err(|_| refused.into());
         }
         Err(refused.into())
@@ -115,24 +115,24 @@ impl Compute {
 
 /// Parses `auto` or a count.
 fn width(text: &str) -> Result<Width, String> {
-    match (text, text.parse()) {
+    match (text, parse_integer(text)) {
         ("auto", _) => Ok(Width::Auto),
-        (_, Ok(count @ 1..=FAN_OUT_MAX)) => Ok(Width::UpTo(count)),
+        (_, Some(count @ 1..=FAN_OUT_MAX)) => Ok(Width::UpTo(count)),
         _ => Err(format!(
             "expected auto or an integer from 1 to {FAN_OUT_MAX}"
         )),
     }
 }
 
-/// Warns of wrong products. They were computed again, but hint at a fault.
+/// Warns of wrong products. They were computed again, and hint at a fault of the machine.
 fn warn_of_repeated(grade: &Grade) {
     if let Grade::Verified(verification) = grade
         && verification.repeated > 0
     {
         tracing::warn!(
-            "{} of {} products were wrong, and computed again with proof",
-            verification.repeated,
-            verification.products
+            repeated = verification.repeated,
+            products = verification.products,
+            "wrong products repeated"
         );
     }
 }
@@ -143,7 +143,7 @@ fn show_parts(progress: &ProgressBar, parts: Progress) {
     }
 }
 
-/// A bar of the digits that are written, on standard error if that is a terminal.
+/// A progress bar of written digits, on standard error if that is a terminal.
 fn progress(bytes: Option<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::stderr());
     let style =

@@ -1,9 +1,7 @@
-//! `cocoon config`: the settings that a command would have here, and the source of
-//! each.
+//! `cocoon config`: prints the settings of a command on this machine, and the source of each.
 //!
-//! The output is a configuration that sets the same values. So defaults are
-//! comments: as values they would stay when the program's defaults change, and
-//! could contradict other values.
+//! The output is a configuration that sets the same values. Defaults are comments: as values they
+//! would persist after the program's defaults change, and could conflict with other values.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
@@ -25,7 +23,7 @@ use crate::cli::paths::shown;
 
 /// The default command.
 const USUAL: &str = "serve";
-/// Flags that hold secrets, as `NAME=VALUE`.
+/// Flags with secrets, as `NAME=VALUE`.
 const SECRET: &[&str] = &["env"];
 
 /// The last column at which comments are aligned.
@@ -36,7 +34,7 @@ pub(crate) struct Config {
     /// Print a JSON object for each setting instead of TOML
     #[arg(long)]
     json: bool,
-    /// The command, and flags of it that change its settings [default: serve]
+    /// Command, and its flags that change settings [default: serve]
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,
@@ -50,9 +48,9 @@ pub(crate) struct Config {
 struct Row<'a> {
     command: &'a str,
     key: &'a str,
-    /// `null` if nothing is set, or if a note stands for the value.
+    /// `null` if nothing is set, or if a note replaces the value.
     value: Value,
-    /// Words that stand for the value.
+    /// Text in place of the value.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
     source: &'static str,
@@ -62,20 +60,20 @@ struct Row<'a> {
     file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<usize>,
-    /// The value in force where the machine allows less, in the limit's unit.
+    /// The value in force, in the limit's unit, where the machine allows less.
     #[serde(skip_serializing_if = "Option::is_none")]
     in_force: Option<u64>,
-    /// The reason of the machine's value.
+    /// The reason of the value in force.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// The limit that it is, if it is one.
+    /// The limit of this key. `None` for other settings.
     #[serde(skip)]
     limit: Option<Limit>,
 }
 
 impl Config {
     pub(crate) fn run(mut self, mut settings: Settings, cli: Command) -> Result<(), Failure> {
-        // `--json` is always a flag of `config`, and not of the command behind it.
+        // `--json` is a flag of `config`, never of the command after it.
         let before = self.shown.len();
         self.shown.retain(|argument| argument != "--json");
         self.json |= self.shown.len() < before;
@@ -83,7 +81,7 @@ impl Config {
             self.shown.insert(0, USUAL.into());
         }
         self.shown.insert(0, "cocoon".into());
-        // Operands of a command are not settings, and may be left out.
+        // Positional arguments of a command are not settings, and are optional here.
         let cli = cli.mut_subcommands(|command| {
             command.mut_args(|arg| {
                 let positional = arg.get_long().is_none() && arg.get_short().is_none();
@@ -126,7 +124,7 @@ fn is_flag(argument: &OsStr) -> bool {
     argument.as_encoded_bytes().starts_with(b"-")
 }
 
-/// One flag of the command, as `matches` has it.
+/// Returns the row of one flag of the command.
 fn row<'a>(
     settings: &Settings,
     command: &'a str,
@@ -172,7 +170,7 @@ fn row<'a>(
             text.split_once('=').unwrap_or((&text, "")).0.to_owned()
         });
         let names: Vec<_> = names.collect();
-        row.note = Some(format!("{}, whose values are not shown", names.join(", ")));
+        row.note = Some(format!("{} (values not shown)", names.join(", ")));
     } else if let Some(texts) = texts
         .iter()
         .map(|text| text.to_str())
@@ -181,7 +179,7 @@ fn row<'a>(
         row.value = value(arg, &texts);
     } else {
         let texts: Vec<_> = texts.iter().map(|text| shown(Path::new(text))).collect();
-        row.note = Some(format!("{}, which is not UTF-8", texts.join(", ")));
+        row.note = Some(format!("{} (not UTF-8)", texts.join(", ")));
     }
     row
 }
@@ -202,14 +200,14 @@ fn add_in_force(rows: &mut [Row<'_>], limits: &Limits) {
     }
 }
 
-/// The default that only the help has: a value, or words.
+/// Returns the default that only the help has: a value, or text.
 fn told_default(key: &str, arg: &Arg) -> (Value, Option<String>) {
     let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
     let default = help
         .split_once("[default: ")
         .and_then(|(_, rest)| rest.split_once(']'));
     match default {
-        // The parser of a path accepts any words.
+        // The parser of a path accepts any text.
         Some((default, _))
             if arg.get_value_hint() == ValueHint::Unknown
                 && config::check(key, arg, default).is_ok() =>
@@ -221,7 +219,7 @@ fn told_default(key: &str, arg: &Arg) -> (Value, Option<String>) {
     }
 }
 
-/// A value in the form of a configuration.
+/// Returns a value in the form of a configuration.
 fn value(arg: &Arg, texts: &[&str]) -> Value {
     match (arg.get_action(), texts) {
         (ArgAction::Set, [text]) => scalar(text),
@@ -229,7 +227,7 @@ fn value(arg: &Arg, texts: &[&str]) -> Value {
     }
 }
 
-/// A number if a configuration with it has the same text.
+/// Returns a number if it has the same text in a configuration.
 fn scalar(text: &str) -> Value {
     match text.parse::<i64>() {
         Ok(number) if number.to_string() == text => number.into(),
@@ -237,7 +235,7 @@ fn scalar(text: &str) -> Value {
     }
 }
 
-/// The rows as a table of a configuration.
+/// Formats the rows as a table of a configuration.
 fn toml(command: &str, rows: &[Row<'_>]) -> String {
     let columns: Vec<_> = rows
         .iter()
@@ -265,7 +263,7 @@ fn toml(command: &str, rows: &[Row<'_>]) -> String {
 }
 
 impl Row<'_> {
-    /// The source in words.
+    /// The source as text.
     fn from(&self) -> String {
         let from = match (&self.variable, &self.file, self.line) {
             (Some(variable), ..) => variable.clone(),
@@ -275,14 +273,14 @@ impl Row<'_> {
         match (self.limit, self.in_force, &self.reason) {
             (Some(limit), Some(value), Some(reason)) => {
                 let value = limit.format(value);
-                format!("{from}; {value} in force: {reason}")
+                format!("{from}; in force: {value}, {reason}")
             }
             _ => from,
         }
     }
 }
 
-/// A value in TOML. TOML escapes strings as JSON does, and one character more.
+/// Formats a value in TOML. TOML escapes strings as JSON does, and one character more.
 fn literal(value: &Value) -> String {
     match value {
         Value::Array(values) => {

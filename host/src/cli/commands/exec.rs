@@ -1,4 +1,4 @@
-//! `cocoon exec`: runs any program, many instances at once, each in its own sandbox.
+//! `cocoon exec`: runs many instances of any component of `wasi:cli`, each in its own sandbox.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,19 +31,22 @@ use crate::cli::values::{location, positive};
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct Exec {
-    /// The component, which exports `wasi:cli/run`, in a file or at `oci://REFERENCE`
+    /// Component that exports `wasi:cli/run`: a file or `oci://REFERENCE`
     #[arg(value_name = "FILE", value_parser = location(), value_hint = ValueHint::FilePath)]
     component: Location,
+    /// Arguments of the component, from the first positional argument after FILE or from `--` on; `{i}` is the number of the instance, from 1
+    #[arg(trailing_var_arg = true, value_name = "ARGS")]
+    arguments: Vec<String>,
     /// Number of instances, each in its own sandbox
     #[arg(short = 'n', long, default_value_t = 1, value_name = "N", value_parser = positive::<u64>)]
     instances: u64,
     /// Number of instances that run at once [default: as many as the limits allow]
     #[arg(short, long, value_name = "C", value_parser = positive::<u32>)]
     concurrency: Option<u32>,
-    /// Grant a folder, read-only without `:rw`; GUEST, or else HOST, is its path inside
+    /// Grant a folder, read-only without `:rw`; GUEST, or else HOST, is its path in the sandbox
     #[arg(long = "dir", value_name = "HOST[:GUEST][:rw]", value_parser = exec_grants::dir(), help_heading = "Grants")]
     dirs: Vec<Dir>,
-    /// Grant an environment variable; without VALUE, with the value that it has here
+    /// Grant an environment variable; without VALUE, it has the value of this environment
     #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = exec_grants::env, help_heading = "Grants")]
     env: Vec<(String, String)>,
     /// Grant sockets and name lookup
@@ -55,29 +58,26 @@ pub(crate) struct Exec {
     /// Grant randomness
     #[arg(long, help_heading = "Grants")]
     randomness: bool,
-    /// Give each instance all of this command's standard input
+    /// Send all of this command's standard input to each instance
     #[arg(short, long, conflicts_with = "stdin")]
     interactive: bool,
-    /// Give each instance all of FILE as standard input
+    /// Send all of FILE to the standard input of each instance
     #[arg(long, value_name = "FILE")]
     stdin: Option<PathBuf>,
-    /// Print a JSON object for each line of output, in `text` or, if it is not UTF-8, in `base64`,
-    /// and for each exit; `"partial": true` means that no newline follows
+    /// Print a JSON object for each exit and for each line of output, as `text`, or as `base64` if it is
+    /// not UTF-8; `"partial": true` means that no newline follows
     #[arg(long, conflicts_with = "output_dir")]
     json: bool,
-    /// Write the outputs of instance I, byte for byte, to DIR/I.out and DIR/I.err
+    /// Write the output of instance I unchanged to DIR/I.out and DIR/I.err
     #[arg(long, value_name = "DIR")]
     output_dir: Option<PathBuf>,
     #[command(flatten)]
     registries: RegistryArgs,
     #[command(flatten)]
     limits: LimitArgs<Promiseless>,
-    /// Arguments of the program; {i} stands for the instance's number, from 1
-    #[arg(last = true, value_name = "ARGS")]
-    arguments: Vec<String>,
 }
 
-/// The parts that all instances share.
+/// The data that all instances share.
 struct Batch {
     component: Component<Program>,
     pool: Pool,
@@ -115,8 +115,7 @@ impl Exec {
         let files_each = if self.output_dir.is_some() { 2 } else { 0 };
         let concurrency = u64::from(self.concurrency.unwrap_or(u32::MAX))
             .min(component.sandboxes().into())
-            // An instance that would wait for memory does not start: its deadline
-            // would run meanwhile.
+            // An instance starts when memory is free: a wait would use up its deadline.
             .min(pool.places(command::need(pool.limits())))
             .min(
                 engine
@@ -147,8 +146,8 @@ impl Exec {
             .map(|instance| {
                 let (batch, printer) = (Arc::clone(&batch), Arc::clone(&printer));
                 async move {
-                    // A task for each instance spreads them over the cores; it is
-                    // aborted when this command ends.
+                    // A task for each instance uses all cores, and is aborted when this
+                    // command ends.
                     let running = run_instance(batch, printer, instance);
                     let running = running.instrument(trace::instance(instance));
                     let result = AbortOnDropHandle::new(spawn(running)).await;
@@ -162,7 +161,7 @@ impl Exec {
         while let Some((instance, result)) = outcomes.next().await {
             let result = match result {
                 Ok(result) => result,
-                // The command's own output failed, not an instance.
+                // The output of this command failed, not an instance.
                 Err(failure) => return Err(failure),
             };
             printer.exited(instance, &result).await?;
@@ -200,8 +199,8 @@ async fn run_instance(
         &deadline,
         sender,
     );
-    let guard = SpanGuard::new(Span::current(), "the command ended before");
-    // The channel ends when the program does.
+    let guard = SpanGuard::new(Span::current(), "the command ended first");
+    // The channel ends with the program.
     let (result, printed) = tokio::join!(running, printer.print(instance, output));
     let span = guard.end();
     match &result {
@@ -217,7 +216,8 @@ async fn run_instance(
     Ok(result)
 }
 
-/// Reads the standard input of all instances: a file's, this command's, or none.
+/// Reads the standard input of all instances from a file, from that of this command, or returns
+/// none.
 async fn read_input(interactive: bool, file: Option<PathBuf>, most: u64) -> Result<Bytes, Failure> {
     let (what, source): (_, Box<dyn AsyncRead + Unpin + Send>) = match file {
         Some(path) => {
@@ -241,7 +241,7 @@ async fn read_input(interactive: bool, file: Option<PathBuf>, most: u64) -> Resu
     read.map_err(|error| Failure::Io { what, error })?;
     if input.len() as u64 > most {
         let (limit, needed) = (Limit::Input, input.len() as u64);
-        let needs = "of input or more".into();
+        let needs = " or more".into();
         return Err(RunError::TooLarge {
             limit,
             value: most,

@@ -1,4 +1,4 @@
-//! Grants of `cocoon exec` as a person types them.
+//! Parsers of the grants of `cocoon exec`.
 
 use std::collections::BTreeSet;
 use std::env::{self, VarError};
@@ -15,7 +15,7 @@ use crate::cli::paths::shown;
 
 const DIR: &str = "expected HOST[:GUEST][:rw]";
 
-/// A parser of `HOST[:GUEST][:rw]`. HOST may be any path without `:`, GUEST is UTF-8.
+/// A parser of `HOST[:GUEST][:rw]`. HOST is any path without `:`, and GUEST is UTF-8.
 pub(super) fn dir() -> impl TypedValueParser<Value = Dir> {
     OsStringValueParser::new().try_map(|text: OsString| parse_dir(text.as_bytes()))
 }
@@ -27,11 +27,11 @@ fn parse_dir(text: &[u8]) -> Result<Dir, String> {
         (None, None) => (text, false),
     };
     let as_path = |bytes| Path::new(OsStr::from_bytes(bytes));
-    // The folder is there, and the `:` in its name is read as the end of HOST.
+    // The folder exists, and the `:` in its name ends HOST.
     let colon_in_name = || path.contains(&b':') && as_path(path).is_dir();
     let advice = || {
         if colon_in_name() {
-            "; use a link without `:` in its path for this folder"
+            "; use a link to this folder without `:` in its path"
         } else {
             ""
         }
@@ -62,7 +62,7 @@ fn parse_dir(text: &[u8]) -> Result<Dir, String> {
     }
     match str::from_utf8(guest) {
         Ok(guest) if guest.contains('\0') => {
-            Err("expected GUEST without a NUL character".to_owned())
+            Err("expected GUEST without a NUL character, got one with it".to_owned())
         }
         Ok(guest) => Ok(Dir {
             host: host.to_owned(),
@@ -76,7 +76,7 @@ fn parse_dir(text: &[u8]) -> Result<Dir, String> {
     }
 }
 
-/// Parses `NAME[=VALUE]`. Without VALUE the variable has the value that it has here.
+/// Parses `NAME[=VALUE]`. The default of VALUE is the value in this environment.
 pub(super) fn env(text: &str) -> Result<(String, String), String> {
     let (name, value) = match text.split_once('=') {
         Some((name, value)) => (name, Some(value)),
@@ -88,18 +88,20 @@ pub(super) fn env(text: &str) -> Result<(String, String), String> {
     if name.is_empty() {
         return Err(format!("expected NAME or NAME=VALUE, got `{text}`"));
     }
-    // Programs would read it as the end of the variable.
+    // Programs read NUL as the end of the variable.
     if text.contains('\0') {
-        return Err("expected NAME or NAME=VALUE without a NUL character".to_owned());
+        return Err(
+            "expected NAME or NAME=VALUE without a NUL character, got one with it".to_owned(),
+        );
     }
     let value = match value {
         Some(value) => value.to_owned(),
         None => env::var(name).map_err(|error| match error {
             VarError::NotPresent => format!(
-                "expected a variable that is set here, got `{name}`; use {name}=VALUE to set it"
+                "expected a variable that is set in this environment, got `{name}`; use {name}=VALUE to set it"
             ),
             VarError::NotUnicode(value) => format!(
-                "expected a value in UTF-8, got `{}` from the variable {name}; use {name}=VALUE to set another",
+                "expected UTF-8 in the variable {name}, got `{}`; use {name}=VALUE to set another value",
                 shown(Path::new(&value))
             ),
         })?,
@@ -107,23 +109,23 @@ pub(super) fn env(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value))
 }
 
-/// Checks that no grant replaces another.
+/// Checks that no two grants have the same name.
 pub(super) fn check(grants: &Grants) -> Result<(), Failure> {
     let env = repeated(grants.env.iter().map(|(name, _)| name));
     let dir = repeated(grants.dirs.iter().map(|dir| &dir.guest));
     let error = match (env, dir) {
         (Some(name), _) => {
-            format!("expected one --env for each variable, got `{name}` twice; leave one out")
+            format!("expected one --env for each variable, got `{name}` twice; remove one")
         }
         (None, Some(guest)) => format!(
-            "expected one --dir for each path inside, got `{guest}` twice; use HOST:GUEST with another GUEST"
+            "expected one --dir for each path in the sandbox, got `{guest}` twice; use HOST:GUEST with another GUEST"
         ),
         (None, None) => return Ok(()),
     };
     Err(clap::Error::raw(ErrorKind::ArgumentConflict, error).into())
 }
 
-/// The first name that occurs for the second time.
+/// Returns the first name that occurs a second time.
 fn repeated<'a>(mut names: impl Iterator<Item = &'a String>) -> Option<&'a String> {
     let mut seen = BTreeSet::new();
     names.find(|name| !seen.insert(*name))

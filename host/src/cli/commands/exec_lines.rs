@@ -1,18 +1,17 @@
-//! Lines of a byte stream, cut where they are longer than a bound.
+//! Lines of a byte stream, split where they are longer than a bound.
 //!
-//! A [`Lines`] lives as long as one output of one instance and holds at most one
-//! line of it, up to the bound. Joining the pieces, each followed by a newline
-//! unless it is [partial](Piece::partial), gives back the stream's bytes.
+//! A [`Lines`] exists for one output of one instance and holds at most one line of it, up to the
+//! bound. The concatenation of all pieces, each with a newline unless it is
+//! [partial](Piece::partial), is the stream.
 
 use std::str;
 
 /// Splits a stream into lines of up to `bytes_max` bytes each.
 pub(super) struct Lines {
     bytes_max: usize,
-    /// The start of the line that the next bytes continue, and in front of it the
-    /// piece that was returned last.
+    /// The last returned piece, then the start of the current line.
     buffer: Vec<u8>,
-    /// The length of that piece.
+    /// The length of the last returned piece.
     returned_bytes: usize,
     /// Whether the last piece was cut.
     cut: bool,
@@ -23,15 +22,14 @@ pub(super) struct Lines {
 pub(super) struct Piece<'a> {
     /// At most `bytes_max` bytes.
     pub(super) bytes: &'a [u8],
-    /// No newline follows: the line was cut here, or the stream ends here.
+    /// No newline follows: the line is cut here, or the stream ends here.
     pub(super) partial: bool,
     /// The piece continues a line that was cut.
     pub(super) continues: bool,
 }
 
 impl Lines {
-    /// Splits into pieces of at most `bytes_max` bytes, which must have room for a
-    /// UTF-8 character.
+    /// Splits into pieces of at most `bytes_max` bytes, the length of a UTF-8 character or more.
     pub(super) fn new(bytes_max: usize) -> Self {
         debug_assert!(bytes_max >= char::MAX.len_utf8());
         Self {
@@ -42,13 +40,13 @@ impl Lines {
         }
     }
 
-    /// Returns the next piece and advances `input` past it. Holds the rest and
-    /// returns `None` once `input` ends inside a line.
+    /// Returns the next piece and advances `input` past it. `None` means that `input` ended within
+    /// a line, whose start is held.
     pub(super) fn next(&mut self, input: &mut &[u8]) -> Option<Piece<'_>> {
         self.buffer.drain(..self.returned_bytes);
         self.returned_bytes = 0;
         let room = self.bytes_max - self.buffer.len();
-        // A newline right behind a full piece still ends it.
+        // A newline directly after a full piece still ends the line.
         let newline = input.iter().take(room + 1).position(|&byte| byte == b'\n');
         let (part, rest) = input.split_at(newline.unwrap_or(room.min(input.len())));
         self.buffer.extend_from_slice(part);
@@ -60,7 +58,7 @@ impl Lines {
         } else if input.is_empty() {
             return None;
         } else {
-            // The start of a character waits for its end.
+            // An incomplete character waits for its end.
             self.returned_bytes = self.buffer.len() - unfinished_bytes(&self.buffer);
         }
         let continues = std::mem::replace(&mut self.cut, partial);
@@ -82,13 +80,13 @@ impl Lines {
     }
 }
 
-/// The bytes at the end of `bytes` that start a UTF-8 character without ending it,
-/// from 0 to 3.
+/// The number of bytes at the end of `bytes` that start an incomplete UTF-8 character, from 0 to
+/// 3.
 fn unfinished_bytes(bytes: &[u8]) -> usize {
     let starts = |count: &usize| {
         let tail = bytes.len().checked_sub(*count).map(|at| &bytes[at..]);
         let error = tail.and_then(|tail| str::from_utf8(tail).err());
-        // No length of an error means that more bytes may make it valid.
+        // Without the length of an error, more bytes may make the character valid.
         error.is_some_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
     };
     (1..char::MAX.len_utf8()).find(starts).unwrap_or_default()
@@ -98,7 +96,7 @@ fn unfinished_bytes(bytes: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    /// The pieces of a stream that arrives in `chunks`, as `(bytes, partial, continues)`.
+    /// Returns the pieces of a stream that arrives in `chunks`, as `(bytes, partial, continues)`.
     fn pieces(bytes_max: usize, chunks: &[&[u8]]) -> Vec<(Vec<u8>, bool, bool)> {
         let mut lines = Lines::new(bytes_max);
         let mut pieces = Vec::new();
@@ -116,7 +114,7 @@ mod tests {
         pieces
     }
 
-    /// The same for a stream that is all valid UTF-8, as its texts.
+    /// Returns the pieces of a UTF-8 stream as text.
     fn texts(bytes_max: usize, stream: &str) -> Vec<(String, bool, bool)> {
         let text = |bytes| String::from_utf8(bytes).expect("valid UTF-8 stays valid");
         pieces(bytes_max, &[stream.as_bytes()])
@@ -194,7 +192,7 @@ mod tests {
             pieces(4, &[b"abc\xffde\n"]),
             [cut(b"abc\xff", true, false), cut(b"de", false, true)]
         );
-        // It looked like the start of a character, and was none.
+        // The next byte does not continue the character.
         assert_eq!(
             pieces(4, &[b"abc\xe2", b"d\n"]),
             [cut(b"abc", true, false), cut(b"\xe2d", false, true)]
@@ -248,7 +246,7 @@ mod tests {
                 cut = *partial;
             }
             assert_eq!(joined, stream, "round {round}");
-            // How the stream arrives makes no difference.
+            // The chunks make no difference.
             assert_eq!(pieces, self::pieces(bytes_max, &[&stream]), "round {round}");
         }
     }

@@ -1,10 +1,9 @@
-//! The outputs of the programs that `cocoon exec` runs: printed unchanged, with a
-//! prefix for each line, as JSON, or written into two files for each instance.
+//! The output of components that `cocoon exec` runs: printed unchanged, printed with a prefix for
+//! each line, printed as JSON, or written to two files for each instance.
 //!
-//! Lines of several instances interleave, but each piece of a line is printed
-//! whole. A line longer than [`CHUNK_BYTES`] is printed in pieces, which JSON and
-//! prefix mark as such. An instance holds at most one such piece for each of its
-//! two outputs.
+//! Lines of several instances interleave, and each piece of a line is printed at once. A line
+//! longer than [`CHUNK_BYTES`] is printed in pieces, which the prefix and JSON mark. An instance
+//! holds at most one piece for each of its two outputs.
 
 use std::fs;
 use std::io;
@@ -30,14 +29,14 @@ use crate::cli::paths::shown;
 
 /// The format of outputs.
 pub(super) enum Style {
-    /// The bytes as they come.
+    /// Unchanged bytes.
     Plain,
-    /// `[I] ` in front of each line of instance I, `[I]+ ` in front of the rest of a line that was
-    /// cut. The last line gets a newline if it has none.
+    /// `[I] ` before each line of instance I, and `[I]+ ` before the rest of a cut line. A newline
+    /// is added to a last line without one.
     Prefixed,
     /// A [`Record`] for each piece of a line, and one for each exit.
     Json,
-    /// The bytes as they come, in `I.out` and `I.err` of a folder.
+    /// Unchanged bytes in the files `I.out` and `I.err` of a folder.
     Files(PathBuf),
 }
 
@@ -56,13 +55,13 @@ enum Record<'a> {
     Line {
         instance: u64,
         stream: &'static str,
-        /// The bytes, if they are UTF-8.
+        /// The bytes if they are UTF-8.
         #[serde(skip_serializing_if = "Option::is_none")]
         text: Option<&'a str>,
-        /// The bytes, if they are not.
+        /// The bytes if they are not UTF-8.
         #[serde(skip_serializing_if = "Option::is_none")]
         base64: Option<Base64<'a>>,
-        /// No newline follows: the line was cut here, or the output ends here.
+        /// No newline follows: the line is cut here, or the output ends here.
         #[serde(skip_serializing_if = "is_false")]
         partial: bool,
     },
@@ -72,7 +71,7 @@ enum Record<'a> {
         exit: i32,
         memory_bytes: u64,
     },
-    /// The end of a program that was stopped.
+    /// The error of a program that was refused or stopped.
     Error { instance: u64, error: String },
 }
 
@@ -92,8 +91,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// Bytes as a string in base64 of the standard alphabet, with padding (RFC 4648,
-/// section 4).
+/// Bytes as a base64 string in the standard alphabet with padding (RFC 4648, section 4).
 struct Base64<'a>(&'a [u8]);
 
 impl Serialize for Base64<'_> {
@@ -122,8 +120,7 @@ impl Printer {
         })
     }
 
-    /// Prints the outputs of one instance until the channel ends, in success or
-    /// failure.
+    /// Prints the output of one instance until the channel ends or fails.
     pub(super) async fn print(
         &self,
         instance: u64,
@@ -169,7 +166,7 @@ impl Printer {
         Ok(())
     }
 
-    /// Prints how an instance ended, if the style has records.
+    /// Prints the end of an instance, if the style has records.
     pub(super) async fn exited(
         &self,
         instance: u64,
@@ -192,8 +189,8 @@ impl Printer {
         .await
     }
 
-    /// Waits until everything is written. The summary on standard error comes after
-    /// the outputs there.
+    /// Waits until everything is written, so that the summary follows the output on standard
+    /// error.
     pub(super) async fn finish(&self) -> Result<(), Failure> {
         stderr_written(self.stderr.lock().await.flush().await)?;
         self.stdout.lock().await.flush().await
@@ -210,13 +207,13 @@ impl Printer {
     }
 
     async fn record(&self, record: &Record<'_>) -> Result<(), Failure> {
-        // An instance that waits for its turn holds no record: escaped, it may be
-        // six times as long as the piece.
+        // The record is made under the lock: escaped, it is up to six times as long as the
+        // piece.
         let mut stdout = self.stdout.lock().await;
         stdout.write(&json_line(record)?).await
     }
 
-    /// Writes `parts` without another instance's bytes between them.
+    /// Writes `parts` without bytes of other instances between them.
     async fn write(&self, stream: Stream, parts: &[&[u8]]) -> Result<(), Failure> {
         match stream {
             Stream::Out => {
@@ -224,7 +221,7 @@ impl Printer {
                 for part in parts {
                     stdout.write(part).await?;
                 }
-                // A person watches one instance; of many the buffer makes pages.
+                // A person may watch one instance. The output of many is buffered.
                 if matches!(self.style, Style::Plain) {
                     stdout.flush().await?;
                 }
@@ -238,8 +235,8 @@ impl Printer {
     }
 }
 
-/// Fails if a program's standard error was not written. If only its reader is gone, the program
-/// goes on.
+/// Returns the error of a write to standard error, unless its reader is gone: the program
+/// continues then.
 fn stderr_written(written: io::Result<()>) -> Result<(), Failure> {
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Io {
@@ -279,7 +276,7 @@ mod tests {
 
     use super::*;
 
-    /// The record of a piece, as a reader of `--json` parses it.
+    /// Returns the record of a piece as a reader of `--json` parses it.
     fn record(stream: Stream, bytes: &[u8], partial: bool) -> Value {
         let piece = Piece {
             bytes,

@@ -1,16 +1,20 @@
-//! A summary of how the instances of `cocoon exec` ended.
+//! The summary of how the instances of `cocoon exec` ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use cocoon::RunError;
+use cocoon::text::counted;
 use cocoon::worlds::command::Exit;
 
 use crate::cli::failure::{Failure, say};
 
-/// The first instances that a summary names for each exit code or error.
+/// The number of instances that the summary names for each exit code or error.
 const NAMED: usize = 5;
-/// The most exit codes and errors with a counter of their own. Components decide about both.
+/// The most exit codes and errors with a counter of their own. Components choose both.
 const COUNTED: usize = 100;
+
+/// The name of all other exit codes and errors.
+const OTHER: &str = "other exit codes or errors";
 
 /// Exit codes and errors, each with its first instances.
 #[derive(Default)]
@@ -27,17 +31,13 @@ impl Summary {
                 self.succeeded += 1;
                 return;
             }
-            Ok(Exit { code, .. }) => format!("exited with {code}"),
+            Ok(Exit { code, .. }) => format!("exit code {code}"),
             Err(error) => error.to_string(),
         };
-        let counted = self.counts.len() < COUNTED || self.counts.contains_key(&how);
-        let how = if counted {
-            how
-        } else {
-            "ended in another way".to_owned()
-        };
+        let has_counter = self.counts.len() < COUNTED || self.counts.contains_key(&how);
+        let how = if has_counter { how } else { OTHER.to_owned() };
         *self.counts.entry(how.clone()).or_default() += 1;
-        // The lowest numbers, in any order of their ends.
+        // The lowest numbers, in whatever order instances end.
         let named = self.others.entry(how).or_default();
         named.insert(instance);
         if named.len() > NAMED {
@@ -70,7 +70,8 @@ impl Summary {
                 ""
             };
             parts.push(format!(
-                "{count} {how} (instance {}{more})",
+                "{} ({}{more}): {how}",
+                counted(count, "instance", "instances"),
                 names.join(", ")
             ));
         }
@@ -94,7 +95,7 @@ mod tests {
         }
         assert_eq!(summary.counts.len(), COUNTED + 1);
         assert_eq!(summary.counts.values().sum::<u64>(), 1000);
-        assert_eq!(summary.counts["ended in another way"], 900);
+        assert_eq!(summary.counts[OTHER], 900);
         assert_eq!(summary.others.len(), COUNTED + 1);
     }
 }

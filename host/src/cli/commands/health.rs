@@ -1,6 +1,6 @@
-//! `cocoon health`: probes a service, for images that have no `curl`.
+//! `cocoon health`: probes a service, for images without `curl`.
 //!
-//! It sends one request and reads its status, within one timeout.
+//! It sends one request and reads the status of the response, within one timeout.
 
 use std::error::Error as _;
 use std::io::{self, Write as _};
@@ -26,10 +26,10 @@ const HTTP_PORT: u16 = 80;
 
 #[derive(Debug, Args)]
 pub(crate) struct Health {
-    /// The URL to request [default: /healthz at the address of --admin-listen, or else of --listen]
+    /// URL to request [default: /healthz at the address of --admin-listen, or else of --listen]
     #[arg(value_name = "URL", value_parser = url)]
     url: Option<Uri>,
-    /// The address that the service listens on
+    /// Address of the service: IP:PORT, localhost:PORT, :PORT or PORT
     #[arg(
         long,
         default_value = "127.0.0.1:8080",
@@ -39,7 +39,7 @@ pub(crate) struct Health {
         hide_env_values = true
     )]
     listen: SocketAddr,
-    /// The address that the service serves health on, if it has one for that
+    /// Address of the service for health and metrics, if it is another than that of --listen
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -48,7 +48,7 @@ pub(crate) struct Health {
         hide_env_values = true
     )]
     admin_listen: Option<SocketAddr>,
-    /// Time until the answer
+    /// Time to wait for the response
     #[arg(long, default_value = HEALTH_TIMEOUT, value_name = "TIME", value_parser = time)]
     timeout: Duration,
 }
@@ -65,25 +65,25 @@ impl Health {
             let url = format!("http://{address}/healthz");
             (address, url)
         };
-        let unwell = |why: String| Failure::Programs(format!("{url} is not well: {why}"));
+        let unwell = |why: String| Failure::Programs(format!("{url} is unhealthy: {why}"));
         let status = match timeout_at(deadline, ask(&address, &url)).await {
             Ok(Ok(status)) => status,
             Ok(Err(why)) => return Err(unwell(why)),
             Err(_) => {
                 return Err(unwell(format!(
-                    "no answer within {}; --timeout raises this limit",
+                    "expected a response within {}, got none; use --timeout to raise the limit",
                     humantime::format_duration(self.timeout)
                 )));
             }
         };
         if !status.is_success() {
-            return Err(unwell(format!("it answers {status}")));
+            return Err(unwell(format!("expected a 2xx status, got {status}")));
         }
-        // `Output` would start a thread, and the container may allow no more.
-        match writeln!(io::stdout(), "{url} is well: it answers {status}") {
+        // `Output` starts a thread, which the container may not allow.
+        match writeln!(io::stdout(), "{url} is healthy: {status}") {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::ReaderGone),
             Err(error) => Err(Failure::Io {
-                what: "cannot write to standard output".to_owned(),
+                what: "cannot write standard output".to_owned(),
                 error,
             }),
             Ok(()) => Ok(()),
@@ -91,7 +91,7 @@ impl Health {
     }
 }
 
-/// Sends one `GET` and returns the status of its answer, or the error.
+/// Sends one `GET` and returns the status of the response.
 async fn ask(address: &str, url: &str) -> Result<StatusCode, String> {
     let stream = TcpStream::connect(address)
         .await
@@ -100,9 +100,9 @@ async fn ask(address: &str, url: &str) -> Result<StatusCode, String> {
         let cause = error.source().map(|cause| format!(": {cause}"));
         let cause = cause.unwrap_or_default();
         if error.is_parse() {
-            format!("expected an answer in HTTP/1.1: {error}{cause}")
+            format!("expected a response in HTTP/1.1, got other bytes: {error}{cause}")
         } else {
-            format!("the connection broke: {error}{cause}")
+            format!("connection failed: {error}{cause}")
         }
     };
     let (mut requests, connection) = handshake(TokioIo::new(stream)).await.map_err(broken)?;
@@ -115,21 +115,21 @@ async fn ask(address: &str, url: &str) -> Result<StatusCode, String> {
     tokio::select! {
         answer = requests.send_request(request) => Ok(answer.map_err(broken)?.status()),
         result = connection => match result {
-            Ok(()) => Err("it closed the connection without an answer".to_owned()),
+            Ok(()) => Err("expected a response, got a closed connection".to_owned()),
             Err(error) => Err(broken(error)),
         },
     }
 }
 
-/// The address to connect to for a service that listens on `address`, which may
-/// stand for all addresses of this machine.
+/// Returns the address to connect to for a service that listens on `address`: a loopback address
+/// for one that stands for all addresses of this machine.
 async fn reachable(address: SocketAddr, deadline: Instant) -> SocketAddr {
     let local = |ip: IpAddr| SocketAddr::new(ip, address.port());
     let ipv4 = local(Ipv4Addr::LOCALHOST.into());
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => ipv4,
         IpAddr::V6(ip) if ip.is_unspecified() => {
-            // Many containers have no address of version 6, not even for themselves.
+            // Many containers have no IPv6 loopback address.
             let ipv6 = local(Ipv6Addr::LOCALHOST.into());
             match timeout_at(deadline, TcpStream::connect(ipv6)).await {
                 Ok(Err(_)) => ipv4,
@@ -140,7 +140,7 @@ async fn reachable(address: SocketAddr, deadline: Instant) -> SocketAddr {
     }
 }
 
-/// The host and port of a URL.
+/// Returns the host and port of a URL.
 fn host(url: &Uri) -> String {
     let port = url.port_u16().unwrap_or(HTTP_PORT);
     format!("{}:{port}", url.host().unwrap_or_default())
@@ -151,11 +151,9 @@ fn url(text: &str) -> Result<Uri, String> {
     const SUCH_AS: &str = "such as http://127.0.0.1:8080/readyz";
     let url: Uri = text
         .parse()
-        .map_err(|error| format!("expected a URL {SUCH_AS}: {error}"))?;
+        .map_err(|error| format!("expected a URL {SUCH_AS}, got an invalid one: {error}"))?;
     if url.scheme() != Some(&Scheme::HTTP) {
-        return Err(format!(
-            "expected a URL that starts with http://, {SUCH_AS}"
-        ));
+        return Err(format!("expected a URL with http://, {SUCH_AS}"));
     }
     match url.authority() {
         Some(it) if it.as_str().contains('@') => {

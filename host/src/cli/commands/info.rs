@@ -1,4 +1,4 @@
-//! `cocoon info`: facts of a number, without computing it.
+//! `cocoon info`: prints facts of a number without computing it.
 
 use clap::Args;
 use cocoon::worlds::factorial::{FactsRecord, KINDS, Kind};
@@ -12,7 +12,7 @@ use crate::cli::values::number;
 
 #[derive(Debug, Args)]
 pub(crate) struct Info {
-    /// The number
+    /// Number whose factorial is described
     #[arg(allow_negative_numbers = true, value_parser = number, value_name = "N")]
     n: u64,
     #[arg(long, default_value = "factorial", value_name = "KIND", help = format!("Kind of factorial: {KINDS}"))]
@@ -31,7 +31,7 @@ impl Info {
             let record = FactsRecord::new(self.kind, self.n, facts);
             output.write(&lines::json_line(&record)?).await?;
         } else {
-            let unknown = || "unknown without the product".to_owned();
+            let unknown = || "unknown before the computation".to_owned();
             let text = format!(
                 "digits:         {}\ntrailing zeros: {}\nleading digits: {}\nmemory:         {}\n",
                 facts.digits,
@@ -40,7 +40,7 @@ impl Info {
                     .map_or_else(unknown, |zeros| zeros.to_string()),
                 facts.leading_digits.unwrap_or_else(unknown),
                 facts.peak_bytes.map_or_else(
-                    || "more than the 4 GiB that a component can have".to_owned(),
+                    || "more than the 4 GiB of a component".to_owned(),
                     |bytes| format!("{bytes} bytes")
                 ),
             );

@@ -1,9 +1,10 @@
-//! `cocoon inspect`: the imports, exports and needs of a component.
+//! `cocoon inspect`: prints the imports, exports and needs of a component.
 
 use std::fmt::Write as _;
 
 use clap::{Args, ValueHint};
 use cocoon::component::{Inspection, Interface, Location, PrecompiledCode, inspect};
+use cocoon::text::counted;
 use cocoon::worlds::factorial::BUNDLED_FOR;
 
 use crate::cli::component_args::{RegistryArgs, engine};
@@ -14,7 +15,7 @@ use crate::cli::values::location;
 
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
-    /// The component, in a file or at `oci://REFERENCE` [default: the built-in one]
+    /// Component: a file or `oci://REFERENCE` [default: the built-in one]
     #[arg(value_name = "FILE", value_parser = location(), value_hint = ValueHint::FilePath)]
     component: Option<Location>,
     #[command(flatten)]
@@ -43,22 +44,22 @@ fn text(it: &Inspection) -> String {
     list(&mut text, "imports", &it.imports);
     list(&mut text, "exports", &it.exports);
     let precompiled = match &it.precompiled {
-        PrecompiledCode::None => "no, it is compiled when it is loaded".to_owned(),
-        PrecompiledCode::Usable => format!("for {BUNDLED_FOR}, usable here"),
+        PrecompiledCode::None => "no, compiled at load".to_owned(),
+        PrecompiledCode::Usable => format!("yes, for {BUNDLED_FOR}"),
         PrecompiledCode::Unusable(reason) => {
-            format!("for {BUNDLED_FOR}, not usable here, compiled instead: {reason}")
+            format!("for {BUNDLED_FOR}, compiled at load on this machine: {reason}")
         }
     };
     // Writing to a string never fails.
     let _ = write!(
         text,
         "memory image: {} KiB, mapped copy-on-write into each sandbox\n\
-         needs:        {} memories, {} tables\n\
+         needs:        {}, {}\n\
          native code:  {} KiB\n\
          precompiled:  {precompiled}\n",
         it.memory_image_bytes >> 10,
-        it.memories,
-        it.tables,
+        counted(it.memories, "memory", "memories"),
+        counted(it.tables, "table", "tables"),
         it.code_bytes.div_ceil(1 << 10),
     );
     text

@@ -1,4 +1,4 @@
-//! `cocoon kinds`: one line for each kind.
+//! `cocoon kinds`: prints each kind of factorial of one number.
 
 use clap::Args;
 use cocoon::worlds::factorial::{ONE_OF_EACH_KIND, Request};
@@ -11,7 +11,7 @@ use crate::cli::values::number;
 
 #[derive(Debug, Args)]
 pub(crate) struct Kinds {
-    /// The number whose factorials are printed
+    /// Number whose factorials are printed
     #[arg(allow_negative_numbers = true, value_parser = number, value_name = "N")]
     n: u64,
     #[command(flatten)]
@@ -24,7 +24,7 @@ impl Kinds {
         let factorial = self.common.load(ONE_OF_EACH_KIND.len() as u64).await?;
         let n = self.n;
         let requests = ONE_OF_EACH_KIND.map(|kind| Request::decimal(kind, n));
-        // Refuses the command before the first line if any line exceeds a limit.
+        // Fails before the first line if any line exceeds a limit.
         for request in requests {
             drop(factorial.admit(request).await?);
         }

@@ -1,5 +1,5 @@
-//! Results as lines: one request a line, each answered by a sandbox of its own,
-//! all of them at once, printed in order as soon as they are there.
+//! Results as lines, one for each request. Requests run concurrently, each in its own sandbox, and
+//! results are printed in order.
 
 use std::time::Instant;
 
@@ -24,19 +24,19 @@ pub(crate) struct Record<'a> {
     pub(crate) n: u64,
     pub(crate) kind: String,
     pub(crate) value: &'a str,
-    /// Digits in `value`, without those of an exponent.
+    /// Number of digits in `value`, without those of an exponent.
     pub(crate) digits: usize,
     pub(crate) elapsed_us: u64,
     #[serde(flatten)]
     pub(crate) grade: GradeRecord,
 }
 
-/// A coroutine at work on one line.
+/// A running coroutine for one line.
 struct Line {
     request: Request,
     notation: String,
     digits: Receiver<Bytes>,
-    /// Returns the grade of the number.
+    /// The task that sends the digits and returns their grade.
     sending: JoinHandle<Result<Grade, RunError>>,
     started: Instant,
 }
@@ -61,10 +61,10 @@ pub(super) async fn print(
     output.finish().await
 }
 
-/// Starts a coroutine for each request, as many at once as there is room for.
+/// Starts a coroutine for each request, as many at once as fit.
 ///
-/// They are admitted in order, so that a line never waits for memory that a
-/// later one holds while it waits to be printed.
+/// Requests are admitted in order, so that a line never waits for memory of a later one that
+/// waits to be printed.
 fn start(
     factorial: &Factorial,
     requests: impl Iterator<Item = Request> + Send + 'static,
@@ -92,7 +92,7 @@ async fn start_line(factorial: &Factorial, request: Request) -> Result<Line, Run
     let notation = job.notation().await?;
     let (sender, digits) = channel();
     let sending = spawn(async move {
-        let guard = SpanGuard::new(Span::current(), "the command ended before");
+        let guard = SpanGuard::new(Span::current(), "the command ended first");
         let sent = job.send_to(sender).await;
         let span = guard.end();
         sent.inspect_err(|error| span::record(&span, error.name(), error))
@@ -125,7 +125,7 @@ async fn print_json(mut line: Line, output: &mut Output) -> Result<(), Failure> 
     output.write(&json).await
 }
 
-/// A result as a line of JSON, with its grade.
+/// Returns a result as a line of JSON, with its grade.
 pub(super) fn record(
     request: Request,
     value: &[u8],
@@ -133,7 +133,7 @@ pub(super) fn record(
     grade: &Grade,
 ) -> Result<Vec<u8>, Failure> {
     let value = std::str::from_utf8(value)
-        .map_err(|_| RunError::Failed("its digits are not text".to_owned()))?;
+        .map_err(|_| RunError::Failed("expected digits as text, got other bytes".to_owned()))?;
     json_line(&Record {
         n: request.n,
         kind: request.kind.to_string(),
@@ -144,7 +144,7 @@ pub(super) fn record(
     })
 }
 
-/// Any record as a line of JSON.
+/// Returns any record as a line of JSON.
 pub(super) fn json_line(record: &impl Serialize) -> Result<Vec<u8>, Failure> {
     Ok((to_json(record)? + "\n").into_bytes())
 }

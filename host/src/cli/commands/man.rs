@@ -1,4 +1,5 @@
-//! `cocoon man`: the manual page, all subcommands in one, or a page for each in a folder.
+//! `cocoon man`: prints one manual page of all subcommands, or writes a page for each into a
+//! folder.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use crate::cli::paths::shown;
 
 #[derive(Debug, Args)]
 pub(crate) struct Man {
-    /// Write `cocoon.1`, `cocoon-run.1` and so on into DIR instead, which is made if it is missing
+    /// Write `cocoon.1`, `cocoon-run.1` and so on into DIR, which is created if it is missing
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     dir: Option<PathBuf>,
 }
@@ -24,7 +25,7 @@ impl Man {
     }
 }
 
-/// Writes a page for each command, by the name that `man` looks for.
+/// Writes a page for each command, with the file name that `man` expects.
 fn write_all(command: clap::Command, dir: &Path) -> Result<(), Failure> {
     let failed = |error| Failure::Io {
         what: format!("cannot write manual pages into {}", shown(dir)),
@@ -38,7 +39,7 @@ fn print_one(mut command: clap::Command) -> Result<(), Failure> {
     command.build();
     let mut page = Vec::new();
     let failed = |error| Failure::Io {
-        what: "cannot write the page".to_owned(),
+        what: "cannot write the manual page".to_owned(),
         error,
     };
     clap_mangen::Man::new(command.clone())
@@ -61,13 +62,13 @@ fn print_one(mut command: clap::Command) -> Result<(), Failure> {
     print(&page)
 }
 
-/// Prints a complete text.
+/// Prints `text` on standard output.
 pub(super) fn print(text: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::ReaderGone),
         written => written.map_err(|error| Failure::Io {
-            what: "cannot write".to_owned(),
+            what: "cannot write standard output".to_owned(),
             error,
         }),
     }

@@ -1,4 +1,4 @@
-//! `cocoon run`: 1! to N!.
+//! `cocoon run`: prints 1! to N!.
 
 use clap::Args;
 use cocoon::worlds::factorial::{Kind, Request};
@@ -22,10 +22,10 @@ impl Run {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         trace::instances(self.n.max(1));
         let factorial = self.common.load(self.n).await?;
-        // Refuses the command before the first line if the largest exceeds a limit.
+        // Fails before the first line if the largest number exceeds a limit.
         let last = Request::decimal(Kind::Factorial, self.n);
         drop(factorial.admit(last).await?);
-        // `run 0` prints 0!, as the component alone does.
+        // `run 0` prints 0!, as the component does without this program.
         let numbers = if self.n == 0 { 0..=0 } else { 1..=self.n };
         let requests = numbers.map(|n| Request::decimal(Kind::Factorial, n));
         lines::print(&factorial, requests, self.common.json).await

@@ -1,4 +1,4 @@
-//! `cocoon serve`: factorials over HTTP.
+//! `cocoon serve`: serves factorials over HTTP.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,6 +12,7 @@ use cocoon::http::factorial::{Probes, Service, app};
 use cocoon::http::server::{Access, Admin, End, serve};
 use cocoon::limits::Limit;
 use cocoon::machine::Machine;
+use cocoon::text::counted;
 use cocoon::worlds::factorial::Factorial;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -27,7 +28,7 @@ use crate::cli::values::{address, location};
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// The address and port to listen on; 0 is any free port
+    /// Address to listen on: IP:PORT, localhost:PORT, :PORT for all IPv4 addresses, or PORT for 127.0.0.1; port 0 is any free port
     #[arg(
         long,
         default_value = "127.0.0.1:8080",
@@ -37,7 +38,7 @@ pub(crate) struct Serve {
         hide_env_values = true
     )]
     listen: SocketAddr,
-    /// The address and port to serve /healthz, /readyz and /metrics on, without a token and apart from the load of --listen [default: that of --listen]
+    /// Address for /healthz, /readyz and /metrics, in the form of --listen, without a token and unaffected by the load of --listen [default: that of --listen]
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -46,7 +47,7 @@ pub(crate) struct Serve {
         hide_env_values = true
     )]
     admin_listen: Option<SocketAddr>,
-    /// A component of the factorial world, in a file or at `oci://REFERENCE` [default: the built-in one]
+    /// Component of the factorial world: a file or `oci://REFERENCE` [default: the built-in one]
     #[arg(
         long,
         value_name = "FILE",
@@ -56,7 +57,7 @@ pub(crate) struct Serve {
         value_hint = ValueHint::FilePath
     )]
     component: Option<Location>,
-    /// Require the bearer token in the first line of FILE, except at /healthz, /readyz and for the files of the page; a changed FILE is read again
+    /// Require the bearer token in the first line of FILE, except for /healthz, /readyz and the files of the web page; changes of FILE are applied while the service runs
     #[arg(
         long,
         value_name = "FILE",
@@ -67,7 +68,7 @@ pub(crate) struct Serve {
     /// Log one line for each request, with its method, path, status, size and duration
     #[arg(long, env = "COCOON_ACCESS_LOG", hide_env_values = true)]
     access_log: bool,
-    /// Trace requests for /healthz, /readyz and /metrics, too
+    /// Trace requests for /healthz, /readyz and /metrics
     #[arg(long, env = "COCOON_TRACE_PROBES", hide_env_values = true)]
     trace_probes: bool,
     #[command(flatten)]
@@ -88,7 +89,7 @@ impl Serve {
             Some(file) => Access::from_file(file)?,
             None => Access::open(),
         };
-        // Before the message that it serves, so that no signal is lost.
+        // Before the announcement, so that no signal is lost.
         let mut signals = Signals::listen()?;
         let engine = engine(&self.limits.limits, u64::MAX)?;
         let component = self.component.as_ref();
@@ -119,9 +120,7 @@ impl Serve {
         output.write(announcement.as_bytes()).await?;
         output.finish().await?;
         if access.is_open() && !address.ip().is_loopback() {
-            tracing::warn!(
-                "every client that reaches {address} is served; use --token-file to require a token"
-            );
+            tracing::warn!(%address, fix = "--token-file", "service without a token");
         }
         let service = Service::new(factorial, component, !access.is_open());
         if self.trace_probes {
@@ -136,7 +135,7 @@ impl Serve {
             what: "cannot start threads".to_owned(),
             error,
         };
-        // Until the end, which it reports from the first signal on.
+        // It lives until the end, and reports the drain from the first signal on.
         let _admin = admin_listener
             .map(|(listener, _)| Admin::start(listener, service.server()))
             .transpose()
@@ -155,7 +154,8 @@ impl Serve {
         match end {
             End::Drained => Ok(()),
             End::GivenUp(count) => Err(Failure::Programs(format!(
-                "closed {count} connections after the drain timeout ({}); use --{} to raise it",
+                "closed {} after the drain timeout ({}); use --{} to raise it",
+                counted(count as u64, "connection", "connections"),
                 Limit::DrainTimeout.format(engine.limits().get(Limit::DrainTimeout)),
                 Limit::DrainTimeout.spec().flag
             ))),
@@ -163,7 +163,7 @@ impl Serve {
     }
 }
 
-/// The announcement of a service that accepts connections at `address`, and at `admin`.
+/// Returns the announcement of a service that accepts connections at `address` and `admin`.
 fn announcement(
     address: SocketAddr,
     admin: Option<SocketAddr>,
@@ -188,12 +188,12 @@ fn announcement(
     }
     let value = |limit: Limit| limit.format(limits.get(limit));
     format!(
-        "cocoon serves http://{address} with {} sandboxes ({} each, {} in all), {} queued jobs, {} connections, deadline {}{}\n",
-        factorial.sandboxes(),
+        "cocoon serves http://{address} with {} ({} each, {} in all), {}, {}, deadline {}{}\n",
+        counted(factorial.sandboxes(), "sandbox", "sandboxes"),
         value(Limit::SandboxMemory),
         ByteSize::b(engine.total_memory_bytes()).display().iec(),
-        value(Limit::Queue),
-        value(Limit::Connections),
+        counted(limits.get(Limit::Queue), "queued job", "queued jobs"),
+        counted(limits.get(Limit::Connections), "connection", "connections"),
         value(Limit::Deadline),
         match admin {
             Some(admin) => format!("; health and metrics at http://{admin}"),
@@ -202,7 +202,7 @@ fn announcement(
     )
 }
 
-/// A listener for a thread that is still to start, and its address.
+/// Binds a listener for a thread that starts later, and returns it with its address.
 fn listen_apart(address: SocketAddr) -> io::Result<(std::net::TcpListener, SocketAddr)> {
     let listener = std::net::TcpListener::bind(address)?;
     let address = listener.local_addr()?;

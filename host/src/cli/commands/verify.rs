@@ -1,7 +1,7 @@
-//! `cocoon verify`: checks that a file has the digits of a number.
+//! `cocoon verify`: checks the digits of a number in a file.
 //!
-//! The file is streamed into the sandbox, only as far as the component reads. Since
-//! the host never holds all of it, `--input` does not bound its length.
+//! The file is streamed into the sandbox as far as the component reads. The host never holds all
+//! of it, so `--input` does not bound its length.
 
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use clap::Args;
 use cocoon::channel::{Sender, channel};
 use cocoon::limits::CHUNK_BYTES;
+use cocoon::text::counted;
 use cocoon::worlds::factorial::{KINDS, Kind, Verdict, miss_probability, random_seed};
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
@@ -23,15 +24,15 @@ use crate::cli::values::number;
 
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// The number whose factorial FILE should have
+    /// Number whose factorial FILE should have
     #[arg(allow_negative_numbers = true, value_parser = number, value_name = "N")]
     n: u64,
-    /// The digits; `-` is standard input
+    /// File with the digits; `-` is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[arg(long, default_value = "factorial", value_name = "KIND", help = format!("Kind of factorial: {KINDS}"))]
     kind: Kind,
-    /// The seed of the primes, to repeat a check [default: drawn at random]
+    /// Seed of the primes, to repeat a check [default: random]
     #[arg(long, allow_negative_numbers = true, value_parser = number, value_name = "SEED")]
     seed: Option<u64>,
     #[command(flatten)]
@@ -43,11 +44,11 @@ struct Record<'a> {
     n: u64,
     kind: String,
     right: bool,
-    /// Number of digits that were read.
+    /// Number of digits read.
     digits: u64,
-    /// The probability of a missed mistake, as `2^-88`; `None` if one was found.
+    /// The probability that an error is missed, such as `2^-88`. `None` if one was found.
     miss_probability: Option<String>,
-    /// The mistake, if one was found.
+    /// The error. `None` if none was found.
     wrong: Option<&'a str>,
 }
 
@@ -71,7 +72,8 @@ impl Verify {
         } else {
             match &verdict {
                 Verdict::Right(exponent) => format!(
-                    "right: {count} digits, a mistake would be missed with probability below {}\n",
+                    "right: {}, probability of a missed error below {}\n",
+                    counted(count, "digit", "digits"),
                     miss_probability(*exponent)
                 ),
                 Verdict::Wrong(text) => format!("wrong: {text}\n"),
@@ -83,7 +85,7 @@ impl Verify {
             failed => failed,
         };
         match (verdict, output_result) {
-            // The exit code reports it even if the output has no reader.
+            // The exit code reports wrong digits even if the output has no reader.
             (Verdict::Wrong(_), Ok(()) | Err(Failure::ReaderGone)) => Err(Failure::Wrong),
             (_, output_result) => output_result,
         }
@@ -115,8 +117,8 @@ async fn open(path: &Path) -> Result<File, Failure> {
     Ok(Box::new(file.map_err(|error| cannot_read(path, error))?))
 }
 
-/// Sends the file until its end, or until the component stops reading, and returns the
-/// number of digits.
+/// Sends the file to its end, or until the component stops reading, and returns the number of
+/// digits.
 async fn feed(mut file: File, digits: Sender<Bytes>, path: &Path) -> Result<u64, Failure> {
     let mut count = 0;
     loop {

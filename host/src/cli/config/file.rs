@@ -1,7 +1,7 @@
-//! Configuration files: reading, checking, and errors with their line.
+//! Reading and checking of configuration files, with errors that name the line.
 //!
-//! Every command checks the whole file, so that a mistake is found at once and not
-//! when the command runs that it concerns.
+//! Every command checks the whole file, so that an error in the settings of another command is
+//! found at once.
 
 use std::error::Error as _;
 use std::fs::File;
@@ -20,12 +20,12 @@ use crate::cli::message::wrong;
 use crate::cli::paths::shown;
 use crate::cli::usage::parse_alone;
 
-/// Why a file is not a configuration.
+/// The error of a file that is not a configuration.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
     #[error("cannot read the configuration {file}: {error}")]
     Unreadable { file: String, error: io::Error },
-    #[error("expected a configuration of up to {} KiB, got more in {file}", CONFIG_BYTES_MAX >> 10)]
+    #[error("expected a configuration of at most {} KiB, got more in {file}", CONFIG_BYTES_MAX >> 10)]
     TooLong { file: String },
     #[error("{file}:{line}: {what}")]
     Wrong {
@@ -35,10 +35,10 @@ pub(crate) enum ConfigError {
     },
 }
 
-/// A message, and the line that it is about.
+/// A message, and its line.
 type Wrong = (String, usize);
 
-/// Reads the values of the file at `path` for the flags of `commands`.
+/// Reads the settings in the file at `path` for the flags of `commands`.
 pub(super) fn read(path: &Path, commands: &Command) -> Result<Vec<Setting>, ConfigError> {
     let file = shown(path);
     let text = match read_text(path) {
@@ -50,7 +50,7 @@ pub(super) fn read(path: &Path, commands: &Command) -> Result<Vec<Setting>, Conf
     settings(&lines, commands).map_err(|(what, line)| ConfigError::Wrong { file, line, what })
 }
 
-/// The text of a file, to find the line of a position.
+/// The text of a file, which maps positions to lines.
 struct Lines<'a>(&'a str);
 
 impl Lines<'_> {
@@ -60,7 +60,7 @@ impl Lines<'_> {
     }
 }
 
-/// Reads a file; `None` if it is too long.
+/// Reads a file. `None` means that it is too long.
 fn read_text(path: &Path) -> io::Result<Option<String>> {
     let mut text = String::new();
     File::open(path)?
@@ -76,7 +76,7 @@ fn settings(lines: &Lines<'_>, commands: &Command) -> Result<Vec<Setting>, Wrong
     })?;
     let table = table.into_inner();
     let mut settings = Vec::new();
-    // Tables first: a value for one command wins over a value for all.
+    // Tables first: a value for one command takes precedence over a value for all.
     for (name, value) in &table {
         let Some(of_one) = value.get_ref().as_table() else {
             continue;
@@ -113,8 +113,8 @@ fn settings(lines: &Lines<'_>, commands: &Command) -> Result<Vec<Setting>, Wrong
     Ok(settings)
 }
 
-/// Adds the value of `key` for `command` unless it has one, and returns whether the
-/// command has such a flag.
+/// Adds the value of `key` for `command` unless it is set, and returns whether the command has
+/// such a flag.
 fn add(
     settings: &mut Vec<Setting>,
     command: &Command,
@@ -146,12 +146,12 @@ fn add(
     Ok(true)
 }
 
-/// The values that a person would type after the flag.
+/// Returns the values as they are typed after the flag.
 fn values(key: &str, arg: &Arg, value: &DeValue<'_>) -> Result<Vec<String>, String> {
     match (arg.get_action(), value) {
         (ArgAction::SetTrue, DeValue::Boolean(on)) => Ok(vec![on.to_string()]),
         (ArgAction::SetTrue, _) => Err(format!(
-            "expected true or false for `{key}`; use `{key} = true` or `{key} = false`"
+            "expected true or false for `{key}`, got another value; use `{key} = true` or `{key} = false`"
         )),
         (ArgAction::Append, DeValue::Array(list)) => list
             .iter()
@@ -173,9 +173,13 @@ fn one(key: &str, arg: &Arg, value: &DeValue<'_>) -> Result<String, String> {
             let name = name.map_or("VALUE", |name| name.as_str());
             return Err(match arg.get_action() {
                 ArgAction::Append => {
-                    format!("expected strings for `{key}`; use `{key} = [\"{name}\", …]`")
+                    format!(
+                        "expected strings for `{key}`, got another value; use `{key} = [\"{name}\", …]`"
+                    )
                 }
-                _ => format!("expected one value for `{key}`; use `{key} = \"{name}\"`"),
+                _ => {
+                    format!("expected one value for `{key}`, got several; use `{key} = \"{name}\"`")
+                }
             });
         }
     };
@@ -188,11 +192,13 @@ fn one(key: &str, arg: &Arg, value: &DeValue<'_>) -> Result<String, String> {
             ArgAction::Append => format!("\"{text}\""),
             _ => format!("`{key} = \"{text}\"`"),
         };
-        Err(format!("expected a string for `{key}`; use {written}"))
+        Err(format!(
+            "expected a string for `{key}`, got `{text}` without quotes; use {written}"
+        ))
     }
 }
 
-/// A number without its base and underscores.
+/// Returns an integer in decimal, without underscores.
 fn decimal(number: &DeInteger<'_>) -> String {
     i128::from_str_radix(number.as_str(), number.radix())
         .map_or_else(|_| number.to_string(), |number| number.to_string())
@@ -211,7 +217,7 @@ pub(crate) fn check(key: &str, arg: &Arg, text: &str) -> Result<(), String> {
     })
 }
 
-/// Checks that no two settings of one command exclude each other.
+/// Checks that no two settings of one command conflict.
 fn contradictions(settings: &[Setting], command: &Command) -> Result<(), Wrong> {
     let of_it: Vec<_> = settings
         .iter()
@@ -221,7 +227,7 @@ fn contradictions(settings: &[Setting], command: &Command) -> Result<(), Wrong> 
         for other in &of_it[at + 1..] {
             if exclude(command, &one.id, &other.id) {
                 let what = format!(
-                    "`{}` (line {}) and `{}` (line {}) exclude each other for `{}`; leave one out",
+                    "expected one of `{}` (line {}) and `{}` (line {}) for `{}`, got both; remove one",
                     one.key,
                     one.line,
                     other.key,
@@ -238,7 +244,7 @@ fn contradictions(settings: &[Setting], command: &Command) -> Result<(), Wrong> 
 fn unknown_table(commands: &Command, name: &str) -> String {
     let names: Vec<_> = configurable(commands).map(Command::get_name).collect();
     format!(
-        "expected a key or a table of a command ({}), got `[{name}]`",
+        "expected a key or the table of a command ({}), got `[{name}]`",
         names.join(", ")
     )
 }
@@ -257,13 +263,13 @@ fn unknown_key(commands: &Command, command: Option<&Command>, key: &str) -> Stri
     };
     let advice = match meant {
         Some(meant) => format!("did you mean `{meant}`?"),
-        // `cocoon config` would refuse this file, too.
-        None => format!("`cocoon {help} --help` lists them"),
+        // `cocoon config` would refuse this file, too, and cannot list the flags.
+        None => format!("see `cocoon {help} --help`"),
     };
     format!("expected a long flag of {of}, got `{key}`; {advice}")
 }
 
-/// The flag of `command` that clap suggests for `key`.
+/// Returns the flag of `command` that clap suggests for `key`.
 fn similar(commands: &Command, command: &Command, key: &str) -> Option<String> {
     let arguments = ["cocoon", command.get_name(), &format!("--{key}")].map(str::to_owned);
     let error = commands.clone().try_get_matches_from(arguments).err()?;

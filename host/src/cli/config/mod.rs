@@ -1,9 +1,8 @@
 //! Configuration from a file.
 //!
-//! The keys of the file are the long flags, and its values become the defaults of
-//! these flags. So flags and environment variables win over the file, and clap
-//! parses and refuses all values alike. The file is read before the arguments are
-//! parsed, and only if a flag or a variable names it.
+//! Keys are long flags. Values become the defaults of these flags, so that flags and environment
+//! variables take precedence, and clap parses all values alike. The file is read before the
+//! arguments are parsed, and only if a flag or a variable names it.
 
 mod file;
 mod variables;
@@ -16,17 +15,15 @@ use clap::builder::BoolishValueParser;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, Error};
 
+pub(crate) use super::arguments::configurable;
 use super::paths::shown;
-use super::usage::{explain, ours};
+use super::usage::explain;
 pub(crate) use file::{ConfigError, check};
 pub(crate) use variables::report_unknown;
 
-/// The variable that names the file where no flag does.
+/// The variable that names the file.
 pub(crate) const VARIABLE: &str = "COCOON_CONFIG";
 const FLAG: &str = "--config";
-
-/// Commands that run no sandbox, and have no settings.
-const WITHOUT: [&str; 4] = ["config", "completions", "man", "help"];
 
 /// The file's value for one flag of one command.
 #[derive(Debug)]
@@ -35,10 +32,9 @@ pub(crate) struct Setting {
     id: String,
     /// The long flag.
     pub(crate) key: String,
-    /// `true` or `false` for a flag without value. Static, as clap requires of
-    /// defaults.
+    /// The values; `true` or `false` for a flag without a value. clap requires static defaults.
     values: Vec<&'static str>,
-    /// From 1.
+    /// The line of the key, counted from 1.
     pub(crate) line: usize,
 }
 
@@ -50,16 +46,16 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Reads the file that `arguments` or the environment name, if any.
-    pub(crate) fn load(command: &Command, arguments: &[OsString]) -> Result<Self, ConfigError> {
-        let Some(file) = config_path(arguments) else {
+    /// Reads the file that this program's `own` arguments or the environment name, if any.
+    pub(crate) fn load(command: &Command, own: &[OsString]) -> Result<Self, ConfigError> {
+        let Some(file) = config_path(own) else {
             return Ok(Self::default());
         };
         let settings = file::read(&file, command)?;
         Ok(Self { file, settings })
     }
 
-    /// The path of the file as the flag or variable has it.
+    /// The path of the file, as the flag or variable names it.
     pub(crate) fn file(&self) -> String {
         shown(&self.file)
     }
@@ -71,7 +67,7 @@ impl Settings {
                 .iter()
                 .find(|setting| setting.command == command && setting.id == id)
         };
-        // A probe asks the service that the same file configures.
+        // `health` probes the service that the same file configures.
         find(command).or_else(|| (command == "health").then(|| find("serve"))?)
     }
 
@@ -96,8 +92,8 @@ impl Settings {
         let matches = self
             .configure(command.clone())
             .try_get_matches_from(arguments)?;
-        // For clap, a default conflicts with nothing. A value of the file that
-        // conflicts with a flag or variable is dropped.
+        // In clap, defaults conflict with nothing. Values of the file that conflict with a flag
+        // or variable are dropped here.
         let Some((name, given)) = matches.subcommand() else {
             return Ok(matches);
         };
@@ -119,7 +115,7 @@ impl Settings {
         self.configure(command).try_get_matches_from(arguments)
     }
 
-    /// `command` with the file's values as defaults.
+    /// Returns `command` with the file's values as defaults.
     fn configure(&self, command: Command) -> Command {
         command.mut_subcommands(|command| {
             let name = command.get_name().to_owned();
@@ -140,7 +136,7 @@ impl Setting {
             .hide_default_value(true)
             .default_values(&self.values);
         if matches!(arg.get_action(), ArgAction::SetTrue) {
-            // `--flag=false` turns off a flag that the file turns on.
+            // `--flag=false` resets a flag that the file sets.
             arg.action(ArgAction::Set)
                 .num_args(0..=1)
                 .require_equals(true)
@@ -154,14 +150,7 @@ impl Setting {
     }
 }
 
-/// The commands that have settings.
-pub(crate) fn configurable(command: &Command) -> impl Iterator<Item = &Command> {
-    command
-        .get_subcommands()
-        .filter(|command| !WITHOUT.contains(&command.get_name()))
-}
-
-/// The arguments of a command that a file can set: the flags, by their long names.
+/// Returns the flags of a command that a file can set, with their long names.
 pub(crate) fn settable(command: &Command) -> impl Iterator<Item = (&str, &Arg)> {
     command.get_arguments().filter_map(|arg| {
         let known = matches!(
@@ -172,7 +161,7 @@ pub(crate) fn settable(command: &Command) -> impl Iterator<Item = (&str, &Arg)> 
     })
 }
 
-/// Whether a flag or a variable gave the argument its value.
+/// Whether the value of the argument is from a flag or a variable.
 fn typed(matches: &ArgMatches, id: &str) -> bool {
     matches!(
         matches.value_source(id),
@@ -180,7 +169,7 @@ fn typed(matches: &ArgMatches, id: &str) -> bool {
     )
 }
 
-/// Whether two arguments of a command exclude each other, by either's declaration.
+/// Whether two arguments of a command conflict, by the declaration of either.
 fn exclude(command: &Command, one: &str, other: &str) -> bool {
     let says = |one: &str, other: &str| {
         command
@@ -192,13 +181,13 @@ fn exclude(command: &Command, one: &str, other: &str) -> bool {
     says(one, other) || says(other, one)
 }
 
-/// The file that `--config` names, or else the variable. The parser of the arguments
-/// refuses a flag without its value.
-fn config_path(arguments: &[OsString]) -> Option<PathBuf> {
-    let mut ours = ours(arguments);
-    while let Some(argument) = ours.next() {
+/// Returns the file of `--config`, or else of the variable. A flag without a value is an error of
+/// the later parse.
+fn config_path(own: &[OsString]) -> Option<PathBuf> {
+    let mut own = own.iter();
+    while let Some(argument) = own.next() {
         let value = if argument == FLAG {
-            ours.next().map(OsString::as_os_str)
+            own.next().map(OsString::as_os_str)
         } else {
             let text = argument.as_bytes().strip_prefix(FLAG.as_bytes());
             match text.and_then(|text| text.strip_prefix(b"=")) {

@@ -1,5 +1,5 @@
-//! Variables that look like settings of this program and that nothing reads: a misspelt
-//! one would have no effect, without a message.
+//! Warnings of environment variables with the prefix of this program that no command reads.
+//! Without them, a misspelt variable would have no effect and no message.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -14,10 +14,10 @@ use crate::cli::paths::shown;
 
 const PREFIX: &str = "COCOON_";
 
-/// The unknown variables that are named; others are counted.
+/// The most unknown variables that are named; the rest is counted.
 const NAMED_MAX: usize = 16;
 
-/// Logs each variable with our prefix that no command reads.
+/// Logs each variable with the prefix that no command reads.
 pub(crate) fn report_unknown(commands: &Command) {
     let known: BTreeSet<_> = variables(commands)
         .chain([OsStr::new(LOG_VARIABLE)])
@@ -33,10 +33,7 @@ pub(crate) fn report_unknown(commands: &Command) {
         warn!(variable, nearest, "unknown variable");
     }
     if unknown.len() > NAMED_MAX {
-        warn!(
-            unnamed = unknown.len() - NAMED_MAX,
-            "more unknown variables"
-        );
+        warn!(more = unknown.len() - NAMED_MAX, "unknown variables");
     }
 }
 
@@ -49,9 +46,9 @@ fn variables(commands: &Command) -> impl Iterator<Item = &OsStr> {
         .filter_map(Arg::get_env)
 }
 
-/// The known variable that a misspelt one resembles most, if it resembles any.
+/// Returns the known variable that is most similar to `name`, or `None` if none is similar.
 fn nearest<'a>(known: &BTreeSet<&'a OsStr>, name: &OsStr) -> Option<&'a str> {
-    /// Of 1. clap suggests flags from 0.7 on.
+    /// The least Jaro similarity, from 0 to 1. clap suggests flags from 0.7.
     const LIKENESS_MIN: f64 = 0.8;
     let of_name = |name: &'a OsStr| name.to_str()?.strip_prefix(PREFIX);
     let wrong = name.to_str()?.strip_prefix(PREFIX)?;
@@ -63,8 +60,8 @@ fn nearest<'a>(known: &BTreeSet<&'a OsStr>, name: &OsStr) -> Option<&'a str> {
     (most >= LIKENESS_MIN).then_some(nearest)
 }
 
-/// Whether the kubelet sets such a variable for a Service, `cocoon` or `cocoon-…`, in all
-/// pods of its namespace.
+/// Whether the kubelet sets such a variable in all pods of a namespace, for a Service `cocoon` or
+/// `cocoon-…`.
 fn is_service_link(name: &OsStr, value: &OsStr) -> bool {
     const PROTOCOLS: [&str; 3] = ["TCP", "UDP", "SCTP"];
     let Some(name) = name.to_str() else {

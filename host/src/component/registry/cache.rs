@@ -41,15 +41,12 @@ impl Cache {
         let read = tokio::task::spawn_blocking(move || match read(&path, most) {
             Ok(content) if Digest::of(&content) == digest => Some(Bytes::from(content)),
             Ok(_) => {
-                tracing::debug!(
-                    "{} is not what its name says, and is pulled again",
-                    path.display()
-                );
+                tracing::debug!(path = %path.display(), "cached content corrupt");
                 None
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
-                tracing::debug!("cannot read {}: {error}", path.display());
+                tracing::debug!(path = %path.display(), %error, "cache read failed");
                 None
             }
         });
@@ -64,9 +61,11 @@ impl Cache {
         match write(&path, content).await {
             Ok(()) => {}
             Err(error) if self.named => {
-                tracing::warn!("cannot keep {}: {error}", path.display());
+                tracing::warn!(path = %path.display(), %error, "cache write failed");
             }
-            Err(error) => tracing::debug!("cannot keep {}: {error}", path.display()),
+            Err(error) => {
+                tracing::debug!(path = %path.display(), %error, "cache write failed");
+            }
         }
     }
 
@@ -91,7 +90,7 @@ fn usual_folder() -> Option<PathBuf> {
 fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     // Opening a pipe or a device may block.
     if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is not a file"));
+        return Err(io::Error::other("expected a regular file"));
     }
     let file = File::open(path)?;
     let mut content = Vec::new();

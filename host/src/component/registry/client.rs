@@ -19,6 +19,7 @@ use crate::component::digest::Digest;
 use crate::component::reference::{Reference, is_loopback};
 use crate::json::Object;
 use crate::limits::{REGISTRY_ANSWER_BYTES, REGISTRY_REDIRECTS};
+use crate::text::counted;
 
 const USER_AGENT: &str = concat!("cocoon/", env!("CARGO_PKG_VERSION"));
 const DIGEST_HEADER: &str = "docker-content-digest";
@@ -97,7 +98,7 @@ impl<'a> Registry<'a> {
         version: &str,
         digest: Option<Digest>,
     ) -> Result<Bytes, RegistryError> {
-        let what = self.reference.to_string();
+        let what = self.reference.with_version();
         let path = format!("manifests/{version}");
         let answer = self.ask(&path, manifest::KINDS, &what).await?;
         let named = answer.headers().get_all(DIGEST_HEADER).iter();
@@ -118,11 +119,14 @@ impl<'a> Registry<'a> {
         digest: Digest,
         bytes: u64,
     ) -> Result<Bytes, RegistryError> {
-        let what = format!("the layer {digest}");
+        let what = format!("layer {digest}");
         let answer = self.ask(&format!("blobs/{digest}"), "*/*", &what).await?;
         let wrong = self.useless(
             &what,
-            format!("the manifest says {bytes} bytes, and it is of another length"),
+            format!(
+                "expected {} as in the manifest, got another length",
+                counted(bytes, "byte", "bytes")
+            ),
         );
         let blob = match self.read(answer, bytes, &what).await {
             Err(RegistryError::LongAnswer { .. }) => return Err(wrong),
@@ -159,9 +163,7 @@ impl<'a> Registry<'a> {
             StatusCode::NOT_FOUND => Err(RegistryError::Unknown {
                 what: what.to_owned(),
             }),
-            status => {
-                Err(self.useless(what, format!("it is {status}, where 200 OK would be right")))
-            }
+            status => Err(self.useless(what, format!("expected 200 OK, got {status}"))),
         }
     }
 
@@ -205,7 +207,7 @@ impl<'a> Registry<'a> {
                 Ok(Authorization::Password(user, password))
             }
             (Challenge::Password, Some(Credential::Identity(_))) => Err(wrong(
-                "there is a token for it, and it wants a password".to_owned(),
+                "expected a user and a password, got a token".to_owned(),
             )),
             (Challenge::Password, None) => Err(self.refused()),
             (Challenge::Token { realm, service }, found) => {
@@ -243,9 +245,7 @@ impl<'a> Registry<'a> {
                     let Some(realm) = url else {
                         return Err(self.useless(
                             what,
-                            format!(
-                                "it has tokens at `{realm}`, which is no address that may be asked"
-                            ),
+                            format!("expected tokens at an https:// address, got `{realm}`"),
                         ));
                     };
                     return Ok(Challenge::Token {
@@ -258,7 +258,8 @@ impl<'a> Registry<'a> {
         challenge.ok_or_else(|| {
             self.useless(
                 what,
-                "it is 401 Unauthorized, and asks for neither a password nor a token".to_owned(),
+                "expected a challenge for a password or a token with 401 Unauthorized, got none"
+                    .to_owned(),
             )
         })
     }
@@ -305,7 +306,9 @@ impl<'a> Registry<'a> {
                 return Err(self.refused());
             }
             status => {
-                return Err(self.useless(what, format!("its tokens are not to be had ({status})")));
+                return Err(
+                    self.useless(what, format!("expected 200 OK for a token, got {status}"))
+                );
             }
         }
         let answer = self.read(answer, REGISTRY_ANSWER_BYTES, what).await?;
@@ -317,7 +320,10 @@ impl<'a> Registry<'a> {
         );
         match token {
             Some(token) => Ok(Authorization::Token(token)),
-            None => Err(self.useless(what, "what it gives as a token has none".to_owned())),
+            None => Err(self.useless(
+                what,
+                "expected a token, got an answer without one".to_owned(),
+            )),
         }
     }
 
@@ -385,7 +391,10 @@ impl<'a> Registry<'a> {
         };
         let http = http.map_err(|error| RegistryError::Unreachable {
             registry: self.reference.registry().to_owned(),
-            reason: format!("{}; SSL_CERT_FILE can name a file of them", root(&error)),
+            reason: format!(
+                "{}; use SSL_CERT_FILE to name a file of root certificates",
+                root(&error)
+            ),
         })?;
         Ok(self.http.insert(http).clone())
     }
@@ -399,11 +408,13 @@ impl<'a> Registry<'a> {
             .referer(false)
             .redirect(Policy::custom(move |attempt: Attempt<'_>| {
                 if attempt.previous().len() > REGISTRY_REDIRECTS {
-                    attempt.error(format!("more than {REGISTRY_REDIRECTS} redirects"))
+                    attempt.error(format!(
+                        "expected at most {REGISTRY_REDIRECTS} redirects, got more"
+                    ))
                 } else if plain.may_ask(attempt.url()) {
                     attempt.follow()
                 } else {
-                    let reason = format!("it leads to {}, which is not encrypted", attempt.url());
+                    let reason = format!("expected a redirect to https://, got {}", attempt.url());
                     attempt.error(reason)
                 }
             }));
@@ -430,15 +441,16 @@ impl<'a> Registry<'a> {
         if let Some(url) = fields {
             let host = url.host_str().unwrap_or_default();
             let port = url.port_or_known_default().unwrap_or_default();
-            reason = format!("it leads to {host}:{port}: {reason}");
+            reason = format!("redirect to {host}:{port}: {reason}");
         } else if reason.contains("InvalidContentType") {
             // rustls reports this of a peer without TLS.
-            reason = format!("it does not speak TLS; --plain-http reaches it without ({reason})");
+            reason = format!(
+                "expected TLS, got another protocol ({reason}); use --plain-http to connect without TLS"
+            );
         }
         if reason.contains("UnknownIssuer") {
             reason = format!(
-                "{reason}; if its certificate is of an authority of your own, name the file of \
-                 that authority in SSL_CERT_FILE"
+                "{reason}; use SSL_CERT_FILE to name the file of the certificate's authority"
             );
         }
         RegistryError::Unreachable {

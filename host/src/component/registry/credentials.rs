@@ -130,7 +130,7 @@ fn read(path: &Path) -> Result<Option<Config>, String> {
         .map(|Object(config)| Some(config))
         .map_err(|error| {
             format!(
-                "expected credentials as JSON, as `docker login` writes them, in {}: {error}",
+                "expected JSON of `docker login` in {}: {error}",
                 path.display()
             )
         })
@@ -234,10 +234,10 @@ fn ask_helper(helper: &str, key: &str, server: &str) -> Result<Option<Credential
     let failed = |error: io::Error| {
         if error.kind() == io::ErrorKind::NotFound {
             format!(
-                "the helper {program}, which {key} names, is not in PATH; install it or remove that key"
+                "expected the helper {program} of {key} in PATH, got none; install it or remove the key"
             )
         } else {
-            format!("cannot run {program}, which {key} names: {error}")
+            format!("cannot run {program} of {key}: {error}")
         }
     };
     let mut child = Command::new(&program)
@@ -266,8 +266,10 @@ fn ask_helper(helper: &str, key: &str, server: &str) -> Result<Option<Credential
         let output: String = output.trim().chars().take(ERROR_CHARS).collect();
         return Err(format!("{program} failed ({status}): {output}"));
     }
-    let Object(HelperAnswer { username, secret }) = serde_json::from_slice(&output)
-        .map_err(|_| format!("expected an object with Username and Secret from {program}"))?;
+    let Object(HelperAnswer { username, secret }) =
+        serde_json::from_slice(&output).map_err(|_| {
+            format!("expected JSON with Username and Secret from {program}, got other output")
+        })?;
     Ok(Some(if username == TOKEN_USER {
         Credential::Identity(secret)
     } else {

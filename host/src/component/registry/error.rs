@@ -15,7 +15,7 @@ pub enum RegistryError {
         reason: String,
     },
     /// An answer broke off, or is a forbidden redirect.
-    #[error("the registry {registry} was asked for {what}, and the answer is of no use: {reason}")]
+    #[error("invalid answer of the registry {registry} for {what}: {reason}")]
     Answer {
         /// The registry.
         registry: String,
@@ -26,8 +26,8 @@ pub enum RegistryError {
     },
     /// The registry requires credentials.
     #[error(
-        "the registry {registry} wants credentials, and none were found for it; `docker login {registry}` or \
-         `podman login {registry}` adds them"
+        "expected credentials for the registry {registry}, got none; use `docker login {registry}` or \
+         `podman login {registry}` to add them"
     )]
     NoCredentials {
         /// The registry.
@@ -35,8 +35,8 @@ pub enum RegistryError {
     },
     /// The registry refuses the credentials.
     #[error(
-        "the registry {registry} refuses the credentials that were found for it; \
-         `docker login {registry}` or `podman login {registry}` renews them"
+        "the registry {registry} refused the stored credentials; use `docker login {registry}` or \
+         `podman login {registry}` to renew them"
     )]
     WrongCredentials {
         /// The registry.
@@ -51,25 +51,19 @@ pub enum RegistryError {
         reason: String,
     },
     /// The credentials give no access.
-    #[error(
-        "the registry refuses {reference} (403 Forbidden); whoever owns it can let you pull it"
-    )]
+    #[error("the registry refused access to {reference} (403 Forbidden); ask its owner for access")]
     Denied {
         /// The requested content.
         reference: String,
     },
     /// The registry does not have the content.
-    #[error(
-        "the registry does not have {what} (404 Not Found); name and tag must be ones that were pushed"
-    )]
+    #[error("the registry has no {what} (404 Not Found); use a name and a tag that were pushed")]
     Unknown {
         /// The requested content.
         what: String,
     },
     /// The content has another digest.
-    #[error(
-        "what the registry serves as {what} has the digest {found}, and it must have {expected}"
-    )]
+    #[error("expected the digest {expected} for {what}, got {found}")]
     Digest {
         /// The requested content.
         what: String,
@@ -79,7 +73,7 @@ pub enum RegistryError {
         found: Digest,
     },
     /// The artifact is not a component.
-    #[error("{reference} is not a component but {what}")]
+    #[error("expected a component at {reference}, got {what}")]
     NotAComponent {
         /// The artifact.
         reference: String,
@@ -87,7 +81,7 @@ pub enum RegistryError {
         what: String,
     },
     /// The component is over the limit.
-    #[error("{reference} is larger than the limit of {} ({}): {}; --{} raises it", Limit::ComponentSize,
+    #[error("expected a component of at most {}, got {} at {reference}; use --{} to raise the limit",
         Limit::ComponentSize.format(*.value), Limit::ComponentSize.format(*.size_bytes), Limit::ComponentSize.spec().flag)]
     TooLarge {
         /// The component.
@@ -98,7 +92,7 @@ pub enum RegistryError {
         value: u64,
     },
     /// An answer other than a component is too long.
-    #[error("the registry {registry} was asked for {what}, and the answer is longer than {}, the most that one may have",
+    #[error("expected an answer of at most {} from the registry {registry} for {what}, got more",
         Limit::ComponentSize.format(REGISTRY_ANSWER_BYTES))]
     LongAnswer {
         /// The registry.
@@ -107,7 +101,7 @@ pub enum RegistryError {
         what: String,
     },
     /// It took too long.
-    #[error("pulling {reference} takes longer than {}; --{} raises this limit",
+    #[error("expected to pull {reference} within {}; use --{} to raise the limit",
         Limit::PullTime.format(*.value), Limit::PullTime.spec().flag)]
     TooSlow {
         /// The component.

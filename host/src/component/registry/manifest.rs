@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use crate::component::digest::Digest;
 use crate::json::Object;
+use crate::text::counted;
 
 /// The config of a Wasm artifact. The component itself has the same facts.
 const CONFIG: &str = "application/vnd.wasm.config.v0+json";
@@ -45,7 +46,7 @@ struct Descriptor {
 fn read(manifest: &[u8]) -> Result<Manifest, String> {
     serde_json::from_slice(manifest)
         .map(|Object(manifest)| manifest)
-        .map_err(|error| format!("something without a manifest of OCI's ({error})"))
+        .map_err(|error| format!("an invalid OCI manifest ({error})"))
 }
 
 /// The one manifest of an index, or `None` for another kind of manifest.
@@ -59,14 +60,13 @@ pub(super) fn only_entry(manifest: &[u8]) -> Result<Option<Digest>, String> {
     };
     let [Object(entry)] = manifests.as_slice() else {
         return Err(format!(
-            "an index of {} manifests, and one that names a component has one; name one of them by \
-             its digest",
-            manifests.len()
+            "an index of {}; use the digest of one of them",
+            counted(manifests.len() as u64, "manifest", "manifests")
         ));
     };
     let digest = entry.digest.parse().map_err(|_| {
         format!(
-            "an index whose manifest has the digest {}, and only sha256 is known",
+            "an index whose manifest has the digest {}, which is not sha256",
             shown(&entry.digest)
         )
     })?;
@@ -77,30 +77,30 @@ pub(super) fn only_entry(manifest: &[u8]) -> Result<Option<Digest>, String> {
 pub(super) fn layer(manifest: &[u8]) -> Result<Layer, String> {
     let manifest = read(manifest)?;
     if manifest.manifests.is_some() {
-        return Err("an index inside of an index".to_owned());
+        return Err("an index in an index".to_owned());
     }
     let config = manifest.config.map(|Object(config)| config.media_type);
     if config.as_deref() != Some(CONFIG) {
         let found = shown(config.as_deref().unwrap_or("missing"));
         return Err(format!(
-            "an ordinary image or another artifact: its config is {found}, and a component's is {CONFIG}"
+            "an image or another artifact, whose config is {found} instead of {CONFIG}"
         ));
     }
     let [Object(layer)] = manifest.layers.as_slice() else {
         return Err(format!(
-            "an artifact of {} layers, and a component has one",
-            manifest.layers.len()
+            "an artifact of {} instead of one",
+            counted(manifest.layers.len() as u64, "layer", "layers")
         ));
     };
     if layer.media_type != LAYER {
         let found = shown(&layer.media_type);
         return Err(format!(
-            "an artifact whose layer is {found}, and a component's is {LAYER}"
+            "an artifact whose layer is {found} instead of {LAYER}"
         ));
     }
     let digest = layer.digest.parse().map_err(|_| {
         format!(
-            "an artifact whose layer has the digest {}, and only sha256 is known",
+            "an artifact whose layer has the digest {}, which is not sha256",
             shown(&layer.digest)
         )
     })?;

@@ -92,10 +92,7 @@ pub fn app(service: &Service, health: Probes, access: Access) -> Router {
 async fn not_found(uri: Uri) -> Problem {
     Problem::plain(
         StatusCode::NOT_FOUND,
-        format!(
-            "expected a path that /openapi.json lists, got {}",
-            uri.path()
-        ),
+        format!("expected a path of /openapi.json, got {}", uri.path()),
     )
 }
 

@@ -41,22 +41,20 @@ const MEDIA: [&str; 5] = [
     "application/x-www-form-urlencoded",
 ];
 
-/// Many numbers over one connection: a request a line, an answer a line, in
-/// order.
+/// Many numbers in one request: one request on each line, and one answer on each line, in order.
 ///
-/// A line that is no request, or that fails, has `{"problem":{…}}` for its
-/// answer, and the others are not touched by it. Where an answer fails after its
-/// first digits were sent, the whole breaks off.
+/// The answer to an invalid or failed request is `{"problem":{…}}`, and other lines are
+/// unaffected. If a job fails after its first digits were sent, the whole response ends early.
 #[utoipa::path(
     post,
     path = "/batch",
     request_body(
         content = RequestFields,
         content_type = "application/x-ndjson",
-        description = "A stream of lines, each with the schema of a request; blank lines are skipped",
+        description = "A stream of lines, each with the schema of a request; blank lines are ignored",
     ),
     responses(
-        (status = 200, description = "The answers: a stream of lines", body = BatchLine, content_type = "application/x-ndjson"),
+        (status = 200, description = "The answers, a stream of lines", body = BatchLine, content_type = "application/x-ndjson"),
         CommonRefusals,
         BodyRefusals,
         TooOld,
@@ -106,7 +104,7 @@ async fn first_piece(service: &Service, mut body: Body) -> Result<Body, Problem>
             Ok(Body::from_stream(first.chain(body.into_data_stream())))
         }
         Some(Err(error)) => Err(Problem::malformed(format!(
-            "expected a whole request body, got one that broke off: {error}"
+            "expected a whole request body, got a part of one: {error}"
         ))),
     }
 }
@@ -307,7 +305,9 @@ impl Lines {
             match timeout(writer.stall(), self.body.next()).await {
                 Ok(Some(Ok(bytes))) => self.read.extend_from_slice(&bytes),
                 Ok(Some(Err(error))) => {
-                    return Err(RunError::Failed(format!("the request broke off: {error}")));
+                    return Err(RunError::Failed(format!(
+                        "the request body ended early: {error}"
+                    )));
                 }
                 Ok(None) => self.over = true,
                 Err(_) => return Err(writer.stall_error()),
@@ -328,7 +328,7 @@ impl Lines {
         Problem::plain(
             StatusCode::PAYLOAD_TOO_LARGE,
             format!(
-                "the line is longer than the {limit} may be ({}); --{} raises it",
+                "{limit}: expected at most {}, got more; use --{} to raise it",
                 limit.format(value),
                 limit.spec().flag
             ),

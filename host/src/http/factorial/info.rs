@@ -29,26 +29,26 @@ fn json(codings: Codings, record: &impl Serialize) -> Result<Response, Problem> 
 /// One kind of factorial of a number.
 #[derive(Serialize, ToSchema)]
 pub(super) struct OneKind {
-    /// As `kind` is written elsewhere.
+    /// The kind, in the form of the parameter `kind`.
     #[schema(value_type = Kind)]
     kind: String,
-    /// As it is written in mathematics.
+    /// The mathematical notation.
     #[schema(required = true, example = "10!!")]
     notation: Option<String>,
-    /// Its digits, where they are few.
+    /// The digits of a short number.
     #[schema(required = true, example = "3840")]
     value: Option<String>,
-    /// Why there is no value.
+    /// The problem in place of a value.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     problem: Option<Problem>,
 }
 
-/// Every kind of factorial of n, each from a sandbox of its own.
+/// Each kind of factorial of n, each from its own sandbox.
 #[utoipa::path(
     get,
     path = "/kinds/{n}",
-    params(("n" = inline(Whole), Path, description = "The number whose factorials are meant", example = 10)),
+    params(("n" = inline(Whole), Path, description = "The number whose factorials are computed", example = 10)),
     responses(
         (status = 200, description = "One of each kind", body = [OneKind]),
         CommonRefusals,
@@ -103,7 +103,7 @@ async fn value(
     let digits = job.cost().digits;
     let too_long = || {
         RunError::OutOfReach(format!(
-            "it has {digits} digits, too many for a list; GET /factorial/{n}?kind={kind} has them"
+            "expected a number that is short enough for a list, got {digits} digits; use GET /factorial/{n}?kind={kind}"
         ))
     };
     if !response::is_short(&job) {
@@ -115,17 +115,16 @@ async fn value(
     }
 }
 
-/// Digits, trailing zeros, leading digits and memory, without the product, for
-/// any n.
+/// Number of digits, trailing zeros, leading digits and memory of any n!, without computing n!.
 #[utoipa::path(
     get,
     path = "/info/{n}",
     params(
-        ("n" = inline(Whole), Path, description = "The number whose factorial is meant", example = 1000),
+        ("n" = inline(Whole), Path, description = "The number whose factorial is described", example = 1000),
         KindQuery,
     ),
     responses(
-        (status = 200, description = "What is known", body = FactsRecord),
+        (status = 200, description = "The facts that need no computation", body = FactsRecord),
         CommonRefusals,
         JobRefusals,
     )

@@ -43,18 +43,17 @@ const MEDIA: &[(&str, Media)] = &[
     (EVENT_STREAM, Media::Events),
 ];
 
-/// 1! to n!, each from a sandbox of its own, in order.
+/// 1! to n! in order, each from its own sandbox.
 ///
-/// As NDJSON, one record a line; the last is `{"done":true,"count":n}`, or
-/// `{"failed":{…}}` with the problem. As server-sent events, `result` has such a
-/// record, `state` tells that a sandbox is `queued`, `running` or `done`, and
-/// `done` or `failed` is the last.
+/// NDJSON has one record on each line. The last line is `{"done":true,"count":n}`, or
+/// `{"failed":{…}}` with the problem. Of server-sent events, `result` has such a record, `state`
+/// reports that a sandbox is `queued`, `running` or `done`, and the last is `done` or `failed`.
 #[utoipa::path(
     method(get, head),
     path = "/factorials/{n}",
-    params(("n" = inline(Whole), Path, description = "How many; more than `--list-items` are refused with 422", example = 10)),
+    params(("n" = inline(Whole), Path, description = "The number of items; more than `--list-items` are refused with 422", example = 10)),
     responses(
-        (status = 200, description = "The numbers: a stream of lines or of events", content(
+        (status = 200, description = "The numbers, a stream of lines or of events", content(
             (ListLine = "application/x-ndjson"),
             (ListEvent = "text/event-stream"),
         )),
@@ -81,7 +80,7 @@ pub(super) async fn factorials(
             limit,
             value,
             needed: n,
-            needs: "items".into(),
+            needs: "".into(),
         }
         .into());
     }
@@ -217,7 +216,7 @@ async fn item(factorial: Factorial, n: u64, states: Option<States>) -> Result<St
             Ok(json::number(&parsed.request, Some(elapsed_us), &value))
         }
         Answer::Long(_) => Err(RunError::OutOfReach(format!(
-            "{n}! is too long for a listing; GET /factorial/{n} has it"
+            "expected a number that is short enough for a listing, got {n}!; use GET /factorial/{n}"
         ))),
     }
 }

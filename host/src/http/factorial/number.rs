@@ -32,18 +32,17 @@ const MEDIA: &[(&str, Media)] = &[
 /// About the length of an object without its digits.
 const JSON_BYTES: u64 = 128;
 
-/// One number: its digits, or a JSON object with them and how it was made sure
-/// that they are right.
+/// One number: its digits, or a JSON object with its digits and their grade of certainty.
 ///
-/// `Content-Length` is sent wherever the number of digits is known beforehand.
-/// An answer that breaks off is shorter, or lacks the end of its chunks.
+/// `Content-Length` is sent if the number of digits is known before the computation. An incomplete
+/// answer is shorter, or lacks its last chunk.
 #[utoipa::path(
     method(get, head),
     path = "/factorial/{n}",
     params(
-        ("n" = inline(Whole), Path, description = "The number whose factorial is meant", example = 20),
+        ("n" = inline(Whole), Path, description = "The number whose factorial is computed", example = 20),
         RequestQuery,
-        ("If-None-Match" = inline(Option<String>), Header, description = "Entity tags of answers that the client has"),
+        ("If-None-Match" = inline(Option<String>), Header, description = "Entity tags of representations that the client has"),
     ),
     responses(
         (status = 200, description = "The number",
@@ -51,10 +50,10 @@ const JSON_BYTES: u64 = 128;
                 (String = "text/plain", example = "2432902008176640000"),
                 (Number = "application/json"),
             ),
-            headers(("ETag" = String, description = "The weak entity tag of this representation, in all of its codings")),
+            headers(("ETag" = String, description = "The weak entity tag of this representation in all codings")),
         ),
-        (status = 304, description = "The client has it",
-            headers(("ETag" = String, description = "The weak entity tag of this representation, in all of its codings")),
+        (status = 304, description = "The client has this representation",
+            headers(("ETag" = String, description = "The weak entity tag of this representation in all codings")),
         ),
         CommonRefusals,
         JobRefusals,
@@ -168,8 +167,8 @@ fn body(answer: Answer, request: factorial::Request, media: Media) -> Body {
 pub(super) fn too_old() -> Response {
     let mut response = Problem::plain(
         StatusCode::UPGRADE_REQUIRED,
-        "the length of this answer is not known beforehand, and HTTP/1.0 could not tell a cut one \
-         from a whole one; ask with HTTP/1.1 or HTTP/2",
+        "expected HTTP/1.1 or HTTP/2 for an answer of unknown length, got HTTP/1.0, which cannot \
+         mark its end",
     )
     .into_response();
     let headers = response.headers_mut();

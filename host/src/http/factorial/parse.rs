@@ -23,7 +23,7 @@ pub(super) const EXAMPLE_LINE: &str = r#"{"n": 20, "kind": "factorial"}"#;
 #[serde(deny_unknown_fields)]
 #[schema(as = BatchRequest)]
 pub(super) struct RequestFields {
-    /// The number whose factorial is meant.
+    /// The number whose factorial is computed.
     #[schema(value_type = Whole)]
     n: u64,
     /// The kind of factorial; `factorial` by default.
@@ -38,7 +38,7 @@ pub(super) struct RequestFields {
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     proved: Option<bool>,
-    /// The time that the client waits; it lowers the deadline, and never raises it.
+    /// The time that the client waits; the deadline applies if it is shorter.
     #[serde(default, deserialize_with = "present")]
     #[schema(
         nullable = false,
@@ -67,7 +67,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
         match Path::from_request_parts(parts, state).await {
             Ok(Path(segment)) => Ok(Self(segment)),
             Err(_) => Err(Problem::malformed(
-                "expected a path of UTF-8 after percent-decoding, got other bytes",
+                "expected a path in UTF-8 after percent-decoding, got other bytes",
             )),
         }
     }
@@ -95,7 +95,7 @@ pub(super) struct RequestQuery {
     /// Whether every product must be proved exact
     #[param(nullable = false)]
     proved: Option<bool>,
-    /// The time that the client waits; it lowers the deadline, and never raises it
+    /// The time that the client waits; the deadline applies if it is shorter
     #[param(
         nullable = false,
         example = "5s",
@@ -127,7 +127,7 @@ impl ParsedRequest {
                 "format" => fields.format.replace(value).is_some(),
                 "timeout" => fields.timeout.replace(value).is_some(),
                 "proved" => fields.proved.replace(yes_or_no(&value)?).is_some(),
-                _ => return Err(unknown(&name, "kind, format, proved and timeout")),
+                _ => return Err(unknown(&name, "kind, format, proved or timeout")),
             };
             if again {
                 return Err(twice(&name));
@@ -148,7 +148,9 @@ impl ParsedRequest {
     pub(super) fn from_json(line: &[u8]) -> Result<Self, Problem> {
         let Object(fields) =
             serde_json::from_slice::<Object<RequestFields>>(line).map_err(|error| {
-                Problem::malformed(format!("expected a line such as {EXAMPLE_LINE}: {error}"))
+                Problem::malformed(format!(
+                    "expected a line such as {EXAMPLE_LINE}, got another: {error}"
+                ))
             })?;
         fields.parse()
     }
@@ -189,7 +191,7 @@ impl RequestFields {
             None => u64::MAX,
             Some(text) => Limit::Deadline
                 .parse(text)
-                .map_err(|wrong| Problem::malformed(format!("timeout: {wrong}")))?,
+                .map_err(|wrong| Problem::malformed(format!("invalid timeout: {wrong}")))?,
         };
         Ok(ParsedRequest {
             request: Request {
@@ -223,7 +225,7 @@ pub(super) fn number_from_uri(n: &str, uri: &Uri) -> Result<u64, Problem> {
     match parameters(uri)?.first() {
         None => number(n),
         Some((name, _)) => Err(Problem::malformed(format!(
-            "`{name}` is no parameter here; there are none"
+            "unknown parameter `{name}`: expected none"
         ))),
     }
 }
@@ -233,7 +235,7 @@ fn number(text: &str) -> Result<u64, Problem> {
     let n = text.parse().ok().filter(|_| is_plain);
     n.ok_or_else(|| {
         Problem::malformed(format!(
-            "`{text}` is no N; it is a whole number from 0 to {}",
+            "invalid value `{text}` for N: expected an integer from 0 to {}",
             u64::MAX
         ))
     })
@@ -249,8 +251,9 @@ fn parsed<T: FromStr<Err = String>>(
     default: T,
 ) -> Result<T, Problem> {
     text.map_or(Ok(default), |text| {
-        text.parse()
-            .map_err(|wrong| Problem::malformed(format!("`{text}` is no {name}; {wrong}")))
+        text.parse().map_err(|wrong| {
+            Problem::malformed(format!("invalid value `{text}` for {name}: {wrong}"))
+        })
     })
 }
 
@@ -261,7 +264,7 @@ fn parameters(uri: &Uri) -> Result<Vec<(String, String)>, Problem> {
     match Query::try_from_uri(uri) {
         Ok(Query(parameters)) => Ok(parameters),
         Err(error) => Err(Problem::malformed(format!(
-            "expected a query of names and values: {error}"
+            "expected a query of NAME=VALUE pairs, got another: {error}"
         ))),
     }
 }
@@ -271,15 +274,15 @@ fn yes_or_no(text: &str) -> Result<bool, Problem> {
         "" | "true" | "1" => Ok(true),
         "false" | "0" => Ok(false),
         _ => Err(Problem::malformed(format!(
-            "proved is true or false, not `{text}`"
+            "invalid value `{text}` for proved: expected true or false"
         ))),
     }
 }
 
 fn unknown(name: &str, known: &str) -> Problem {
-    Problem::malformed(format!("`{name}` is no parameter here; there are {known}"))
+    Problem::malformed(format!("unknown parameter `{name}`: expected {known}"))
 }
 
 fn twice(name: &str) -> Problem {
-    Problem::malformed(format!("`{name}` is given twice; give it once"))
+    Problem::malformed(format!("expected `{name}` once, got it several times"))
 }

@@ -12,6 +12,7 @@ use crate::channel::{Receiver, channel};
 use crate::error::RunError;
 use crate::limits::REPLY_BYTES;
 use crate::span::spawn;
+use crate::text::counted;
 use crate::worlds::factorial::{Grade, Job, count_digits};
 
 /// An answer whose first piece is computed.
@@ -155,9 +156,9 @@ impl Long {
 
     fn wrong_length(&self) -> RunError {
         RunError::Failed(format!(
-            "it put out {} bytes or more, and had said that there would be {}",
-            self.sent_bytes,
-            self.bytes.unwrap_or_default()
+            "expected {} as promised, got at least {}",
+            counted(self.bytes.unwrap_or_default(), "byte", "bytes"),
+            self.sent_bytes
         ))
     }
 }
@@ -169,6 +170,8 @@ fn check(piece: &[u8]) -> Result<(), RunError> {
     if piece.iter().all(fits) {
         Ok(())
     } else {
-        Err(RunError::Failed("what it put out is no number".to_owned()))
+        Err(RunError::Failed(
+            "expected characters of a number, got others".to_owned(),
+        ))
     }
 }

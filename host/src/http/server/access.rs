@@ -37,19 +37,19 @@ pub enum AccessError {
         error: io::Error,
     },
     /// The path is a folder, a pipe or a device, which cannot be read repeatedly.
-    #[error("the token file {} is not a regular file; it must be one, to be read again", path.display())]
+    #[error("expected a regular file for the token, got {}", path.display())]
     NoFile {
         /// The file.
         path: PathBuf,
     },
     /// It holds more than a token.
-    #[error("the token file {} is longer than {TOKEN_FILE_BYTES_MAX} bytes; its first line is to be the token", path.display())]
+    #[error("expected a token file of at most {TOKEN_FILE_BYTES_MAX} bytes with the token in the first line, got more in {}", path.display())]
     TooLong {
         /// The file.
         path: PathBuf,
     },
     /// Its first line is too short.
-    #[error("the token in {} has {bytes} bytes; it must have {TOKEN_BYTES_MIN} or more, alone on the first line", path.display())]
+    #[error("expected a token of at least {TOKEN_BYTES_MIN} bytes in the first line, got {bytes} in {}", path.display())]
     TooShort {
         /// The file.
         path: PathBuf,
@@ -57,7 +57,7 @@ pub enum AccessError {
         bytes: usize,
     },
     /// Its first line has bytes that no header could carry.
-    #[error("the token in {} has spaces or other characters than visible ASCII; it must have none", path.display())]
+    #[error("expected a token of visible ASCII characters without spaces, got others in {}", path.display())]
     Unprintable {
         /// The file.
         path: PathBuf,
@@ -105,8 +105,10 @@ impl Access {
         let (digest, mode) = read(&path)?;
         if mode & 0o004 != 0 {
             tracing::warn!(
-                "the token file {} is readable by everybody here; `chmod o-r` makes it a secret",
-                path.display()
+                path = %path.display(),
+                mode = format!("{:o}", mode & 0o777),
+                fix = "chmod o-r",
+                "token file readable by others"
             );
         }
         Ok(Self(Some(Arc::new(Token {
@@ -184,12 +186,12 @@ impl Refusal {
             Self::NoToken => (
                 StatusCode::UNAUTHORIZED,
                 "Bearer",
-                "this service asks for a token; send it as `Authorization: Bearer TOKEN`",
+                "expected a token, got none; use the header `Authorization: Bearer TOKEN`",
             ),
             Self::WrongToken => (
                 StatusCode::UNAUTHORIZED,
                 "Bearer error=\"invalid_token\"",
-                "this is not the token; it may have been changed",
+                "expected the current token, got another; use the token of this service",
             ),
             Self::Repeated => (
                 StatusCode::BAD_REQUEST,
@@ -229,12 +231,12 @@ impl Token {
             Ok((digest, _)) => {
                 *self.digest.write().unwrap_or_else(PoisonError::into_inner) = digest;
                 if self.stale.swap(false, Ordering::Relaxed) {
-                    tracing::info!("the token file {} is usable again", self.path.display());
+                    tracing::info!(path = %self.path.display(), "token file readable again");
                 }
             }
             Err(error) => {
                 if !self.stale.swap(true, Ordering::Relaxed) {
-                    tracing::warn!("{error}; the token that was in it stays valid");
+                    tracing::warn!(%error, "token file unusable, last token kept");
                 }
             }
         }
@@ -400,8 +402,8 @@ mod tests {
     fn what_is_no_token_is_refused_with_what_would_be_right() {
         let long = vec![b'x'; 5000];
         for (text, hint) in [
-            (&b"short\n"[..], "16 or more"),
-            (b"", "16 or more"),
+            (&b"short\n"[..], "at least 16"),
+            (b"", "at least 16"),
             (b"\n0123456789abcdef\n", "first line"),
             (b"0123456789 abcdef\n", "visible ASCII"),
             (b"0123456789abcde\xff\n", "visible ASCII"),

@@ -122,13 +122,13 @@ impl Server {
         let stream = match TcpStream::from_std(stream) {
             Ok(stream) => stream,
             Err(error) => {
-                tracing::warn!(%error, "a connection was not taken");
+                tracing::warn!(%error, "connection setup failed");
                 return;
             }
         };
         // Answers are written whole: waiting for more would only delay them.
         if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection is gone");
+            tracing::debug!(%error, "connection setup failed");
             return;
         }
         let _counted = self.state.count_connection();
@@ -208,7 +208,7 @@ impl Server {
             Err(EndReason::Overstayed) => return,
         };
         if let Err(error) = result {
-            tracing::debug!(error, "a connection broke off");
+            tracing::debug!(error, "connection failed");
         }
     }
 

@@ -18,12 +18,12 @@ fn state(codings: Codings, text: &'static str) -> Response {
     Representation::fresh("text/plain; charset=utf-8").whole(codings, text)
 }
 
-/// Whether the program is alive.
+/// Liveness of the program.
 #[utoipa::path(
     get,
     path = "/healthz",
     responses(
-        (status = 200, description = "It is", body = String, content_type = "text/plain"),
+        (status = 200, description = "It is alive", body = String, content_type = "text/plain"),
         CommonRefusals,
     )
 )]
@@ -31,12 +31,12 @@ pub(super) async fn alive(codings: Codings) -> Response {
     state(codings, "ok\n")
 }
 
-/// Ready until the service drains. A full queue does not change it.
+/// Readiness of the service: ready until it drains, also with a full queue.
 #[utoipa::path(
     get,
     path = "/readyz",
     responses(
-        (status = 200, description = "It will", body = String, content_type = "text/plain"),
+        (status = 200, description = "It is ready", body = String, content_type = "text/plain"),
         CommonRefusals,
         NotReady,
     )
@@ -47,7 +47,10 @@ pub(super) async fn ready(
 ) -> Result<Response, Problem> {
     if server.is_draining() {
         let status = StatusCode::SERVICE_UNAVAILABLE;
-        return Err(Problem::plain(status, "the service is draining"));
+        return Err(Problem::plain(
+            status,
+            "expected a service that accepts work, got one that is draining",
+        ));
     }
     Ok(state(codings, "ready\n"))
 }

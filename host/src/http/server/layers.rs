@@ -55,7 +55,7 @@ async fn no_probe(uri: Uri) -> Problem {
     Problem::plain(
         StatusCode::NOT_FOUND,
         format!(
-            "expected {}, got {}; other paths are at the address of --listen",
+            "expected {} at this address, got {}; use the address of --listen for other paths",
             health::PROBES.join(", "),
             uri.path()
         ),
@@ -66,7 +66,7 @@ async fn not_allowed(uri: Uri) -> Problem {
     Problem::plain(
         StatusCode::METHOD_NOT_ALLOWED,
         format!(
-            "expected a method that the Allow header lists for {}, got another",
+            "expected a method of the Allow header for {}, got another",
             uri.path()
         ),
     )

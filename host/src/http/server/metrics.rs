@@ -14,7 +14,7 @@ use crate::telemetry::{CLASSIC_TYPE, OPENMETRICS_TYPE};
 const CLASSIC: &str = "text/plain";
 const OPENMETRICS: &str = "application/openmetrics-text";
 
-/// What is counted and timed, as text for Prometheus.
+/// The metrics of the service in a text format of Prometheus.
 #[utoipa::path(
     get,
     path = "/metrics",

@@ -20,7 +20,7 @@ pub(super) const RETRY_AFTER_SECONDS: &str = "1";
 /// Why there is no answer.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Problem {
-    /// Which kind of problem it is, for programs.
+    /// The kind of problem, for programs.
     #[serde(rename = "type")]
     #[schema(format = "uri-reference", example = "urn:cocoon:problem:too-large")]
     name: Cow<'static, str>,
@@ -30,17 +30,17 @@ pub struct Problem {
     /// The status of the response that it is, or would be.
     #[schema(example = 422, minimum = 400, maximum = 599)]
     status: u16,
-    /// What is wrong, and what would be right.
+    /// What the service expected, and what it got.
     detail: String,
     /// The limit that the request met, by the name of its flag.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "output")]
     limit: Option<&'static str>,
-    /// The value of that limit, in bytes, milliseconds or things.
+    /// The value of that limit, in bytes, milliseconds or as a count.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     value: Option<u64>,
-    /// What the request would need instead, in the same unit.
+    /// The need of the request, in the same unit.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     needed: Option<u64>,
@@ -87,7 +87,7 @@ impl Problem {
         }
     }
 
-    /// A request that makes no sense; `detail` says what would be right.
+    /// A malformed request; `detail` says what is expected.
     pub fn malformed(detail: impl Into<String>) -> Self {
         RunError::Malformed(detail.into()).into()
     }

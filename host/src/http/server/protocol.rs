@@ -105,12 +105,12 @@ fn check_host(request: &Request) -> Result<(), Problem> {
         return refused("several");
     }
     if host.is_some_and(|host| !is_host(host.as_bytes())) {
-        return refused("one that is not valid");
+        return refused("an invalid one");
     }
     let target = request.uri().authority();
     if target.is_some_and(|target| !is_host(target.as_str().as_bytes())) {
         return Err(Problem::malformed(
-            "expected a request target whose authority is a name and an optional port, got another",
+            "expected a request target with a name and an optional port as authority, got another",
         ));
     }
     let scheme = request.uri().scheme_str();
@@ -199,7 +199,7 @@ fn check_transfer(headers: &HeaderMap) -> Result<(), Problem> {
         return Ok(());
     }
     Err(Problem::malformed(
-        "expected chunked once as the Transfer-Encoding, got another",
+        "expected chunked once in the Transfer-Encoding header, got another coding",
     ))
 }
 

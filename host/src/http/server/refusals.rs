@@ -42,7 +42,7 @@ impl Refusal {
             .content(PROBLEM_JSON, problem.build())
             .header(
                 "Cache-Control",
-                text_header("`no-store`: no answer of this kind is kept"),
+                text_header("`no-store`, since errors are not cached"),
             );
         match &self.header {
             Some((name, what, kind)) => response.header(*name, header(what, kind.clone())),
@@ -66,13 +66,8 @@ pub(crate) fn text_header(what: &str) -> utoipa::openapi::Header {
 }
 
 const REFUSALS: [Refusal; 14] = [
-    Refusal::new("400", "Malformed", "The request makes no sense"),
-    Refusal::new(
-        "401",
-        "Unauthorized",
-        "The service requires a token, and the request has none or another",
-    )
-    .with(
+    Refusal::new("400", "Malformed", "The request is malformed"),
+    Refusal::new("401", "Unauthorized", "The token is missing or wrong").with(
         "WWW-Authenticate",
         "The challenge of RFC 6750",
         Type::String,
@@ -82,12 +77,12 @@ const REFUSALS: [Refusal; 14] = [
         "NotAcceptable",
         "The service has no representation that the Accept or Accept-Encoding header allows",
     ),
-    Refusal::new("408", "Stalled", "The client sent nothing for `--stall`"),
+    Refusal::new("408", "Stalled", "The client sent nothing within `--stall`"),
     Refusal::new("414", "TargetTooLong", "The request target is too long"),
     Refusal::new(
         "415",
         "UnsupportedMediaType",
-        "The body is something else than lines of JSON, or compressed",
+        "The body is compressed, or its type is not lines of JSON",
     )
     .with(
         "Accept-Encoding",
@@ -97,27 +92,23 @@ const REFUSALS: [Refusal; 14] = [
     Refusal::new(
         "417",
         "ExpectationFailed",
-        "The Expect header has another expectation than 100-continue",
+        "The Expect header has an expectation other than 100-continue",
     ),
     Refusal::new(
         "422",
         "TooLarge",
-        "The request would exceed a limit, which the problem names, or is out of reach",
+        "The request needs more than the limit that the problem names, or more than a component can compute",
     ),
     Refusal::new(
         "426",
         "UpgradeRequired",
-        "The length of the answer is not known beforehand, and HTTP/1.0 cannot mark its end",
+        "The length of the answer is unknown in advance, and HTTP/1.0 cannot mark its end",
     )
-    .with(
-        "Upgrade",
-        "The version of HTTP that is needed",
-        Type::String,
-    ),
+    .with("Upgrade", "The required version of HTTP", Type::String),
     Refusal::new(
         "431",
         "HeadersTooLarge",
-        "The head of the request exceeds `--headers`",
+        "The head of the request is larger than `--headers`",
     ),
     Refusal::new(
         "502",
@@ -127,21 +118,21 @@ const REFUSALS: [Refusal; 14] = [
     Refusal::new(
         "503",
         "Busy",
-        "The queue is full, or there is no memory for the job now",
+        "The queue is full, or no memory is free for the job",
     )
     .with(
         "Retry-After",
-        "Seconds to wait before the next try",
+        "Seconds to wait before a retry",
         Type::Integer,
     ),
     Refusal::new(
         "503",
         "NotReady",
-        "The service takes no work, for the reason in the problem",
+        "The service accepts no work, for the reason in the problem",
     )
     .with(
         "Retry-After",
-        "Seconds to wait before the next try",
+        "Seconds to wait before a retry",
         Type::Integer,
     ),
     Refusal::new(

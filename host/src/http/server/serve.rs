@@ -95,7 +95,7 @@ pub(super) async fn accept_stream(
     match accepted.and_then(|(stream, _)| stream.into_std()) {
         Ok(stream) => Some(stream),
         Err(error) => {
-            tracing::warn!(%error, "a connection was not accepted");
+            tracing::warn!(%error, "accept failed");
             sleep(ACCEPT_PAUSE).await;
             None
         }

@@ -56,16 +56,16 @@ impl Refusal {
         let (status, detail) = match status.get(..2)? {
             b"14" => (
                 StatusCode::URI_TOO_LONG,
-                "expected a shorter request target, got one over 65534 bytes",
+                "expected a request target of at most 65534 bytes, got a longer one",
             ),
             b"31" => (
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
                 "expected a request head of at most 100 fields within the limit of headers, got a \
-                 larger one; use --headers to raise the limit",
+                 larger one; use --headers to raise it",
             ),
             _ => (
                 StatusCode::BAD_REQUEST,
-                "expected the head of an HTTP request, got bytes that are none",
+                "expected the head of an HTTP request, got other bytes",
             ),
         };
         let problem = Problem::plain(status, detail).to_json();

@@ -18,6 +18,7 @@ use crate::metrics::Meter;
 use crate::pool::{Need, Permit, Pool};
 use crate::sandbox::Sandbox;
 use crate::span::record_failure;
+use crate::text::counted;
 
 /// A component of the factorial world that answers requests, each in a fresh sandbox. Cheap to
 /// clone.
@@ -217,7 +218,7 @@ impl Factorial {
                 limit: Limit::SandboxMemory,
                 value,
                 needed: peak_bytes,
-                needs: format!("of memory for {} digits", cost.digits).into(),
+                needs: format!(" for {}", digits(cost)).into(),
             });
         }
         Ok(peak_bytes)
@@ -229,8 +230,10 @@ impl Factorial {
         self.check_output(cost)?;
         cost.peak_bytes.ok_or_else(|| {
             RunError::OutOfReach(format!(
-                "the {} of {} has {} digits, out of reach of the 4 GiB that a component can have",
-                request.kind, request.n, cost.digits
+                "expected a number that fits in the 4 GiB of a component, got the {} of {} with {}",
+                request.kind,
+                request.n,
+                digits(cost)
             ))
         })
     }
@@ -243,9 +246,17 @@ impl Factorial {
                 limit: Limit::Output,
                 value,
                 needed,
-                needs: format!("of output for {} digits", cost.digits).into(),
+                needs: format!(" for {}", digits(cost)).into(),
             }),
             _ => Ok(()),
         }
+    }
+}
+
+/// The number of digits as text.
+fn digits(cost: &Estimate) -> String {
+    match cost.digits.exact() {
+        Some(count) => counted(count, "digit", "digits"),
+        None => format!("{} digits", cost.digits),
     }
 }

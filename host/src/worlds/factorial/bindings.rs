@@ -158,7 +158,7 @@ pub(super) fn find(
     name: &str,
 ) -> wasmtime::Result<ComponentExportIndex> {
     let component = pre.component();
-    let missing = |name: &str| wasmtime::Error::msg(format!("the component has no {name}"));
+    let missing = |name: &str| wasmtime::Error::msg(format!("expected an export {name}, got none"));
     let interface = match interface {
         Some(interface) => {
             let index = component.get_export_index(None, interface);

@@ -10,7 +10,7 @@ use crate::text::one_line;
 pub(super) fn check_reply(reply: String) -> Result<String, RunError> {
     if reply.len() as u64 > REPLY_BYTES {
         return Err(RunError::Failed(format!(
-            "its reply has {} bytes, and one reply has at most {REPLY_BYTES}",
+            "expected a reply of at most {REPLY_BYTES} bytes, got {}",
             reply.len()
         )));
     }
@@ -21,7 +21,7 @@ pub(super) fn check_reply(reply: String) -> Result<String, RunError> {
 pub(super) fn check_grade(proved: bool, grade: Grade) -> Result<Grade, RunError> {
     match grade {
         Grade::Verified(_) if proved => Err(RunError::Failed(
-            "it checked products that were to be proved".to_owned(),
+            "expected proved products, got verified ones".to_owned(),
         )),
         _ => Ok(grade),
     }

@@ -64,7 +64,7 @@ impl Factorial {
             Ok(())
         } else {
             Err(RunError::Failed(format!(
-                "it left after {answers} answers, before the requests ended"
+                "expected an answer to each request, got {answers} before the component returned"
             )))
         }
     }
@@ -96,7 +96,7 @@ impl Conversation {
     ) -> Result<Result<String, RunError>, RunError> {
         if self.answers.fetch_add(1, Ordering::Relaxed) >= self.intake.count() {
             return Err(RunError::Failed(
-                "it answered more than it was asked".to_owned(),
+                "expected one answer to each request, got more".to_owned(),
             ));
         }
         let answer = answer.map_err(RunError::from).and_then(check_reply);

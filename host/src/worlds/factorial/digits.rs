@@ -70,7 +70,7 @@ pub(super) async fn pour(
     };
     Ok(done.unwrap_or_else(|_| {
         Err(Error::Failed(
-            "the digits ended without a word on how".to_owned(),
+            "expected a result after the digits, got none".to_owned(),
         ))
     }))
 }

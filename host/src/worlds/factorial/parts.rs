@@ -17,6 +17,7 @@ use crate::error::RunError;
 use crate::limits::Limit;
 use crate::sandbox::Sandbox;
 use crate::span::record_failure;
+use crate::text::counted;
 
 /// One part of a plan, as the component is called for it.
 #[derive(Clone, Copy, Debug)]
@@ -105,9 +106,9 @@ impl Factorial {
                     };
                     if written.len() != outputs.len() {
                         return Ok(Err(Error::Failed(format!(
-                            "part {index} puts out {} streams, and {} are read",
-                            written.len(),
-                            outputs.len()
+                            "expected {} from part {index}, got {}",
+                            counted(outputs.len() as u64, "stream", "streams"),
+                            written.len()
                         ))));
                     }
                     let mut written = written

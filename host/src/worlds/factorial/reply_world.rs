@@ -100,7 +100,7 @@ impl Places {
     fn load(engine: &Engine) -> Option<Self> {
         let engine = engine.sync();
         let engine =
-            engine.inspect_err(|error| tracing::debug!(%error, "short answers take longer"));
+            engine.inspect_err(|error| tracing::debug!(%error, "reply engine not started"));
         let component: Component<ReplyWorld> = Component::of_code(&engine.ok()?, code()?)?;
         let free = Arc::new(Semaphore::new(component.sandboxes() as usize));
         Some(Self { component, free })

@@ -44,10 +44,10 @@ impl FromStr for Kind {
             _ => match text.strip_prefix("multi:").map(count) {
                 Some(Some(step @ 1..)) => Ok(Self::Multifactorial(step)),
                 Some(_) => Err(format!(
-                    "the K of multi:K is a number from 1 to {}",
+                    "expected an integer K from 1 to {} in multi:K",
                     u32::MAX
                 )),
-                None => Err(format!("the kinds are {KINDS}")),
+                None => Err(format!("expected one of {KINDS}")),
             },
         }
     }
@@ -75,8 +75,8 @@ impl FromStr for Format {
         match (text, text.strip_prefix("scientific:").map(count)) {
             ("decimal", _) => Ok(Self::Decimal),
             (_, Some(Some(digits @ 1..=1000))) => Ok(Self::Scientific(digits)),
-            (_, Some(_)) => Err("the DIGITS of scientific:DIGITS are from 1 to 1000".to_owned()),
-            (_, None) => Err(format!("the formats are {FORMATS}")),
+            (_, Some(_)) => Err("expected DIGITS from 1 to 1000 in scientific:DIGITS".to_owned()),
+            (_, None) => Err(format!("expected one of {FORMATS}")),
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::error::RunError;
 ///
 /// Where the system has no randomness.
 pub fn random_seed() -> Result<u64, RunError> {
-    getrandom::u64()
-        .map_err(|error| RunError::Failed(format!("the system gives no randomness: {error}")))
+    getrandom::u64().map_err(|error| {
+        RunError::Failed(format!("cannot read random bytes from the system: {error}"))
+    })
 }

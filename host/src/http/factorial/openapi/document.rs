@@ -23,7 +23,7 @@ const TOKEN: &str = "token";
 #[openapi(
     info(
         title = "Cocoon",
-        description = "Exact factorials, each computed in a WebAssembly sandbox of its own."
+        description = "Exact factorials, each computed in its own WebAssembly sandbox."
     ),
     components(schemas(Problem))
 )]
@@ -54,7 +54,7 @@ fn complete(description: &mut OpenApi, requires_token: bool, open_paths: &[&str]
     let token = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .description(Some(
-            "The token in the first line of the file that `--token-file` names",
+            "The token in the first line of the file of `--token-file`",
         ));
     let components = description.components.get_or_insert_default();
     components.add_security_scheme(TOKEN, SecurityScheme::Http(token.build()));
@@ -97,8 +97,14 @@ fn with_fields(operation: &mut Operation) {
     for (status, response) in &mut operation.responses.responses {
         if let (true, RefOr::T(response)) = (matches!(&**status, "200" | "304"), response) {
             for (name, what) in [
-                ("Cache-Control", "How long the answer may be kept"),
-                ("Vary", "The request fields that the answer depends on"),
+                (
+                    "Cache-Control",
+                    "The time for which the answer may be cached",
+                ),
+                (
+                    "Vary",
+                    "The header fields of the request that select the answer",
+                ),
             ] {
                 let header = text_header(what);
                 response.headers.insert(name.to_owned(), header.into());

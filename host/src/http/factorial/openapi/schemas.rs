@@ -31,7 +31,7 @@ impl ToSchema for Whole {}
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the API's description is derived from it")]
 pub(crate) struct Number {
-    /// The number whose factorial it is.
+    /// The number whose factorial this is.
     #[schema(value_type = Whole)]
     n: u64,
     kind: Kind,
@@ -45,22 +45,22 @@ pub(crate) struct Number {
     /// Number of digits, without those of an exponent.
     #[schema(example = 19)]
     digits: u64,
-    /// In a listing alone: the time that its sandbox computed, in microseconds.
+    /// The time of its sandbox in microseconds. Only in a listing.
     #[schema(nullable = false)]
     elapsed_us: Option<u64>,
     grade: Grade,
-    /// If it is verified: products that were checked modulo a random prime.
+    /// Products that were checked modulo a random prime. Only of a verified number.
     #[schema(nullable = false)]
     products_checked: Option<u32>,
-    /// If it is verified: products that were found wrong, and computed again with proof.
+    /// Products that were wrong, and computed again with proof. Only of a verified number.
     #[schema(nullable = false)]
     products_repeated: Option<u32>,
-    /// If it is verified: the probability of a missed mistake, as `2^-44`.
+    /// The probability of a missed error, such as `2^-44`. Only of a verified number.
     #[schema(nullable = false, pattern = r"^2\^-[0-9]+$")]
     miss_probability: Option<String>,
 }
 
-/// The last line of a whole listing.
+/// The last line of a complete listing.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ListDone {
     #[schema(schema_with = always)]
@@ -82,20 +82,20 @@ fn always() -> Schema {
         .into()
 }
 
-/// The last line of a listing of which a number failed.
+/// The last line of a listing in which a number failed.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ListFailed {
     pub(crate) failed: Problem,
 }
 
-/// The last event of a whole listing.
+/// The last event of a complete listing.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ListCount {
     /// Numbers in the listing.
     pub(crate) count: usize,
 }
 
-/// How far the sandbox of one number is.
+/// The state of the sandbox of one number.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ListState {
     #[schema(value_type = Whole)]
@@ -103,7 +103,7 @@ pub(crate) struct ListState {
     pub(crate) state: Stage,
 }
 
-/// A sandbox's way through the pool.
+/// The states of a sandbox.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Stage {
@@ -112,7 +112,7 @@ pub(crate) enum Stage {
     Done,
 }
 
-/// The answer to a line of a batch that is no request, or that failed.
+/// The answer to an invalid or failed request of a batch.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct LineProblem<'a> {
     #[schema(value_type = Problem)]
@@ -172,7 +172,7 @@ pub(crate) enum BatchLine {}
 impl PartialSchema for BatchLine {
     fn schema() -> RefOr<Schema> {
         one_of(
-            "One line of the stream: the answer to the line of the same place in the request",
+            "One line of the stream: the answer to the line with the same number in the request",
             ["Number", "LineProblem"],
         )
     }

@@ -1,15 +1,15 @@
-// Many sandboxes: a bar for each. Follows number.js.
+// Many sandboxes, with one bar for each. Follows number.js.
 
-/** The narrowest that a bar may be, gap included, before bars go into rows. */
+/** The least width of a bar with its gap. Narrower bars are arranged in rows. */
 const BAR_PX = 7;
 
 let listing = null;
 
-/** Server-sent events out of a stream, so that its errors are seen too. */
-async function* events(response, signal, told) {
+/** Reads server-sent events from a stream, whose errors an EventSource would hide. */
+async function* events(response, signal, summary) {
   const decoder = new TextDecoder();
   let rest = "";
-  for await (const part of chunks(response, signal, told)) {
+  for await (const part of chunks(response, signal, summary)) {
     rest += decoder.decode(part, { stream: true });
     const blocks = rest.split(/\r?\n\r?\n/);
     rest = blocks.pop();
@@ -25,7 +25,7 @@ async function* events(response, signal, told) {
   }
 }
 
-/** Bars for 1! to `last`!, before anything is asked. */
+/** Shows bars for 1! to `last`! before any request. */
 function prepare(last) {
   listing?.stop.abort();
   const mine = {
@@ -34,7 +34,7 @@ function prepare(last) {
   };
   listing = mine;
   const box = $("bars");
-  // The logarithm of n! is all that a bar's height needs before its digits are there.
+  // Before its digits arrive, the height of a bar follows from the logarithm of n!.
   let log = 0;
   for (let n = 1; n <= last; n += 1) {
     log += Math.log10(n);
@@ -65,11 +65,11 @@ async function startBars(last) {
   paintBars(mine);
   say(`Started ${plural(last, "sandbox", "sandboxes")}`);
   const { signal } = mine.stop;
-  const told = () => `${counted.format(mine.counts.done)} of ${counted.format(last)} had come.`;
+  const summary = () => `Received ${counted.format(mine.counts.done)} of ${plural(last, "number")}.`;
   const ticker = setInterval(() => paintBars(mine), PAINT_MS);
   try {
     const response = await ask(`factorials/${last}`, "text/event-stream", signal);
-    for await (const [name, data] of events(response, signal, told)) {
+    for await (const [name, data] of events(response, signal, summary)) {
       if (name === "state") mark(mine, mine.jobs[data.n], data.state);
       if (name === "result") {
         const job = mine.jobs[data.n];
@@ -79,11 +79,11 @@ async function startBars(last) {
       if (name === "failed") throw new Problem(data.title, data.detail, data);
       if (name === "done") mine.finished = data.count === last;
     }
-    if (!mine.finished) throw new Problem("The answer broke off", told());
+    if (!mine.finished) throw new Problem("The answer is incomplete", summary());
   } catch (error) {
     mine.problem = signal.aborted ? null : error;
   }
-  // What ran had come to nothing, and what waited never began.
+  // Running sandboxes failed, and queued ones did not start.
   for (const job of mine.jobs.slice(1)) {
     if (job.state !== "done") mark(mine, job, mine.problem && job.state === "running" ? "failed" : "stopped");
   }
@@ -113,7 +113,7 @@ function described({ n, value, size, us, state }) {
   return [`${n}! = ${value.length > 48 ? `${value.slice(0, 24)}…${value.slice(-12)}` : value}`, digits, [state, ...time].join(" ")];
 }
 
-/** Columns that rows can be read by: all of them, or a round number. */
+/** Arranges the bars in columns: all of them, or a round number. */
 function layBars() {
   const box = $("bars");
   if (!listing) return;
@@ -149,10 +149,10 @@ function paintBars(mine) {
   $("stop-bars").disabled = !busy;
 }
 
-/** The job that is read: the one pointed at, or else the one chosen. */
+/** The job in the readout: the one under the pointer, or else the selected one. */
 const current = () => listing?.pointed ?? listing?.jobs[listing.active];
 
-/** What a bar stands for, or how all of them fared. */
+/** Describes one job, or the times of all jobs. */
 function read(job) {
   const [name = "", ...rest] = job ? described(job) : [];
   const strong = document.createElement("b");

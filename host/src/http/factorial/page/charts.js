@@ -1,5 +1,5 @@
-// The service, live: throughput, latency and sandboxes, out of what /metrics
-// counted between two readings. Follows bars.js; the last file of the script.
+// Live metrics of the service: throughput, latency and sandboxes, from the difference of two
+// readings of /metrics. Follows bars.js; the last file of the script.
 
 const SPAN_MS = 60_000;
 const POLL_MS = 1000;
@@ -10,8 +10,8 @@ const seconds = (value) => duration(value == null ? null : value * 1000);
 const perSecond = (value) => (value == null ? "–" : value >= 100 ? counted.format(Math.round(value)) : value.toFixed(value === 0 ? 0 : 1));
 const whole = (value) => (value == null ? "–" : counted.format(Math.round(value)));
 
-// Of two series in a chart, the first is drawn solid and the second dashed.
-// Latency has a logarithmic scale: its median would lie on the floor of another.
+// The first series of a chart is solid, and the second dashed. Latency has a logarithmic scale,
+// since a linear one would show the median as 0.
 const CHARTS = [
   { title: "Throughput", series: [["rate", "requests a second"]], write: perSecond, least: 1 },
   { title: "Latency", series: [["p50", "median"], ["p99", "99th percentile"]], write: seconds, least: 0.001, decades: true },
@@ -34,7 +34,7 @@ function* metrics(text) {
   }
 }
 
-/** One reading: everybody's requests, without those that read it. */
+/** One reading of the requests of all clients, without the readings. */
 function reading(text) {
   const now = { at: performance.now(), requests: 0, below: new Map(), build: {} };
   for (const [name, labels, value] of metrics(text)) {
@@ -49,7 +49,7 @@ function reading(text) {
   return now;
 }
 
-/** A quantile of what came between two readings, as straight within a bucket as can be assumed. */
+/** A quantile of the requests between two readings, interpolated linearly within a bucket. */
 function quantile(q, now, then) {
   const bounds = [...now.below.keys()].sort((a, b) => a - b);
   const grown = bounds.map((bound) => now.below.get(bound) - (then.below.get(bound) ?? 0));
@@ -57,12 +57,12 @@ function quantile(q, now, then) {
   if (!(rank > 0)) return null;
   const at = grown.findIndex((count) => count >= rank);
   const [low, under] = at > 0 ? [bounds[at - 1], grown[at - 1]] : [0, 0];
-  // Past the last bound nothing is known but that it was passed.
+  // Above the last bound, the bound is the best estimate.
   return bounds[at] === Infinity ? low : low + (bounds[at] - low) * ((rank - under) / (grown[at] - under));
 }
 
 function sample(now, then) {
-  // Counters that fell are those of a service that was started anew.
+  // Counters that decrease are those of a restarted service.
   const counts = then && now.requests >= then.requests;
   return {
     at: now.at,
@@ -74,7 +74,7 @@ function sample(now, then) {
   };
 }
 
-/** The next of 1, 2, 5, 10, 20, 50, … so that the scale seldom changes. */
+/** The next of 1, 2, 5, 10, 20, 50, …, so that the scale seldom changes. */
 function ceiling(value) {
   const power = 10 ** Math.floor(Math.log10(value));
   return power * [1, 2, 5, 10].find((step) => step * power >= value * 0.999);
@@ -121,7 +121,7 @@ function build(chart) {
   element(axis, "span", "", "now");
 }
 
-/** Where a value stands, and the values that have a line of the grid. */
+/** The scale of a chart: the height of a value, and the values of grid lines. */
 function scale({ least, decades }, known) {
   const height = (part) => (HEIGHT - 1 - (HEIGHT - 2) * Math.max(0, part)).toFixed(1);
   if (!decades) {
@@ -153,7 +153,7 @@ function draw(chart) {
       line += `${from === x(one) ? "M" : "L"}${point}`;
       area += `${from === x(one) ? `M${from} ${HEIGHT}L` : "L"}${point}`;
       if (samples[at + 1]?.[name] != null) return;
-      // A reading between two gaps is a point, and not nothing.
+      // A reading between two gaps is a point.
       line += "h.01";
       area += `V${HEIGHT}H${from}Z`;
     });
@@ -161,11 +161,11 @@ function draw(chart) {
     if (i === 0) chart.area.setAttribute("d", area);
     chart.now[i].textContent = chart.write(samples.at(-1)?.[name]);
   });
-  const told = chart.series.map(([name, label]) => {
+  const summary = chart.series.map(([name, label]) => {
     const values = samples.map((one) => one[name]).filter((value) => value != null);
     return `${label} now ${chart.write(samples.at(-1)?.[name])}, at most ${chart.write(values.length ? Math.max(...values) : null)}`;
   });
-  chart.picture.setAttribute("aria-label", `${chart.title} in the last sixty seconds: ${told.join("; ")}`);
+  chart.picture.setAttribute("aria-label", `${chart.title} in the last sixty seconds: ${summary.join("; ")}`);
 }
 
 function drawTable() {
@@ -193,7 +193,7 @@ function drawHouse(now) {
 async function readMetrics() {
   let trouble = null;
   try {
-    // The time to type a token is no part of the patience.
+    // The timeout does not include the time to enter a token.
     await asking;
     const response = await ask("metrics", "text/plain", AbortSignal.timeout(5 * POLL_MS), true);
     const now = reading(await response.text());
@@ -201,7 +201,7 @@ async function readMetrics() {
     before = now;
     drawHouse(now);
   } catch (error) {
-    trouble = error instanceof Problem ? error : new Problem("The metrics did not come", "The service took longer than five seconds.");
+    trouble = error instanceof Problem ? error : new Problem("No metrics received", "The service did not answer within five seconds.");
     before = null;
     samples.push({ at: performance.now() });
   }
@@ -211,7 +211,7 @@ async function readMetrics() {
   drawTable();
 }
 
-/** Reads once a second while somebody looks, and starts anew after a break. */
+/** Reads once a second while the page is visible, and starts again after a break. */
 async function watch() {
   if (poll || paused || document.hidden) return;
   before = null;

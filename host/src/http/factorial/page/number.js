@@ -1,7 +1,7 @@
-// One number: its digits as they come, and what they cost. Follows page.js.
+// One number: its digits as they arrive, and their cost. Follows page.js.
 
-// A number of up to twice this many digits is shown whole; of a longer one so
-// many of its first and last ones, so that the page stays as quick as it was.
+// The number of first and of last digits that are shown of a long number, which keeps the page
+// fast. Numbers of up to twice this length are shown in full.
 const SHOWN = innerWidth < 640 ? 700 : 1500;
 const PAINT_MS = 100;
 
@@ -44,7 +44,7 @@ function fillIn(hash) {
 }
 
 function showFields() {
-  // What is hidden is disabled too, or it could refuse a submission unseen.
+  // A hidden field must be disabled, or it could block the form.
   for (const [field, input, shown] of [
     ["step-field", "step", $("kind").value === "multi"],
     ["precision-field", "precision", $("format").value === "scientific"],
@@ -66,22 +66,22 @@ async function compute(request) {
   show($("problem"), null);
   paint(mine);
   say(`Computing ${notation(request)}`);
-  // Costs are a help and not the answer: where they cannot be had, they are left out.
+  // Costs are optional: without them, the digits are still shown.
   ask(`info/${query}`, "application/json", signal)
     .then((response) => response.text())
-    // Counts past 2^53 would be rounded as numbers, so they are read as text.
+    // Counts above 2^53 are read as text, since numbers would round them.
     .then((text) => { mine.info = JSON.parse(text.replace(/:\s*(\d{16,})(?=[,}\s])/g, ':"$1"')); })
     .catch(() => {})
     .then(() => paint(mine));
   const ticker = setInterval(() => paint(mine), calm.matches ? 10 * PAINT_MS : PAINT_MS);
   try {
     const response = await ask(`factorial/${query}&format=${request.format}`, "text/plain", signal);
-    // A compressed answer's length is not that of its digits.
+    // The length of a compressed answer is not the number of digits.
     const length = response.headers.get("content-encoding") ? null : response.headers.get("content-length");
     if (length != null) mine.expected = Number(length);
     const decoder = new TextDecoder();
-    const told = () => `${plural(mine.received, "digit")} came, and they are not the whole number.`;
-    for await (const part of chunks(response, signal, told)) {
+    const summary = () => `Received ${plural(mine.received, "digit")}, which is not the whole number.`;
+    for await (const part of chunks(response, signal, summary)) {
       mine.parts.push(part);
       mine.received += part.length;
       if (mine.head.length < 2 * SHOWN) mine.head += decoder.decode(part.subarray(0, 2 * SHOWN));
@@ -93,7 +93,7 @@ async function compute(request) {
     }
     const whole = mine.expected ?? exactly(mine);
     if (mine.received === 0 || (whole != null && mine.received !== whole)) {
-      throw new Problem("The answer broke off", whole == null ? told() : `${counted.format(mine.received)} of ${plural(whole, "digit")} came.`);
+      throw new Problem("The answer is incomplete", whole == null ? summary() : `Received ${counted.format(mine.received)} of ${plural(whole, "digit")}.`);
     }
     mine.state = "done";
   } catch (error) {
@@ -104,18 +104,18 @@ async function compute(request) {
   clearInterval(ticker);
   if (run !== mine) return;
   paint(mine);
-  // An alert is read out by itself; the status line tells the rest.
+  // Screen readers announce the alert. The status line has the other states.
   show($("problem"), mine.problem);
   if (mine.state === "done") say(`${notation(request)}: ${plural(mine.received, "character")} in ${duration(mine.ended - mine.began)}`);
   if (mine.state === "stopped") say("Stopped");
 }
 
-/** How many digits the answer must have, where /info knows. */
+/** The expected number of digits, or null where /info does not have it. */
 function exactly({ info, request }) {
   return request.format === "decimal" && Number.isSafeInteger(info?.digits) ? info.digits : null;
 }
 
-/** The digits from one place to another, found from the end. */
+/** The digits at positions `from` to `to`, searched from the end. */
 function slice({ parts, received }, from, to) {
   const found = [];
   let start = received;
@@ -126,7 +126,7 @@ function slice({ parts, received }, from, to) {
   return found.join("");
 }
 
-/** The zeros at the end of what came. */
+/** The number of zeros at the end of the received digits. */
 function zeros({ parts }) {
   let count = 0;
   for (let i = parts.length - 1; i >= 0; i -= 1) {
@@ -138,7 +138,7 @@ function zeros({ parts }) {
   return count;
 }
 
-/** Digits in groups that are set apart by style alone, so that a selection copies as digits. */
+/** Digits in groups that are separated by style, so that a selection copies digits only. */
 function groups(text, size, lead = 0) {
   const all = document.createDocumentFragment();
   for (let at = 0; at < text.length;) {
@@ -171,7 +171,7 @@ function paintDigits(mine) {
   } else if (received <= 2 * SHOWN) {
     box.replaceChildren(groups(head, 10));
   } else {
-    // So many zeros at the end say no more than their number does.
+    // Many zeros at the end are shown as their number.
     const empty = state === "done" ? zeros(mine) : 0;
     const end = empty > SHOWN ? received - empty : received;
     const from = Math.max(SHOWN, Math.floor((end - SHOWN) / 10) * 10);
@@ -184,8 +184,8 @@ function paintDigits(mine) {
 }
 
 const STATES = {
-  waiting: "waiting for the first digit", streaming: "digits are coming", done: "done",
-  stopped: "stopped, not the whole number", failed: "failed",
+  waiting: "waiting for the first digit", streaming: "receiving digits", done: "done",
+  stopped: "stopped, incomplete", failed: "failed",
 };
 
 function paint(mine) {
@@ -219,7 +219,7 @@ async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    // The clipboard interface is there only over HTTPS and on this machine.
+    // Browsers offer the clipboard only over HTTPS and on localhost.
     const area = document.createElement("textarea");
     area.value = text;
     document.body.append(area);
@@ -242,7 +242,7 @@ function fromHash() {
 }
 addEventListener("popstate", fromHash);
 document.addEventListener("click", (event) => {
-  // A link to what is shown already changes no hash, but asks once more.
+  // A link to the current number changes no hash, but computes it again.
   const link = event.target.closest('a[href^="#n="]');
   if (link?.hash === location.hash) fromHash();
 });
@@ -253,7 +253,7 @@ $("copy").addEventListener("click", async ({ target }) => {
   const copied = await copy(await new Blob(run.parts).text());
   target.focus();
   target.textContent = copied ? "Copied" : "Not copied";
-  say(copied ? "Copied" : "The browser did not allow copying");
+  say(copied ? "Copied" : "The browser refused to copy");
   await sleep(1500);
   target.textContent = "Copy";
 });

@@ -1,16 +1,15 @@
-// The page: one number, many sandboxes, and the service as it runs. Everything
-// is asked of the same HTTP API that anybody else can use. A result counts as
-// whole only when its end was seen: whatever breaks off is shown as failed.
+// The web page: one number, many sandboxes, and live metrics of the service. It uses the public
+// HTTP API. A result is complete only when its end was received; otherwise it is shown as failed.
 //
-// The files page.js, number.js, bars.js and charts.js are served as one script,
-// in this order. This one has what the others share.
+// The files page.js, number.js, bars.js and charts.js are served as one script, in this order.
+// This one has the shared functions.
 
 const $ = (id) => document.getElementById(id);
 const counted = new Intl.NumberFormat("en");
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
-/** What went wrong, in the words of the service where it had any (RFC 9457). */
+/** An error, with the text of the service where it sent a problem (RFC 9457). */
 class Problem extends Error {
   constructor(title, detail = "", more = {}) {
     super(title);
@@ -20,16 +19,16 @@ class Problem extends Error {
   static async of(response) {
     const more = await response.json().catch(() => ({}));
     more.retry = response.headers.get("retry-after");
-    return new Problem(more.title ?? `The service answered ${response.status}`, more.detail, more);
+    return new Problem(more.title ?? `The service returned status ${response.status}`, more.detail, more);
   }
 }
 
-/** Where the tab keeps the token. It goes when the tab is closed. */
+/** The key of the token in the storage of the tab, which the browser deletes with the tab. */
 const TOKEN = "cocoon-token";
 let asking = null;
 let declined = false;
 
-/** Asks a person for the token, once for all requests that wait for it. */
+/** Asks the visitor for the token, once for all requests that wait for it. */
 function askForToken(detail) {
   asking ??= new Promise((resolve) => {
     const dialog = $("token-dialog");
@@ -52,30 +51,30 @@ function askForToken(detail) {
   return asking;
 }
 
-/** Asks the service. What runs by itself is `quiet`: it does not ask again for a token that somebody declined to give. */
+/** Sends a request to the service. A `quiet` request does not ask for a token that the visitor declined to enter. */
 async function ask(path, accept, signal, quiet = false) {
   for (;;) {
     const token = sessionStorage.getItem(TOKEN);
     const headers = token ? { accept, authorization: `Bearer ${token}` } : { accept };
     let response;
     try {
-      // What a cache gave would be nobody's sandbox.
+      // A cached answer would be from no sandbox.
       response = await fetch(path, { signal, headers, cache: "no-store" });
     } catch (error) {
       if (signal?.aborted) throw error;
-      throw new Problem("The service did not answer", "Is it still running, and can this machine reach it?");
+      throw new Problem("The service did not answer", "Check the network connection and try again.");
     }
     if (response.ok) return response;
     const problem = await Problem.of(response);
     if (response.status !== 401 || (quiet && declined)) throw problem;
-    // Another request may have been told a newer token meanwhile.
+    // Another request may have stored a newer token meanwhile.
     if (sessionStorage.getItem(TOKEN) !== token) continue;
     sessionStorage.removeItem(TOKEN);
     if (!await askForToken(problem.detail)) throw problem;
   }
 }
 
-// A link sends no token: what it leads to is fetched with one, and then shown.
+// A link sends no token, so its target is fetched with one and then shown.
 document.addEventListener("click", async (event) => {
   const link = event.target.closest("footer a");
   if (!link || !sessionStorage.getItem(TOKEN)) return;
@@ -84,8 +83,8 @@ document.addEventListener("click", async (event) => {
   if (response) location.assign(URL.createObjectURL(new Blob([await response.blob()], { type: "text/plain" })));
 });
 
-/** Every chunk of a body; a cut one ends in a problem that says what came. */
-async function* chunks(response, signal, told) {
+/** Yields the chunks of a body. An incomplete body is an error with the summary of its part. */
+async function* chunks(response, signal, summary) {
   const reader = response.body.getReader();
   try {
     for (;;) {
@@ -95,9 +94,9 @@ async function* chunks(response, signal, told) {
     }
   } catch (error) {
     if (signal.aborted) throw error;
-    throw new Problem("The answer broke off", told());
+    throw new Problem("The answer is incomplete", summary());
   } finally {
-    // After a whole body this does nothing; after anything else it hangs up.
+    // After a complete body this does nothing. Otherwise it closes the connection.
     reader.cancel().catch(() => {});
   }
 }
@@ -111,13 +110,11 @@ function show(box, problem) {
     part.textContent = text;
     box.append(part);
   };
-  const { limit, value, flag, retry } = problem.more ?? {};
+  const { retry } = problem.more ?? {};
   line("strong", problem.title ?? String(problem));
-  if (problem.detail) line("p", problem.detail);
-  const small = [];
-  if (limit) small.push(`Limit: ${limit}${value == null ? "" : ` = ${value}`}${flag ? `, raised with ${flag}` : ""}.`);
-  if (retry) small.push(`Try again in ${retry} s.`);
-  if (small.length) line("small", small.join(" "));
+  // The flag that raises a limit is for the operator. A visitor has none.
+  if (problem.detail) line("p", problem.detail.replace(/; use --.*$/, ""));
+  if (retry) line("small", `Try again in ${retry} s.`);
 }
 
 const say = (text) => { $("say").textContent = text; };
