@@ -3,10 +3,10 @@
 #     docker build -t cocoon . && docker run --rm cocoon
 #     docker build -t cocoon-lean --target lean .
 #
-# The second lacks the compiler, and so `exec` and `--component`. Everything is built
-# on the platform that it is for. Any image stands in for RUST_IMAGE that has rustup,
-# a C compiler, and either musl-gcc or apt-get. BuildKit and buildah build what the
-# target needs; Docker's older builder builds every stage before it.
+# The second lacks the features `compiler` and `registry`, and so `exec` and `--component`.
+# Everything is built on the platform that it is for. Any image stands in for RUST_IMAGE
+# that has rustup, a C compiler, and either musl-gcc or apt-get. BuildKit and buildah build
+# what the target needs; Docker's older builder builds every stage before it.
 ARG RUST_IMAGE=rust:1.95-bookworm
 
 # Every manifest, and an empty file for each source file that a manifest can
@@ -49,7 +49,7 @@ RUN find guest host -name '*.rs' -exec touch {} + \
     && cp "target/$(uname -m)-unknown-linux-musl/image/build"/cocoon-*/out/*.code /image/factorial.wasm /bundled/
 
 FROM dependencies AS lean-dependencies
-RUN cargo build --profile image --no-default-features --locked -p cocoon --bin cocoon --target "$(uname -m)-unknown-linux-musl"
+RUN cargo build --profile image --no-default-features --features bundled,cli,service --locked -p cocoon --bin cocoon --target "$(uname -m)-unknown-linux-musl"
 
 FROM lean-dependencies AS lean-build
 COPY wit wit/
@@ -58,7 +58,7 @@ COPY host host/
 COPY --from=build /bundled /bundled/
 RUN find guest host -name '*.rs' -exec touch {} + \
     && COCOON_BUNDLED=/bundled \
-        cargo build --profile image --no-default-features --locked -p cocoon --bin cocoon --target "$(uname -m)-unknown-linux-musl" \
+        cargo build --profile image --no-default-features --features bundled,cli,service --locked -p cocoon --bin cocoon --target "$(uname -m)-unknown-linux-musl" \
     && mkdir /image \
     && cp "target/$(uname -m)-unknown-linux-musl/image/cocoon" /image/
 

@@ -31,6 +31,7 @@ pub mod machine;
 
 mod error;
 
+#[cfg(any(feature = "registry", feature = "service"))]
 pub mod json;
 
 pub mod text;
@@ -57,10 +58,13 @@ pub mod channel;
 
 pub mod worlds;
 
+#[cfg(feature = "bundled")]
 pub mod fanout;
 
+#[cfg(feature = "service")]
 pub mod telemetry;
 
+#[cfg(feature = "service")]
 pub mod http;
 
 pub use error::RunError;

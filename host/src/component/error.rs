@@ -34,7 +34,8 @@ pub enum ComponentError {
     /// It is in a registry, and this build has none.
     #[cfg(not(feature = "registry"))]
     #[error(
-        "this build of cocoon has no registries; the image's default target and any other build have them"
+        "this build of cocoon has no registries; use the image's default target, or build with \
+         --features registry"
     )]
     NoRegistries,
     /// The bytes are something else.
@@ -42,8 +43,8 @@ pub enum ComponentError {
     NotAComponent(&'static str),
     /// It must be compiled, and this build has no compiler.
     #[error(
-        "{0} has to be compiled, and this build of cocoon has no compiler; the image's default \
-         target and any other build have one"
+        "{0} has to be compiled, and this build of cocoon has no compiler; use the image's \
+         default target, or build with --features compiler"
     )]
     NoCompiler(String),
     /// The bytes do not compile.
