@@ -22,7 +22,6 @@ pub fn to_json(record: &impl Serialize) -> Result<String, RunError> {
 /// The start of an object that is written around a long string: the fields of `before`, of which
 /// there is at least one, and then the opening quote of the string `name`. The rest is
 /// [`object_end`].
-#[cfg(feature = "service")]
 pub(crate) fn object_start(before: &impl Serialize, name: &str) -> String {
     let fields = to_json(before).unwrap_or_default();
     let fields = fields.strip_suffix('}').unwrap_or_default();
@@ -31,7 +30,6 @@ pub(crate) fn object_start(before: &impl Serialize, name: &str) -> String {
 
 /// The end of an object after [`object_start`] and the string: the closing quote, and the fields
 /// of `after`, of which there is at least one.
-#[cfg(feature = "service")]
 pub(crate) fn object_end(after: &impl Serialize) -> String {
     let fields = to_json(after).unwrap_or_default();
     let fields = fields.strip_prefix('{').unwrap_or_default();

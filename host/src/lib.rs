@@ -44,6 +44,10 @@ pub mod machine;
 mod error;
 
 #[cfg(any(feature = "registry", feature = "service"))]
+#[cfg_attr(
+    not(all(feature = "registry", feature = "service", feature = "bundled")),
+    allow(dead_code, reason = "each of them uses a part")
+)]
 pub mod json;
 
 pub mod text;

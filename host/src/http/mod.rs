@@ -2,4 +2,12 @@
 
 #[cfg(feature = "bundled")]
 pub mod factorial;
+#[cfg_attr(
+    not(feature = "bundled"),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "the routes of factorials use the rest of the server"
+    )
+)]
 pub mod server;
