@@ -184,7 +184,7 @@ impl Drop for BlockingThreads {
     }
 }
 
-/// Where blocking calls of one sandbox run. Cheap to clone; it does not keep the threads.
+/// A handle to the threads of one sandbox. Cheap to clone. It does not keep the threads alive.
 #[derive(Clone, Debug)]
 pub(crate) struct BlockingHandle(Handle);
 

@@ -49,7 +49,7 @@ impl Defaults for Service {
 #[derive(Debug)]
 pub(crate) struct LimitArgs<D> {
     pub(crate) limits: Limits,
-    /// Those that a flag, a variable or the configuration gave.
+    /// Limits with a value from a flag, a variable or the configuration.
     given: Vec<Limit>,
     defaults: PhantomData<D>,
 }

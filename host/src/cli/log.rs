@@ -23,7 +23,7 @@ pub(super) fn log_filter(logs_requests: bool) -> Result<String, TelemetryError> 
         }
     };
     Ok(if logs_requests {
-        format!("{filter},{}=info", ACCESS_TARGET)
+        format!("{filter},{ACCESS_TARGET}=info")
     } else {
         filter
     })

@@ -1,7 +1,6 @@
 //! The runtimes of commands.
 
-use std::time::Duration;
-
+use cocoon::limits::EXIT_PATIENCE;
 use cocoon::machine::{processors, threads_max};
 use tokio::runtime::Builder;
 use tracing::Instrument as _;
@@ -9,9 +8,6 @@ use tracing::Instrument as _;
 use super::failure::Failure;
 use super::signals::interrupted;
 use super::trace;
-
-/// The time that threads in a system call have at the end of the program.
-const SHUTDOWN: Duration = Duration::from_millis(100);
 
 /// Runs a command until it ends or Ctrl-C drops it, in a trace of its own.
 pub(super) fn run(
@@ -45,7 +41,7 @@ pub(super) fn run_here(command: impl Future<Output = Result<(), Failure>>) -> Re
     let runtime = runtime.map_err(no_threads)?;
     let result = runtime.block_on(unless_interrupted(command));
     // A thread may still wait for the address of a name.
-    runtime.shutdown_timeout(SHUTDOWN);
+    runtime.shutdown_timeout(EXIT_PATIENCE);
     result
 }
 
@@ -91,6 +87,6 @@ pub(super) fn run_to_end(
     let result = runtime.block_on(command);
     // A thread may still compile, or wait in a write without a reader. Everything else
     // is dropped before the program ends, with its files.
-    runtime.shutdown_timeout(SHUTDOWN);
+    runtime.shutdown_timeout(EXIT_PATIENCE);
     result
 }

@@ -1,5 +1,4 @@
-//! Standard output, written by one thread that waits for the system so that no
-//! task has to.
+//! Standard output, written by one thread, so that no task waits for the system.
 //!
 //! Tokio's own writer copies each piece, and moves it to a thread and back. Here the pieces wait
 //! in a bounded channel, uncopied, while the one before is written. The thread ends with the
@@ -15,12 +14,12 @@ use cocoon::limits::{CHANNEL_ITEMS, CHUNK_BYTES};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-/// Pieces shorter than this are put together.
+/// Shorter pieces are joined.
 const SHORT_BYTES: usize = 8 << 10;
 
 enum Order {
     Write(Bytes),
-    /// To be answered when all before is written.
+    /// Answered when all earlier pieces are written.
     Flush(oneshot::Sender<()>),
 }
 
@@ -28,7 +27,7 @@ enum Order {
 pub(super) struct Stdout {
     pending: BytesMut,
     orders: mpsc::Sender<Order>,
-    /// Until it is known how it failed.
+    /// `None` after its failure was reported.
     thread: Option<JoinHandle<io::Result<()>>>,
 }
 
@@ -86,7 +85,7 @@ impl Stdout {
         }
     }
 
-    /// Why the thread takes no more orders.
+    /// The error of the thread that has ended.
     async fn failed(&mut self) -> io::Result<()> {
         let lost = || io::Error::other("it has failed before");
         let thread = self.thread.take().ok_or_else(lost)?;

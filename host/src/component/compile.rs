@@ -33,7 +33,7 @@ impl CompiledComponent {
         }
     }
 
-    /// How many sandboxes the engine has slots for.
+    /// The number of sandboxes that the engine has slots for.
     pub(super) fn sandboxes(&self) -> Result<u32, ComponentError> {
         let Some(needs) = self.component.resources_required() else {
             return Err(ComponentError::Link(

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
 
-/// How a digest is written, before its hexadecimal digits.
+/// The start of a digest, before its hexadecimal digits.
 const ALGORITHM: &str = "sha256:";
 
 /// The SHA-256 of something.

@@ -31,7 +31,7 @@ pub enum ComponentError {
     #[cfg(feature = "registry")]
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    /// It is in a registry, and this build has none.
+    /// The component is in a registry, and this build has none.
     #[cfg(not(feature = "registry"))]
     #[error(
         "this build of cocoon has no registries; use the image's default target, or build with \

@@ -17,7 +17,7 @@ pub(super) struct Footprint {
     pub(super) code_bytes: u64,
     /// Bytes of instance data in each sandbox, at the most.
     pub(super) instance_bytes: u64,
-    /// Whether it needs a heap of collected objects (GC types, exceptions).
+    /// Whether the component needs a garbage-collected heap (GC types, exceptions).
     pub(super) collects: bool,
 }
 

@@ -89,7 +89,7 @@ impl<W: World> Component<W> {
         &self.engine
     }
 
-    /// How many sandboxes of it can exist at once.
+    /// The number of its sandboxes that can exist at once.
     pub fn sandboxes(&self) -> u32 {
         self.sandboxes
     }

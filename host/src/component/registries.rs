@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// How to reach registries, and where to keep their components.
+/// The access to registries, and the cache of their components.
 #[derive(Clone, Debug, Default)]
 pub struct Registries {
     /// Whether a registry on another machine is reached without TLS.

@@ -11,7 +11,7 @@
 
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-/// How the memories of sandboxes are laid out.
+/// The layout of the memories of sandboxes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
     /// Slots for `sandboxes` reserved ahead, 4 GiB of address space each: no bounds checks, and a

@@ -9,7 +9,7 @@ use crate::limits::{CHANNEL_BYTES, PART_READERS};
 use crate::pool::{Need, Permit};
 use crate::worlds::factorial::{Estimate, Factorial, Grade, Part, PartCall, Request};
 
-/// How several sandboxes compute one number.
+/// The plan of several sandboxes for one number.
 #[derive(Clone)]
 pub struct Plan {
     factorial: Factorial,

@@ -59,8 +59,8 @@ pub(super) const RESOURCES: u64 = 4096;
 pub const LISTINGS: usize = 32;
 /// Bytes of entries that are read from a folder at once.
 pub const LISTING_BYTES: usize = 2 << 10;
-/// How long a sandbox waits for a thread where
-/// [`Limit::StuckThreads`](super::Limit::StuckThreads) is reached.
+/// The wait of a sandbox for a thread where [`Limit::StuckThreads`](super::Limit::StuckThreads) is
+/// reached.
 pub const STUCK_PATIENCE: Duration = Duration::from_secs(1);
 /// Costs of requests that are remembered.
 pub const COSTS_REMEMBERED: usize = 1024;
@@ -83,13 +83,13 @@ pub const CONNECTION_STREAMS: u32 = 128;
 pub const GUEST_CONNECTIONS: usize = 64;
 /// Guests that wait for a place at once. Others get 503 at once.
 pub const GUESTS_WAITING: usize = 32;
-/// How long a guest waits for a place.
+/// The wait of a guest for a place.
 pub const GUEST_PATIENCE: Duration = Duration::from_millis(250);
-/// How long a guest without a place may stay.
+/// The longest stay of a guest without a place.
 pub const GUEST_TIME: Duration = Duration::from_secs(5);
 /// Evicted connections that have time to end cleanly, at once.
 pub const LEAVING_CONNECTIONS: usize = 64;
-/// How long each of them has, beyond the end of its requests.
+/// The time of each of them beyond the end of its requests.
 pub const LEAVING_TIME: Duration = Duration::from_secs(1);
 /// Connections of the address for health and metrics.
 pub const ADMIN_CONNECTIONS: usize = 64;
@@ -103,14 +103,16 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub const FIRST_BYTE_PATIENCE: Duration = Duration::from_millis(100);
 /// The time in which the head of a request arrives. A connection cannot be evicted before.
 pub const HEAD_PATIENCE: Duration = Duration::from_secs(1);
-/// How long a draining server waits for the first request of a connection. A client that
-/// has just connected is about to send one.
+/// The wait of a draining server for the first request of a connection. A client that has just
+/// connected is about to send one.
 pub const DRAIN_FIRST_REQUEST: Duration = Duration::from_millis(500);
+/// The longest name of a request that a client chooses. The service replaces a longer one.
+pub const REQUEST_ID_BYTES_MAX: usize = 128;
 /// The shortest token of the service, so that it cannot be guessed.
 pub const TOKEN_BYTES_MIN: usize = 16;
 /// The longest file of a token.
 pub const TOKEN_FILE_BYTES_MAX: u64 = 4 << 10;
-/// How long a token stays valid after the file has another one.
+/// The time for which a token stays valid after the file has another one.
 pub const TOKEN_AGE: Duration = Duration::from_secs(1);
 
 // Registries.
@@ -118,6 +120,9 @@ pub const TOKEN_AGE: Duration = Duration::from_secs(1);
 /// The longest answer of a registry other than a component: the size of a manifest that
 /// OCI's specification requires of registries.
 pub const REGISTRY_ANSWER_BYTES: u64 = 4 << 20;
+/// The longest file of credentials, which has some hundred bytes for each registry, and the
+/// longest answer of a credential helper.
+pub const CREDENTIALS_BYTES_MAX: u64 = 4 << 20;
 /// The most redirects of one request to a registry.
 pub const REGISTRY_REDIRECTS: usize = 5;
 
@@ -148,16 +153,16 @@ pub const EXPORT_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause before a batch is sent again.
 pub const EXPORT_PAUSE_MAX: Duration = Duration::from_secs(10);
 /// The longest pause that a collector may ask for: a year.
-pub const EXPORT_WAIT_MAX: Duration = Duration::from_secs(31_536_000);
+pub const EXPORT_WAIT_MAX: Duration = Duration::from_hours(365 * 24);
 /// Bytes of a collector's answer.
 pub const EXPORT_ANSWER_BYTES: usize = 64 << 10;
 /// Characters of a collector's message in the log.
 pub const EXPORT_MESSAGE_CHARS: usize = 300;
 /// The time between two reports of lost spans.
-pub const LOSSES_REPORTED: Duration = Duration::from_secs(60);
-/// How long the end of the program waits for its spans to end.
+pub const LOSSES_REPORTED: Duration = Duration::from_mins(1);
+/// The wait at the end of the program for its spans to end.
 pub const SPANS_CLOSE: Duration = Duration::from_millis(200);
-/// How long the end of the program waits for the delivery of its last spans.
+/// The wait at the end of the program for the delivery of its last spans.
 pub const TELEMETRY_FLUSH: Duration = Duration::from_secs(2);
 /// Instances of a command whose spans are exported. Those beyond are left out.
 pub const COMMAND_INSTANCES_TRACED: u64 = 1000;
@@ -166,5 +171,18 @@ pub const COMMAND_INSTANCES_TRACED: u64 = 1000;
 
 /// Default of the timeout of `cocoon health`: less than that of the image's health check.
 pub const HEALTH_TIMEOUT: &str = "3s";
+/// How long threads in a system call may take at the end of the program.
+pub const EXIT_PATIENCE: Duration = Duration::from_millis(100);
 /// The longest configuration file.
 pub const CONFIG_BYTES_MAX: u64 = 64 << 10;
+
+// A channel, the chunks at its ends and a reply fit the buffers of a sandbox.
+const _: () = assert!(CHANNEL_BYTES + 2 * CHUNK_BYTES as u64 + REPLY_BYTES <= BUFFER_BYTES);
+const _: () = assert!(PLACE_BYTES == SMALL_JOB_BYTES + BUFFER_BYTES);
+const _: () = assert!(STREAM_BYTES_MIN < CHUNK_BYTES && CHUNK_BYTES <= STREAM_BYTES);
+const _: () = assert!(LISTING_BYTES * LISTINGS <= CHUNK_BYTES);
+const _: () = assert!(GUESTS_WAITING <= GUEST_CONNECTIONS);
+const _: () = assert!(GUEST_PATIENCE.as_millis() < GUEST_TIME.as_millis());
+const _: () = assert!(FIRST_BYTE_PATIENCE.as_millis() < HEAD_PATIENCE.as_millis());
+const _: () = assert!(SPANS_BATCH <= SPANS_QUEUED && COMMAND_SPANS_QUEUED <= SPANS_QUEUED_MAX);
+const _: () = assert!(EXPORT_PAUSE.as_millis() <= EXPORT_PAUSE_MAX.as_millis());

@@ -16,7 +16,7 @@ use crate::limits::LOSSES_REPORTED;
 /// The metric `cocoon_spans_dropped`.
 pub(super) type DropCounter = Family<Reason, Counter>;
 
-/// Why spans were lost.
+/// The reason for a loss of spans.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct Reason {
     reason: &'static str,
@@ -83,7 +83,7 @@ impl Losses {
         }
     }
 
-    /// Those that have not been reported, which they are now.
+    /// Takes the losses that have not been reported.
     fn take(&self) -> u64 {
         let all = self.counter.get();
         all.saturating_sub(self.reported.swap(all, Ordering::Relaxed))

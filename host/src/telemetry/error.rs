@@ -10,7 +10,7 @@ pub enum TelemetryError {
     Filter {
         /// The filter.
         filter: String,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
     /// The exporter does not start.

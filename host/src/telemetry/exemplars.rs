@@ -37,7 +37,7 @@ impl Exemplars {
         });
     }
 
-    /// Those that there are.
+    /// The exemplars.
     pub(super) fn all(&self) -> Vec<Exemplar> {
         let exemplars = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         exemplars.iter().flatten().copied().collect()

@@ -32,7 +32,7 @@ pub struct HttpMetrics(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// Where each route stands in `routes`.
+    /// The index of each route in `routes`.
     places: HashMap<String, usize>,
     /// The last one is for requests that match no route.
     routes: Vec<Route>,
@@ -168,7 +168,7 @@ impl Observation {
         self.status
     }
 
-    /// How long the request has taken so far.
+    /// The time since the request began.
     pub fn elapsed(&self) -> Duration {
         self.since.elapsed()
     }

@@ -21,7 +21,7 @@ pub const LOG_FILTER: &str = "cocoon=warn";
 /// errors of the server.
 pub const ACCESS_TARGET: &str = "cocoon::access";
 
-/// How log lines are written.
+/// The format of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people. The collector of the lines adds the time.

@@ -168,7 +168,7 @@ fn zipped(bytes: &[u8]) -> Vec<u8> {
     zip.finish().unwrap_or_default()
 }
 
-/// Why no request was answered, with a hint where one helps.
+/// The reason of a failed request, with a hint where one helps.
 fn explained(error: &legacy::Error) -> String {
     let mut root: &dyn Error = error;
     while let Some(source) = root.source() {

@@ -26,9 +26,9 @@ pub(super) struct Batches {
     pub(super) queued: usize,
     /// The most spans of a batch.
     pub(super) spans: usize,
-    /// How long a span waits for others.
+    /// The wait of a span for a batch.
     pub(super) delay: Duration,
-    /// How long a batch is tried.
+    /// The time in which a batch is retried.
     pub(super) give_up: Duration,
 }
 

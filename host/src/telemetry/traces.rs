@@ -35,7 +35,7 @@ use super::worker::Worker;
 use crate::limits::{SPANS_CLOSE, TELEMETRY_FLUSH};
 use crate::span::spawn_on;
 
-/// How often the end of the program looks for spans that are still open.
+/// The time between two checks for open spans at the end of the program.
 const CLOSE_PAUSE: Duration = Duration::from_millis(2);
 
 /// Exports spans for as long as it lives.

@@ -49,7 +49,7 @@ pub(super) struct Set {
 }
 
 impl Variables {
-    /// Those of this process.
+    /// The variables of this process.
     pub(super) fn of_process() -> Self {
         Self::new(std::env::vars_os())
     }

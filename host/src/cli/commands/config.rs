@@ -65,7 +65,7 @@ struct Row<'a> {
     /// The value in force where the machine allows less, in the limit's unit.
     #[serde(skip_serializing_if = "Option::is_none")]
     in_force: Option<u64>,
-    /// Why the machine allows no more.
+    /// The reason of the machine's value.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     /// The limit that it is, if it is one.

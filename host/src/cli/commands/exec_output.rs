@@ -28,7 +28,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::paths::shown;
 
-/// How outputs are printed.
+/// The format of outputs.
 pub(super) enum Style {
     /// The bytes as they come.
     Plain,
@@ -266,7 +266,7 @@ fn create_folder(dir: &Path) -> Result<(), Failure> {
     })
 }
 
-/// Where the two outputs of one instance go.
+/// The destinations of the two outputs of one instance.
 enum Sinks {
     Plain,
     Files(Box<[Output; 2]>),

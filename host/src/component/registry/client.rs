@@ -1,4 +1,4 @@
-//! One registry, asked for one component, by OCI's distribution protocol.
+//! A client of one registry for one component, by OCI's distribution protocol.
 //!
 //! The first request has no credentials. If the registry requires some, its challenge names where
 //! to exchange them for a token. Every answer has a size limit. Plain HTTP is used only with a
@@ -26,7 +26,7 @@ const DIGEST_HEADER: &str = "docker-content-digest";
 /// A registry. The connection is made for the first request.
 pub(super) struct Registry<'a> {
     reference: &'a Reference,
-    plain: Plain,
+    plain: PlainHttp,
     http: Option<Client>,
     authorization: Option<Authorization>,
     /// Whether the authorization has a user's credentials.
@@ -35,16 +35,16 @@ pub(super) struct Registry<'a> {
 
 /// The registries that are reached by plain HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Plain {
-    Nobody,
+enum PlainHttp {
+    Never,
     ThisMachine,
-    Anybody,
+    Always,
 }
 
-impl Plain {
+impl PlainHttp {
     fn may_ask(self, url: &Url) -> bool {
         match (url.scheme(), self) {
-            ("https", _) | ("http", Self::Anybody) => true,
+            ("https", _) | ("http", Self::Always) => true,
             ("http", Self::ThisMachine) => url.host_str().is_some_and(is_loopback),
             _ => false,
         }
@@ -71,9 +71,9 @@ struct TokenAnswer {
 impl<'a> Registry<'a> {
     pub(super) fn new(reference: &'a Reference, plain_http: bool) -> Self {
         let plain = match (plain_http, reference.is_local()) {
-            (true, _) => Plain::Anybody,
-            (false, true) => Plain::ThisMachine,
-            (false, false) => Plain::Nobody,
+            (true, _) => PlainHttp::Always,
+            (false, true) => PlainHttp::ThisMachine,
+            (false, false) => PlainHttp::Never,
         };
         Self {
             reference,
@@ -360,8 +360,8 @@ impl<'a> Registry<'a> {
     /// The address of a path of the component's repository.
     fn url(&self, path: &str, what: &str) -> Result<Url, RegistryError> {
         let scheme = match self.plain {
-            Plain::Nobody => "https",
-            Plain::ThisMachine | Plain::Anybody => "http",
+            PlainHttp::Never => "https",
+            PlainHttp::ThisMachine | PlainHttp::Always => "http",
         };
         let host = match self.reference.registry() {
             DOCKER_HUB => DOCKER_HUB_HOST,
@@ -380,7 +380,7 @@ impl<'a> Registry<'a> {
         }
         let http = match self.builder().build() {
             // Without TLS no certificates are needed.
-            Err(_) if self.plain != Plain::Nobody => self.builder().tls_certs_only([]).build(),
+            Err(_) if self.plain != PlainHttp::Never => self.builder().tls_certs_only([]).build(),
             built => built,
         };
         let http = http.map_err(|error| RegistryError::Unreachable {

@@ -18,16 +18,12 @@ use serde::Deserialize;
 use super::docker_hub::{DOCKER_HUB, DOCKER_HUB_CREDENTIALS};
 use crate::component::reference::Reference;
 use crate::json::Object;
-use crate::limits::ERROR_CHARS;
+use crate::limits::{CREDENTIALS_BYTES_MAX, ERROR_CHARS};
 
 /// A helper's output for an unknown registry.
 const UNKNOWN_TO_HELPER: &str = "credentials not found";
 /// The user name of a token.
 const TOKEN_USER: &str = "<token>";
-
-/// The longest file, which has some hundred bytes for each registry, and the longest answer of a
-/// helper.
-const BYTES_MAX: u64 = 4 << 20;
 
 /// The credential for a registry.
 #[derive(Debug, PartialEq, Eq)]
@@ -114,7 +110,7 @@ fn files() -> Vec<PathBuf> {
 fn read(path: &Path) -> Result<Option<Config>, String> {
     let mut text = Vec::new();
     let file = File::open(path);
-    match file.and_then(|file| file.take(BYTES_MAX).read_to_end(&mut text)) {
+    match file.and_then(|file| file.take(CREDENTIALS_BYTES_MAX).read_to_end(&mut text)) {
         Ok(_) => {}
         Err(error)
             if matches!(
@@ -257,7 +253,7 @@ fn ask_helper(helper: &str, key: &str, server: &str) -> Result<Option<Credential
     }
     let mut output = Vec::new();
     let read = match child.stdout.take() {
-        Some(stdout) => stdout.take(BYTES_MAX).read_to_end(&mut output),
+        Some(stdout) => stdout.take(CREDENTIALS_BYTES_MAX).read_to_end(&mut output),
         None => Ok(0),
     };
     let status = child.wait().map_err(failed)?;

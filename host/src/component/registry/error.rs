@@ -21,7 +21,7 @@ pub enum RegistryError {
         registry: String,
         /// The requested content.
         what: String,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
     /// The registry requires credentials.
@@ -47,7 +47,7 @@ pub enum RegistryError {
     Credentials {
         /// The registry.
         registry: String,
-        /// What is wrong with them.
+        /// The problem.
         reason: String,
     },
     /// The credentials give no access.

@@ -28,7 +28,7 @@ const OPEN_PATHS: [&str; 6] = [
 /// The address of health and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Probes {
-    /// That of the other routes.
+    /// The address of the other routes.
     Here,
     /// One of their own, which [`Admin`](crate::http::server::Admin) serves.
     Apart,

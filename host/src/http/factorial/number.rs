@@ -17,7 +17,7 @@ use crate::http::server::{
 };
 use crate::worlds::factorial::{self, Count, Job};
 
-/// How a number is represented.
+/// The media type of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Media {
     Text,

@@ -77,7 +77,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ParsedRequest {
     pub(super) request: Request,
-    /// How long the client waits, in milliseconds.
+    /// The client's patience in milliseconds; `u64::MAX` without a limit.
     pub(super) patience_ms: u64,
 }
 

@@ -36,7 +36,7 @@ pub enum AccessError {
         /// Why.
         error: io::Error,
     },
-    /// It is a folder, a pipe or a device, which cannot be read again and again.
+    /// The path is a folder, a pipe or a device, which cannot be read repeatedly.
     #[error("the token file {} is not a regular file; it must be one, to be read again", path.display())]
     NoFile {
         /// The file.
@@ -252,7 +252,7 @@ fn read(path: &Path) -> Result<([u8; 32], u32), AccessError> {
         path: path.to_owned(),
         error,
     };
-    // Told before it is opened, which would wait for the writer of a pipe.
+    // Checked before it is opened: opening a pipe would wait for its writer.
     let found = path.metadata().map_err(unreadable)?;
     if !found.is_file() {
         return Err(AccessError::NoFile {

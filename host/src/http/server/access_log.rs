@@ -15,12 +15,11 @@ use tracing::field::display;
 use tracing::{Level, Span, enabled, info, warn};
 
 use super::attributes::Ends;
+use crate::limits::REQUEST_ID_BYTES_MAX;
 use crate::telemetry::ACCESS_TARGET;
 
 /// The field with the name of a request, in the request and in its answer.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Longer names are replaced.
-const REQUEST_ID_BYTES_MAX: usize = 128;
 
 /// The detail of a problem, in the extensions of its response.
 #[derive(Clone, Debug)]

@@ -71,7 +71,7 @@ impl BodyWriter {
         RunError::stopped(Limit::Stall, self.stall_ms)
     }
 
-    /// How long a client may take or send nothing.
+    /// The time for which a client may take or send nothing.
     pub(crate) fn stall(&self) -> Duration {
         self.stall
     }
