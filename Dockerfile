@@ -3,10 +3,10 @@
 #     docker build -t cocoon . && docker run --rm cocoon
 #     docker build -t cocoon-lean --target lean .
 #
-# The target `lean` has no compiler, and so no `exec` and `--component`. The build platform is
-# the target platform. RUST_IMAGE can be any image with rustup, a C compiler, and either
-# musl-gcc or apt-get. BuildKit and buildah build only the stages that the target needs.
-# Docker's older builder builds all stages before it.
+# The target `lean` lacks the features `compiler` and `registry`, and so `exec` and
+# `--component`. The build platform is the target platform. RUST_IMAGE can be any image with
+# rustup, a C compiler, and either musl-gcc or apt-get. BuildKit and buildah build only the
+# stages that the target needs. Docker's older builder builds all stages before it.
 ARG RUST_IMAGE=rust:1.95-bookworm
 
 # All manifests, and an empty file for each source file that a manifest can name. (Other files
@@ -48,7 +48,7 @@ RUN find guest host -name '*.rs' -exec touch {} + \
     && cp "target/$(uname -m)-unknown-linux-musl/image/build"/cocoon-*/out/*.code /image/factorial.wasm /bundled/
 
 FROM dependencies AS lean-dependencies
-RUN cargo build --profile image --no-default-features --locked -p cocoon --bin cocoon --target "$(uname -m)-unknown-linux-musl"
+RUN cargo build --profile image --no-default-features --features bundled,cli,service --locked -p cocoon --bin cocoon --target "$(uname -m)-unknown-linux-musl"
 
 FROM lean-dependencies AS lean-build
 COPY wit wit/
@@ -57,7 +57,7 @@ COPY host host/
 COPY --from=build /bundled /bundled/
 RUN find guest host -name '*.rs' -exec touch {} + \
     && COCOON_BUNDLED=/bundled \
-        cargo build --profile image --no-default-features --locked -p cocoon --bin cocoon --target "$(uname -m)-unknown-linux-musl" \
+        cargo build --profile image --no-default-features --features bundled,cli,service --locked -p cocoon --bin cocoon --target "$(uname -m)-unknown-linux-musl" \
     && mkdir /image \
     && cp "target/$(uname -m)-unknown-linux-musl/image/cocoon" /image/
 

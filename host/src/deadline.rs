@@ -84,7 +84,7 @@ impl Deadline {
     /// # Errors
     ///
     /// As [`Deadline::within`]. The job may have been stopped since the piece was produced.
-    pub(crate) fn restart(&self) -> Result<(), RunError> {
+    pub fn restart(&self) -> Result<(), RunError> {
         let clock = &*self.0;
         let now_us = clock.now_us();
         if let Some(error) = self.stop_reason(now_us) {

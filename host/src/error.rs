@@ -106,7 +106,7 @@ impl RunError {
     /// Whether a fresh sandbox may succeed with the same input: besides
     /// [`RunError::may_be_retried`], the component itself failed. A limit would stop it
     /// again.
-    pub(crate) const fn is_worth_a_fresh_sandbox(&self) -> bool {
+    pub const fn is_worth_a_fresh_sandbox(&self) -> bool {
         self.may_be_retried() || matches!(self, Self::Trapped(_) | Self::Failed(_))
     }
 

@@ -7,14 +7,26 @@
 //! and the bundled factorials. [`fanout`] computes one number in several sandboxes.
 //! [`telemetry`] exports traces, metrics and logs, and [`http`] is the service.
 //!
+//! All features are on by default. With `default-features = false` the crate is the sandboxes
+//! alone, without `json`, the factorials, `fanout`, `telemetry` and `http`:
+//!
+//! - `compiler` compiles components at run time. Without it only precompiled code runs.
+//! - `registry` pulls components from OCI registries.
+//! - `bundled` has the bundled component, `worlds::factorial` and `fanout`.
+//! - `service` has `http` and `telemetry`.
+//! - `cli` is the binary, with `bundled` and `service`.
+//!
 //! ```
+//! # #[cfg(not(feature = "bundled"))]
+//! # fn main() {}
+//! # #[cfg(feature = "bundled")]
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use cocoon::engine::Engine;
 //! use cocoon::limits::Limits;
 //! use cocoon::machine::Machine;
 //! use cocoon::worlds::factorial::{BUNDLED, Factorial, Kind, Request};
 //!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let engine = Engine::new(&Limits::COMMANDS, &Machine::detect())?;
 //! let factorial = Factorial::load(&engine, &BUNDLED).await?;
 //! let request = Request::decimal(Kind::Factorial, 10);
@@ -31,6 +43,11 @@ pub mod machine;
 
 mod error;
 
+#[cfg(any(feature = "registry", feature = "service"))]
+#[cfg_attr(
+    not(all(feature = "registry", feature = "service", feature = "bundled")),
+    allow(dead_code, reason = "each of them uses a part")
+)]
 pub mod json;
 
 pub mod text;
@@ -41,6 +58,13 @@ mod blocking;
 
 pub mod metrics;
 
+#[cfg_attr(
+    not(all(feature = "bundled", feature = "compiler")),
+    allow(
+        dead_code,
+        reason = "the bundled component and the compiler make further engines"
+    )
+)]
 pub mod engine;
 
 pub mod grants;
@@ -57,10 +81,13 @@ pub mod channel;
 
 pub mod worlds;
 
+#[cfg(feature = "bundled")]
 pub mod fanout;
 
+#[cfg(feature = "service")]
 pub mod telemetry;
 
+#[cfg(feature = "service")]
 pub mod http;
 
 pub use error::RunError;

@@ -145,7 +145,8 @@ impl<W: World> Sandbox<W> {
         self.permit.deadline()
     }
 
-    pub(crate) fn meter(&self) -> &Meter {
+    /// The metrics that count this sandbox.
+    pub fn meter(&self) -> &Meter {
         self.permit.meter()
     }
 

@@ -35,7 +35,7 @@ pub fn spawn<R: Send + 'static>(work: impl Future<Output = R> + Send + 'static) 
     clippy::disallowed_methods,
     reason = "the one place that adds the span"
 )]
-pub(crate) fn spawn_on<R: Send + 'static>(
+pub fn spawn_on<R: Send + 'static>(
     runtime: &Handle,
     work: impl Future<Output = R> + Send + 'static,
 ) -> JoinHandle<R> {

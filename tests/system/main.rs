@@ -40,6 +40,7 @@ mod hostile_factorial;
 mod hostile_program;
 mod large;
 mod layers;
+mod library;
 mod logs;
 mod manifests;
 mod neighbours;
@@ -82,3 +83,11 @@ mod worlds;
 )]
 #[path = "../examples/pipe.rs"]
 mod pipe;
+
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "the example has a `main`, which is not called here"
+)]
+#[path = "../examples/program.rs"]
+mod program;

@@ -5,7 +5,7 @@ use wasmtime::component::Component;
 #[cfg(feature = "compiler")]
 use super::footprint::Footprint;
 use super::header::check_header;
-use super::source::{read_file, unpack};
+use super::source::read_file;
 use super::{ComponentError, Source};
 use crate::engine::{Engine, one_line};
 use crate::limits::Limit;
@@ -82,9 +82,8 @@ pub(super) async fn compile(
     let (engine, source) = (engine.clone(), source.clone());
     // The file may be a pipe without a writer, so reading it counts as well.
     let compiling = tokio::task::spawn_blocking(move || match source {
-        Source::Bundled { gzip, .. } => {
-            let wasm = unpack(gzip);
-            let wasm = wasm.map_err(|error| ComponentError::Invalid(error.to_string()))?;
+        Source::Bundled { wasm, .. } => {
+            let wasm = wasm().map_err(|error| ComponentError::Invalid(error.to_string()))?;
             from_binary(&engine, &wasm)
         }
         Source::Bytes(wasm) => {

@@ -40,6 +40,10 @@ impl<W: World> Component<W> {
 
     /// A component without grants from precompiled `code`, or `None` if the code cannot be
     /// loaded.
+    #[cfg_attr(
+        not(feature = "bundled"),
+        expect(dead_code, reason = "the bundled component alone has code")
+    )]
     pub(crate) fn of_code(engine: &Engine, code: &'static [u8]) -> Option<Self> {
         let component = load_precompiled(engine, code);
         let linked = component.and_then(|component| {

@@ -27,5 +27,4 @@ pub use registries::Registries;
 #[cfg(feature = "registry")]
 pub use registry::RegistryError;
 pub use source::Source;
-pub(crate) use source::unpack;
 pub use world::World;

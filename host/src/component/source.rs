@@ -4,7 +4,6 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use flate2::read::GzDecoder;
 
 use super::header::check_header;
 use super::{ComponentError, Digest};
@@ -18,8 +17,8 @@ pub enum Source {
     Bytes(Bytes),
     /// A component in this program, and its precompiled code.
     Bundled {
-        /// The component, compressed by gzip; empty in a build without a compiler.
-        gzip: &'static [u8],
+        /// Unpacks the component, for a processor that cannot run the code.
+        wasm: fn() -> io::Result<Vec<u8>>,
         /// Its SHA-256, in hexadecimal digits.
         digest: &'static str,
         /// Its precompiled code.
@@ -48,13 +47,6 @@ impl Source {
         };
         Ok(digest.chars().take(16).collect())
     }
-}
-
-/// Unpacks bytes that the build compressed.
-pub(crate) fn unpack(gzip: &[u8]) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    GzDecoder::new(gzip).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// Reads a component's file of at most `most` bytes.

@@ -1,12 +1,12 @@
 //! The one function that makes the `wasmtime::Config`.
 //!
-//! The build script includes this file too: precompiled code loads only into an
+//! The package `cocoon-bundle` includes this file too: precompiled code loads only into an
 //! engine with the same settings, so there must be one place that makes them.
 //! For the same reason the file leans on nothing but Wasmtime.
 
 #![allow(
     unreachable_pub,
-    reason = "the build script includes this file as its own"
+    reason = "`cocoon-bundle` includes this file as its own"
 )]
 
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
@@ -26,7 +26,7 @@ pub enum Layout {
     /// `Pooled`: for components that fit no slot, and for the build, which runs nothing.
     #[allow(
         dead_code,
-        reason = "the build script and builds with a compiler make it"
+        reason = "`cocoon-bundle` and builds with a compiler make it"
     )]
     OnDemand,
     /// Nothing reserved ahead, for where address space is scarce (`ulimit -v`).

@@ -6,14 +6,10 @@
 //! dropped halfway leaves nothing behind. The number of series is fixed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
-
-use super::sharded::{ShardedGauge, ShardedHistogram};
+use super::sharded::{Histogram, ShardedGauge, ShardedHistogram};
 use crate::error::RunError;
 use crate::limits::{Limit, PLACE_BYTES};
 
@@ -21,84 +17,87 @@ use crate::limits::{Limit, PLACE_BYTES};
 #[derive(Clone, Debug)]
 pub struct Meter(Arc<Counts>);
 
-/// The metrics. Clones of each share its value.
 #[derive(Debug)]
-pub(crate) struct Counts {
-    pub(crate) queue_length: Gauge,
-    pub(crate) queue_wait_seconds: ShardedHistogram,
-    pub(crate) sandboxes_live: ShardedGauge,
-    pub(crate) sandboxes_max: Gauge,
+struct Counts {
+    queue_length: AtomicU64,
+    queue_wait: ShardedHistogram,
+    sandboxes_live: ShardedGauge,
+    sandboxes_max: u32,
     /// Memory that jobs hold in the lane for large ones.
-    pub(crate) large_memory_bytes: Gauge,
-    pub(crate) memory_max_bytes: Gauge,
-    pub(crate) instantiation_seconds: ShardedHistogram,
-    pub(crate) run_seconds: ShardedHistogram,
-    pub(crate) limits_hit: Family<LimitLabel, Counter>,
-}
-
-/// A limit, by its flag.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct LimitLabel {
-    limit: &'static str,
-}
-
-impl From<Limit> for LimitLabel {
-    fn from(limit: Limit) -> Self {
-        let limit = limit.spec().flag;
-        Self { limit }
-    }
+    large_memory_bytes: AtomicU64,
+    memory_max_bytes: u64,
+    instantiation: ShardedHistogram,
+    run: ShardedHistogram,
+    /// In the order of [`Limit::ALL`].
+    limits_hit: [AtomicU64; Limit::ALL.len()],
 }
 
 impl Meter {
     pub(crate) fn new(sandboxes_max: u32, memory_max_bytes: u64) -> Self {
-        let counts = Counts {
-            queue_length: Gauge::default(),
-            queue_wait_seconds: ShardedHistogram::default(),
+        Self(Arc::new(Counts {
+            queue_length: AtomicU64::default(),
+            queue_wait: ShardedHistogram::default(),
             sandboxes_live: ShardedGauge::default(),
-            sandboxes_max: Gauge::default(),
-            large_memory_bytes: Gauge::default(),
-            memory_max_bytes: Gauge::default(),
-            instantiation_seconds: ShardedHistogram::default(),
-            run_seconds: ShardedHistogram::default(),
-            limits_hit: Family::default(),
-        };
-        counts.sandboxes_max.set(sandboxes_max.into());
-        counts.memory_max_bytes.set(signed(memory_max_bytes));
-        // Prometheus sees the first increment only of a series that existed before.
-        for limit in Limit::ALL {
-            drop(counts.limits_hit.get_or_create(&limit.into()));
-        }
-        Self(Arc::new(counts))
-    }
-
-    pub(crate) fn counts(&self) -> &Counts {
-        &self.0
+            sandboxes_max,
+            large_memory_bytes: AtomicU64::default(),
+            memory_max_bytes,
+            instantiation: ShardedHistogram::default(),
+            run: ShardedHistogram::default(),
+            limits_hit: [const { AtomicU64::new(0) }; Limit::ALL.len()],
+        }))
     }
 
     /// Jobs that wait for a sandbox or for memory.
     pub fn queue_length(&self) -> u64 {
-        unsigned(self.0.queue_length.get())
+        self.0.queue_length.load(Ordering::Relaxed)
+    }
+
+    /// Waits for a sandbox or for memory. A job that found room waited for 0 s.
+    pub fn queue_wait(&self) -> Histogram {
+        self.0.queue_wait.read()
     }
 
     /// Sandboxes that exist.
     pub fn sandboxes_live(&self) -> u64 {
-        unsigned(self.0.sandboxes_live.get())
+        // A sum of shards is negative for an instant where a thread decrements what another one
+        // incremented.
+        u64::try_from(self.0.sandboxes_live.get()).unwrap_or(0)
+    }
+
+    /// Sandboxes that can exist at once.
+    pub fn sandboxes_max(&self) -> u64 {
+        self.0.sandboxes_max.into()
     }
 
     /// The sum of the memory caps of all sandboxes.
     pub fn memory_bytes(&self) -> u64 {
-        let large_bytes = unsigned(self.0.large_memory_bytes.get());
+        let large_bytes = self.0.large_memory_bytes.load(Ordering::Relaxed);
         large_bytes + self.sandboxes_live() * PLACE_BYTES
+    }
+
+    /// The most that the memory caps of all sandboxes may add up to.
+    pub fn memory_max_bytes(&self) -> u64 {
+        self.0.memory_max_bytes
+    }
+
+    /// Times of instantiations.
+    pub fn instantiation(&self) -> Histogram {
+        self.0.instantiation.read()
+    }
+
+    /// Lives of sandboxes, from the end of the instantiation.
+    pub fn run(&self) -> Histogram {
+        self.0.run.read()
     }
 
     /// Jobs that were refused or stopped by `limit`.
     pub fn limits_hit(&self, limit: Limit) -> u64 {
-        self.0.limits_hit.get_or_create(&limit.into()).get()
+        self.0.limits_hit[limit as usize].load(Ordering::Relaxed)
     }
 
     /// Counts a job that is refused or stopped by `limit`.
     pub fn hit(&self, limit: Limit) {
-        self.0.limits_hit.get_or_create(&limit.into()).inc();
+        self.0.limits_hit[limit as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts the limit that the error of `result` names, if any, and returns `result`.
@@ -115,12 +114,12 @@ impl Meter {
 
     /// Records that a job waited for nothing.
     pub(crate) fn record_no_wait(&self) {
-        self.0.queue_wait_seconds.observe(Duration::ZERO);
+        self.0.queue_wait.observe(Duration::ZERO);
     }
 
     /// Counts a job in the queue until the guard is dropped.
     pub(crate) fn enter_queue(&self) -> QueueGuard<'_> {
-        self.0.queue_length.inc();
+        self.0.queue_length.fetch_add(1, Ordering::Relaxed);
         QueueGuard {
             counts: &self.0,
             since: Instant::now(),
@@ -132,7 +131,8 @@ impl Meter {
     pub(crate) fn hold(&self, large_bytes: u64) -> SandboxGuard {
         self.0.sandboxes_live.add(1);
         if large_bytes > 0 {
-            self.0.large_memory_bytes.inc_by(signed(large_bytes));
+            let held = &self.0.large_memory_bytes;
+            held.fetch_add(large_bytes, Ordering::Relaxed);
         }
         SandboxGuard {
             meter: self.clone(),
@@ -144,9 +144,7 @@ impl Meter {
     /// timer is dropped.
     pub(crate) fn start_run(&self, start: Instant) -> RunTimer {
         let since = Instant::now();
-        self.0
-            .instantiation_seconds
-            .observe(since.duration_since(start));
+        self.0.instantiation.observe(since.duration_since(start));
         RunTimer {
             meter: self.clone(),
             since,
@@ -162,8 +160,8 @@ pub(crate) struct QueueGuard<'a> {
 
 impl Drop for QueueGuard<'_> {
     fn drop(&mut self) {
-        self.counts.queue_length.dec();
-        self.counts.queue_wait_seconds.observe(self.since.elapsed());
+        self.counts.queue_length.fetch_sub(1, Ordering::Relaxed);
+        self.counts.queue_wait.observe(self.since.elapsed());
     }
 }
 
@@ -185,7 +183,8 @@ impl Drop for SandboxGuard {
         let counts = &self.meter.0;
         counts.sandboxes_live.add(-1);
         if self.large_bytes > 0 {
-            counts.large_memory_bytes.dec_by(signed(self.large_bytes));
+            let held = &counts.large_memory_bytes;
+            held.fetch_sub(self.large_bytes, Ordering::Relaxed);
         }
     }
 }
@@ -199,19 +198,8 @@ pub(crate) struct RunTimer {
 
 impl Drop for RunTimer {
     fn drop(&mut self) {
-        self.meter.0.run_seconds.observe(self.since.elapsed());
+        self.meter.0.run.observe(self.since.elapsed());
     }
-}
-
-/// Gauges are signed.
-fn signed(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-/// A sum of shards is negative for an instant where a thread decrements what another one
-/// incremented.
-fn unsigned(count: i64) -> u64 {
-    u64::try_from(count).unwrap_or(0)
 }
 
 #[cfg(test)]

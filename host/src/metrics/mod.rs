@@ -1,10 +1,9 @@
 //! Counters and timers that threads write without sharing cache lines.
 
 mod meter;
-mod per_thread;
-mod sharded;
+pub(crate) mod per_thread;
+pub(crate) mod sharded;
 
 pub use meter::Meter;
 pub(crate) use meter::{RunTimer, SandboxGuard};
-pub(crate) use per_thread::PerThread;
-pub(crate) use sharded::{BUCKETS, ShardedHistogram, bound, bucket};
+pub use sharded::Histogram;

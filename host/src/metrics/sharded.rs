@@ -4,12 +4,8 @@
 //! end some hundred thousand times a second: counters that all threads share, or histograms
 //! behind a lock, cost a tenth of that (measured with `wrk` on two processors).
 
-use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
-
-use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
-use prometheus_client::metrics::{MetricType, TypedMetric};
 
 use super::per_thread::PerThread;
 
@@ -35,16 +31,6 @@ impl ShardedGauge {
             .all()
             .map(|shard| shard.load(Ordering::Relaxed))
             .sum()
-    }
-}
-
-impl EncodeMetric for ShardedGauge {
-    fn encode(&self, mut encoder: MetricEncoder) -> fmt::Result {
-        encoder.encode_gauge(&self.get())
-    }
-
-    fn metric_type(&self) -> MetricType {
-        MetricType::Gauge
     }
 }
 
@@ -91,12 +77,25 @@ pub(crate) fn bound(bucket: usize) -> f64 {
     }
 }
 
-impl EncodeMetric for ShardedHistogram {
+/// The times that a histogram has counted so far.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Histogram {
+    /// The number of times.
+    pub count: u64,
+    /// Their sum.
+    pub sum_seconds: f64,
+    /// For each bucket, its upper bound in seconds, and the number of times in it alone. The
+    /// last bound is infinite.
+    pub buckets: Vec<(f64, u64)>,
+}
+
+impl ShardedHistogram {
+    /// Adds up the shards of all threads.
     #[expect(
         clippy::cast_precision_loss,
         reason = "a sum of nanoseconds loses some in a hundred days"
     )]
-    fn encode(&self, mut encoder: MetricEncoder) -> fmt::Result {
+    pub(crate) fn read(&self) -> Histogram {
         let mut counts = [0; BUCKETS];
         let mut sum_ns = 0;
         for shard in self.0.all() {
@@ -105,22 +104,15 @@ impl EncodeMetric for ShardedHistogram {
             }
             sum_ns += shard.sum_ns.load(Ordering::Relaxed);
         }
-        let buckets: Vec<(f64, u64)> = counts
-            .iter()
-            .enumerate()
-            .map(|(bucket, &count)| (bound(bucket), count))
-            .collect();
-        let count = counts.iter().sum();
-        encoder.encode_histogram::<NoLabelSet>(sum_ns as f64 / 1e9, count, &buckets, None)
+        let buckets = counts.iter().enumerate();
+        Histogram {
+            count: counts.iter().sum(),
+            sum_seconds: sum_ns as f64 / 1e9,
+            buckets: buckets
+                .map(|(bucket, &count)| (bound(bucket), count))
+                .collect(),
+        }
     }
-
-    fn metric_type(&self) -> MetricType {
-        MetricType::Histogram
-    }
-}
-
-impl TypedMetric for ShardedHistogram {
-    const TYPE: MetricType = MetricType::Histogram;
 }
 
 #[cfg(test)]

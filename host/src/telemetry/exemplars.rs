@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use opentelemetry::TraceId;
 
-use crate::metrics::{BUCKETS, bound, bucket};
+use crate::metrics::sharded::{BUCKETS, bound, bucket};
 
 /// The exemplars of one histogram. Only requests that are traced take its lock.
 #[derive(Debug, Default)]

@@ -16,7 +16,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
 use super::exemplars::{Exemplar, Exemplars};
-use crate::metrics::ShardedHistogram;
+use crate::metrics::sharded::ShardedHistogram;
 
 /// The route of requests that match none.
 const OTHER: &str = "other";

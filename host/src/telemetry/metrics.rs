@@ -5,16 +5,14 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use prometheus_client::collector::Collector;
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
-use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::exemplars::Exemplar;
 use super::http_metrics::HttpMetrics;
+use super::job_metrics::JobMetrics;
 use super::openmetrics::{complete, seconds};
 use super::process::Process;
 use super::text_format::classic;
@@ -68,53 +66,12 @@ impl Metrics {
             "Open connections",
             http.connections().clone(),
         );
-        let counts = meter.counts();
-        registry.register(
-            "queue_length",
-            "Jobs that wait for a sandbox or for memory",
-            counts.queue_length.clone(),
-        );
-        registry.register(
-            "queue_wait_seconds",
-            "Time that jobs waited for a sandbox or for memory",
-            counts.queue_wait_seconds.clone(),
-        );
-        registry.register(
-            "sandboxes_live",
-            "Sandboxes that exist",
-            counts.sandboxes_live.clone(),
-        );
-        registry.register(
-            "sandboxes_max",
-            "Sandboxes that can exist at once",
-            counts.sandboxes_max.clone(),
-        );
-        registry.register(
-            "sandbox_memory_max_bytes",
-            "Limit of the memory of all sandboxes",
-            counts.memory_max_bytes.clone(),
-        );
-        registry.register(
-            "sandbox_instantiation_seconds",
-            "Time to make a sandbox",
-            counts.instantiation_seconds.clone(),
-        );
-        registry.register(
-            "sandbox_run_seconds",
-            "Time from the start of a sandbox to its end",
-            counts.run_seconds.clone(),
-        );
-        registry.register(
-            "limits_hit",
-            "Jobs and requests that a limit refused or stopped",
-            counts.limits_hit.clone(),
-        );
         registry.register(
             "spans_dropped",
             "Spans that were not exported, by reason",
             super::delivery::dropped(),
         );
-        registry.register_collector(Box::new(Memory(meter.clone())));
+        registry.register_collector(Box::new(JobMetrics(meter.clone())));
         root.register_collector(Box::new(Process::started_now()));
         Self {
             registry: root,
@@ -155,23 +112,6 @@ impl Metrics {
             Ok(()) => text,
             Err(fmt::Error) => String::new(),
         }
-    }
-}
-
-/// The one gauge that is the sum of two.
-#[derive(Debug)]
-struct Memory(Meter);
-
-impl Collector for Memory {
-    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
-        let metric = encoder.encode_descriptor(
-            "sandbox_memory_bytes",
-            "Memory reserved for all sandboxes",
-            None,
-            MetricType::Gauge,
-        )?;
-        let bytes = i64::try_from(self.0.memory_bytes()).unwrap_or(i64::MAX);
-        ConstGauge::new(bytes).encode(metric)
     }
 }
 

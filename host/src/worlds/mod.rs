@@ -1,4 +1,5 @@
 //! The worlds that come with the library.
 
 pub mod command;
+#[cfg(feature = "bundled")]
 pub mod factorial;

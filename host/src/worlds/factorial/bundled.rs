@@ -1,14 +1,14 @@
 //! The component in this program, and its precompiled code.
 
-use crate::component::{Source, unpack};
+use std::io::{self, Read as _};
+
+use flate2::read::GzDecoder;
+
+use crate::component::Source;
 
 /// The component in this program.
 pub const BUNDLED: Source = Source::Bundled {
-    gzip: if cfg!(feature = "compiler") {
-        &GZIP
-    } else {
-        &[]
-    },
+    wasm: bundled_wasm,
     digest: env!("COCOON_DIGEST"),
     code: &CODE,
 };
@@ -18,11 +18,19 @@ pub const BUNDLED: Source = Source::Bundled {
 /// # Errors
 ///
 /// In a build without a compiler, which has the component's code alone.
-pub fn bundled_wasm() -> std::io::Result<Vec<u8>> {
-    match BUNDLED {
-        Source::Bundled { gzip, .. } => unpack(gzip),
-        Source::Bytes(_) | Source::File(_) => Err(std::io::ErrorKind::NotFound.into()),
+pub fn bundled_wasm() -> io::Result<Vec<u8>> {
+    if cfg!(feature = "compiler") {
+        unpack(&GZIP)
+    } else {
+        Err(io::ErrorKind::Unsupported.into())
     }
+}
+
+/// Unpacks bytes that the build compressed.
+pub(super) fn unpack(gzip: &[u8]) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    GzDecoder::new(gzip).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 // The program has a static once, and the bytes of a constant wherever it is used.

@@ -87,7 +87,7 @@ impl Job {
     }
 
     /// The deadline of the job.
-    pub(crate) fn deadline(&self) -> &Deadline {
+    pub fn deadline(&self) -> &Deadline {
         match &self.sandbox {
             JobSandbox::Full(sandbox) => sandbox.deadline(),
             JobSandbox::ReplyOnly(reply) => reply.sandbox.deadline(),

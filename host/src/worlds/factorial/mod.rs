@@ -12,6 +12,7 @@ mod digits;
 mod info;
 mod job;
 mod parts;
+#[cfg(feature = "service")]
 mod record;
 mod reply_world;
 mod request;
@@ -27,6 +28,7 @@ pub use bindings::{
 pub use bundled::{BUNDLED, BUNDLED_FOR, bundled_wasm};
 pub use job::Job;
 pub(crate) use parts::PartCall;
+#[cfg(feature = "service")]
 pub use record::{FactsRecord, GradeRecord, count_digits, miss_probability};
 pub use request::{FORMATS, KINDS, ONE_OF_EACH_KIND};
 use request_span::request_span;

@@ -12,11 +12,12 @@ use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, Instance, InstancePre};
 
 use super::bindings::{Error, Kind, Request, call, find};
-use crate::component::{Component, World, unpack};
+use super::bundled::unpack;
+use crate::component::{Component, World};
 use crate::engine::Engine;
 use crate::error::RunError;
 use crate::grants::State;
-use crate::metrics::PerThread;
+use crate::metrics::per_thread::PerThread;
 use crate::pool::Permit;
 use crate::sandbox::Sandbox;
 
