@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(
             variables.complaints(),
             [
-                "variables that are not supported: OTEL_BLRP_SCHEDULE_DELAY",
+                "unsupported variables: OTEL_BLRP_SCHEDULE_DELAY",
                 "unknown variables: OTEL_SERVICE_NAMES",
             ]
         );

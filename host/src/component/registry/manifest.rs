@@ -179,7 +179,7 @@ mod tests {
             (r#"{"manifests":[]}"#.to_owned(), "index"),
             (
                 manifest("application/vnd.oci.image.config.v1+json", &[]),
-                "ordinary image",
+                "an image or another artifact",
             ),
             (manifest(CONFIG, &[]), "0 layers"),
             (manifest(CONFIG, &[(LAYER, DIGEST); 2]), "2 layers"),
