@@ -1,4 +1,5 @@
-//! Who may ask the service: everybody, or whoever has the token.
+//! Authentication: the service without a token is open to every client, and with one it
+//! requires the token.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -14,7 +15,7 @@ fn serving(arguments: &[&str]) -> Serving {
     Serving::start(&mut cocoon(["serve"].iter().chain(arguments)))
 }
 
-/// The answer to a request with this authorization.
+/// Returns the response to a request with this `Authorization` header.
 fn ask(serving: &Serving, path: &str, authorization: Option<&str>) -> String {
     let header = authorization.map(|value| ("Authorization", value));
     serving.ask(path, header.as_slice())
@@ -74,7 +75,7 @@ fn everything_but_health_asks_for_the_token() {
     let answer = ask(&serving, "/factorial/20", Some(&right));
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert!(answer.ends_with("\r\n\r\n2432902008176640000"), "{answer}");
-    // No cache is to hand it to somebody else.
+    // No cache may serve the response to another client.
     assert!(
         answer
             .to_ascii_lowercase()
@@ -105,7 +106,7 @@ fn a_token_that_changes_is_asked_for_from_then_on() {
         assert!(changed.elapsed() < NEVER, "the token did not change");
     }
     assert_eq!(status_with(ONE), "401");
-    // What is useless changes nothing, and is told once.
+    // An invalid token file changes nothing and is logged once.
     write(&file, "short", 0o600);
     let spoilt = Instant::now();
     while spoilt.elapsed() < cocoon::limits::TOKEN_AGE * 3 {

@@ -1,5 +1,5 @@
-//! Who may have a sandbox: the queue, the budget of memory, and small jobs that
-//! are never stuck behind large ones.
+//! Admission: the queue, the memory budget, and the lane that keeps small jobs from waiting
+//! behind large ones.
 
 use cocoon::RunError;
 use cocoon::channel::channel;
@@ -67,7 +67,7 @@ async fn the_deadline_passes_in_the_queue_as_well() {
 
 #[tokio::test]
 async fn small_jobs_are_not_stuck_behind_large_ones() {
-    // 4 places of 2 MiB, and not quite enough beside them for two of 4 MiB.
+    // 4 places of 2 MiB, which leaves slightly less than two further places of 4 MiB.
     let limits = FEW
         .with(Limit::Sandboxes, 4)
         .with(Limit::TotalMemory, (8 << 20) + 7 * (1 << 20));
@@ -102,7 +102,7 @@ async fn more_jobs_than_places_all_get_done() {
     let jobs: Vec<_> = (0..300_u64)
         .map(|job| {
             let factorial = factorial.clone();
-            // Every tenth is a large one.
+            // Every tenth job is a large one.
             let n = if job % 10 == 0 { 60_000 } else { job };
             tokio::spawn(async move {
                 answer(&factorial, factorial_of(n))
@@ -140,7 +140,7 @@ async fn a_machine_without_room_starts_no_engine() {
             "{error}"
         );
     }
-    // Without address space it starts, and works.
+    // Without reserved address space it starts and works.
     let narrow = Machine {
         address_space_bytes: 1 << 30,
         ..machine

@@ -1,5 +1,5 @@
-//! Wrong arguments and variables: one line that says what is wrong and what is
-//! expected, exit code 2, and no output. The advice in it works.
+//! Invalid arguments and variables: one line names the fault and the expected value, with exit
+//! code 2 and no output. The suggested fix works.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -249,7 +249,7 @@ fn a_value_that_must_be_utf8_is_named_with_its_source() {
     }
     let argument = ended(cocoon(["exec", PROGRAM, "--", "say"]).arg(no_text));
     assert_fails(&argument, 2, &["expected UTF-8 for '[ARGS]...'", "a\\xff"]);
-    // The path is none of those.
+    // The path is not among these variables.
     let path = ended(
         cocoon(["exec", PROGRAM, "--stdin"])
             .arg(no_text)
@@ -282,7 +282,7 @@ fn a_variable_is_granted_by_its_value_here_or_another() {
     };
     assert_eq!(env("é".as_bytes(), "HERE").out, "HERE=é\n");
     assert_eq!(env(b"", "HERE").out, "HERE=\n");
-    // It is set, and not UTF-8; the advice works.
+    // The variable is set but not UTF-8; the suggested fix works.
     let not_utf8 = env(NO_TEXT, "HERE");
     assert_fails(
         &not_utf8,
@@ -362,7 +362,7 @@ fn an_input_or_output_of_the_wrong_kind_is_named() {
     let below = format!("{file}/below");
     let output = run(["exec", PROGRAM, "--output-dir", &below, "--", "say"]);
     assert_fails(&output, 1, &["cannot create the folder", &below]);
-    // A name that is not UTF-8 loses no byte in a message.
+    // A name that is not UTF-8 is printed without loss.
     let missing = ended(cocoon(["exec", PROGRAM, "--stdin"]).arg(OsStr::from_bytes(b"no\xff")));
     assert_fails(&missing, 1, &["cannot read no\\xff: "]);
 }

@@ -1,4 +1,4 @@
-//! Channels: order, back-pressure, failure carried, and readers that leave.
+//! Channels: order, back-pressure, propagation of failure, and readers that stop early.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::pipe::numbers::NumbersWorld;
 const JOBS: usize = 1000;
 const N_MAX: u64 = 1200;
 
-/// Requests of random cost, always the same ones.
+/// Requests of random cost, from a fixed seed.
 fn random_requests() -> Vec<Request> {
     let mut random = fastrand::Rng::with_seed(20_260_101);
     (0..JOBS)
@@ -42,7 +42,7 @@ fn factorials() -> BTreeMap<u64, String> {
     numbers.collect()
 }
 
-/// A failed comparison that does not print thousands of digits.
+/// Asserts equality without printing thousands of digits.
 fn assert_answer(answer: &Result<String, RunError>, expected: &str, index: usize) {
     match answer {
         Ok(answer) => assert!(answer == expected, "answer {index} is wrong: {answer:.40}…"),
@@ -58,7 +58,7 @@ async fn a_thousand_answers_of_one_server_come_in_order() {
     let asking = async {
         for (index, request) in random_requests().into_iter().enumerate() {
             asked.send(request).await?;
-            // A bad request has its place in the order as well.
+            // A malformed request keeps its place in the order as well.
             if index % 100 == 0 {
                 asked
                     .send(Request::decimal(Kind::Multifactorial(0), 3))
@@ -116,7 +116,7 @@ async fn a_thousand_sandboxes_send_in_order_through_one_channel() {
     sending.await.expect("the sender");
 }
 
-/// Runs `count` of the numbers world into `numbers`, counting what was taken.
+/// Runs `count` of the numbers world into `numbers`, and counts the values that were accepted.
 async fn count(
     last: u64,
     breaks: bool,
@@ -166,7 +166,7 @@ async fn a_slow_reader_holds_the_writer_back() {
     let counting = tokio::spawn(count(1000, false, sender, Arc::clone(&taken)));
     for read in 1..=1000 {
         assert_eq!(soon("a number", numbers.recv()).await, Ok(Some(read)));
-        // Now and then so slow that the writer has all the time it wants.
+        // Some pauses are long enough for the writer to run ahead as far as it can.
         if read % 200 == 0 && read < 1000 {
             let ahead = || taken.load(Ordering::SeqCst) - read;
             let full = async {
@@ -196,8 +196,8 @@ async fn digits_that_nobody_takes_stay_with_the_writer() {
         .await
         .expect("a sandbox");
     let (sender, digits) = channel();
-    // Time enough for gigabytes, were it not held back: it would meet the limit
-    // of output long before.
+    // Long enough for gigabytes of output: without back-pressure it would exceed the output
+    // limit.
     let told = flood.send_to(sender).await.map(|_| ());
     assert_eq!(
         told,
@@ -230,7 +230,7 @@ async fn a_writer_that_dies_is_seen_as_failed_after_its_last_value() {
                 matches!(end, Err(RunError::Trapped(_))),
                 "{end:?} after {last}"
             );
-            // And it stays so.
+            // Further reads return the same error.
             assert_eq!(numbers.recv().await, end);
         };
         let (counted, ()) = soon("the end", async { tokio::join!(counting, reading) }).await;
@@ -238,7 +238,7 @@ async fn a_writer_that_dies_is_seen_as_failed_after_its_last_value() {
     }
 }
 
-/// Takes the first chunk of a hostile stream and goes away.
+/// Reads the first chunk of a hostile stream, and then drops the reader.
 async fn leave(factorial: &Factorial, n: u64) -> Result<(), RunError> {
     let admitted = factorial.admit(factorial_of(n)).await.expect("a sandbox");
     let (sender, mut digits) = channel();
@@ -251,7 +251,7 @@ async fn leave(factorial: &Factorial, n: u64) -> Result<(), RunError> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_that_leaves_stops_the_writer_and_frees_its_place() {
-    // An hour: only the reader's leaving can end these.
+    // A deadline of an hour: only the dropped reader can end these jobs.
     let factorial = hostile(&FEW.with(Limit::Sandboxes, 1)).await;
     for n in [
         hostile::FLOOD,
@@ -323,7 +323,7 @@ async fn failure_travels_from_one_sandbox_through_the_next() {
     );
 }
 
-/// Makes requests of numbers, and ends as they end.
+/// Converts numbers to requests, and forwards the end or the error of their channel.
 async fn forward(mut numbers: Receiver<u64>, requests: Sender<Request>) {
     loop {
         match numbers.recv().await {

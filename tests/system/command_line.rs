@@ -74,7 +74,7 @@ fn a_component_in_place_of_a_number_or_command_leads_to_exec() {
     ] {
         assert_fails(&run(arguments), 2, &[advice]);
     }
-    // A flag that is wrong before it is the error.
+    // An invalid flag before the component is reported first.
     assert_fails(&run(["run", "--deadline", "soon"]), 2, &["soon"]);
 }
 

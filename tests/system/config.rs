@@ -1,5 +1,4 @@
-//! Settings from flags, variables and a file, and what `cocoon config` tells of
-//! them.
+//! Settings from flags, variables and a file, and their report by `cocoon config`.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -25,7 +24,8 @@ impl Configured {
         self.folder.path().join("cocoon.toml")
     }
 
-    /// The binary in that folder, with the configuration's variable.
+    /// The binary with its working directory in that folder, and the configuration's variable
+    /// set.
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = cocoon(arguments);
         command
@@ -68,7 +68,7 @@ fn a_file_sets_flags_for_all_commands_or_for_one() {
         (&json!("double"), &json!(10))
     );
     assert_eq!(json_lines(&it.printed(&["run", "2"]))[1]["value"], "2");
-    // The flag wins, either way.
+    // A flag wins in either direction.
     assert_eq!(it.printed(&["compute", "4", "--kind=factorial"]), "24\n");
     assert_eq!(
         it.printed(&["run", "2", "--json=false"]),
@@ -107,7 +107,7 @@ fn the_flag_names_the_file_before_the_variable_does() {
     }
     let joined = format!("--config={file}");
     assert_eq!(it.printed(&["compute", "10", &joined]), "210\n");
-    // What is behind `--` is the program's.
+    // Arguments after `--` belong to the program.
     let program = cocoon_test_guests::HOSTILE_PROGRAM;
     let theirs = it.run(&["exec", program, "--", "arguments", "--config", "nowhere"]);
     assert!(!theirs.err.contains("nowhere:"), "{}", theirs.err);
@@ -228,7 +228,7 @@ fn a_wrong_file_is_told_with_line_and_what_would_be_right() {
             &["--sandbox-memory", "to be at most"],
         ),
     ] {
-        // Whichever command runs, all of the file must be right.
+        // Every command validates the whole file.
         let ended = Configured::new(text).run(&["compute", "5"]);
         assert_fails(&ended, 2, words);
     }
@@ -249,7 +249,7 @@ fn a_file_that_is_none_is_told() {
     for arguments in [&["run", "--config"][..], &["run", "1", "--config="]] {
         assert_fails(&it.run(arguments), 2, &["--config <FILE>"]);
     }
-    // Who wrote it wrong needs the help.
+    // The help works with an invalid file.
     assert!(it.printed(&["run", "--help"]).contains("--config <FILE>"));
 }
 
@@ -296,7 +296,7 @@ fn config_tells_where_each_value_comes_from() {
     ] {
         assert!(lines.iter().any(|it| it == line), "{line:?} in {text}");
     }
-    // What that comes to depends on the machine.
+    // The resulting value depends on the machine.
     let total = "# total-memory = \"70%\" # default; ";
     let total = lines.iter().find(|line| line.starts_with(total));
     assert!(
@@ -325,7 +325,7 @@ fn config_tells_where_each_value_comes_from() {
     assert_eq!(source("component")["value"], Value::Null);
 }
 
-/// Key and value of all that is not a default.
+/// Key and value of every setting that is not a default.
 fn chosen(text: &str) -> Vec<(Value, Value)> {
     json_lines(text)
         .into_iter()

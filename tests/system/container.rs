@@ -1,4 +1,4 @@
-//! Containers of the image, by the Docker engine.
+//! Containers of the image, run by the Docker engine.
 //!
 //! `COCOON_IMAGE` names the image; without it the tests use the image `cocoon`, which must
 //! be of this commit. A container ends with its [`Container`].
@@ -17,7 +17,7 @@ use crate::tools::DOCKER;
 /// The variable that names the image.
 const VARIABLE: &str = "COCOON_IMAGE";
 
-/// What every container of the tests may not do.
+/// Options that restrict every container of the tests.
 pub(crate) const LOCKED: [&str; 7] = [
     "--read-only",
     "--cap-drop",
@@ -28,7 +28,7 @@ pub(crate) const LOCKED: [&str; 7] = [
     "no-new-privileges",
 ];
 
-/// The image and the one without the compiler.
+/// The image with the compiler, and the one without it.
 ///
 /// # Panics
 ///
@@ -77,26 +77,26 @@ fn assert_of_this_commit(image: &str) {
     );
 }
 
-/// Runs the engine's client to its end.
+/// Runs `docker` with `arguments` to its end.
 pub(crate) fn docker(arguments: &[&str]) -> Ended {
     DOCKER.run(arguments)
 }
 
-/// What the engine's client prints, which must succeed.
+/// Runs `docker` and returns its output. Asserts that it succeeds.
 pub(crate) fn told(arguments: &[&str]) -> String {
     let Ended { out, err, code } = docker(arguments);
     assert_eq!(code, Some(0), "docker {arguments:?}: {err}");
     out.trim_end().to_owned()
 }
 
-/// What the engine knows of an image or a container.
+/// Returns the output of `docker inspect` for an image or a container.
 pub(crate) fn known(thing: &str) -> Value {
     let text = told(&["inspect", thing]);
     let mut all: Value = serde_json::from_str(&text).expect("JSON");
     all[0].take()
 }
 
-/// A container's run from its start to its end.
+/// Runs a container to its end.
 pub(crate) fn run(image: &str, options: &[&str], arguments: &[&str]) -> Ended {
     docker(&[&["run", "--rm"], options, &[image], arguments].concat())
 }
@@ -107,7 +107,8 @@ pub(crate) struct Container {
 }
 
 impl Container {
-    /// A container of `image` that has told its first line, which is that it serves.
+    /// Starts a container of `image` and waits for its first line of output, which announces
+    /// the service.
     pub(crate) fn serving(image: &str, options: &[&str], arguments: &[&str]) -> Self {
         let it = Self::start(image, options, arguments);
         let first = it.follow(&["logs", "--follow", &it.id]);
@@ -115,13 +116,13 @@ impl Container {
         it
     }
 
-    /// A container of `image`.
+    /// Starts a container of `image`.
     pub(crate) fn start(image: &str, options: &[&str], arguments: &[&str]) -> Self {
         let id = told(&[&["run", "--detach"], options, &[image], arguments].concat());
         Self { id }
     }
 
-    /// The first line that the engine's client prints, which then is ended.
+    /// Runs `docker` until it prints a line, then ends it and returns that line.
     fn follow(&self, arguments: &[&str]) -> String {
         let mut client = DOCKER
             .command()
@@ -139,7 +140,7 @@ impl Container {
         line
     }
 
-    /// Waits until its health check has had a result, and tells it.
+    /// Waits for the first result of the container's health check, and returns it.
     pub(crate) fn health(&self) -> String {
         let filter = format!("container={}", self.id);
         let event = self.follow(&[
@@ -159,20 +160,20 @@ impl Container {
             .to_owned()
     }
 
-    /// Its own address, which its host reaches without a proxy.
+    /// The container's own address, which the host reaches without a proxy.
     pub(crate) fn address(&self, port: u16) -> String {
         let known = known(&self.id);
         let ip = known["NetworkSettings"]["IPAddress"].as_str();
         format!("{}:{port}", ip.expect("an address"))
     }
 
-    /// What it has said, on both of its outputs.
+    /// The container's output on both streams so far.
     pub(crate) fn said(&self) -> String {
         let Ended { out, err, .. } = docker(&["logs", &self.id]);
         out + &err
     }
 
-    /// The names of its main process's threads.
+    /// The names of the threads of its main process.
     pub(crate) fn threads(&self) -> Vec<String> {
         let id = &known(&self.id)["State"]["Pid"];
         let tasks = std::fs::read_dir(format!("/proc/{id}/task")).expect("a process");
@@ -200,7 +201,7 @@ impl Container {
         }
     }
 
-    /// Stops it as `docker stop` does, and tells its exit code.
+    /// Stops the container as `docker stop` does, and returns its exit code.
     pub(crate) fn stop(&self, grace_s: u32) -> i64 {
         told(&["stop", "-t", &grace_s.to_string(), &self.id]);
         known(&self.id)["State"]["ExitCode"]
@@ -215,7 +216,7 @@ impl Drop for Container {
     }
 }
 
-/// A connection on which a request for `path` was sent.
+/// Connects and sends a request for `path`.
 pub(crate) fn asked(address: &str, path: &str) -> std::io::Result<TcpStream> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(NEVER))?;
@@ -224,7 +225,7 @@ pub(crate) fn asked(address: &str, path: &str) -> std::io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// The whole answer to a request.
+/// Sends a request and returns the whole response.
 pub(crate) fn answer(address: &str, path: &str) -> std::io::Result<String> {
     let mut answer = String::new();
     asked(address, path)?.read_to_string(&mut answer)?;

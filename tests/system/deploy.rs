@@ -1,5 +1,5 @@
-//! What the manifests say of the program, held against the program: its version,
-//! its settings, its port, its limits, and how long it takes to end.
+//! The manifests against the program: its version, its settings, its port, its limits, and its
+//! time to drain.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,15 +17,15 @@ use crate::serving::{Serving, status_of};
 /// The image as the manifests name it.
 pub(crate) const IMAGE: &str = concat!("localhost/cocoon:", env!("CARGO_PKG_VERSION"));
 
-/// How a manifest runs the program.
+/// Arguments and variables with which a manifest runs the program.
 pub(crate) struct Setting {
     pub(crate) arguments: Vec<String>,
     pub(crate) variables: BTreeMap<String, String>,
 }
 
 impl Setting {
-    /// That of the one container of the manifest of a kind. Variables with a value weigh
-    /// more than those of a `ConfigMap`, and the kubelet sets the others.
+    /// Reads the one container of the manifest of a kind. Variables with a value override those
+    /// of a `ConfigMap`; the kubelet sets the others.
     fn of(manifests: &[Value], kind: &str) -> Self {
         let container = container(of_kind(manifests, kind));
         let mut variables = BTreeMap::new();
@@ -48,14 +48,14 @@ impl Setting {
         self.variables.iter()
     }
 
-    /// The program as the manifest starts it.
+    /// The program with the arguments and variables of the manifest.
     pub(crate) fn command(&self) -> Command {
         let mut command = cocoon(&self.arguments);
         command.envs(self.variables());
         command
     }
 
-    /// What the program makes of it: the value of each key.
+    /// The effective settings by key, from `cocoon config`.
     pub(crate) fn effective(&self) -> BTreeMap<String, Value> {
         let arguments = ["config".to_owned()].into_iter();
         let arguments = arguments.chain(self.arguments.iter().cloned());
@@ -67,10 +67,10 @@ impl Setting {
             .collect()
     }
 
-    /// Each variable of ours is one that the program reads.
+    /// Asserts that the program reads each of our variables.
     pub(crate) fn assert_known(&self) {
         let help = printed([self.arguments[0].as_str(), "--help"]);
-        // Its lines are as wide as the terminal.
+        // The help is wrapped to the width of the terminal.
         let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
         for name in self.variables.keys() {
             let known = help.contains(&format!("[env: {name}]"));
@@ -98,18 +98,18 @@ pub(crate) fn texts(value: &Value) -> Vec<String> {
     list.iter().map(text).collect()
 }
 
-/// A time as people write it.
+/// Parses a duration such as `30s` to milliseconds.
 pub(crate) fn ms(value: &Value) -> u64 {
     Limit::DrainDelay.parse(&text(value)).expect("a time")
 }
 
-/// An amount of memory as Kubernetes writes it.
+/// Parses an amount of memory in the notation of Kubernetes.
 fn bytes(value: &Value) -> u64 {
     let size = format!("{}B", text(value));
     Limit::TotalMemory.parse(&size).expect("a size")
 }
 
-/// A machine with so much memory, and with all else that one usually has.
+/// A machine with this much memory, and typical values otherwise.
 fn machine(memory_bytes: u64) -> Machine {
     Machine {
         memory_bytes,
@@ -215,7 +215,7 @@ fn the_service_answers_where_the_manifests_ask() {
     let manifests = build("base");
     let deployment = of_kind(&manifests, "Deployment");
     let mut command = Setting::of(&manifests, "Deployment").command();
-    // At one address, whose port the test knows.
+    // At an address whose port the test knows.
     command
         .env_remove("COCOON_ADMIN_LISTEN")
         .env("COCOON_DRAIN_DELAY", "0s")
@@ -247,7 +247,7 @@ fn there_is_time_to_end() {
         Duration::from_millis(grace_ms) > Duration::from_millis(end_ms) + TELEMETRY_FLUSH,
         "{grace_ms} {end_ms}"
     );
-    // Whoever asked last has its answer, by whichever way it asked.
+    // The drain and the route both outlast the deadline of the last request.
     let deadline_ms = ms(&effective["deadline"]);
     assert!(ms(&effective["drain-timeout"]) > deadline_ms);
     let annotations = &of_kind(&manifests, "Route")["metadata"]["annotations"];
@@ -330,7 +330,7 @@ fn the_job_ends_for_good_where_the_program_fails_by_itself() {
 fn an_eviction_is_no_failure_of_the_job() {
     let manifests = build("job");
     let rules = &of_kind(&manifests, "Job")["spec"]["podFailurePolicy"]["rules"];
-    // The first rule that matches decides.
+    // Kubernetes applies the first rule that matches.
     let condition = json!([{ "type": "DisruptionTarget", "status": "True" }]);
     assert_eq!(rules[0]["action"], "Ignore");
     assert_eq!(rules[0]["onPodConditions"], condition);
@@ -351,9 +351,9 @@ fn two_pods_and_a_rollout_fit_on_a_node_of_two_processors() {
     let least = scaler["minReplicas"].as_u64().expect("a number");
     let surge = &deployment["spec"]["strategy"]["rollingUpdate"]["maxSurge"];
     let pods = least + surge.as_u64().expect("a number");
-    // What a kubeadm cluster's own pods request on such a node.
+    // 950 millicores are the requests of a kubeadm cluster's own pods on such a node.
     assert!(milli * pods + 950 <= 2000, "{milli}m for each of {pods}");
-    // The target is below the limit, or it would never be reached.
+    // A target above the limit would never be reached.
     let target = text(&scaler["metrics"][0]["resource"]["target"]["averageValue"]);
     let target: u64 = target
         .strip_suffix('m')
@@ -382,7 +382,7 @@ fn a_change_of_variables_rolls_out_and_pods_are_labelled() {
                 assert_eq!(labels["app.kubernetes.io/part-of"], "cocoon", "{folder}");
                 assert_eq!(labels["app.kubernetes.io/version"], version, "{folder}");
             }
-            // A selector cannot be changed, so that no version stands in it.
+            // A selector is immutable, so it contains no version.
             let selector = &manifest["spec"]["selector"]["matchLabels"];
             assert_eq!(selector["app.kubernetes.io/version"], Value::Null);
         }
@@ -432,7 +432,7 @@ fn spans_carry_the_attributes_of_their_pod() {
         });
         let variable = variable.unwrap_or_else(|| panic!("{name} in {attributes}"));
         let at = |name: &str| variables.iter().position(|entry| entry["name"] == name);
-        // The kubelet knows the variables above.
+        // The kubelet expands only variables that are defined earlier.
         assert!(at(variable) < at("OTEL_RESOURCE_ATTRIBUTES"), "{variable}");
         let source = &variables[at(variable).expect("a variable")]["valueFrom"];
         assert!(source["fieldRef"]["fieldPath"].is_string(), "{source}");

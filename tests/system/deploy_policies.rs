@@ -1,5 +1,5 @@
-//! The policies of `deploy/policy/`, by `conftest`: on what is delivered, which keeps to
-//! them, on manifests with one thing wrong, and on their own unit tests.
+//! The policies of `deploy/policy/`, run by `conftest`: on the delivered manifests, which
+//! comply, on manifests with one fault each, and on their own unit tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::harness::{Ended, ended, json_lines, printed};
 use crate::manifests::{BUILDS, build, build_with, deploy, document, of_kind_mut};
 use crate::tools::CONFTEST;
 
-/// How `conftest test` sees documents: all together, or each alone.
+/// Options by which `conftest test` sees documents: combined, or each alone.
 const VIEWS: [&[&str]; 2] = [&["--combine"], &[]];
 
 /// The result of one document, or of all of them, in the output of `conftest`.
@@ -66,7 +66,7 @@ fn judge_file(file: &Path, arguments: &[&str]) -> Verdict {
 fn judge(manifests: &[Value], arguments: &[&str]) -> Verdict {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("manifests.yaml");
-    // JSON is YAML.
+    // JSON is a subset of YAML.
     let documents: Vec<_> = manifests.iter().map(Value::to_string).collect();
     std::fs::write(&file, documents.join("\n---\n")).expect("a file");
     judge_file(&file, arguments)
@@ -252,7 +252,7 @@ fn compose_files_and_dockerfiles_are_looked_at() {
 #[test]
 #[ignore = "needs conftest"]
 fn the_unit_tests_of_the_policies_pass() {
-    // OPA gives each test 5 s by the clock, and has no option for more.
+    // OPA stops each test after 5 s of wall-clock time, and has no option for a longer timeout.
     const ATTEMPTS_MAX: usize = 3;
     let verify = || {
         let mut conftest = CONFTEST.command();
@@ -269,7 +269,7 @@ fn the_unit_tests_of_the_policies_pass() {
     assert!(passed > 2 * rules().len(), "{passed} tests passed");
 }
 
-/// The text of all policies, or of all their tests.
+/// Concatenates all policies, or all of their tests.
 fn policies(tests: bool) -> String {
     let entries = std::fs::read_dir(deploy("policy")).expect("a folder");
     let files = entries.map(|entry| entry.expect("an entry").path());
@@ -279,7 +279,8 @@ fn policies(tests: bool) -> String {
         .collect()
 }
 
-/// The rules by the `id` in their annotations; a rule without annotations has an empty one.
+/// The number of rules by the `id` in their annotations; a rule without annotations has an
+/// empty one.
 fn rules() -> BTreeMap<String, usize> {
     let policies = policies(false);
     let mut rules = BTreeMap::new();

@@ -1,6 +1,6 @@
-//! Factorials digit for digit: from the compiled component, in one sandbox and
-//! in several, by the hashes of what GMP computed (`factorials.sha256`), and by
-//! residues that a plain loop computes.
+//! Factorials digit for digit: from the compiled component, in one sandbox and in several,
+//! against the hashes of GMP's results (`factorials.sha256`) and against residues computed by a
+//! simple loop.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
@@ -14,13 +14,13 @@ use sha2::{Digest as _, Sha256};
 
 use crate::harness::{FEW, factorial_of, honest};
 
-/// Room for all parts of the longest at once.
+/// Limits with memory for all parts of the longest factorial at once.
 const ROOMY: Limits = FEW.with(Limit::TotalMemory, 3 << 30);
 
-/// What no computation in here takes.
+/// A timeout that no computation here reaches.
 const NEVER: Duration = Duration::from_mins(5);
 
-/// n and the hash of its factorial's digits, from the smallest n.
+/// Each n with the hash of its factorial's digits, in ascending order.
 fn table() -> Vec<(u64, &'static str)> {
     let lines = include_str!("factorials.sha256").lines();
     lines
@@ -32,7 +32,7 @@ fn table() -> Vec<(u64, &'static str)> {
         .collect()
 }
 
-/// What `fold` makes of all that comes through a channel, which must end well.
+/// Folds all bytes of a channel, which must end successfully.
 async fn folded<T>(mut digits: Receiver<Bytes>, start: T, fold: impl Fn(T, &[u8]) -> T) -> T {
     let mut value = start;
     while let Some(chunk) = digits.recv().await.expect("digits") {
@@ -41,7 +41,7 @@ async fn folded<T>(mut digits: Receiver<Bytes>, start: T, fold: impl Fn(T, &[u8]
     value
 }
 
-/// The same of the digits of a request by up to `sandboxes` sandboxes.
+/// Folds the digits of a request that runs in up to `sandboxes` sandboxes.
 async fn computed<T>(
     factorial: &Factorial,
     request: Request,
@@ -94,7 +94,7 @@ async fn factorials_have_the_digits_that_gmp_computed() {
     }
 }
 
-/// Primes above every n in here.
+/// Primes above every n in this file.
 const PRIMES: [u64; 4] = [998_244_353, 2_147_483_647, 4_294_967_291, (1 << 59) - 55];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -103,7 +103,7 @@ async fn random_factorials_have_the_residues_of_a_plain_loop() {
     let seed = RandomState::new().hash_one(0);
     let mut random = fastrand::Rng::with_seed(seed);
     for index in 0..10 {
-        // Some of them short.
+        // Some of them are short.
         let n = random.u64(0..=2_000_000 >> (index % 4));
         let sandboxes = random.u32(1..=4);
         let proved = random.bool();
@@ -118,7 +118,7 @@ async fn random_factorials_have_the_residues_of_a_plain_loop() {
                 let mut residues = residues;
                 for (residue, prime) in residues.iter_mut().zip(PRIMES) {
                     *residue = chunk.iter().fold(*residue, |residue, digit| {
-                        // Below 10 · 2^59 + 10.
+                        // Below 10 · 2^59 + 10, so it fits.
                         (residue * 10 + u64::from(digit - b'0')) % prime
                     });
                 }

@@ -1,5 +1,4 @@
-//! `cocoon exec`: a program that this project did not write, and ours, many at
-//! once.
+//! `cocoon exec`: a foreign program and our own, in many instances at once.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +12,7 @@ use crate::harness::{Ended, assert_fails, assert_one_line, cocoon, json_lines, p
 const FACTOR: &str = cocoon_test_guests::FOREIGN_FACTOR;
 const PROGRAM: &str = cocoon_test_guests::HOSTILE_PROGRAM;
 
-/// What `factor` prints of n.
+/// The output of `factor` for n.
 fn factored(mut n: u64) -> String {
     let mut line = format!("{n}:");
     let mut divisor = 2;
@@ -27,7 +26,7 @@ fn factored(mut n: u64) -> String {
     line
 }
 
-/// Lines by instance, without their prefix.
+/// Groups lines by instance, without their prefix.
 fn by_instance(text: &str) -> BTreeMap<u64, Vec<&str>> {
     let mut lines = BTreeMap::<u64, Vec<&str>>::new();
     for line in text.lines() {
@@ -105,7 +104,7 @@ fn input_may_come_from_a_file_and_is_bounded() {
     );
     let missing = ["exec", PROGRAM, "--stdin", "/no/such/file", "--", "cat"];
     assert_fails(&run(missing), 1, &["cannot read", "/no/such/file"]);
-    // Without a grant there is nothing to read.
+    // Without a grant standard input is empty.
     assert_eq!(printed(["exec", PROGRAM, "--", "cat"]), "");
 }
 
@@ -230,7 +229,7 @@ fn a_failed_instance_keeps_what_it_wrote_and_is_told_as_failed() {
         "trap-after",
         "half",
     ]);
-    // A program's last words are what its failure is understood by.
+    // The last lines before a failure explain it.
     assert_fails(&ended, 1, &["trapped"]);
     assert_eq!(
         fs::read_to_string(folder.path().join("1.out")).expect("a file"),
@@ -296,7 +295,7 @@ fn limits_stop_programs_by_name() {
             &["output of a job", "100 KiB", "--output", "COCOON_OUTPUT"],
         );
     }
-    // Just within its memory.
+    // Just below its memory limit.
     assert_eq!(
         printed([
             "exec",
@@ -313,7 +312,7 @@ fn limits_stop_programs_by_name() {
 
 #[test]
 fn concurrency_and_memory_bound_what_runs_at_once() {
-    // Room for two of 256 MiB each; the others wait, and all get done.
+    // Memory for two instances of 256 MiB each; the others wait, and all finish.
     let tight = [
         "exec",
         PROGRAM,

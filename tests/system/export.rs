@@ -1,5 +1,4 @@
-//! Spans on their way out: what is retried, counted and reported, and never in the way of a
-//! request.
+//! Export of spans: retries, counts and reports of losses, without delaying requests.
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -42,7 +41,7 @@ fn dropped(serving: &Serving, reason: &str) -> u64 {
     metric(serving, &series)
 }
 
-/// The lines of a log with all of `words`.
+/// Counts the lines of a log that contain all of `words`.
 fn lines(told: &str, words: &[&str]) -> usize {
     let has = |line: &&str| words.iter().all(|word| line.contains(word));
     told.lines().filter(has).count()
@@ -57,7 +56,7 @@ fn an_outage_and_its_end_are_a_line_each_at_one_level() {
     let serving = Serving::start(&mut exporting(&collector.endpoint));
     assert_eq!(status_of(&serving.ask("/factorial/3", &[])), "200");
     let posts = collector.wait(3);
-    // The same spans, again and again, and not at once.
+    // The same spans are retried, with pauses.
     assert!(posts[..3].iter().all(|post| post.spans == posts[0].spans));
     assert!(posts[1].at - posts[0].at >= Duration::from_millis(400));
     let told = serving.end();
@@ -182,7 +181,7 @@ fn a_batch_that_is_refused_for_good_is_not_sent_again() {
 
 #[test]
 fn every_span_arrives_or_is_counted() {
-    // A collector that takes its time.
+    // A slow collector.
     let collector = Collector::start(|_| {
         std::thread::sleep(Duration::from_millis(200));
         Reply::ok()
@@ -195,7 +194,7 @@ fn every_span_arrives_or_is_counted() {
         let path = format!("/factorial/{n}");
         assert_eq!(status_of(&serving.ask(&path, &[])), "200");
     }
-    // Until all of them have been sent.
+    // Until all of them have been received.
     let arrived = || collector.spans() as u64;
     let mut before = None;
     while before != Some(arrived()) {
@@ -204,7 +203,8 @@ fn every_span_arrives_or_is_counted() {
     }
     let lost = dropped(&serving, "queue_full");
     assert!(lost > 0, "{}", arrived());
-    // A request for a number whose cost is not known: itself, queue, sandbox, cost, compute.
+    // A request for a number of unknown cost has five spans: request, queue, sandbox, cost,
+    // compute.
     let all = requests * 5;
     assert_eq!(arrived() + lost, all);
     let told = serving.end();
@@ -243,7 +243,7 @@ fn a_request_is_compressed_where_that_is_asked_for() {
     }
 }
 
-/// Makes an authority, and certificates of it for a server and a client.
+/// Creates an authority, and certificates signed by it for a server and a client.
 fn certify(folder: &Path) {
     let openssl = |arguments: &[&str]| {
         let made = ended(OPENSSL.command().current_dir(folder).args(arguments));
@@ -274,7 +274,8 @@ fn certify(folder: &Path) {
     }
 }
 
-/// What a server of this folder's certificate does; it asks clients for one of theirs.
+/// A TLS configuration of a server with the certificate of this folder; it may request client
+/// certificates.
 fn server(folder: &Path, asks_clients: bool, protocols: &[&str]) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut roots = RootCertStore::empty();
@@ -325,7 +326,7 @@ fn spans_are_encrypted_for_an_authority_that_is_named() {
     let collector = Collector::start_tls(server(folder.path(), false, &["h2", "http/1.1"]));
     assert_eq!(run(&collector, &[roots]), "");
     assert!(collector.spans() > 0);
-    // Its authority is none of the system's, unless the system is told so.
+    // The system does not trust its authority unless a variable adds it.
     let arrived = collector.spans();
     let told = run(&collector, &[]);
     assert_eq!(
@@ -345,7 +346,7 @@ fn spans_are_encrypted_for_an_authority_that_is_named() {
         ""
     );
     assert!(collector.spans() > arrived);
-    // A file that is none is reported by name.
+    // An invalid file is reported by name.
     let key = file("server.key");
     let told = run(&collector, &[("OTEL_EXPORTER_OTLP_CERTIFICATE", &key)]);
     assert_eq!(
@@ -379,7 +380,7 @@ fn spans_are_encrypted_over_grpc() {
     let collector = Collector::start_tls(server(folder.path(), false, &["h2"]));
     let mut command = cocoon(["compute", "10"]);
     command
-        // Without a scheme, it is encrypted.
+        // An endpoint without a scheme is encrypted.
         .env(
             "OTEL_EXPORTER_OTLP_ENDPOINT",
             collector.endpoint.replace("https://", ""),
@@ -421,7 +422,7 @@ fn variables_that_are_no_good_are_reported_once_by_name() {
         assert_eq!(lines(&ended.err, &["WARN", name]), 1, "{}", ended.err);
         assert_eq!(ended.err.lines().count(), 1, "{}", ended.err);
         assert!(collector.spans() > before, "{name}");
-        // Those that export nothing have nothing to say.
+        // Commands without telemetry report nothing.
         let quiet = ["completions", "bash"];
         assert_eq!(
             crate::harness::ended(cocoon(quiet).env(name, value)).err,

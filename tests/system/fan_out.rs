@@ -1,5 +1,4 @@
-//! Numbers from several sandboxes: whatever becomes of a part becomes of the
-//! whole, and every place comes back.
+//! Numbers from several sandboxes: a failed part fails the whole, and every place is released.
 
 use bytes::Bytes;
 use cocoon::RunError;
@@ -17,19 +16,20 @@ use crate::harness::{
 
 const SHORT: Limits = FEW.with(Limit::Deadline, SOON_MS);
 const THREE: Width = Width::UpTo(3);
-/// A seed that the joiner tells back as the exponent of its grade.
+/// A seed, which the joiner reports as the exponent of its grade.
 const SEED: u64 = 44;
 
-/// Where the hostile component is.
+/// Arguments that select the hostile component.
 const HOSTILE: [&str; 2] = ["--component", cocoon_test_guests::HOSTILE_FACTORIAL];
 
-/// The parts' output, one after the other.
+/// The output of all parts, concatenated.
 fn whole() -> Vec<u8> {
     let count = usize::try_from(hostile::PART_BYTES).expect("it fits");
     [vec![b'1'; count], vec![b'2'; count]].concat()
 }
 
-/// What was told, what came, and what the reader was told.
+/// Runs a fan-out. Returns its grade and its bytes, and asserts that writer and reader agree on
+/// the outcome.
 async fn fan_out(
     factorial: &Factorial,
     n: u64,
@@ -45,20 +45,19 @@ async fn fan_out(
     told.map(|grade| (grade, all))
 }
 
-/// As many fan-outs as there are places can be had one after the other, at once
-/// and without a wait: none was lost.
+/// Asserts that every place was released: one job for each sandbox is admitted at once.
 async fn assert_places_are_back(factorial: &Factorial) {
     let sandboxes = factorial.sandboxes();
-    // One that promises little.
+    // A job that promises little memory.
     let one = factorial_of(hostile::PARTED);
     let held = join_all((0..sandboxes).map(|_| factorial.admit(one)));
     let held = soon("all places", held).await;
     assert!(held.iter().all(Result::is_ok), "a place is missing");
 }
 
-/// How the fan-out of `n` fails under `limits`.
+/// Returns the error of the fan-out of `n` under `limits`.
 async fn failure(limits: &Limits, n: u64) -> RunError {
-    // No queue: a place that did not come back is felt at once.
+    // Without a queue, a place that was not released is noticed at once.
     let limits = limits
         .clone()
         .with(Limit::Queue, 0)
@@ -163,7 +162,7 @@ async fn who_joins_may_leave_a_part_unread() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_that_leaves_stops_all_parts() {
-    // An hour: only the reader's leaving can end these.
+    // A deadline of an hour: only the dropped reader can end these parts.
     let factorial = hostile(&FEW.with(Limit::Sandboxes, 3).with(Limit::Queue, 0)).await;
     for n in [hostile::PARTED, hostile::PART_SPINS] {
         let work = FanOut::prepare(&factorial, factorial_of(n), THREE).await;
@@ -188,7 +187,7 @@ async fn a_fan_out_that_is_dropped_stops_all_parts() {
     loop {
         match soon("the end", digits.recv()).await {
             Ok(Some(_)) => {}
-            // What nobody ended has not ended well.
+            // A stream whose writer was dropped has not ended successfully.
             ended => break assert_eq!(ended, Err(RunError::WriterGone)),
         }
     }
@@ -197,7 +196,7 @@ async fn a_fan_out_that_is_dropped_stops_all_parts() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fan_outs_that_do_not_fit_beside_each_other_all_finish() {
-    // Places for one fan-out and a bit, and memory for one and a bit.
+    // Places and memory for one fan-out and a fraction.
     let large_bytes = 4 * hostile::MUCH_BYTES;
     for limits in [
         FEW.with(Limit::Sandboxes, 5),
@@ -212,7 +211,7 @@ async fn fan_outs_that_do_not_fit_beside_each_other_all_finish() {
                     let fanned = fan_out(&factorial, hostile::LARGE_PARTS, THREE).await;
                     fanned.map(|(_, all)| all.len() as u64)
                 } else {
-                    // Small and large ones in between.
+                    // Alternates small and large jobs.
                     let request = factorial_of(hostile::HONEST + job);
                     let told = answer(&factorial, request).await;
                     told.map(|_| 2 * hostile::PART_BYTES)
@@ -223,7 +222,8 @@ async fn fan_outs_that_do_not_fit_beside_each_other_all_finish() {
             assert_eq!(job.expect("no panic"), Ok(2 * hostile::PART_BYTES));
         }
         assert_places_are_back(&factorial).await;
-        // And so is the memory: that of four, which is all there is in one case.
+        // Memory is released as well: that of four places, which is the whole budget in one
+        // case.
         let one = factorial_of(hostile::HONEST);
         let held = join_all((0..4).map(|_| factorial.admit(one)));
         assert!(soon("all memory", held).await.iter().all(Result::is_ok));
@@ -308,7 +308,7 @@ async fn progress_counts_the_parts() {
     assert_eq!(done, 3);
 }
 
-/// Carries bytes from one sandbox to the next, and changes one of them.
+/// Forwards bytes from one sandbox to the next, and changes one of them.
 async fn carry(mut from: Receiver<Bytes>, to: Sender<Bytes>, change_at: Option<usize>) {
     let mut carried = 0;
     loop {
@@ -330,8 +330,8 @@ async fn carry(mut from: Receiver<Bytes>, to: Sender<Bytes>, change_at: Option<u
     }
 }
 
-/// Runs a plan of three parts by hand, and changes a byte on the way from part
-/// 0 to the last.
+/// Runs a plan of three parts without the library's fan-out, and changes a byte on the way from
+/// part 0 to the last.
 async fn by_hand(change_at: Option<usize>) -> (Result<Grade, RunError>, Vec<u8>) {
     let factorial = hostile(&FEW).await;
     let plan = Plan::make(&factorial, factorial_of(hostile::PARTED), 3).await;
@@ -373,15 +373,15 @@ fn a_part_that_goes_wrong_by_itself_is_tried_once_more() {
     for (n, tried) in [
         (hostile::PART_TRAPS_AT_ONCE, Some(1)),
         (hostile::PART_SAYS_FAILED, Some(1)),
-        // It waits for others, and has taken nothing yet.
+        // It waits for other parts, and has read nothing yet.
         (hostile::JOINER_TRAPS_AT_ONCE, Some(2)),
-        // It was read already.
+        // Its output was already read.
         (hostile::PART_TRAPS, None),
-        // Who reads it was told that there is nothing.
+        // Its reader has seen the end of the stream.
         (hostile::PART_CLOSES_AND_FAILS, None),
         // A limit would stop it again.
         (hostile::PART_TAKES, None),
-        // What it read is gone.
+        // Its input was consumed.
         (hostile::JOINER_TRAPS, None),
     ] {
         let n = n.to_string();
@@ -419,7 +419,7 @@ fn json_tells_the_grade() {
     assert_eq!(verified["products_checked"], 3);
     assert_eq!(verified["products_repeated"], 0);
     assert_eq!(verified["miss_probability"], "2^-44");
-    // What was found wrong is told, though it is right in the end.
+    // A retried part is reported although the result is right.
     let told = run(arguments(&["--fan-out", "3", "--seed", "13"]));
     assert_eq!(told.code, Some(0));
     assert_eq!(told.err.lines().count(), 1, "{}", told.err);
@@ -472,7 +472,7 @@ fn an_explicit_width_that_does_not_fit_is_an_error() {
     assert_eq!(whole.len() as u64, 2 * hostile::PART_BYTES + 1);
 }
 
-/// What the bundled component prints with so many sandboxes, as a hash.
+/// The hash of the bundled component's output with this many sandboxes.
 fn hash(arguments: &[&str], width: &str) -> String {
     sha256(&printed(
         [&["compute", "--fan-out", width], arguments].concat(),
@@ -500,7 +500,7 @@ fn the_number_is_the_same_from_any_count_of_sandboxes() {
     }
 }
 
-/// Two sandboxes would keep memory for small jobs, which one needs for itself.
+/// Two sandboxes would reserve memory for small jobs, which one sandbox needs for itself.
 #[test]
 fn what_fits_into_one_sandbox_alone_is_computed_by_default() {
     let arguments = ["compute", "1159130", "--total-memory", "41MiB"];

@@ -1,5 +1,5 @@
-//! Calls into file systems and resolvers, which may block for ever: they stop with their
-//! job, and others go on.
+//! Calls into file systems and resolvers, which may block for ever: they stop with their job,
+//! and other jobs continue.
 
 use std::fs;
 use std::os::unix::net::UnixListener;
@@ -36,7 +36,7 @@ fn fifos_sockets_and_devices_are_refused() {
     }
 }
 
-/// Folders for one round of operations, with a file, a folder and links to both.
+/// Creates folders for one round of operations, with a file, a folder and links to both.
 fn round(root: &Path) {
     fs::create_dir_all(root.join("dir")).expect("a folder");
     fs::create_dir_all(root.join("full/inner")).expect("a folder");
@@ -120,10 +120,10 @@ fn names_are_looked_up_where_the_network_is_granted() {
     }
 }
 
-/// A file system whose server never answers, mounted below a folder.
+/// A file system whose server never responds, mounted below a folder.
 struct DeadMount {
     folder: tempfile::TempDir,
-    /// Closing it fails all calls that wait.
+    /// Closing it fails all pending calls.
     server: Option<rustix::fd::OwnedFd>,
 }
 
@@ -186,7 +186,7 @@ async fn jobs_that_a_dead_mount_holds_leave_the_others_alone() {
         .with(Limit::Deadline, SOON_MS)
         .with(Limit::StuckThreads, 600);
     let bench = Bench::new(&limits, mount.grants()).await;
-    // More than the threads of tokio's pool, 512.
+    // More than the 512 threads of tokio's blocking pool.
     for operation in [
         "open dead/file",
         "list dead",
@@ -216,7 +216,7 @@ async fn threads_that_a_dead_mount_holds_are_a_limit_with_a_name() {
     let (_, _, ran) = bench.run("read file").await;
     let (limit, value) = (Limit::StuckThreads, 3);
     assert_eq!(ran, Err(RunError::Busy { limit, value }));
-    // Another engine has threads of its own.
+    // Another engine has its own threads.
     let other = Bench::new(&limits, mount.grants()).await;
     let (text, ..) = other.run("read file").await;
     assert_eq!(text, b"text");

@@ -1,4 +1,4 @@
-//! What a program may reach: nothing, unless a flag granted it.
+//! Grants: a program reaches nothing unless a flag grants it.
 
 use std::fs;
 use std::net::TcpListener;
