@@ -1,4 +1,4 @@
-//! `cocoon health`, as an engine or a person asks.
+//! `cocoon health`, as a container engine or a person runs it.
 
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -14,10 +14,11 @@ async fn a_service_that_answers_is_well() {
         let told = printed(["health", &url]);
         assert_eq!(told, format!("{url} is healthy: 200 OK\n"));
     }
-    // Where the service was told to listen, it is asked.
+    // The probe uses the address of `--listen`.
     let address = server.url("").replace("http://", "");
     assert!(printed(["health", "--listen", &address]).starts_with(&server.url("/healthz")));
-    // So it is where that is all addresses; also those of version 6, where none answers.
+    // A probe of an unspecified address connects to loopback; also for IPv6, where nothing
+    // listens.
     for all in ["0.0.0.0", "[::]"] {
         let everywhere = address.replace("127.0.0.1", all);
         let ended = ended(cocoon(["health"]).env("COCOON_LISTEN", everywhere));
@@ -41,7 +42,7 @@ async fn an_answer_that_is_no_success_is_not() {
 fn nobody_there_is_not() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
-    // Nobody accepts, and nobody answers.
+    // The listener never accepts, and so never responds.
     let waited = run(["health", "--listen", &address, "--timeout", "200ms"]);
     assert_fails(
         &waited,

@@ -1,4 +1,4 @@
-//! What a program can make the host hold for it: all of it is bounded in bytes.
+//! Memory of the host that a program can occupy: every kind is bounded in bytes.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -118,7 +118,7 @@ fn streams_that_read_ahead_share_a_budget_and_lose_nothing() {
     }
 }
 
-/// The most memory that the process had, in bytes.
+/// The peak resident memory of the process, in bytes.
 fn peak_bytes(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -126,8 +126,8 @@ fn peak_bytes(process: u32) -> u64 {
     peak.unwrap_or(0) << 10
 }
 
-/// Runs a program under 128 MiB of sandboxes while its output is not read, until its memory
-/// has not grown for a while, and gives the most memory that the process had.
+/// Runs a program under 128 MiB of sandboxes and leaves its output unread until its memory
+/// stops growing. Returns the peak memory of the process.
 fn peak_of_unread(arguments: &[&str], grants: &[&str]) -> u64 {
     let limits = [
         "--sandbox-memory",
@@ -161,7 +161,7 @@ fn peak_of_unread(arguments: &[&str], grants: &[&str]) -> u64 {
 
 #[test]
 fn what_is_not_read_is_not_held() {
-    // What the program itself takes, with four sandboxes that do next to nothing.
+    // The memory of the process itself, with four sandboxes that are almost idle.
     let own = peak_of_unread(&["say", "well"], &[]);
     assert!(own > 0);
     let folder = tempfile::tempdir().expect("a folder");
@@ -174,7 +174,7 @@ fn what_is_not_read_is_not_held() {
         (&["read-ahead", "file", "1000"], &["--dir", folder]),
     ] {
         let peak = peak_of_unread(arguments, grants);
-        // The permits of four: their memory caps and their buffers.
+        // The permits of four sandboxes: their memory caps and their buffers.
         let permitted = 4 * ((24 << 20) + (2 << 20));
         assert!(
             peak < own + permitted,

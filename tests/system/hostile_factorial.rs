@@ -1,5 +1,5 @@
-//! Components of the factorial world that mean harm: each is stopped by its
-//! limit, and the error names that limit.
+//! Hostile components of the factorial world: each is stopped by its limit, and the error names
+//! that limit.
 
 use cocoon::RunError;
 use cocoon::channel::channel;
@@ -10,7 +10,7 @@ use crate::harness::{FEW, SOON_MS, answer, factorial_of, hostile, soon, streamed
 
 const SHORT: Limits = FEW.with(Limit::Deadline, SOON_MS);
 
-/// How the job of `n` ends under `limits`.
+/// Returns the error of the job of `n` under `limits`.
 async fn ending(limits: &Limits, n: u64) -> RunError {
     let factorial = hostile(limits).await;
     let ended = soon(
@@ -18,7 +18,7 @@ async fn ending(limits: &Limits, n: u64) -> RunError {
         answer(&factorial, factorial_of(n)),
     )
     .await;
-    // The place is given back, whatever happened in it.
+    // The place is released in every case.
     let honest = soon(
         "an honest job",
         answer(&factorial, factorial_of(hostile::HONEST)),
@@ -31,7 +31,7 @@ async fn ending(limits: &Limits, n: u64) -> RunError {
     error
 }
 
-/// `error` is `limit` at `value`, and says so with the flag that raises it.
+/// Asserts that `error` is `limit` at `value`, and names the flag that raises it.
 fn assert_stopped(error: &RunError, limit: Limit, value: u64) {
     assert_eq!(error, &RunError::Stopped { limit, value });
     let text = error.to_string();
@@ -96,7 +96,7 @@ async fn who_takes_more_than_promised_is_held_to_the_promise() {
         (hostile::TAKE_MORE, hostile::LITTLE_BYTES),
         (hostile::TAKE_MUCH_MORE, hostile::MUCH_BYTES),
         (hostile::TAKE_MIDSTREAM, hostile::MUCH_BYTES),
-        // Before it promised anything.
+        // Before the component promises anything.
         (hostile::COST_TAKES, SMALL_JOB_BYTES),
     ] {
         let error = ending(&FEW, n).await;
@@ -171,7 +171,7 @@ async fn a_long_reply_is_output_as_well() {
     let limits = FEW.with(Limit::Output, output_bytes);
     let error = ending(&limits, hostile::LONG_REPLY).await;
     assert_stopped(&error, Limit::Output, output_bytes);
-    // More than the contract allows is the component's fault, whatever the limit.
+    // A reply above the contract's maximum is the component's fault, whatever the limit.
     for limits in [limits, FEW] {
         let error = ending(&limits, hostile::OVERLONG_REPLY).await;
         assert!(
@@ -254,7 +254,8 @@ async fn a_server_that_misbehaves_is_stopped_or_seen_as_failed() {
         let (requests, incoming) = channel();
         let (outgoing, mut answers) = channel::<Result<String, RunError>>();
         let asking = async {
-            // More than any channel holds, so that a deaf reader is felt.
+            // More than any channel holds, so that a reader that stops reading holds the writer
+            // back.
             for _ in 0..5 {
                 requests.send(factorial_of(hostile::HONEST)).await?;
             }

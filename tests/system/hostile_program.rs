@@ -1,5 +1,5 @@
-//! Programs that mean harm, through the library: each is stopped by its limit,
-//! and its reader is told.
+//! Hostile programs, through the library: each is stopped by its limit, and its reader sees the
+//! failure.
 
 use bytes::Bytes;
 use cocoon::RunError;
@@ -36,7 +36,8 @@ impl Bench {
         }
     }
 
-    /// Runs the program; gives what it wrote, how that ended, and how it ended.
+    /// Runs the program. Returns its output, the outcome that the reader saw, and the outcome
+    /// of the run.
     pub(crate) async fn run(
         &self,
         argument: &str,
@@ -102,7 +103,7 @@ async fn each_kind_of_harm_meets_its_limit() {
     bench.stopped("recurse", Limit::Stack).await;
     bench.stopped("flood", Limit::Output).await;
     bench.stopped("flood-both", Limit::Output).await;
-    // Where it was not stopped it still works.
+    // A program that was not stopped still works.
     let (text, seen, ran) = bench.run("say well").await;
     assert_eq!((text.as_slice(), seen), (&b"well\n"[..], Ok(())));
     assert!(matches!(ran, Ok(Exit { code: 0, .. })), "{ran:?}");
@@ -173,7 +174,7 @@ async fn a_reader_that_leaves_stops_the_program() {
         tokio::join!(bench.start("flood", sender), leaving)
     })
     .await;
-    // The program sees a closed stream, as it would anywhere, or is stopped.
+    // The program sees a closed stream, as under any other host, or is stopped.
     assert!(!matches!(ran, Ok(Exit { code: 0, .. })), "{ran:?}");
     let (text, ..) = bench.run("say free").await;
     assert_eq!(text, b"free\n");

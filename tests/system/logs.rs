@@ -1,4 +1,4 @@
-//! The log: lines for people and for programs, and one for each request.
+//! The log: lines as text and as JSON, and access lines.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
@@ -15,12 +15,12 @@ const PARENT: (&str, &str) = (
     "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 );
 
-/// A service whose log is JSON.
+/// A service that logs JSON.
 fn json_service(more: &[&str]) -> Command {
     cocoon(["--log-format", "json", "serve"].iter().chain(more))
 }
 
-/// The lines of requests among those of a log.
+/// The access lines of a log.
 fn access_lines(log: &str) -> Vec<Value> {
     let lines = json_lines(log).into_iter();
     lines
@@ -167,7 +167,7 @@ fn lines_within_a_request_have_its_name_and_its_trace() {
     assert_eq!(status_of(&answer), "200");
     let spans = receiver.wait(|spans| spans.iter().any(|span| span.span.parent_span_id.len() == 8));
     assert!(!spans.is_empty());
-    // The histogram shows which request fell into its bucket last.
+    // The exemplar of a bucket names its latest request.
     let accept = ("Accept", "application/openmetrics-text");
     let metrics = serving.ask("/metrics", &[accept]);
     let exemplar = format!(" # {{trace_id=\"{TRACE}\"}} ");

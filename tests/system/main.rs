@@ -1,8 +1,8 @@
-//! Whole-system tests: the compiled component, the library around it, and the
-//! binary, on real input and on hostile input.
+//! Whole-system tests: the compiled component, the library and the binary, on real input and on
+//! hostile input.
 //!
-//! One binary, so that Wasmtime is linked once. Each test has its own engine,
-//! pool and folder: they share no port, no file and no order.
+//! A single binary links Wasmtime once. Each test has its own engine, pool and folder: tests
+//! share no port and no file, and run in any order.
 
 #![allow(
     clippy::disallowed_methods,

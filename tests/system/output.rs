@@ -1,4 +1,4 @@
-//! Output files and pipes: whole or not at all, and quiet when nobody reads.
+//! Output files and pipes: a file is whole or absent, and a closed pipe is not an error.
 
 use std::fs;
 use std::io::Read as _;
@@ -12,7 +12,7 @@ use crate::harness::{
     NEVER, assert_fails, assert_one_line, cocoon, ended_into, kill, printed, run,
 };
 
-/// So large that it never gets done in a test.
+/// So large that no test finishes it.
 const ENDLESS: &str = "30000000";
 
 fn names(folder: &Path) -> Vec<String> {
@@ -32,7 +32,7 @@ fn interrupt(child: &Child) {
     kill(child.id(), Signal::INT);
 }
 
-/// Waits until something is so.
+/// Waits until `so` is true.
 fn until(what: &str, so: impl Fn() -> bool) {
     let started = Instant::now();
     while !so() {
@@ -47,7 +47,7 @@ fn a_file_gets_what_standard_output_gets() {
     let path = folder.path().join("value");
     let text = printed(["compute", "3000"]);
     for _ in 0..2 {
-        // The second time it is there already.
+        // The second run replaces an existing file.
         assert_eq!(
             printed(["compute", "3000", "-o", path.to_str().expect("text")]),
             ""
@@ -90,7 +90,7 @@ fn a_failed_run_leaves_the_old_file_and_nothing_else() {
             [&["compute", &flood, "--output", "1MiB"], &hostile[..]].concat(),
             ["output", "1 MiB"],
         ),
-        // In the middle, when some of it is in the file beside.
+        // Midway, when the temporary file has some of the digits.
         (
             [&["compute", &taking], &hostile[..]].concat(),
             ["memory of one sandbox", "4 MiB"],
@@ -124,7 +124,7 @@ fn ctrl_c_leaves_no_file_behind() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("a process");
-    // The file beside is there as soon as it is at work.
+    // The temporary file exists as soon as the computation runs.
     until("a file beside", || !names(folder.path()).is_empty());
     interrupt(&child);
     let output = child.wait_with_output().expect("its end");
@@ -146,7 +146,7 @@ fn ctrl_c_in_the_middle_of_a_fan_out_leaves_no_file_behind() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("a process");
-    // Some of it is written already.
+    // Some of it is already written.
     until("a part of the number", || {
         let names = names(folder.path());
         names.first().is_some_and(|name| {
@@ -225,7 +225,7 @@ fn what_cannot_be_written_is_one_line() {
         1,
         &["cannot write", "no/such"],
     );
-    // A folder is no file.
+    // A folder is not a file.
     let itself = folder.path().to_str().expect("text");
     assert_fails(
         &run(["compute", "5", "-o", itself]),
@@ -233,7 +233,7 @@ fn what_cannot_be_written_is_one_line() {
         &["cannot write", itself],
     );
     assert_eq!(names(folder.path()), Vec::<String>::new());
-    // A device that is full says so when it is written to.
+    // A full device fails on the first write.
     assert_fails(
         &run(["compute", "5", "-o", "/dev/full"]),
         1,
@@ -270,7 +270,7 @@ fn what_cannot_be_written_is_one_line() {
         1,
         &["cannot write"],
     );
-    // A file as a folder.
+    // A file in place of a folder.
     let file = folder.path().join("file");
     fs::write(&file, "").expect("a file");
     let inside = [

@@ -1,4 +1,4 @@
-//! The page in a real browser, with real clicks and keys, against the real binary.
+//! The page in a real browser, with real clicks and key presses, against the real binary.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -10,7 +10,7 @@ async fn opened(service: &Running) -> Browser {
     Browser::open(service.url()).await
 }
 
-/// The digits as they are shown, without what sets groups of them apart.
+/// The displayed digits, without the separators of their groups.
 async fn digits(browser: &Browser) -> String {
     browser.text("#digits").await.split_whitespace().collect()
 }
@@ -95,7 +95,7 @@ async fn a_problem_is_told_as_the_service_tells_it() {
         assert_eq!(browser.text("#state").await, "failed");
         assert!(!browser.is_enabled("#copy").await);
     }
-    // What went well afterwards leaves nothing of it.
+    // A later success clears the problem.
     browser.fill("#n", "5").await;
     browser.press(ENTER).await;
     browser.number_is("done").await;
@@ -111,7 +111,7 @@ async fn a_problem_is_told_as_the_service_tells_it() {
 async fn what_was_stopped_or_cut_never_looks_whole() {
     let mut service = Running::service(&["--deadline", "2m"]);
     let browser = opened(&service).await;
-    // Far less than comes, so that most of it is still on its way.
+    // Far slower than the output, so that most of it is still in transit.
     let slow = json!({ "offline": false, "latency": 0, "downloadThroughput": 500_000, "uploadThroughput": -1 });
     browser.devtools("Network.enable", &json!({})).await;
     browser
@@ -161,7 +161,7 @@ async fn each_sandbox_has_its_bar() {
         "{label}"
     );
 
-    // From the bar of 1! to that of 7!, and then to its digits.
+    // Moves from the bar of 1! to that of 7!, and then to its digits.
     browser.run("document.querySelector('#bars').focus()").await;
     browser.press(&RIGHT.repeat(6)).await;
     assert!(browser.text("#readout").await.starts_with("7! = 5040"));
@@ -205,7 +205,7 @@ async fn charts_follow_the_service() {
     browser.close(false).await;
 }
 
-/// Text whose contrast is below what WCAG asks for at level AA.
+/// Finds text with less contrast than WCAG level AA requires.
 const FAINT: &str = r"
     const channels = (color) => color.match(/[\d.]+/g).map(Number);
     const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
@@ -254,7 +254,7 @@ async fn it_is_readable_in_light_and_dark_and_on_a_narrow_screen() {
     browser.close(false).await;
 }
 
-/// What has the focus, if one sees that it has, and a screen reader can name it.
+/// Describes the focused element, if its focus is visible and it has an accessible name.
 const FOCUSED: &str = "
     const { activeElement: it } = document;
     const style = getComputedStyle(it);
@@ -308,7 +308,7 @@ async fn a_service_with_a_token_is_used_from_its_page() {
     let browser = opened(&service).await;
     let asks = "document.querySelector('#token-dialog').open";
     browser.until(asks).await;
-    // A wrong token is asked for again, with the reason.
+    // After a wrong token the page asks again and gives the reason.
     browser.fill("#token", "another-token-of-many-bytes").await;
     browser.press(ENTER).await;
     browser
@@ -325,7 +325,7 @@ async fn a_service_with_a_token_is_used_from_its_page() {
     browser.click("#compute").await;
     browser.number_is("done").await;
     assert_eq!(digits(&browser).await, "2432902008176640000");
-    // It is kept in the tab, and in nothing that lives longer.
+    // The token is stored for the tab, and nowhere more permanent.
     browser.go_to(service.url()).await;
     browser.fill("#n", "5").await;
     browser.click("#compute").await;

@@ -1,5 +1,5 @@
-//! The promise of memory: kept in a sandbox that is capped at it, and no more
-//! than twice what is used.
+//! The promise of memory: sufficient for a sandbox that is capped at it, and at most twice the
+//! memory in use.
 
 use bytes::Bytes;
 use cocoon::RunError;
@@ -54,7 +54,7 @@ impl Bench {
         cost.expect("a sensible request")
     }
 
-    /// Memory that the request uses where `cap_bytes` may be taken.
+    /// Returns the memory that the request uses under a cap of `cap_bytes`.
     async fn used_bytes(&self, request: Request, cap_bytes: u64) -> Result<u64, RunError> {
         let mut sandbox = self.sandbox(cap_bytes).await;
         let cost = self.cost(request).await;
@@ -129,7 +129,7 @@ async fn check(bench: &Bench, request: Request) {
         promised <= 2 * used,
         "{request:?}: {promised} bytes promised and only {used} used"
     );
-    // And with no more than that it gets to the end.
+    // The request also finishes under a cap of exactly the promise.
     let capped = soon("the answer", bench.used_bytes(request, promised)).await;
     assert_eq!(capped, Ok(used), "{request:?} within its promise");
 }

@@ -1,5 +1,5 @@
-//! Components from a real registry: by tag and by digest, with credentials and over
-//! TLS, kept in a cache that is never trusted and never needed.
+//! Components from a real registry: by tag and by digest, with credentials and over TLS. The
+//! cache is verified on every use, and optional.
 
 use std::fs;
 use std::net::TcpListener;
@@ -14,7 +14,7 @@ use crate::registries::{CONFIG, Home, LAYER, Registry};
 use crate::serving::Serving;
 use crate::tools::OPENSSL;
 
-/// Stands for `open sesame` in an htpasswd file, which takes bcrypt alone.
+/// The htpasswd entry for `open sesame`, in bcrypt, the only hash that the registry accepts.
 const OPEN_SESAME: &str = "ali:$2b$04$VZnVaaRD3s.6HPBk0vGZU.6zk6E9xHOZ8qFmsWAD3sd590qjbuyL6";
 /// `ali:open sesame` and `ali:open barley`, as Docker's configuration has them.
 const RIGHT: &str = "YWxpOm9wZW4gc2VzYW1l";
@@ -28,7 +28,7 @@ fn factorial() -> Vec<u8> {
     fs::read(cocoon_test_guests::BUNDLED).expect("a component")
 }
 
-/// Starts a registry that has both components. The digests of their manifests.
+/// Starts a registry with both components and returns the digests of their manifests.
 fn stocked(home: &Home) -> (Registry, Digest, Digest) {
     let registry = Registry::start(home.folder.path(), "", "");
     let factor = registry.push_component("tools/factor", "1", &factor());
@@ -36,7 +36,7 @@ fn stocked(home: &Home) -> (Registry, Digest, Digest) {
     (registry, factor, factorial)
 }
 
-/// That the cache has these and nothing else, each whole and under its own name.
+/// Asserts that the cache has exactly these files, each whole and under its digest.
 fn assert_kept(home: &Home, mut digests: Vec<Digest>) {
     let kept = home.kept();
     let found: Vec<_> = kept
@@ -118,12 +118,12 @@ fn a_digest_that_is_kept_needs_no_registry() {
     drop(registry);
 
     assert_eq!(home.printed(&["exec", &pinned, "--", "12"]), "12: 2 2 3\n");
-    // A tag may have moved, and nobody is there to tell.
+    // A tag may have moved, so it needs the registry.
     assert_fails(&home.run(&["exec", &tag]), 1, &["cannot reach", "refused"]);
     let size = ["exec", &pinned, "--component-size", "1KiB"];
     assert_fails(&home.run(&size), 1, &["1 KiB", "--component-size"]);
 
-    // What is not what its name says, is not there.
+    // A file whose content does not match its name is ignored.
     let kept = home.kept();
     for file in &kept {
         let content = fs::read(file).expect("a file");
@@ -186,7 +186,7 @@ fn the_cache_is_where_it_is_wanted_and_never_needed() {
                 .for_each(|word| assert!(told.err.contains(word), "{}", told.err)),
         }
     };
-    // Nobody can make a folder there, root included.
+    // No user can create a folder there, not even root.
     works(home.cocoon(&exec).env("HOME", "/proc/nowhere"), &[]);
     works(
         home.cocoon(&exec).env("XDG_CACHE_HOME", "/proc/nowhere"),
@@ -199,7 +199,7 @@ fn the_cache_is_where_it_is_wanted_and_never_needed() {
             .env("XDG_CACHE_HOME", "relative"),
         &[],
     );
-    // Who named it is told.
+    // A failed write is reported if the cache was named explicitly.
     let named = [
         &exec[..2],
         &["--component-cache", "/proc/nowhere"],
@@ -279,7 +279,7 @@ fn nobody_there_is_told() {
         1,
         &["cannot reach", &address.to_string(), "refused"],
     );
-    // The top-level domain of what does not exist.
+    // A top-level domain that never resolves.
     let nowhere = home.run(&["exec", "oci://registry.invalid/tool"]);
     assert_fails(&nowhere, 1, &["cannot reach", "registry.invalid"]);
 }
@@ -357,7 +357,7 @@ fn credentials_come_from_dockers_configuration() {
     assert_eq!(home.printed(&exec), "12: 2 2 3\n");
     assert_kept(&home, vec![program, Digest::of(&factor())]);
 
-    // The same in another place, and from a helper.
+    // The same from another path, and from a helper.
     let elsewhere = folder.join("elsewhere");
     fs::create_dir(&elsewhere).expect("a folder");
     fs::rename(
@@ -394,13 +394,13 @@ fn credentials_come_from_dockers_configuration() {
         1,
         &["docker-credential-of-the-test", "the vault is locked"],
     );
-    // A token that nobody exchanges for anything here.
+    // A token that the registry does not exchange for an access token.
     let token = helped(r#"echo '{"ServerURL":"x","Username":"<token>","Secret":"t"}'"#);
     assert_fails(&token, 1, &["cannot use the credentials", "password"]);
 }
 
-/// Makes an authority and a certificate of it for 0.0.0.0, which reaches this machine
-/// and is not told apart from any other.
+/// Creates an authority and a certificate of it for 0.0.0.0, an address that reaches this
+/// machine and counts as a remote one.
 fn certify(folder: &Path) {
     let openssl = |arguments: &[&str]| {
         let made = ended(OPENSSL.command().current_dir(folder).args(arguments));
@@ -487,7 +487,7 @@ fn other_machines_are_reached_by_tls_unless_it_is_said_otherwise() {
     );
     assert_kept(&home, vec![program, Digest::of(&factor())]);
 
-    // One without TLS.
+    // A registry without TLS.
     let home = Home::new();
     let plain = elsewhere(&open);
     assert_fails(
@@ -498,7 +498,7 @@ fn other_machines_are_reached_by_tls_unless_it_is_said_otherwise() {
     assert_kept(&home, vec![]);
     let allowed = ["exec", &plain, "--plain-http", "--", "12"];
     assert_eq!(home.printed(&allowed), "12: 2 2 3\n");
-    // Who asks a port for TLS in plain text is told what came back.
+    // The error of a plain-text request to a TLS port contains the response.
     let asked = home.run(&["exec", &elsewhere(&registry), "--plain-http"]);
     assert_one_line(&asked.err, &["400 Bad Request"]);
 }

@@ -1,5 +1,5 @@
-//! Credentials as `podman login`, `docker login` and helpers leave them, and what a
-//! registry's answers are short of.
+//! Credentials as written by `podman login`, `docker login` and helpers, and registries whose
+//! responses lack something.
 
 use std::fs;
 use std::io::Write as _;
@@ -18,7 +18,7 @@ fn factor() -> Vec<u8> {
     fs::read(cocoon_test_guests::FOREIGN_FACTOR).expect("a component")
 }
 
-/// A registry with one component, which it hands to `ali` with this password.
+/// Starts a registry with one component, for `ali` with this password only.
 fn guarded(password: &str) -> String {
     use base64::Engine as _;
     let expected = base64::engine::general_purpose::STANDARD.encode(format!("ali:{password}"));
@@ -43,7 +43,7 @@ fn guarded(password: &str) -> String {
     })
 }
 
-/// `ali` with a password, as a file has it.
+/// The entry for `ali` with a password in a credentials file.
 fn auth(password: &str) -> serde_json::Value {
     use base64::Engine as _;
     let auth = base64::engine::general_purpose::STANDARD.encode(format!("ali:{password}"));
@@ -86,7 +86,7 @@ fn the_files_of_podman_are_read_in_its_order() {
         1,
         &["expected credentials", "podman login"],
     );
-    // Each is found, and wins over the one before it.
+    // Each file is found, and takes precedence over the one before it.
     for path in [&docker, &config, &runtime] {
         write(path, file("right"));
         works(&mut command(), &path.display().to_string());
@@ -102,7 +102,7 @@ fn the_files_of_podman_are_read_in_its_order() {
         command().env("REGISTRY_AUTH_FILE", &named),
         "a file by name",
     );
-    // One without the registry lets the next one be read.
+    // If a file lacks the registry, the next file is read.
     for path in [&config, &runtime] {
         write(path, r#"{"auths":{"other.example":{"auth":"YTpi"}}}"#);
     }
@@ -161,7 +161,7 @@ fn a_missing_helper_and_a_broken_file_are_named() {
     }
 }
 
-/// A registry whose tags lead to an index of so many manifests of one component.
+/// Starts a registry whose tags refer to an index with this many manifests of one component.
 fn indexed(entries: usize) -> String {
     let component = factor();
     let manifest = manifest(CONFIG, LAYER, Digest::of(&component), component.len());

@@ -1,5 +1,5 @@
-//! Registries that lie, dawdle or go on without end: one line names what is wrong,
-//! and the cache has nothing of it.
+//! Faulty registries with false, slow or endless responses: one line names the fault, and the
+//! cache stays empty.
 
 use std::fs;
 use std::io::Write as _;
@@ -20,12 +20,12 @@ fn honest_manifest() -> String {
     manifest(CONFIG, LAYER, Digest::of(&factor), factor.len())
 }
 
-/// A registry with `manifest`, and with `layer` for whatever layer it has.
+/// Starts a registry with `manifest`, and with `layer` for every layer.
 fn serving(manifest: &str, layer: &[u8]) -> String {
     answering(manifest, reply("200 OK", "", layer))
 }
 
-/// A registry with `manifest`, and with `layer` as the whole answer for any layer.
+/// Starts a registry with `manifest`, and with `layer` as the whole response for every layer.
 fn answering(manifest: &str, layer: Vec<u8>) -> String {
     let manifest = reply("200 OK", "", manifest.as_bytes());
     liar(move |head, stream| {
@@ -40,17 +40,17 @@ fn answering(manifest: &str, layer: Vec<u8>) -> String {
     })
 }
 
-/// A registry that answers everything with `answer`.
+/// Starts a registry that responds with `answer` to every request.
 fn saying(answer: Vec<u8>) -> String {
     liar(move |_, stream| send(stream, &answer))
 }
 
-/// Sends what is taken: who has heard enough goes away.
+/// Sends as much as the client accepts; the client may disconnect early.
 fn send(mut stream: TcpStream, answer: &[u8]) {
     let _ = stream.write_all(answer);
 }
 
-/// That a pull fails, with these words, and leaves nothing behind.
+/// Asserts that a pull fails with these words and leaves nothing behind.
 fn refused(name: &str, more: &[&str], words: &[&str]) {
     let home = Home::new();
     let reference = format!("oci://{name}");
@@ -85,7 +85,7 @@ fn another_digest_than_the_one_that_was_asked_for_is_refused() {
         &[&found, &pinned, "digest"],
     );
 
-    // What it says itself counts where nobody else says anything.
+    // Without a requested digest, the registry's own header gives the expected one.
     let header = format!("Docker-Content-Digest: {pinned}\r\n");
     let address = saying(reply("200 OK", &header, manifest.as_bytes()));
     refused(
@@ -94,7 +94,7 @@ fn another_digest_than_the_one_that_was_asked_for_is_refused() {
         &[&found, &pinned, "digest"],
     );
 
-    // Of two, both count.
+    // Both of two headers count.
     let header = format!("Docker-Content-Digest: {found}\r\nDocker-Content-Digest: {pinned}\r\n");
     let address = saying(reply("200 OK", &header, manifest.as_bytes()));
     refused(
@@ -128,7 +128,7 @@ fn another_length_is_refused() {
             &["length", &factor.len().to_string()],
         );
     }
-    // One that breaks off.
+    // A response that breaks off.
     let mut half = reply("200 OK", "", &factor);
     half.truncate(half.len() / 2);
     let address = answering(&manifest, half);
@@ -162,7 +162,7 @@ fn an_answer_without_end_is_not_read_to_its_end() {
         &[],
         &["another length"],
     );
-    // What says at once how long it is, is not read at all.
+    // A body of excessive announced length is not read at all.
     let manifest = manifest(CONFIG, LAYER, Digest::of(b""), 1 << 40);
     refused(
         &format!("{}/tool", serving(&manifest, b"")),
@@ -175,7 +175,7 @@ fn an_answer_without_end_is_not_read_to_its_end() {
 
 #[test]
 fn what_takes_too_long_is_given_up() {
-    // One that takes no connection, but has room for some to wait.
+    // A listener with a backlog that never accepts.
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = silent.local_addr().expect("its address");
     let limit = ["--pull-time", "300ms"];
@@ -185,7 +185,7 @@ fn what_takes_too_long_is_given_up() {
         &["300ms", "--pull-time", "tool"],
     );
 
-    // One that is almost there, for ever.
+    // A response that advances slowly and never finishes.
     let manifest = reply("200 OK", "", honest_manifest().as_bytes());
     let factor = reply("200 OK", "", &factor());
     let held = Mutex::new(Vec::new());
@@ -259,7 +259,7 @@ fn nothing_leads_away_from_encryption_or_round_in_circles() {
         &[],
         &["http://0.0.0.0:9/token", "tokens"],
     );
-    // Elsewhere on this machine is as good as here.
+    // Another port of this machine is allowed.
     let layers = saying(reply("200 OK", "", &factor()));
     let location = format!("Location: http://{layers}/layer\r\n");
     let (manifest, elsewhere) = (
@@ -280,8 +280,8 @@ fn nothing_leads_away_from_encryption_or_round_in_circles() {
     assert_eq!(printed, "12: 2 2 3\n");
 }
 
-/// A registry that wants a token for everything, which it gives for `wanted` in the
-/// request for one, as `token`.
+/// Starts a registry that requires a token for everything, and issues `token` if the request
+/// for one contains `wanted`.
 fn with_tokens(wanted: &'static str, token: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
     let heads = Arc::new(Mutex::new(Vec::new()));
     let heard = Arc::clone(&heads);
@@ -347,7 +347,7 @@ fn a_token_is_got_for_credentials_or_for_nobody() {
         home.configure(&config.replace("HOST", &address));
         let printed = home.printed(&["exec", &format!("oci://{address}/tool"), "--", "12"]);
         assert_eq!(printed, "12: 2 2 3\n");
-        // Asked in vain, a token, the manifest, the layer.
+        // The refused request, the token, the manifest and the layer.
         assert_eq!(heads.lock().expect("no panic").len(), 4);
     }
 }
@@ -367,7 +367,7 @@ fn a_token_that_is_none_is_refused() {
         (r#"["abc",null]"#, "expected a token"),
         (r#"{"token":"abc","token":"abc"}"#, "expected a token"),
         ("<html>", "expected a token"),
-        // What would end a header.
+        // A token that would end a header.
         (
             r#"{"token":"abc\r\nHost: elsewhere"}"#,
             "invalid answer of the registry",
