@@ -1,4 +1,4 @@
-//! The host binary: the commands as a newcomer types them, and what they print.
+//! The host binary: the commands of a first session, and their output.
 
 use cocoon::limits::{Limit, Limits, Scope};
 use serde_json::{Value, json};
@@ -72,7 +72,7 @@ fn info_tells_what_is_known_without_the_product() {
             && text.contains(" 40238726007709377354\n"),
         "{text}"
     );
-    // A number that nobody can compute.
+    // A number that is too large to compute.
     let facts = json_lines(&printed(["info", "1000000000000", "--json"]));
     assert_eq!(facts[0]["digits"], json!(11_565_705_518_104_u64));
     assert_eq!(facts[0]["trailing_zeros"], json!(249_999_999_997_u64));
@@ -165,7 +165,7 @@ fn help_shows_every_limit_with_default_and_variable() {
         ("exec", Limits::EXEC, Scope::Jobs),
         ("serve", Limits::SERVE, Scope::Service),
     ] {
-        // Wide enough that nothing is broken into two lines within a word.
+        // Wide enough that no word is split across lines.
         let text = printed([command, "--help"]);
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         for limit in Limit::in_scope(scope) {

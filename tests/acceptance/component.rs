@@ -14,7 +14,7 @@ fn wasmtime(arguments: &[&str]) -> Ended {
     WASMTIME.run(arguments)
 }
 
-/// What the component prints, which must succeed and complain of nothing.
+/// Returns the output of the component. Asserts that it succeeds with an empty standard error.
 fn alone(arguments: &[&str]) -> String {
     let Ended { out, err, code } =
         wasmtime(&[&["run", cocoon_test_guests::BUNDLED], arguments].concat());

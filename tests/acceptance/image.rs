@@ -1,7 +1,6 @@
-//! The image, run by a real engine: `docker run`.
+//! The image, run by the Docker engine: `docker run`.
 //!
-//! What it prints, whom it runs as, how it serves, ends and is refused, and what it
-//! is made of.
+//! Its output, its user, its service, its end, its failures, and its contents.
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
@@ -20,14 +19,14 @@ use crate::container::{Container, LOCKED, answer, asked, image, images, known, r
 use crate::harness::{Ended, assert_fails, printed, sha256};
 use crate::serving::{parts_of, status_of};
 
-/// The most that the image with the compiler may have.
+/// The maximum size of the image with the compiler.
 const IMAGE_BYTES_MAX: u64 = 25_000_000;
-/// The most that the image without it may have.
+/// The maximum size of the image without the compiler.
 const LEAN_BYTES_MAX: u64 = 12_500_000;
-/// The port of the image.
+/// The port that the image exposes.
 const PORT: u16 = 8080;
 
-/// What a service of the tests may not do.
+/// Options that restrict the containers with a service.
 pub(super) const READ_ONLY: [&str; 5] = [
     "--read-only",
     "--cap-drop",
@@ -36,7 +35,7 @@ pub(super) const READ_ONLY: [&str; 5] = [
     "no-new-privileges",
 ];
 
-/// What a container printed, which must have succeeded and complained of nothing.
+/// The output of a container. Asserts that it succeeded with an empty standard error.
 fn succeeded(ended: Ended) -> String {
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
     ended.out
@@ -147,7 +146,7 @@ fn it_becomes_healthy_by_its_own_check() {
 fn it_becomes_unhealthy_when_nobody_answers() {
     let image = image();
     let options = ["--health-interval", "1s", "--health-retries", "1"];
-    // A service that listens elsewhere than the image says.
+    // The service listens on another address than the one that the image probes.
     let arguments = ["serve", "--listen", "127.0.0.1:8081"];
     let options = [&options[..], &["--health-start-period", "0s"]].concat();
     let it = Container::serving(image, &options, &arguments);
@@ -174,11 +173,11 @@ fn it_drains_when_it_is_stopped() {
     };
     let grace_s = 60;
     std::thread::scope(|scope| {
-        // What has been asked for when it is stopped is answered.
+        // Requests that are under way when the container is stopped are answered.
         let mut begun: Vec<_> = (0..8)
             .map(|_| asked(&address, "/factorial/200000").expect("a connection"))
             .collect();
-        // And so is all else until nobody listens any more.
+        // So are all others until the listener is closed.
         let load: Vec<_> = (0..4)
             .map(|_| {
                 scope.spawn(|| {
@@ -236,7 +235,7 @@ fn little_memory_refuses_requests_and_kills_nothing() {
         let few = ["--memory", "64m", "--memory-swap", "64m"];
         let it = Container::serving(image, &few, &["serve"]);
         let address = it.address(PORT);
-        // What fits is answered, several at once and again and again.
+        // Requests that fit are answered, several at once and repeatedly.
         for _ in 0..3 {
             let mut streams: Vec<_> = ["/factorial/200000", "/factorials/2000", "/factorial/3000"]
                 .into_iter()
@@ -283,8 +282,7 @@ fn a_quota_of_processors_sets_the_threads() {
         it.threads().len()
     };
     let here = std::thread::available_parallelism().map_or(1, NonZero::get);
-    // A worker and a thread for connections for each processor, and beside them as many
-    // others whatever the quota.
+    // A worker and a connection thread for each processor, and a constant number of others.
     let one = threads("1");
     assert_eq!(threads("0.5"), one);
     assert_eq!(threads(&here.to_string()), one + 2 * (here - 1));
@@ -331,7 +329,7 @@ fn a_port_in_use_is_one_line() {
     assert_fails(&second, 1, &["cannot listen on 0.0.0.0:8080", "in use"]);
 }
 
-// --- what it is made of -------------------------------------------------------
+// --- contents ------------------------------------------------------------------
 
 #[test]
 #[ignore = "needs Docker and the images"]
@@ -389,7 +387,7 @@ fn its_layers_hold_the_program_and_its_component_alone() {
         }
         let wanted: BTreeSet<_> = wanted.iter().map(|&name| name.to_owned()).collect();
         assert_eq!(files, wanted, "{image}");
-        // Nor does its history tell what its build was told.
+        // The history contains no build arguments.
         let history = told(&["history", "--no-trunc", "--format", "{{.CreatedBy}}", image]);
         for word in ["TOKEN", "PASSWORD", "SECRET", "PROXY", "CARGO"] {
             assert!(!history.to_uppercase().contains(word), "{history}");

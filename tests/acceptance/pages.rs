@@ -1,4 +1,5 @@
-//! README and `docs/`: their commands print what they show, and their links lead somewhere.
+//! README and `docs/`: their commands print the output that is shown, and their links have
+//! targets.
 //!
 //! A block of the language `console` contains commands, each after `$ `, and their output. A
 //! block of the language `sh` contains commands without output, which are not run here.
@@ -31,7 +32,7 @@ const OTHER_PAGES: [&str; 4] = [
     "CONTRIBUTING.md",
     "benches/README.md",
 ];
-/// Programs that not every machine has. `deploy_policies` runs conftest.
+/// Programs that may be missing. `deploy_policies` runs conftest.
 const OTHER_PROGRAMS: [&str; 6] = ["cargo", "cd", "conftest", "curl", "kubectl", "wasmtime"];
 /// The address of the service on the pages.
 const ADDRESS: &str = "127.0.0.1:8080";
@@ -55,7 +56,7 @@ fn blocks<'page>(page: &'page str, language: &str) -> Vec<&'page str> {
         .collect()
 }
 
-/// A command and its output. What `cargo run` builds is there already.
+/// A command and its output. Artifacts of `cargo run` are already built.
 struct Example {
     command: String,
     output: String,
@@ -137,7 +138,7 @@ impl Folder {
     }
 }
 
-/// `text` with `N` in place of numbers that differ, and without white space at its end.
+/// `text` with `N` in place of varying numbers, and without trailing white space.
 fn steady(text: &str) -> String {
     let mut steady = text.trim_end().to_owned();
     for field in UNSTEADY {
@@ -151,7 +152,7 @@ fn steady(text: &str) -> String {
     steady
 }
 
-/// Runs the chosen commands of all pages; returns their number.
+/// Runs the chosen commands of all pages, and returns their number.
 fn check(tools: &[Tool], address: &str, chosen: impl Fn(&Example) -> bool) -> usize {
     let mut count = 0;
     for name in PAGES {

@@ -1,5 +1,5 @@
-//! The service behind its manifests: the image with the arguments, variables, ports
-//! and probes that Kubernetes would give it.
+//! The service as its manifests describe it: the image with the arguments, variables, ports and
+//! probes that Kubernetes would use.
 
 use std::path::Path;
 
@@ -7,14 +7,14 @@ use super::image::READ_ONLY;
 use crate::container::{Container, answer, image};
 use crate::serving::{parts_of, status_of};
 
-/// A file of the manifests' base.
+/// Reads a file of the manifests' base.
 fn manifest(name: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/base");
     std::fs::read_to_string(root.join(name)).expect("a manifest")
 }
 
-/// The value behind the first `key:` of a manifest in the style of ours: a mapping's
-/// key stands on a line of its own, before its value.
+/// The value after the first `key:` of a manifest in our style: a mapping's key stands on its
+/// own line, before its value.
 fn value<'a>(text: &'a str, key: &str) -> &'a str {
     let found = text.lines().find_map(|line| {
         let line = line.trim_start().trim_start_matches("- ");
@@ -24,10 +24,10 @@ fn value<'a>(text: &'a str, key: &str) -> &'a str {
     found.split(" #").next().unwrap_or_default().trim()
 }
 
-/// Starts the Deployment's container as the manifest says.
+/// Starts the Deployment's container with the settings of the manifest.
 fn deployed() -> Container {
     let text = manifest("deployment.yaml");
-    // From `env:` on, each name is followed by its value.
+    // After `env:`, each name is followed by its value.
     let (_, variables) = text.split_once(" env:\n").expect("variables");
     let mut options: Vec<String> = READ_ONLY.map(str::to_owned).into();
     let mut rest = variables;
@@ -59,7 +59,7 @@ fn probe<'a>(text: &'a str, name: &str) -> &'a str {
 #[ignore = "needs Docker and the images"]
 fn it_answers_on_the_port_that_the_service_sends_requests_to() {
     let (service, deployment) = (manifest("service.yaml"), manifest("deployment.yaml"));
-    // The Service's port leads to the container's port by its name.
+    // The Service's port refers to the container's port by name.
     let name = value(&service, "targetPort");
     assert_eq!(
         value(deployment.split_once(" ports:\n").expect("ports").1, "name"),

@@ -1,5 +1,5 @@
-//! Who gets a sandbox of the service, and when it is given back: under more load
-//! than there is room for, by slow readers, and by clients that hang up.
+//! Admission to the service's sandboxes and their release: under overload, with slow readers,
+//! and with clients that disconnect.
 
 use std::time::{Duration, Instant};
 
@@ -10,12 +10,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use crate::harness::{NEVER, soon};
 use crate::service::{Server, factorial, get, rest};
 
-/// For how long there is too much to do. Others wait for the machine meanwhile.
+/// The duration of the overload. Other tests compete for the machine meanwhile.
 const OVERLOAD: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_too_much_is_refused_and_the_rest_is_right() {
-    // Room for 6, and 60 clients.
+    // Room for 6 requests, and 60 clients.
     let server = Server::start(&["--sandboxes", "2", "--queue", "4", "--deadline", "10s"]);
     let numbers: Vec<_> = (0..8)
         .map(|i| (14_000 + i, factorial(14_000 + i)))
@@ -34,7 +34,7 @@ async fn what_is_too_much_is_refused_and_the_rest_is_right() {
                 let answer = answer.expect("an answer");
                 if answer.status == 200 {
                     assert_eq!(answer.text(), value);
-                    // Who is let in computes before the deadline or has a 504.
+                    // An admitted request finishes before the deadline or gets a 504.
                     assert!(started.elapsed() < Duration::from_secs(20));
                     answered += 1;
                 } else {
@@ -52,12 +52,12 @@ async fn what_is_too_much_is_refused_and_the_rest_is_right() {
     let answered: u32 = counts.iter().map(|(answered, _)| answered).sum();
     let refused: u32 = counts.iter().map(|(_, refused)| refused).sum();
     assert!(answered > 20 && refused > 0, "{answered} and {refused}");
-    // It recovers at once.
+    // The service recovers at once.
     assert_eq!(server.get("/factorial/5").await.text(), "120");
 }
 
-/// Waits until the one sandbox that there is runs, and asks only then: an honest
-/// request before it could take its place.
+/// Waits until the only sandbox runs before it sends an honest request, which could otherwise
+/// take the place.
 async fn until_full(server: &Server) {
     soon("a full service", async {
         let path = format!("/factorial/{}", hostile::HONEST);
@@ -75,7 +75,7 @@ async fn until_full(server: &Server) {
     assert_eq!(server.get("/healthz").await.status, 200);
 }
 
-/// The honest request, until there is room for it.
+/// Repeats the honest request until it is admitted.
 async fn until_free(server: &Server) {
     soon("a free sandbox", async {
         let path = format!("/factorial/{}", hostile::HONEST);
@@ -84,7 +84,7 @@ async fn until_free(server: &Server) {
     .await;
 }
 
-/// One place, and nothing that takes it away but what a test is about.
+/// One place, without other causes for its release than the one under test.
 const ONE: &[&str] = &["--sandboxes", "1", "--queue", "0", "--deadline", "1h"];
 
 #[tokio::test]
@@ -106,7 +106,7 @@ async fn who_hangs_up_frees_the_sandbox() {
         until_full(&server).await;
         drop(stream);
         until_free(&server).await;
-        // The same by a stream of a connection that stays.
+        // The same with a stream of a connection that stays open.
         let mut client = server.client2().await;
         let mut asking = client.clone();
         let asking = tokio::spawn(async move {
@@ -136,7 +136,7 @@ async fn who_reads_slowly_gets_everything() {
         .expect("a reader");
     let started = Instant::now();
     let mut all = Vec::new();
-    // A byte now and then is slow, and steady.
+    // A byte now and then is slow, but steady.
     while started.elapsed() < deadline * 2 {
         let mut piece = [0; 100];
         let read = soon("a piece", stream.read(&mut piece)).await;
@@ -145,7 +145,7 @@ async fn who_reads_slowly_gets_everything() {
         all.extend_from_slice(&piece[..read]);
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    // Its sandbox still has something to put out.
+    // The sandbox still has output.
     until_full(&server).await;
     all.extend(rest(&mut stream).await);
     assert!(all.ends_with(b"\r\n0\r\n\r\n"), "it was cut off");
@@ -168,7 +168,7 @@ async fn who_reads_nothing_is_ended() {
     until_full(&server).await;
     until_free(&server).await;
     assert!(!rest(&mut stream).await.ends_with(b"\r\n0\r\n\r\n"));
-    // A connection that is alive, of which one stream is not read.
+    // An active connection with one unread stream.
     let mut client = server.client2().await;
     let unread = client.open(get(&flood)).await.expect("an answer");
     until_full(&server).await;
@@ -180,7 +180,7 @@ async fn who_reads_nothing_is_ended() {
 
 #[tokio::test]
 async fn memory_that_a_client_let_go_is_there_for_the_next() {
-    // 4 places of 2 MiB, and not quite enough beside them for two of 4 MiB.
+    // 4 places of 2 MiB, which leaves slightly less than two further places of 4 MiB.
     let memory = ["--sandboxes", "4", "--total-memory", "15MiB"];
     let more = [
         "--sandbox-memory",
@@ -201,7 +201,7 @@ async fn memory_that_a_client_let_go_is_there_for_the_next() {
     soon("its answer", first.read_exact(&mut start))
         .await
         .expect("a byte");
-    // It waits for memory until the first one is ended, and small ones do not.
+    // The large request waits for memory until the first one is ended; small ones do not wait.
     let parted = format!("/factorial/{}", hostile::PARTED);
     let (large, ()) = tokio::join!(server.get(&parted), async {
         for _ in 0..20 {

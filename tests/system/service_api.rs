@@ -1,4 +1,4 @@
-//! The service's routes: what each answers, in which form, and to whom.
+//! The service's routes: their responses, by format and by client.
 
 use axum::http::Method;
 use cocoon::worlds::factorial::ONE_OF_EACH_KIND;
@@ -81,13 +81,13 @@ async fn what_a_client_accepts_decides() {
 
 #[tokio::test]
 async fn who_asks_for_the_head_gets_it_without_the_product() {
-    // Its product would take longer than the deadline.
+    // Computing the digits would exceed the deadline.
     let server = Server::start(&["--deadline", "300ms"]);
     let mut request = get("/factorial/3000000");
     *request.method_mut() = Method::HEAD;
     let head = server.ask(request.clone()).await;
     assert_eq!((head.status, head.body.len()), (200, 0));
-    // As `cocoon info` tells.
+    // The number that `cocoon info` reports.
     assert_eq!(head.header("content-length"), "18128484");
     assert!(head.header("etag").starts_with("W/\""));
     let had = with(
@@ -122,7 +122,7 @@ async fn a_representation_has_an_entity_tag_of_its_own() {
         assert_eq!(tag, again.header("etag"), "{path} as {media}");
         assert!(tags.insert(tag.to_owned()), "{path} as {media} has {tag}");
     }
-    // Another component may say something else.
+    // Another component may give another response.
     let tag = other.get("/factorial/1000").await.header("etag").to_owned();
     assert!(tags.insert(tag));
 }
@@ -177,7 +177,7 @@ async fn a_listing_is_in_order_and_says_that_it_is_over() {
     );
 }
 
-/// The events of an answer, by name and data.
+/// The events of a response, by name and data.
 fn events(answer: &Answer) -> Vec<(String, serde_json::Value)> {
     let events = answer.text().split_terminator("\n\n");
     events
@@ -312,7 +312,7 @@ async fn the_description_has_all_routes() {
     ] {
         let operation = &paths[path][method];
         assert!(operation["responses"].is_object(), "{method} {path}");
-        // What is in the path is among the parameters (3.1, section 4.8.9.1).
+        // Variables of the path are among the parameters (OpenAPI 3.1, section 4.8.9.1).
         if path.contains("{n}") {
             let parameters = operation["parameters"].as_array().expect("parameters");
             let n = parameters.iter().find(|parameter| parameter["name"] == "n");
@@ -327,7 +327,7 @@ async fn the_description_has_all_routes() {
     }
 }
 
-/// Whatever is referred to is in the document.
+/// Asserts that every reference has a target in the document.
 fn assert_references(document: &serde_json::Value, part: &serde_json::Value) {
     match part {
         serde_json::Value::Object(members) => {
@@ -362,7 +362,7 @@ async fn old_and_new_versions_of_http_are_spoken() {
         assert!(head.to_lowercase().contains(&length), "{head}");
         assert_eq!(body, factorial(n), "{n}");
     }
-    // Nobody could tell that it was cut.
+    // A client of HTTP/1.0 could not detect a truncated body.
     let json = "Accept: application/json\r\n";
     let refused = server.raw(old("/factorial/30000", json)).await;
     let refused = String::from_utf8(refused).expect("text");

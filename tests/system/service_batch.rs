@@ -1,5 +1,5 @@
-//! The service's batches: a line in, a line out, in order, and never more read
-//! than is answered.
+//! The service's batches: one line of response for each line of request, in order, and input is
+//! read only as fast as it is answered.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -38,7 +38,7 @@ async fn a_bad_line_is_answered_in_its_place() {
         "{\"n\":1000000}",
         "{\"n\":5,\"kind\":\"tripel\"}",
         "{\"n\":10,\"kind\":\"double\",\"format\":\"scientific:2\"}\r",
-        // The last one has no end of its line.
+        // The last line has no line end.
         "{\"n\":6}",
     ];
     let answer = server.ask(post("/batch", body.join("\n"))).await;
@@ -62,7 +62,7 @@ async fn a_bad_line_is_answered_in_its_place() {
         let answer = server.ask(post("/batch", body)).await;
         assert_eq!((answer.status, answer.text()), (200, ""));
     }
-    // A line that never ends is not kept, and is answered once.
+    // A line without an end is discarded, and gets one error.
     let endless = "7".repeat(3 << 20);
     let answer = server.ask(post("/batch", endless)).await;
     assert_eq!(answer.lines().len(), 1);
@@ -83,11 +83,11 @@ async fn what_is_no_batch_is_refused() {
     assert!(old.starts_with(b"HTTP/1.0 426 "));
 }
 
-/// The head of a batch whose body's length is not known.
+/// The head of a batch whose body has unknown length.
 const CHUNKED: &[u8] =
     b"POST /batch HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-/// `bytes` as a chunk.
+/// Encodes `bytes` as a chunk.
 fn chunk(bytes: &str) -> String {
     format!("{:x}\r\n{bytes}\r\n", bytes.len())
 }
@@ -121,8 +121,8 @@ async fn who_does_not_read_is_not_read_any_further() {
     let server = Server::start(&["--stall", "2s"]);
     let mut stream = server.connect_narrow().await;
     stream.write_all(CHUNKED).await.expect("a reader");
-    // Each is answered with 56 KB, so that few of them fill every buffer. If the
-    // server read on, it would take all of them and be content with the client.
+    // Each response has 56 KB, so a few of them fill every buffer. A server without
+    // back-pressure would read all lines and never disconnect the client.
     let line = chunk(&format!("{{\"n\":15000{}}}\n", " ".repeat(4000)));
     let lines = line.repeat(64);
     let mut written_bytes = 0;

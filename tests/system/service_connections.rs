@@ -1,5 +1,4 @@
-//! The service's connections: what they may hold, for how long, and how many
-//! there may be.
+//! The service's connections: their memory, their timeouts and their number.
 
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ async fn who_asks_nothing_is_sent_away() {
     half.write_all(b"GET /factorial/5 HTTP/1.1\r\nHo")
         .await
         .expect("a reader");
-    // The beginning of what could be HTTP/2.
+    // A prefix of the HTTP/2 preface.
     let mut preface = server.connect().await;
     preface.write_all(b"PRI * HT").await.expect("a reader");
     let mut kept = server.connect().await;
@@ -33,7 +32,7 @@ async fn who_asks_nothing_is_sent_away() {
     assert_eq!(answer.text(), "120");
     soon("the end of an idle connection", async {
         while client.ask(get("/healthz")).await.is_ok() {
-            // Longer than it may be idle.
+            // Longer than the idle timeout.
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     })
@@ -45,7 +44,7 @@ async fn who_sends_a_head_byte_by_byte_is_sent_away() {
     let server = Server::start(&["--idle", "1s"]);
     let mut stream = server.connect().await;
     let sending = async {
-        // Never idle for long, and never done.
+        // Never idle for long, and never complete.
         stream.write_all(b"GET / HTTP/1.1\r\nX: ").await?;
         loop {
             stream.write_all(b"x").await?;

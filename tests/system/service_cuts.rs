@@ -1,5 +1,5 @@
-//! Answers that break off: every client must see that they did, over every
-//! version of HTTP, whoever was at fault.
+//! Truncated responses: every client detects the truncation, over every version of HTTP,
+//! whether the component or the server failed.
 
 use std::io::Read as _;
 use std::process::{Command, Stdio};
@@ -13,15 +13,15 @@ use crate::harness::{ended, soon};
 use crate::service::{Answer, Server, get, rest};
 use crate::tools::CURL;
 
-/// Ways to ask that know the length, or the end, of an answer.
+/// Options of curl under which a client knows the length or the end of a response.
 const CURLS: [&[&str]; 3] = [
     &["--http1.1"],
     &["--http2-prior-knowledge"],
-    // It asks for a compressed answer, of which the end is missing as well.
+    // A compressed response lacks its end as well.
     &["--http1.1", "--compressed"],
 ];
 
-/// Requests whose answers break off.
+/// Requests whose responses are cut.
 const CUTS: [u64; 8] = [
     hostile::TRAP_MIDSTREAM,
     hostile::FAIL_MIDSTREAM,
@@ -86,7 +86,7 @@ async fn curl_sees_that_a_component_failed_midway() {
     assert!(matches!(code, Some(18 | 56)), "{code:?}");
 }
 
-/// An answer with less than its length says.
+/// Asserts that a response is shorter than its announced length.
 fn assert_cut(answer: &[u8]) {
     let text = String::from_utf8_lossy(answer);
     let (head, body) = text.split_once("\r\n\r\n").expect("a head");
@@ -136,7 +136,7 @@ async fn curl_sees_that_a_server_was_killed() {
 
 #[tokio::test]
 async fn an_old_client_sees_that_a_server_was_killed() {
-    // More digits than all buffers between them hold.
+    // More digits than all buffers between client and server hold.
     let server = Server::start(&[]);
     let mut stream = server.connect_narrow().await;
     let request = b"GET /factorial/3000000 HTTP/1.0\r\n\r\n";

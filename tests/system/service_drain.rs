@@ -1,5 +1,4 @@
-//! The end of the service: nothing that has begun is lost, and whoever waits for
-//! the end is told how it was.
+//! Draining: requests under way finish, and the exit code and the log report the outcome.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,8 +11,8 @@ use tokio::net::TcpStream;
 use crate::harness::{assert_one_line, soon};
 use crate::service::{Server, factorial, get, rest};
 
-/// Something that takes a while, is sent piece by piece, and is more than the
-/// buffers of a narrow connection hold.
+/// A number whose response takes a while, is streamed, and exceeds the buffers of a narrow
+/// connection.
 const LONG: u64 = 100_000;
 static LONG_VALUE: LazyLock<String> = LazyLock::new(|| factorial(LONG));
 
@@ -22,7 +21,7 @@ async fn write(stream: &mut TcpStream, text: &str) {
     written.expect("a reader");
 }
 
-/// Asks something, and reads the answer.
+/// Sends a request for health and reads the response.
 async fn ask_for_health(stream: &mut TcpStream) {
     write(stream, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").await;
     let mut seen = Vec::new();
@@ -32,7 +31,7 @@ async fn ask_for_health(stream: &mut TcpStream) {
     }
 }
 
-/// A whole answer with `body`, and nothing after it.
+/// Asserts a whole response with `body`, and nothing after it.
 fn assert_whole(answer: &[u8], body: &str, what: &str) {
     let answer = String::from_utf8_lossy(answer);
     let (head, seen) = answer.split_once("\r\n\r\n").unwrap_or_default();
@@ -45,8 +44,8 @@ fn assert_whole(answer: &[u8], body: &str, what: &str) {
     );
 }
 
-/// Asks again and again until the service is gone. Before, there is no reason
-/// for anything to fail; afterwards, what is answered is answered whole.
+/// Sends requests until the service is gone. Before the signal no request may fail; after it
+/// every response that arrives is whole.
 async fn keep_asking(server: &Server, ending: &AtomicBool) -> u32 {
     let mut answered = 0;
     let mut client = server.client().await;
@@ -74,7 +73,7 @@ async fn end_under_load(signal: Signal) {
     let (ending, value) = (AtomicBool::new(false), LONG_VALUE.as_str());
     let half = "GET /factorial/5 HTTP/1.1\r\nHost: loc";
     let long = format!("GET /factorial/{LONG} HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    // Half a head: the first on its connection, and the second.
+    // Half of a request head: as the first request of a connection, and as the second.
     let mut halves = Vec::new();
     for kept in [false, true, false, true] {
         let mut stream = server.connect().await;
@@ -88,7 +87,7 @@ async fn end_under_load(signal: Signal) {
         whole.push(server.connect_narrow().await);
     }
     let mut client = server.client2().await;
-    // Their streams have begun when these are answered.
+    // Their streams have begun when these requests are answered.
     client.ask(get("/healthz")).await.expect("an answer");
     for stream in &mut halves {
         write(stream, half).await;
@@ -123,7 +122,7 @@ async fn end_under_load(signal: Signal) {
             assert!(answer.text() == value, "a stream is wrong");
         }
     };
-    // The load goes on meanwhile.
+    // The load continues meanwhile.
     let load = (0..4).map(|_| keep_asking(&server, &ending));
     let all = async { tokio::join!(futures::future::join_all(load), ended) };
     let (answered, ()) = soon("the end", all).await;
@@ -150,7 +149,7 @@ async fn what_was_sent_before_the_signal_is_answered() {
             ask_for_health(&mut stream).await;
             kept.push(stream);
         }
-        // The kernel has them; whether the service has read them is left open.
+        // The kernel has received them; the service may not have read them yet.
         for stream in &mut kept {
             write(stream, "GET /factorial/5 HTTP/1.1\r\nHost: a\r\n\r\n").await;
         }
@@ -195,7 +194,7 @@ async fn work_is_taken_until_the_delay_is_over() {
     assert_eq!(server.get("/healthz").await.status, 200);
     let answer = server.get("/factorial/5").await;
     assert_eq!(answer.text(), "120");
-    // Who keeps its connection is to come again by another.
+    // The response asks the client to reconnect.
     assert_eq!(answer.header("connection"), "close");
     server.signal(Signal::TERM);
     assert_eq!(server.ended().await.code, Some(130));
@@ -235,7 +234,7 @@ async fn who_never_asks_does_not_hold_the_end_up() {
     server.signal(Signal::TERM);
     assert_eq!(server.ended().await.code, Some(0));
     drop((silent, kept, kept2));
-    // Who has begun and does not go on is waited for, but not for ever.
+    // An incomplete request delays the end by the idle timeout at most.
     let server = Server::start(&["--idle", "500ms", "--drain-timeout", "1h"]);
     let mut half = server.connect().await;
     write(&mut half, "GET /factorial/5 HT").await;

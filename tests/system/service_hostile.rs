@@ -1,5 +1,5 @@
-//! A component that means harm behind the service: every request gets its
-//! status, and honest ones beside it are all right.
+//! A hostile component behind the service: every request gets its status, and concurrent honest
+//! requests succeed.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -8,7 +8,7 @@ use cocoon_test_guests::hostile;
 use crate::harness::soon;
 use crate::service::{Server, get, post, with};
 
-/// What the deadline ends.
+/// Requests that the deadline stops.
 const SLOW: [u64; 4] = [
     hostile::COST_SPINS,
     hostile::SPIN,
@@ -16,7 +16,7 @@ const SLOW: [u64; 4] = [
     hostile::RESOLVE_EARLY,
 ];
 
-/// What fails before its first digit, with the limit that it meets.
+/// Requests that fail before the first digit, with the limit that they exceed.
 const BROKEN: [(u64, Option<&str>); 11] = [
     (hostile::COST_TAKES, Some("sandbox-memory")),
     (hostile::COST_PANICS, None),
@@ -31,7 +31,7 @@ const BROKEN: [(u64, Option<&str>); 11] = [
     (hostile::SAY_FAILED, None),
 ];
 
-/// What breaks off after the head of its answer was sent.
+/// Requests that fail after the head of the response was sent.
 const MIDWAY: [u64; 4] = [
     hostile::TRAP_MIDSTREAM,
     hostile::FAIL_MIDSTREAM,
@@ -72,12 +72,12 @@ async fn every_harm_has_its_status_and_its_neighbours_are_right() {
             }
             let path = format!("/factorial/{}", hostile::REFUSE_DIGITS);
             server.get(&path).await.problem(422);
-            // It says that it puts out more than it may.
+            // Its announced length exceeds the output limit.
             let path = format!("/factorial/{}", hostile::FLOOD_PROMISED);
             assert_eq!(server.get(&path).await.problem(422)["limit"], "output");
             for n in MIDWAY {
                 let response = server.open(get(&format!("/factorial/{n}"))).await;
-                // The limit of its output may come before its first piece.
+                // The output limit may be exceeded before the first chunk.
                 assert!(matches!(response.status().as_u16(), 200 | 502), "{n}");
             }
         }
@@ -101,7 +101,7 @@ async fn other_routes_tell_of_harm_in_their_place() {
     for kind in kinds.as_array().expect("a list") {
         assert_eq!(kind["problem"]["status"], 502, "{kind}");
     }
-    // The first of the list spins.
+    // The first number of the listing spins.
     let listing = server.get(&format!("/factorials/{}", hostile::PANIC)).await;
     let lines = listing.lines();
     assert_eq!(lines.len(), 1, "{lines:?}");

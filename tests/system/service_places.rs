@@ -1,5 +1,5 @@
-//! A service under more connections and more load than it has places for: new clients
-//! find one, health is answered, and the rest is refused and not dropped.
+//! A service under more connections and load than it has places for: new clients find a place,
+//! health is answered, and further requests are refused rather than dropped.
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -25,8 +25,8 @@ async fn occupy(server: &Server) -> TcpStream {
     stream
 }
 
-/// Connections idle since the same millisecond have no order, and an answer is over for
-/// the server a moment after the client has read it.
+/// Connections idle since the same millisecond have no order, and the server finishes a
+/// response a moment after the client has read it.
 const APART: Duration = Duration::from_millis(50);
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn the_longest_idle_connection_makes_room() {
             let younger = clients[1].ask(get("/healthz")).await;
             assert_eq!(younger.expect("an answer").status, 200);
             sleep(APART).await;
-            // The other one is the oldest now, and then this one is again.
+            // The other connection is the oldest now, and then this one again.
             multiplexed.ask(get("/healthz")).await.expect("an answer");
             sleep(APART).await;
             new[0].ask(get("/healthz")).await.expect("an answer");
@@ -61,7 +61,8 @@ async fn the_longest_idle_connection_makes_room() {
     multiplexed.ask(get("/healthz")).await.expect("an answer");
 }
 
-/// Asks on new connections until the answer is 200. Those that cannot be had may be reset.
+/// Sends requests on new connections until one gets a 200. Connections without a place may be
+/// reset.
 async fn until_answered(server: &Server, path: &str) {
     soon("an answer", async {
         let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
@@ -108,7 +109,7 @@ async fn a_full_service_answers_health_and_refuses_the_rest() {
         while client.ask(get("/healthz")).await.is_ok() {}
     })
     .await;
-    // Guests that ask nothing do not keep health out either.
+    // Silent connections do not keep health requests out either.
     let mut silent = Vec::new();
     for _ in 0..200 {
         silent.push(server.connect().await);
@@ -120,7 +121,7 @@ async fn a_full_service_answers_health_and_refuses_the_rest() {
 
 #[tokio::test]
 async fn a_request_under_way_is_never_cut_for_another() {
-    // More than the buffers of both sockets take.
+    // More than the buffers of both sockets hold.
     const LONG: &str = "/factorial/2000000";
     let server = Server::start(&["--connections", "1"]);
     let expected = server.get(LONG).await.body;
@@ -150,7 +151,7 @@ async fn a_full_queue_leaves_the_service_ready() {
     assert!(printed(["health", &server.url("/readyz")]).contains("200 OK"));
 }
 
-/// A service with an address for health, and both addresses.
+/// A service with a separate address for health, and both addresses.
 struct Apart {
     child: Child,
     main: String,
@@ -181,7 +182,7 @@ impl Drop for Apart {
     }
 }
 
-/// The answer to `GET path` at `address`, which closes the connection.
+/// Sends `GET path` to `address` and returns the response. The response closes the connection.
 async fn ask(address: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(address).await.expect("a connection");
     let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
@@ -217,7 +218,7 @@ async fn health_has_an_address_of_its_own() {
     let elsewhere = ask(&service.admin, "/factorial/5").await;
     assert!(elsewhere.starts_with("HTTP/1.1 404 "), "{elsewhere}");
     assert!(elsewhere.contains("--listen"), "{elsewhere}");
-    // The same variables and the same configuration lead a probe there.
+    // The same variables and configuration direct a probe to that address.
     let mut probe = cocoon(["health"]);
     let probed = ended(probe.env("COCOON_ADMIN_LISTEN", &service.admin));
     assert_eq!((probed.code, probed.err.as_str()), (Some(0), ""));
@@ -228,7 +229,7 @@ async fn health_has_an_address_of_its_own() {
     let probed = ended(probe.arg(&file));
     let expected = format!("http://{}/healthz is healthy: 200 OK\n", service.admin);
     assert_eq!((probed.code, probed.out), (Some(0), expected));
-    // It answers, unready, while the service drains.
+    // While the service drains, it responds that it is unready.
     kill(service.child.id(), Signal::TERM);
     soon("the end of readiness", async {
         while !ask(&service.admin, "/readyz").await.contains("503") {

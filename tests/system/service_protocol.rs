@@ -1,5 +1,5 @@
-//! What the service makes of the protocol itself: hosts, targets, expectations,
-//! fields that come twice, JSON that is nearly right, and heads that are none.
+//! The service's handling of HTTP itself: hosts, targets, expectations, repeated fields, JSON
+//! with small faults, and invalid heads.
 
 use axum::http::{HeaderValue, Method};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use crate::harness::soon;
 use crate::service::{Server, get, post, rest, with};
 
-/// The status of the one answer to `bytes`, which is a problem if it is an error.
+/// The status of the only response to `bytes`, which must be a problem if it is an error.
 async fn status(server: &Server, bytes: &[u8]) -> u16 {
     let shown = String::from_utf8_lossy(bytes);
     let answer = String::from_utf8(server.raw(bytes).await).expect("text");
@@ -159,7 +159,7 @@ async fn a_head_that_is_none_gets_a_problem() {
         let seen = status(&server, request.as_bytes()).await;
         assert_eq!(seen, 400, "{codings}");
     }
-    // After answers that went well, too.
+    // Also after successful responses.
     let good = format!("GET /factorial/30000 HTTP/1.1\r\n{host}\r\n");
     let answers = server.raw(format!("{good}{good}nonsense\r\n\r\n")).await;
     let answers = String::from_utf8(answers).expect("text");
@@ -214,7 +214,7 @@ async fn every_error_of_a_route_is_a_problem() {
     }
 }
 
-/// Reads until `end` was read.
+/// Reads up to and including `end`.
 async fn until(stream: &mut tokio::net::TcpStream, end: &str) -> String {
     let mut seen = Vec::new();
     while !seen.ends_with(end.as_bytes()) {
@@ -249,11 +249,11 @@ async fn a_client_that_waits_for_the_100_gets_it() {
         for value in ["\"value\":\"120\"", "\"value\":\"720\""] {
             assert!(answer.contains(value), "{answer}");
         }
-        // A client that does not wait is answered as well.
+        // A client that does not wait gets its response as well.
         let answer = String::from_utf8(server.raw(format!("{head}{body}")).await).expect("text");
         assert!(answer.contains("\"value\":\"720\""), "{answer}");
     }
-    // No body is asked for where none is read, or there is none.
+    // No 100 is sent where the body is unused or empty.
     for (head, expected) in [
         (
             "POST /batch HTTP/1.1\r\nContent-Type: image/png\r\nContent-Length: 9\r\n",

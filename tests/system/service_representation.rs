@@ -1,5 +1,5 @@
-//! What HEAD, 304 and gzip carry, on every route: the header fields of the GET that
-//! they stand for, or fewer.
+//! Responses to HEAD, 304 and gzip on every route: their header fields are those of the
+//! corresponding GET, or fewer.
 
 use std::io::Read as _;
 
@@ -47,7 +47,7 @@ const CODINGS: [Option<&str>; 6] = [
     Some("*;q=0"),
 ];
 
-/// The head of the answer to `HEAD path`, after which there must be no byte.
+/// The head of the response to `HEAD path`. Asserts that no byte follows.
 async fn head(server: &Server, path: &str, fields: &str) -> (u16, HeaderMap) {
     let request =
         format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\n{fields}Connection: close\r\n\r\n");
@@ -65,12 +65,12 @@ async fn head(server: &Server, path: &str, fields: &str) -> (u16, HeaderMap) {
     (status.expect("a status"), headers.collect())
 }
 
-/// Asserts that every field is one of the GET's, and that those of `wanted` that the
-/// GET has are there.
+/// Asserts that every field is also in the GET's response, and that those of `wanted` that the
+/// GET has are present.
 fn assert_of_get(headers: &HeaderMap, get: &Answer, wanted: &[&str], what: &str) {
     for (name, value) in headers {
         let is_own = ["date", "connection"].contains(&name.as_str());
-        // Metrics count requests, and become longer.
+        // Metrics count requests, so their length changes.
         let is_counted = what.contains("/metrics") && name == "content-length";
         let expected = get.headers.get(name);
         assert!(
@@ -143,7 +143,7 @@ async fn head_and_not_modified_have_the_fields_of_the_get() {
             }
         }
     }
-    // Or this would test little.
+    // Guards against a test without cases.
     assert!(
         lengths > 100 && tags > 50 && zipped > 50,
         "{lengths} {tags} {zipped}"
@@ -194,7 +194,7 @@ async fn gzip_is_for_clients_that_accept_it_and_gain_by_it() {
             assert_eq!(answer.status, plain.status, "{what}");
             let expected = if is_zipped { "gzip" } else { "" };
             assert_eq!(answer.header("content-encoding"), expected, "{what}");
-            // One weak tag for all codings.
+            // All codings share one weak tag.
             assert_eq!(answer.header("etag"), plain.header("etag"), "{what}");
             if is_zipped {
                 assert_eq!(answer.header("content-length"), "", "{what}");
@@ -246,7 +246,7 @@ async fn a_client_that_accepts_no_coding_gets_a_problem() {
             assert!(detail.contains("gzip or identity"), "{detail}");
         }
     }
-    // HTTP/1.0 is never sent gzip.
+    // A client of HTTP/1.0 never gets gzip.
     let old = "GET /factorial/1000 HTTP/1.0\r\nAccept-Encoding: identity;q=0, gzip\r\n\r\n";
     assert!(server.raw(old).await.starts_with(b"HTTP/1.0 406 "));
     let old = "GET /factorial/1000 HTTP/1.0\r\nAccept-Encoding: gzip\r\n\r\n";
@@ -273,7 +273,7 @@ async fn not_modified_follows_from_the_grammar_of_tags() {
         ("*", 304),
         (&gzipped, 200),
         (strong.trim_matches('"'), 200),
-        // The tag is inside of another one.
+        // The tag is a substring of another one.
         (&format!("\"x,{}", &strong[1..]), 200),
         ("\"*\"", 200),
         ("\"\"", 200),
@@ -283,7 +283,7 @@ async fn not_modified_follows_from_the_grammar_of_tags() {
         let answer = ask(&mut client, path, &fields).await;
         assert_eq!(answer.status, status, "{tags}");
     }
-    // There is none of which a client could have any.
+    // A missing resource matches no tag.
     let none = [("if-none-match", "*")];
     let answer = ask(&mut client, "/factorial/18446744073709551615", &none).await;
     answer.problem(422);

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::harness::{Ended, assert_fails, clean, ended};
 
-/// The output of a shell line in which `$0` is the binary.
+/// Runs a shell command in which `$0` is the binary.
 fn shell(line: &str) -> Ended {
     ended(clean(Command::new("sh").args([
         "-c",
@@ -33,7 +33,7 @@ fn too_little_address_space_is_one_line() {
     assert_fails(&ended, 1, &["address space", "586 MiB"]);
 }
 
-/// A program that cannot say what is wrong ends as if it could.
+/// A command whose standard error is unwritable keeps its exit code.
 #[test]
 fn errors_need_no_reader() {
     for (line, code) in [
@@ -47,7 +47,7 @@ fn errors_need_no_reader() {
         let ended = shell(line);
         assert_eq!(ended.code, Some(code), "{line}: {}", ended.err);
     }
-    // Digits that are wrong are wrong also where nobody reads that they are.
+    // Wrong digits give exit code 1 even if the verdict cannot be written.
     let line = "echo 3628801 | (sleep 0.2; \"$0\" verify 10 -; echo $? >&2) | true";
     assert_eq!(shell(line).err, "1\n");
 }
@@ -70,8 +70,8 @@ fn a_file_that_may_not_grow_is_one_line_and_no_half_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("value");
     let path = path.to_str().expect("text");
-    // 400 blocks of 512 or 1,024 bytes, in a number of 456,574 digits, and more
-    // than the memory image takes.
+    // 400 blocks of 512 or 1,024 bytes, for a number of 456,574 digits, and larger than the
+    // memory image.
     let line = format!("ulimit -f 400; exec \"$0\" compute 100000 -o '{path}'");
     let limited = shell(&line);
     assert_fails(&limited, 1, &["cannot write", path]);

@@ -1,5 +1,5 @@
-//! Components that `wasmtime run` takes without a flag run here as well, whatever slots the
-//! engine has set aside.
+//! Components that stock `wasmtime run` accepts without flags also run here, whatever the sizes
+//! of the engine's slots.
 
 use std::fs;
 
@@ -14,13 +14,14 @@ fn exec(bytes: &[u8], flags: &[&str]) -> Ended {
     run(["exec", path].iter().chain(flags))
 }
 
-/// Runs a core module with `fields`, whose `run` says with 0 that all is well.
+/// Runs a core module with `fields`, whose `run` returns 0 on success.
 fn runs(fields: &str) {
     let ended = exec(&program(fields), &[]);
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{fields}");
 }
 
-/// A component that instantiates a module with `fields` so often, beside its program.
+/// Builds a component with `count` instances of a module with `fields` in addition to its
+/// program.
 fn with_instances(fields: &str, count: usize) -> Vec<u8> {
     let instances = "(core instance (instantiate $m))".repeat(count);
     let text = format!(
@@ -78,7 +79,7 @@ fn more_memories_than_there_are_slots_run_on_demand() {
 
 #[test]
 fn large_instance_data_runs_and_counts_as_memory() {
-    // 80,000 globals take more than a MiB in the engine.
+    // The engine needs more than a MiB for 80,000 globals.
     let globals = "(global i32 (i32.const 1))".repeat(80_000);
     runs(&format!("{globals} {CONTENT}"));
     let small = ["--sandbox-memory", "1MiB"];

@@ -1,5 +1,5 @@
-//! What the service tells of itself: spans to a real receiver, metrics that move,
-//! and nothing of it in a request's way.
+//! The service's telemetry: spans at a real receiver, metrics that move, and neither delays a
+//! request.
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -16,7 +16,7 @@ use crate::serving::{Serving, parts_of, status_of};
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const CALLER: &str = "b7ad6b7169203331";
 
-/// The service, exporting to `endpoint` as soon as there is something.
+/// The service, which exports to `endpoint` at once.
 fn exporting(endpoint: &str, protocol: Protocol) -> Command {
     let mut command = cocoon(["serve"]);
     command
@@ -31,7 +31,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(byte).flatten().collect()
 }
 
-/// The names of the spans below `parent`, each before those below it.
+/// The names and depths of the spans below `parent`, in pre-order.
 fn tree(spans: &[Span], parent: &[u8], depth: usize) -> Vec<(usize, String)> {
     let mut below: Vec<_> = spans
         .iter()
@@ -168,7 +168,7 @@ fn a_long_answer_has_a_channel_and_a_stopped_one_its_error() {
         assert_eq!(status.code, StatusCode::Error as i32);
         assert!(status.message.contains("--deadline"), "{status:?}");
     }
-    // An error of the server has its line.
+    // Each error of the server has a line in the log.
     let told = serving.end();
     assert_eq!(told.lines().count(), 1, "{told}");
     assert!(told.contains("WARN cocoon::access: request"), "{told}");
@@ -178,7 +178,7 @@ fn a_long_answer_has_a_channel_and_a_stopped_one_its_error() {
 fn a_fan_out_is_one_trace_that_is_whole_when_the_program_ends() {
     let mut receiver = Receiver::start(Protocol::Http);
     let mut command = cocoon(["compute", "190000", "--fan-out", "2"]);
-    // Only the end of the program sends them.
+    // The spans are sent only at the end of the command.
     command
         .env(
             "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
@@ -211,7 +211,7 @@ fn a_fan_out_is_one_trace_that_is_whole_when_the_program_ends() {
             .iter()
             .map(|(depth, name)| (*depth, &**name))
             .collect();
-        // Each puts out its number, and then its half or the answer.
+        // Each part prints its number, and then its half or the whole answer.
         assert_eq!(below, [(0, "sandbox"), (1, "channel"), (1, "channel")]);
     }
 }
@@ -242,18 +242,17 @@ fn a_wrong_log_filter_is_told_before_anything_is_done() {
     assert_fails(&ended, 1, &["cocoon=loud", "cocoon=debug"]);
 }
 
-/// Requests beside a receiver that is no good are answered as if there was none,
-/// and the end of the service is not held up.
+/// Asserts that a failing receiver delays neither requests nor the end of the service.
 fn requests_do_not_wait_for(endpoint: &str, protocol: Protocol) {
     let mut command = exporting(endpoint, protocol);
-    // A tiny queue, so that it is full at once.
+    // A tiny queue, which is full at once.
     command.env("OTEL_BSP_MAX_QUEUE_SIZE", "8");
     let serving = Serving::start(&mut command);
     for _ in 0..50 {
         let began = Instant::now();
         let answer = serving.ask("/factorial/20", &[]);
         assert!(answer.ends_with("2432902008176640000"), "{answer}");
-        // The exporter waits for ten seconds before it gives up.
+        // The exporter's timeout is ten seconds.
         assert!(began.elapsed() < Duration::from_secs(5), "{began:?}");
     }
     let metrics = serving.ask("/metrics", &[]);
@@ -261,7 +260,7 @@ fn requests_do_not_wait_for(endpoint: &str, protocol: Protocol) {
     let began = Instant::now();
     let told = serving.end();
     assert!(began.elapsed() < Duration::from_secs(8), "{began:?}");
-    // What is wrong is told once or twice, not with every request.
+    // The fault is logged a few times, not with every request.
     let lines = told.lines().count();
     assert!((1..=6).contains(&lines), "{told}");
     assert!(
@@ -274,7 +273,7 @@ fn requests_do_not_wait_for(endpoint: &str, protocol: Protocol) {
 #[test]
 fn requests_do_not_wait_for_a_receiver_that_is_not_there() {
     for protocol in [Protocol::Grpc, Protocol::Http] {
-        // Nobody listens on a port that was given back.
+        // A released port refuses connections.
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("its address");
         drop(listener);
@@ -285,15 +284,14 @@ fn requests_do_not_wait_for_a_receiver_that_is_not_there() {
 #[test]
 fn requests_do_not_wait_for_a_receiver_that_hangs() {
     for protocol in [Protocol::Grpc, Protocol::Http] {
-        // The system accepts connections, and nobody ever answers.
+        // The system accepts connections, but no response comes.
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("its address");
         requests_do_not_wait_for(&format!("http://{address}"), protocol);
     }
 }
 
-/// Every sample of a text for Prometheus by its name and labels, which must be
-/// one.
+/// Parses metrics in the text format of Prometheus. Asserts that each sample is unique.
 fn samples(text: &str) -> BTreeMap<String, f64> {
     let mut types = BTreeMap::new();
     let mut samples = BTreeMap::new();
@@ -372,10 +370,10 @@ fn metrics_move_with_what_happens() {
             r#"cocoon_http_request_duration_seconds_count{route="/factorial/{n}"}"#,
             7.0,
         ),
-        // A late one is stopped by its deadline once, whoever notices it.
+        // A late request counts once, whether the sandbox or the service notices its deadline.
         (r#"cocoon_limits_hit_total{limit="deadline"}"#, 1.0),
         (r#"cocoon_limits_hit_total{limit="queue"}"#, 0.0),
-        // The large one starts twice: the first sandbox told its cost.
+        // The large number starts two sandboxes: the first one reports its cost.
         ("cocoon_sandbox_instantiation_seconds_count", 7.0),
         ("cocoon_sandbox_run_seconds_count", 7.0),
     ] {
@@ -411,10 +409,10 @@ fn metrics_move_with_what_happens() {
         .find(|series| series.starts_with("cocoon_build_info{"));
     let build = build.expect("what runs");
     assert!(build.contains(&format!("version=\"{version}\"")), "{build}");
-    // Each bucket has all that the one before it has.
+    // Each bucket includes the one before it.
     let buckets = |le: &str| now(&format!("cocoon_sandbox_run_seconds_bucket{{le=\"{le}\"}}"));
     assert!((buckets("+Inf") - now("cocoon_sandbox_run_seconds_count")).abs() < 0.5);
-    // The one error of the server has its line.
+    // The only error of the server has a line in the log.
     let log = serving.end();
     assert_eq!(log.lines().count(), 1, "{log}");
     assert!(log.contains("status=504"), "{log}");

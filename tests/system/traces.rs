@@ -1,4 +1,4 @@
-//! One request, one trace: whatever tasks and sandboxes answer it, and however it ends.
+//! One request is one trace, in all tasks and sandboxes and for every outcome.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -36,7 +36,7 @@ fn is_request(span: &Span) -> bool {
     span.span.kind == SpanKind::Server as i32
 }
 
-/// The spans of the trace of the one request of this name.
+/// The spans of the trace that contains the only request of this name.
 fn trace_of<'a>(spans: &'a [Span], name: &str) -> Vec<&'a Span> {
     let mut requests = spans
         .iter()
@@ -63,7 +63,7 @@ fn every_request_is_one_trace() {
     let mut receiver = Receiver::start(Protocol::Http);
     let serving = Serving::start(&mut exporting(&receiver));
     let lines: Vec<_> = (1..=20).map(|n| format!("{{\"n\":{n}}}\n")).collect();
-    // One line whose answer is long, and one that fails.
+    // One line has a long answer, and one fails.
     let lines = lines.concat() + "{\"n\":30000}\n{\"n\":\"x\"}\n";
     let answer = serving.send(&batch(&lines));
     assert_eq!(status_of(&answer), "200", "{answer}");
@@ -124,7 +124,7 @@ fn a_request_whose_parent_is_not_sampled_exports_nothing() {
     assert_eq!(status_of(&serving.send(&sent)), "200");
     let answer = serving.ask("/info/9", &[]);
     assert_eq!(status_of(&answer), "200");
-    // At its end, all that is to be exported is.
+    // The end of the service flushes all spans.
     assert_eq!(serving.end(), "");
     let spans = receiver.wait(|spans| requests(spans) > 0);
     assert_eq!(whole_trace(spans).span.name, "GET /info/{n}");
@@ -156,7 +156,7 @@ fn a_response_that_its_client_did_not_read_says_so() {
     let mut receiver = Receiver::start(Protocol::Http);
     let serving = Serving::start(&mut exporting(&receiver));
     let mut stream = serving.connect();
-    // More than all buffers on the way take.
+    // More than all buffers in between hold.
     let request = "GET /factorial/2000000 HTTP/1.1\r\nHost: test\r\n\r\n";
     stream.write_all(request.as_bytes()).expect("sent");
     let mut first = [0; 100];

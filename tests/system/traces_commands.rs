@@ -1,4 +1,4 @@
-//! One command, one trace: its root, its instances, and what they read of each other.
+//! One command is one trace: its root, its instances, and the links between them.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
@@ -12,14 +12,14 @@ const FACTOR: &str = cocoon_test_guests::FOREIGN_FACTOR;
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const CALLER: &str = "b7ad6b7169203331";
 
-/// A command, which exports to `receiver`.
+/// A command that exports to `receiver`.
 fn exporting<'a>(receiver: &Receiver, arguments: impl IntoIterator<Item = &'a str>) -> Command {
     let mut command = cocoon(arguments);
     command.env("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.endpoint);
     command
 }
 
-/// The spans of a command, which is one trace, and how it ended.
+/// Runs a command. Returns its spans, which are one trace, and its outcome.
 fn traced(arguments: &[&str]) -> (Vec<Span>, Ended) {
     let mut receiver = Receiver::start(Protocol::Http);
     let ended = ended(&mut exporting(&receiver, arguments.iter().copied()));
@@ -139,7 +139,7 @@ fn an_interrupted_command_says_so() {
         .spawn()
         .expect("a command that starts");
     let mut told = BufReader::new(child.stderr.take().expect("its standard error"));
-    // It runs when its wait for a place is over.
+    // The command runs once its wait for a place is over.
     let mut line = String::new();
     told.read_line(&mut line).expect("a line");
     assert!(line.contains("queue"), "{line}");
@@ -183,7 +183,7 @@ fn the_environment_names_the_parent_of_a_command() {
         let mut command = exporting(&receiver, ["run", "5"]);
         command.env("TRACEPARENT", parent).env("TRACESTATE", "a=1");
         assert_eq!(ended(&mut command).code, Some(0));
-        // Another one, to know that all of the first has arrived.
+        // A second command, whose spans arrive after all of the first.
         assert_eq!(
             ended(&mut exporting(&receiver, ["info", "5"])).code,
             Some(0)
@@ -218,7 +218,7 @@ fn parts_have_links_to_the_parts_that_they_read() {
     let parts = named(&spans, "part");
     let ids: Vec<_> = parts.iter().map(|part| &part.span.span_id).collect();
     assert_eq!(parts.len(), 2);
-    // Each exchanges its number with the other one.
+    // The two parts exchange their numbers.
     for part in &parts {
         assert!(!part.span.links.is_empty(), "{part:#?}");
         for link in &part.span.links {

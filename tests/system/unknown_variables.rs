@@ -1,8 +1,8 @@
-//! Variables with our prefix that nothing reads: each is reported once at the start.
+//! Unknown variables with our prefix: each is reported once at the start.
 
 use crate::harness::{Ended, cocoon, ended, json_lines};
 
-/// Standard error of a command that succeeds with some variables.
+/// The standard error of a successful command with some variables.
 fn reported(variables: &[(&str, &str)]) -> String {
     let mut command = cocoon(["compute", "5", "--log-format", "json"]);
     let Ended { out, err, code } = ended(command.envs(variables.iter().copied()));
@@ -59,7 +59,7 @@ fn the_links_of_services_are_not_reported() {
         ("COCOON_CANARY_PORT_53_UDP", "udp://10.0.0.2:53"),
     ]);
     assert_eq!(err, "");
-    // Somebody meant `--listen`.
+    // A likely misspelling of `--listen`.
     for (name, value) in [("COCOON_PORT", "8080"), ("COCOON_PORT_X_TCP", "1")] {
         let lines = json_lines(&reported(&[(name, value)]));
         assert_eq!(lines.len(), 1);

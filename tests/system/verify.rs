@@ -1,4 +1,4 @@
-//! `verify`: digits that somebody else computed, checked as they are read.
+//! `verify`: digits from elsewhere, checked while they are read.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -14,7 +14,7 @@ use crate::harness::{
     Ended, FEW, SOON_MS, assert_fails, cocoon, ended, hostile, json_lines, run, soon,
 };
 
-/// `verify` by the hostile component.
+/// Runs `verify` with the hostile component.
 fn verify(n: u64, file: &str, more: &[&str]) -> Ended {
     let n = n.to_string();
     let component = ["--component", cocoon_test_guests::HOSTILE_FACTORIAL];
@@ -45,7 +45,7 @@ fn right_is_one_line_and_wrong_is_another() {
         (wrong.code, wrong.out.as_str(), wrong.err.as_str()),
         (Some(1), "wrong: it starts with Some(51)\n", "")
     );
-    // One line, of a length that can be read.
+    // One line of bounded length.
     let wordy = verify(hostile::VERIFY_WORDY, path, &[]);
     assert_eq!((wordy.code, wordy.out.lines().count()), (Some(1), 1));
     assert!(wordy.out.len() < 1100, "{} bytes", wordy.out.len());
@@ -71,7 +71,7 @@ fn json_is_one_object() {
     );
 }
 
-/// A check of standard input that is decided by its first byte.
+/// A check of standard input whose first byte decides it.
 fn wrong_early_from_stdin() -> Command {
     cocoon([
         "verify",
@@ -88,7 +88,7 @@ fn standard_input_is_a_file_too_and_is_read_no_further_than_needed() {
     let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let mut child = spawned.expect("a process");
     let mut stdin = child.stdin.take().expect("a pipe");
-    // Without end, if it were not for the verdict.
+    // The loop ends only because of the verdict.
     let chunk = vec![b'7'; 1 << 20];
     let mut written: u64 = 0;
     while stdin.write_all(&chunk).is_ok() {

@@ -127,7 +127,7 @@ async fn who_never_reads_holds_its_writer_back_until_the_deadline() {
             value: SOON_MS
         })
     );
-    // The channel's own, and one that the store may hold for a read.
+    // The capacity of the channel, and one value that the store may hold for a read.
     let most = cocoon::limits::CHANNEL_ITEMS as u64 + 1;
     assert!(sent <= most, "{sent} values were taken by nobody");
 }
@@ -164,7 +164,7 @@ async fn the_example_pipes_one_sandbox_into_the_next() {
         .map(|n| (1..=n).product::<u64>().to_string())
         .collect();
     assert_eq!(lines, expected);
-    // More than the channels hold, so that they are seen to move.
+    // More than the channels hold, so that they have to move.
     let many = soon("the pipeline", pipe::factorials(0, 20))
         .await
         .expect("factorials");

@@ -1,4 +1,4 @@
-//! Numbers that are put together from parts, of which some mean harm.
+//! Numbers that are joined from parts, some of them hostile.
 
 use wit_bindgen::{
     FutureReader, FutureWriter, StreamReader, StreamResult, StreamWriter, spawn_local,
@@ -8,7 +8,7 @@ use crate::bindings::exports::cocoon::factorial::{factorial as wit, parts};
 use crate::bindings::{Component, wit_future, wit_stream};
 use crate::{Digits, Outcome, hostile, spin, take_memory};
 
-/// Bytes that are read or written at once.
+/// Bytes of one read or write.
 const CHUNK_BYTES: usize = 50_000;
 
 impl parts::Guest for Component {
@@ -79,7 +79,7 @@ impl parts::Guest for Component {
     }
 }
 
-/// What the joiner puts out, from one sandbox.
+/// The output of the joiner, from one sandbox.
 pub(crate) fn whole() -> Digits {
     let (mut writer, reader) = wit_stream::new();
     let (outcome, outcome_reader) = wit_future::new(|| Ok(wit::Grade::Proved));
@@ -93,7 +93,7 @@ pub(crate) fn whole() -> Digits {
     (reader, outcome_reader)
 }
 
-/// Writes so many times the same.
+/// Writes `count` copies of a byte.
 async fn write(writer: &mut StreamWriter<u8>, byte: u8, count: u64) {
     let mut left = usize::try_from(count).expect("it fits");
     while left > 0 {
@@ -173,7 +173,7 @@ async fn joiner(
     let _ = outcome.write(outcome_of).await;
 }
 
-/// A grade by which a test sees which seed came.
+/// A grade that reports the seed to the test.
 fn told(seed: u64) -> wit::Grade {
     wit::Grade::Verified(wit::Verification {
         products: 3,
@@ -182,8 +182,8 @@ fn told(seed: u64) -> wit::Grade {
     })
 }
 
-/// Gives what it has while it reads what the other one has, and hands that on; the
-/// second one joins it with the first, which was handed on to it.
+/// Writes its own output while it reads the other part's, and forwards what it read. The second
+/// part joins that with its first input.
 async fn exchange(
     index: u32,
     seed: u64,
@@ -211,7 +211,7 @@ async fn exchange(
     }
 }
 
-/// Reads all before it writes anything.
+/// Reads all input before it writes.
 async fn wait(
     inputs: Vec<StreamReader<u8>>,
     writers: Vec<StreamWriter<u8>>,
