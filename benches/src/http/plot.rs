@@ -1,4 +1,4 @@
-//! The plot: requests a second as bars, and below how late answers are.
+//! The plot: requests per second as bars, and latencies below.
 
 use svg::Document;
 use svg::node::element::Rectangle;
@@ -70,7 +70,7 @@ pub(super) fn draw(speeds: &[Speed], tails: &[Tail], place: &str) -> String {
         .iter()
         .flat_map(|tail| PERMILLES.map(|permille| tail.permille_ms(permille)))
         .fold(AIM_MS, f64::max);
-    // Before the bars, which lie on it.
+    // Drawn before the bars, which cover it.
     let aim = LEFT + ROOM * AIM_MS / slowest;
     page = page
         .add(
@@ -130,7 +130,7 @@ fn name(page: Document, y: f64, words: &str, bold: bool) -> Document {
     )
 }
 
-/// Behind a bar, or in it where there is no room.
+/// Places the label beyond the end of a bar, or inside it if there is no room.
 fn beside(page: Document, y: f64, length: f64, words: &str) -> Document {
     if length > ROOM * 0.7 {
         page.add(text(LEFT + length - 10.0, y, words, PAPER, 13.0).set("text-anchor", "end"))

@@ -21,7 +21,7 @@ const AIM_OF_WASMTIME: f64 = 4.5;
 const AIM_P99_MS: f64 = 10.0;
 const AIM_GROWTH: f64 = 1.05;
 
-/// Permilles of answers that are looked at.
+/// Reported percentiles of latency, in permille.
 pub(super) const PERMILLES: [usize; 4] = [500, 900, 990, 999];
 
 impl Report<'_> {
@@ -221,7 +221,7 @@ impl Report<'_> {
     }
 }
 
-/// What was measured, or else why it was not, which is written.
+/// Returns the figures, or writes the reason why there are none.
 fn told<'a, T>(
     out: &mut String,
     measured: &'a Measured<T>,
@@ -247,7 +247,7 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A line for each figure.
+/// One line for each figure.
 pub(super) fn csv(figures: &Figures) -> String {
     let mut text = "part,what,value,unit\n".to_owned();
     let mut line = |part: &str, what: &str, value: f64, unit: &str| {

@@ -1,4 +1,4 @@
-//! The table, as GitHub shows it.
+//! The table in GitHub's Markdown.
 
 use std::fmt::Write as _;
 
@@ -16,7 +16,7 @@ pub(crate) struct Report<'a> {
     pub(crate) calls: &'a [calls::Figures],
 }
 
-/// What is aimed at, as the program, n, what is looked at, and the aim.
+/// A target value: program, n, figure, its name, and the maximum.
 type Aim = (
     &'static str,
     u64,
@@ -153,7 +153,7 @@ impl Report<'_> {
         row.figures
     }
 
-    /// The aims that this run has figures for.
+    /// Writes the targets for which this run has figures.
     fn write_aims(&self, out: &mut String) -> std::fmt::Result {
         writeln!(
             out,
