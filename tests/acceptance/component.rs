@@ -1,11 +1,11 @@
 //! The component alone, under stock Wasmtime and without any flag.
 
 use super::{SHA256_OF_20000, TEN};
-use crate::harness::{Ended, printed, sha256};
+use crate::harness::{Outcome, sha256, stdout_of};
 use crate::tools::WASMTIME;
 
 /// Runs stock Wasmtime 48 to its end.
-fn wasmtime(arguments: &[&str]) -> Ended {
+fn wasmtime(arguments: &[&str]) -> Outcome {
     let version = WASMTIME.run(&["--version"]).out;
     assert!(
         version.starts_with("wasmtime 48."),
@@ -15,8 +15,8 @@ fn wasmtime(arguments: &[&str]) -> Ended {
 }
 
 /// Returns the output of the component. Asserts that it succeeds with an empty standard error.
-fn alone(arguments: &[&str]) -> String {
-    let Ended { out, err, code } =
+fn stdout_of_component(arguments: &[&str]) -> String {
+    let Outcome { out, err, code } =
         wasmtime(&[&["run", cocoon_test_guests::BUNDLED], arguments].concat());
     assert_eq!((code, err.as_str()), (Some(0), ""), "{arguments:?}");
     out
@@ -25,8 +25,11 @@ fn alone(arguments: &[&str]) -> String {
 #[test]
 #[ignore = "needs Wasmtime 48"]
 fn it_prints_what_the_binary_prints() {
-    assert_eq!(alone(&[]), TEN);
-    assert_eq!(sha256(&alone(&["compute", "20000"])), SHA256_OF_20000);
+    assert_eq!(stdout_of_component(&[]), TEN);
+    assert_eq!(
+        sha256(&stdout_of_component(&["compute", "20000"])),
+        SHA256_OF_20000
+    );
     for arguments in [
         &["run", "10"][..],
         &["run", "0"],
@@ -41,7 +44,10 @@ fn it_prints_what_the_binary_prints() {
             "scientific:2",
         ],
     ] {
-        assert!(alone(arguments) == printed(arguments), "{arguments:?}");
+        assert!(
+            stdout_of_component(arguments) == stdout_of(arguments),
+            "{arguments:?}"
+        );
     }
 }
 
@@ -54,8 +60,8 @@ fn info_says_the_same_whatever_its_layout() {
             .collect::<Vec<_>>()
     };
     assert_eq!(
-        words(alone(&["info", "1000"])),
-        words(printed(["info", "1000"]))
+        words(stdout_of_component(&["info", "1000"])),
+        words(stdout_of(["info", "1000"]))
     );
 }
 
@@ -71,7 +77,7 @@ fn bad_arguments_get_a_usage_line_and_a_failure() {
         &["bogus"],
         &["run", "1", "2"],
     ] {
-        let Ended { out, err, code } =
+        let Outcome { out, err, code } =
             wasmtime(&[&["run", cocoon_test_guests::BUNDLED], arguments].concat());
         assert!(code != Some(0) && out.is_empty(), "{arguments:?}: {out}");
         assert!(
@@ -84,7 +90,7 @@ fn bad_arguments_get_a_usage_line_and_a_failure() {
 #[test]
 #[ignore = "needs Wasmtime 48"]
 fn what_is_out_of_reach_fails_with_a_line() {
-    let Ended { out, err, code } = wasmtime(&[
+    let Outcome { out, err, code } = wasmtime(&[
         "run",
         cocoon_test_guests::BUNDLED,
         "compute",

@@ -15,8 +15,10 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::TEN;
-use crate::container::{Container, LOCKED, answer, asked, image, images, known, run, told};
-use crate::harness::{Ended, assert_fails, printed, sha256};
+use crate::container::{
+    Container, LOCKED, answer, docker_stdout, image, images, inspect, run, send_request,
+};
+use crate::harness::{Outcome, assert_fails, sha256, stdout_of};
 use crate::serving::{parts_of, status_of};
 
 /// The maximum size of the image with the compiler.
@@ -36,9 +38,9 @@ pub(super) const READ_ONLY: [&str; 5] = [
 ];
 
 /// The output of a container. Asserts that it succeeded with an empty standard error.
-fn succeeded(ended: Ended) -> String {
-    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
-    ended.out
+fn expect_success(outcome: Outcome) -> String {
+    assert_eq!((outcome.code, outcome.err.as_str()), (Some(0), ""));
+    outcome.out
 }
 
 // --- one shot -----------------------------------------------------------------
@@ -47,7 +49,7 @@ fn succeeded(ended: Ended) -> String {
 #[ignore = "needs Docker and the images"]
 fn without_arguments_it_prints_ten_factorials() {
     for image in images() {
-        assert_eq!(succeeded(run(image, &[], &[])), TEN, "{image}");
+        assert_eq!(expect_success(run(image, &[], &[])), TEN, "{image}");
     }
 }
 
@@ -55,10 +57,14 @@ fn without_arguments_it_prints_ten_factorials() {
 #[ignore = "needs Docker and the images"]
 fn it_does_so_locked_down_and_under_any_user() {
     for image in images() {
-        assert_eq!(succeeded(run(image, &LOCKED, &[])), TEN, "{image}");
+        assert_eq!(expect_success(run(image, &LOCKED, &[])), TEN, "{image}");
         for user in ["0", "12345", "1000670000:0"] {
             let options = [&LOCKED[..], &["--user", user]].concat();
-            assert_eq!(succeeded(run(image, &options, &[])), TEN, "{image} {user}");
+            assert_eq!(
+                expect_success(run(image, &options, &[])),
+                TEN,
+                "{image} {user}"
+            );
         }
     }
 }
@@ -68,10 +74,10 @@ fn it_does_so_locked_down_and_under_any_user() {
 fn every_command_works_as_on_the_host() {
     for image in images() {
         for arguments in [&["kinds", "10"][..], &["info", "1000"], &["--version"]] {
-            let out = succeeded(run(image, &LOCKED, arguments));
-            assert_eq!(out, printed(arguments), "{image} {arguments:?}");
+            let out = expect_success(run(image, &LOCKED, arguments));
+            assert_eq!(out, stdout_of(arguments), "{image} {arguments:?}");
         }
-        let digits = succeeded(run(image, &LOCKED, &["compute", "20000"]));
+        let digits = expect_success(run(image, &LOCKED, &["compute", "20000"]));
         assert_eq!(sha256(&digits), super::SHA256_OF_20000, "{image}");
     }
 }
@@ -95,7 +101,7 @@ fn with_the_compiler_it_runs_any_component() {
         &LOCKED,
         &["run", "10", "--component", "/factorial.wasm"],
     );
-    assert_eq!(succeeded(own), TEN);
+    assert_eq!(expect_success(own), TEN);
     let mount = format!("{}:/factor.wasm:ro", cocoon_test_guests::FOREIGN_FACTOR);
     let options = [&LOCKED[..], &["--volume", &mount]].concat();
     let factors = run(image, &options, &["exec", "/factor.wasm", "--", "12"]);
@@ -123,8 +129,8 @@ fn without_it_it_says_so_in_one_line() {
 #[ignore = "needs Docker and the images"]
 fn it_serves_on_a_published_port() {
     for image in images() {
-        let it = Container::serving(image, &["--publish", "127.0.0.1::8080"], &["serve"]);
-        let published = told(&["port", &it.id, "8080/tcp"]);
+        let it = Container::serve(image, &["--publish", "127.0.0.1::8080"], &["serve"]);
+        let published = docker_stdout(&["port", &it.id, "8080/tcp"]);
         let answer = answer(&published, "/factorial/20").expect("an answer");
         assert_eq!(parts_of(&answer).1, "2432902008176640000", "{image}");
     }
@@ -134,10 +140,10 @@ fn it_serves_on_a_published_port() {
 #[ignore = "needs Docker and the images"]
 fn it_becomes_healthy_by_its_own_check() {
     for image in images() {
-        let it = Container::serving(image, &["--health-interval", "1s"], &["serve"]);
+        let it = Container::serve(image, &["--health-interval", "1s"], &["serve"]);
         assert_eq!(it.health(), "healthy", "{image}");
-        let asked = told(&["exec", &it.id, "/cocoon", "health"]);
-        assert_eq!(asked, "http://127.0.0.1:8080/healthz is healthy: 200 OK");
+        let health = docker_stdout(&["exec", &it.id, "/cocoon", "health"]);
+        assert_eq!(health, "http://127.0.0.1:8080/healthz is healthy: 200 OK");
     }
 }
 
@@ -149,7 +155,7 @@ fn it_becomes_unhealthy_when_nobody_answers() {
     // The service listens on another address than the one that the image probes.
     let arguments = ["serve", "--listen", "127.0.0.1:8081"];
     let options = [&options[..], &["--health-start-period", "0s"]].concat();
-    let it = Container::serving(image, &options, &arguments);
+    let it = Container::serve(image, &options, &arguments);
     assert_eq!(it.health(), "unhealthy");
 }
 
@@ -157,10 +163,10 @@ fn it_becomes_unhealthy_when_nobody_answers() {
 #[ignore = "needs Docker and the images"]
 fn it_drains_when_it_is_stopped() {
     let image = image();
-    let it = Container::serving(image, &READ_ONLY, &["serve"]);
+    let it = Container::serve(image, &READ_ONLY, &["serve"]);
     let address = it.address(PORT);
-    let long = printed(["compute", "200000"]);
-    let short = printed(["compute", "3000"]);
+    let long = stdout_of(["compute", "200000"]);
+    let short = stdout_of(["compute", "3000"]);
     let stopping = AtomicBool::new(false);
     let ask = |path: &str, value: &str| -> std::io::Result<()> {
         let answer = answer(&address, path)?;
@@ -175,7 +181,7 @@ fn it_drains_when_it_is_stopped() {
     std::thread::scope(|scope| {
         // Requests that are under way when the container is stopped are answered.
         let mut begun: Vec<_> = (0..8)
-            .map(|_| asked(&address, "/factorial/200000").expect("a connection"))
+            .map(|_| send_request(&address, "/factorial/200000").expect("a connection"))
             .collect();
         // So are all others until the listener is closed.
         let load: Vec<_> = (0..4)
@@ -183,11 +189,11 @@ fn it_drains_when_it_is_stopped() {
                 scope.spawn(|| {
                     let mut answered = 0;
                     loop {
-                        let told = stopping.load(Ordering::SeqCst);
+                        let was_stopping = stopping.load(Ordering::SeqCst);
                         match ask("/factorial/3000", &short) {
                             Ok(()) => answered += 1,
                             Err(error) => {
-                                assert!(told || stopping.load(Ordering::SeqCst), "{error}");
+                                assert!(was_stopping || stopping.load(Ordering::SeqCst), "{error}");
                                 return answered;
                             }
                         }
@@ -205,7 +211,7 @@ fn it_drains_when_it_is_stopped() {
             assert_eq!(status_of(&answer), "200", "{answer:.200}");
             assert!(parts_of(&answer).1 == long.trim_end(), "an answer was cut");
         }
-        assert_eq!(stopped.join().expect("no panic"), 0, "{}", it.said());
+        assert_eq!(stopped.join().expect("no panic"), 0, "{}", it.logs());
         assert!(began.elapsed() < Duration::from_secs(grace_s.into()));
         let answered: u32 = load
             .into_iter()
@@ -220,9 +226,9 @@ fn it_drains_when_it_is_stopped() {
 fn one_that_computes_ends_at_once_when_it_is_stopped() {
     let image = image();
     let it = Container::start(image, &[], &["compute", "10000000"]);
-    it.hears(Signal::TERM);
+    it.wait_for_handler(Signal::TERM);
     let began = Instant::now();
-    assert_eq!(it.stop(60), 130, "{}", it.said());
+    assert_eq!(it.stop(60), 130, "{}", it.logs());
     assert!(began.elapsed() < Duration::from_secs(30), "it was killed");
 }
 
@@ -233,7 +239,7 @@ fn one_that_computes_ends_at_once_when_it_is_stopped() {
 fn little_memory_refuses_requests_and_kills_nothing() {
     for image in images() {
         let few = ["--memory", "64m", "--memory-swap", "64m"];
-        let it = Container::serving(image, &few, &["serve"]);
+        let it = Container::serve(image, &few, &["serve"]);
         let address = it.address(PORT);
         // Requests that fit are answered, several at once and repeatedly.
         for _ in 0..3 {
@@ -241,7 +247,7 @@ fn little_memory_refuses_requests_and_kills_nothing() {
                 .into_iter()
                 .cycle()
                 .take(12)
-                .map(|path| asked(&address, path).expect("a connection"))
+                .map(|path| send_request(&address, path).expect("a connection"))
                 .collect();
             for stream in &mut streams {
                 let mut answer = String::new();
@@ -257,12 +263,12 @@ fn little_memory_refuses_requests_and_kills_nothing() {
         for part in [Limit::TotalMemory.spec().name, "--total-memory"] {
             assert!(detail.contains(part), "{detail}");
         }
-        let state = &known(&it.id)["State"];
+        let state = &inspect(&it.id)["State"];
         assert_eq!(
             (&state["Running"], &state["OOMKilled"]),
             (&json!(true), &json!(false))
         );
-        assert_eq!(it.stop(60), 0, "{}", it.said());
+        assert_eq!(it.stop(60), 0, "{}", it.logs());
         let refused = run(image, &few, &["compute", "5000000"]);
         assert_fails(
             &refused,
@@ -277,7 +283,7 @@ fn little_memory_refuses_requests_and_kills_nothing() {
 fn a_quota_of_processors_sets_the_threads() {
     let image = image();
     let threads = |cpus: &str| {
-        let it = Container::serving(image, &["--cpus", cpus], &["serve"]);
+        let it = Container::serve(image, &["--cpus", cpus], &["serve"]);
         answer(&it.address(PORT), "/factorial/20").expect("an answer");
         it.threads().len()
     };
@@ -292,8 +298,8 @@ fn a_quota_of_processors_sets_the_threads() {
 #[ignore = "needs Docker and the images"]
 fn too_little_memory_to_start_is_one_line() {
     for image in images() {
-        let ended = run(image, &["--memory", "6m", "--memory-swap", "6m"], &[]);
-        assert_fails(&ended, 1, &["memory", "at least"]);
+        let outcome = run(image, &["--memory", "6m", "--memory-swap", "6m"], &[]);
+        assert_fails(&outcome, 1, &["memory", "at least"]);
     }
 }
 
@@ -314,8 +320,8 @@ fn a_component_is_compiled_where_there_is_memory_for_it_and_nothing_is_killed() 
 #[ignore = "needs Docker and the images"]
 fn too_few_threads_is_one_line() {
     for image in images() {
-        let ended = run(image, &["--pids-limit", "4"], &[]);
-        assert_fails(&ended, 1, &["threads, got 4", "--pids-limit"]);
+        let outcome = run(image, &["--pids-limit", "4"], &[]);
+        assert_fails(&outcome, 1, &["threads, got 4", "--pids-limit"]);
     }
 }
 
@@ -323,7 +329,7 @@ fn too_few_threads_is_one_line() {
 #[ignore = "needs Docker and the images"]
 fn a_port_in_use_is_one_line() {
     let image = image();
-    let it = Container::serving(image, &[], &["serve"]);
+    let it = Container::serve(image, &[], &["serve"]);
     let network = format!("container:{}", it.id);
     let second = run(image, &["--network", &network], &["serve"]);
     assert_fails(&second, 1, &["cannot listen on 0.0.0.0:8080", "in use"]);
@@ -335,8 +341,8 @@ fn a_port_in_use_is_one_line() {
 #[ignore = "needs Docker and the images"]
 fn its_settings_are_those_of_a_careful_image() {
     for image in images() {
-        let known = known(image);
-        let config = &known["Config"];
+        let details = inspect(image);
+        let config = &details["Config"];
         assert_eq!(config["User"], "65532:65532");
         assert_eq!(config["Entrypoint"], json!(["/cocoon"]));
         assert_eq!(config["Cmd"], json!(["run", "10"]));
@@ -372,7 +378,7 @@ fn its_layers_hold_the_program_and_its_component_alone() {
     ] {
         let folder = tempfile::tempdir().expect("a folder");
         let saved = folder.path().join("saved.tar");
-        told(&["save", "--output", saved.to_str().expect("text"), image]);
+        docker_stdout(&["save", "--output", saved.to_str().expect("text"), image]);
         unpack(&saved, folder.path());
         let manifest = std::fs::read(folder.path().join("manifest.json")).expect("a file");
         let manifest: Value = serde_json::from_slice(&manifest).expect("JSON");
@@ -388,7 +394,8 @@ fn its_layers_hold_the_program_and_its_component_alone() {
         let wanted: BTreeSet<_> = wanted.iter().map(|&name| name.to_owned()).collect();
         assert_eq!(files, wanted, "{image}");
         // The history contains no build arguments.
-        let history = told(&["history", "--no-trunc", "--format", "{{.CreatedBy}}", image]);
+        let history =
+            docker_stdout(&["history", "--no-trunc", "--format", "{{.CreatedBy}}", image]);
         for word in ["TOKEN", "PASSWORD", "SECRET", "PROXY", "CARGO"] {
             assert!(!history.to_uppercase().contains(word), "{history}");
         }
@@ -411,10 +418,10 @@ fn its_component_is_byte_for_byte_the_one_that_is_built_here() {
     let image = image();
     let folder = tempfile::tempdir().expect("a folder");
     let copy = folder.path().join("factorial.wasm");
-    let container = told(&["create", image]);
+    let container = docker_stdout(&["create", image]);
     let file = format!("{container}:/factorial.wasm");
-    told(&["cp", &file, copy.to_str().expect("text")]);
-    told(&["rm", &container]);
+    docker_stdout(&["cp", &file, copy.to_str().expect("text")]);
+    docker_stdout(&["rm", &container]);
     let [theirs, ours] = [copy.as_path(), Path::new(cocoon_test_guests::BUNDLED)]
         .map(|file| std::fs::read(file).expect("a component"));
     assert!(
@@ -428,7 +435,7 @@ fn its_component_is_byte_for_byte_the_one_that_is_built_here() {
 fn it_is_small() {
     let [image, lean] = images();
     for (image, most) in [(image, IMAGE_BYTES_MAX), (lean, LEAN_BYTES_MAX)] {
-        let bytes = known(image)["Size"].as_u64().expect("a size");
+        let bytes = inspect(image)["Size"].as_u64().expect("a size");
         assert!(
             bytes <= most,
             "{image} has {bytes} bytes, and at most {most}"

@@ -12,8 +12,8 @@ use std::{env, fs};
 use cocoon_test_guests::{BUNDLED, FOREIGN_FACTOR};
 use tempfile::TempDir;
 
-use crate::harness::{clean, cocoon, ended, printed};
-use crate::serving::Serving;
+use crate::harness::{clean, cocoon, run_command, stdout_of};
+use crate::serving::Service;
 use crate::tools::{CURL, Tool, WASMTIME};
 
 const PAGES: [&str; 7] = [
@@ -134,7 +134,7 @@ impl Folder {
             .current_dir(self.0.path())
             .env("CURL_HOME", self.0.path())
             .env("PATH", format!("{}:{path}", self.path("bin").display()));
-        ended(&mut shell).out
+        run_command(&mut shell).out
     }
 }
 
@@ -159,9 +159,9 @@ fn check(tools: &[Tool], address: &str, chosen: impl Fn(&Example) -> bool) -> us
         let page = read(name);
         let folder = Folder::new(&page, tools);
         for example in Example::all(&page).into_iter().filter(&chosen) {
-            let printed = folder.run(&example.command.replace(ADDRESS, address));
+            let output = folder.run(&example.command.replace(ADDRESS, address));
             let expected = steady(&example.output);
-            assert_eq!(steady(&printed), expected, "{name}: {}", example.command);
+            assert_eq!(steady(&output), expected, "{name}: {}", example.command);
             count += 1;
         }
     }
@@ -177,7 +177,7 @@ fn commands_print_what_the_pages_show() {
 #[test]
 #[ignore = "needs curl"]
 fn requests_are_answered_as_the_pages_show() {
-    let service = Serving::start(&mut cocoon(["serve"]));
+    let service = Service::start(&mut cocoon(["serve"]));
     let count = check(&[CURL], service.address(), |example| example.runs("curl"));
     assert!(count >= 6, "{count} requests");
 }
@@ -205,7 +205,7 @@ fn every_flag_is_on_a_page() {
     for command in [
         "compute", "config", "exec", "health", "inspect", "serve", "verify",
     ] {
-        let help = printed([command, "--help"]);
+        let help = stdout_of([command, "--help"]);
         let of_flag = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
         for word in help.split_whitespace().filter(|it| it.starts_with("--")) {
             let end = word.find(|letter| !of_flag(letter)).unwrap_or(word.len());

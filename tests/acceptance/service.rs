@@ -25,7 +25,7 @@ fn value<'a>(text: &'a str, key: &str) -> &'a str {
 }
 
 /// Starts the Deployment's container with the settings of the manifest.
-fn deployed() -> Container {
+fn start_deployment() -> Container {
     let text = manifest("deployment.yaml");
     // After `env:`, each name is followed by its value.
     let (_, variables) = text.split_once(" env:\n").expect("variables");
@@ -46,7 +46,7 @@ fn deployed() -> Container {
     let options: Vec<_> = options.iter().map(String::as_str).collect();
     let arguments = value(&text, "args").trim_matches(['[', ']']);
     let arguments: Vec<_> = arguments.split(", ").collect();
-    Container::serving(image(), &options, &arguments)
+    Container::serve(image(), &options, &arguments)
 }
 
 /// The path of a probe.
@@ -66,7 +66,7 @@ fn it_answers_on_the_port_that_the_service_sends_requests_to() {
         name
     );
     let port = value(&deployment, "containerPort").parse().expect("a port");
-    let it = deployed();
+    let it = start_deployment();
     let answer = answer(&it.address(port), "/factorial/20").expect("an answer");
     assert_eq!(parts_of(&answer).1, "2432902008176640000");
 }
@@ -76,7 +76,7 @@ fn it_answers_on_the_port_that_the_service_sends_requests_to() {
 fn its_probes_succeed() {
     let deployment = manifest("deployment.yaml");
     let port = value(&deployment, "containerPort").parse().expect("a port");
-    let it = deployed();
+    let it = start_deployment();
     for name in ["livenessProbe:", "readinessProbe:"] {
         let answer = answer(&it.address(port), probe(&deployment, name)).expect("an answer");
         assert_eq!(status_of(&answer), "200", "{name}");
@@ -88,6 +88,6 @@ fn its_probes_succeed() {
 fn it_ends_within_the_grace_that_it_is_given() {
     let grace = manifest("deployment.yaml");
     let grace = value(&grace, "terminationGracePeriodSeconds").parse();
-    let it = deployed();
-    assert_eq!(it.stop(grace.expect("seconds")), 0, "{}", it.said());
+    let it = start_deployment();
+    assert_eq!(it.stop(grace.expect("seconds")), 0, "{}", it.logs());
 }

@@ -5,24 +5,24 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Instant;
 
-use crate::harness::{NEVER, assert_fails, cocoon, run};
-use crate::serving::{Serving, status_of};
+use crate::harness::{TIMEOUT, assert_fails, cocoon, run};
+use crate::start_service::{Service, status_of};
 
 const ONE: &str = "one-token-of-many-bytes";
 const OTHER: &str = "another-token-of-many-bytes";
 
-fn serving(arguments: &[&str]) -> Serving {
-    Serving::start(&mut cocoon(["serve"].iter().chain(arguments)))
+fn start_service(arguments: &[&str]) -> Service {
+    Service::start(&mut cocoon(["serve"].iter().chain(arguments)))
 }
 
 /// Returns the response to a request with this `Authorization` header.
-fn ask(serving: &Serving, path: &str, authorization: Option<&str>) -> String {
+fn ask(service: &Service, path: &str, authorization: Option<&str>) -> String {
     let header = authorization.map(|value| ("Authorization", value));
-    serving.ask(path, header.as_slice())
+    service.ask(path, header.as_slice())
 }
 
-fn status(serving: &Serving, path: &str, authorization: Option<&str>) -> String {
-    status_of(&ask(serving, path, authorization)).to_owned()
+fn status(service: &Service, path: &str, authorization: Option<&str>) -> String {
+    status_of(&ask(service, path, authorization)).to_owned()
 }
 
 fn write(path: &Path, token: &str, mode: u32) {
@@ -35,10 +35,10 @@ fn everything_but_health_asks_for_the_token() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("token");
     write(&file, ONE, 0o600);
-    let serving = serving(&["--token-file", file.to_str().expect("UTF-8")]);
+    let service = start_service(&["--token-file", file.to_str().expect("UTF-8")]);
     let right = format!("Bearer {ONE}");
     for path in ["/healthz", "/readyz"] {
-        assert_eq!(status(&serving, path, None), "200", "{path}");
+        assert_eq!(status(&service, path, None), "200", "{path}");
     }
     for path in [
         "/factorial/20",
@@ -46,7 +46,7 @@ fn everything_but_health_asks_for_the_token() {
         "/openapi.json",
         "/nowhere",
     ] {
-        let answer = ask(&serving, path, None);
+        let answer = ask(&service, path, None);
         assert!(answer.starts_with("HTTP/1.1 401 "), "{path}: {answer}");
         let (head, body) = answer.split_once("\r\n\r\n").expect("a body");
         let head = head.to_ascii_lowercase();
@@ -67,12 +67,12 @@ fn everything_but_health_asks_for_the_token() {
         "",
     ] {
         assert_eq!(
-            status(&serving, "/factorial/20", Some(wrong)),
+            status(&service, "/factorial/20", Some(wrong)),
             "401",
             "{wrong}"
         );
     }
-    let answer = ask(&serving, "/factorial/20", Some(&right));
+    let answer = ask(&service, "/factorial/20", Some(&right));
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert!(answer.ends_with("\r\n\r\n2432902008176640000"), "{answer}");
     // No cache may serve the response to another client.
@@ -82,8 +82,8 @@ fn everything_but_health_asks_for_the_token() {
             .contains("\r\ncache-control: private,"),
         "{answer}"
     );
-    assert_eq!(status(&serving, "/nowhere", Some(&right)), "404");
-    assert_eq!(serving.end(), "");
+    assert_eq!(status(&service, "/nowhere", Some(&right)), "404");
+    assert_eq!(service.end(), "");
 }
 
 #[test]
@@ -91,9 +91,9 @@ fn a_token_that_changes_is_asked_for_from_then_on() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("token");
     write(&file, ONE, 0o600);
-    let serving = serving(&["--token-file", file.to_str().expect("UTF-8")]);
+    let service = start_service(&["--token-file", file.to_str().expect("UTF-8")]);
     let status_with =
-        |token: &str| status(&serving, "/factorial/5", Some(&format!("Bearer {token}")));
+        |token: &str| status(&service, "/factorial/5", Some(&format!("Bearer {token}")));
     assert_eq!(
         (status_with(ONE), status_with(OTHER)),
         ("200".into(), "401".into())
@@ -103,7 +103,7 @@ fn a_token_that_changes_is_asked_for_from_then_on() {
     std::fs::rename(&next, &file).expect("renamed");
     let changed = Instant::now();
     while status_with(OTHER) != "200" {
-        assert!(changed.elapsed() < NEVER, "the token did not change");
+        assert!(changed.elapsed() < TIMEOUT, "the token did not change");
     }
     assert_eq!(status_with(ONE), "401");
     // An invalid token file changes nothing and is logged once.
@@ -112,12 +112,11 @@ fn a_token_that_changes_is_asked_for_from_then_on() {
     while spoilt.elapsed() < cocoon::limits::TOKEN_AGE * 3 {
         assert_eq!(status_with(OTHER), "200");
     }
-    let told = serving.end();
+    let log = service.end();
     assert_eq!(
-        told.matches("expected a token of at least 16 bytes")
-            .count(),
+        log.matches("expected a token of at least 16 bytes").count(),
         1,
-        "{told}"
+        "{log}"
     );
 }
 
@@ -139,22 +138,22 @@ fn a_token_for_everybody_to_read_is_warned_of() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("token");
     write(&file, ONE, 0o644);
-    let serving = serving(&["--token-file", file.to_str().expect("UTF-8")]);
-    assert_eq!(status(&serving, "/factorial/5", None), "401");
-    let told = serving.end();
-    assert!(told.contains("readable by others"), "{told}");
-    assert!(!told.contains(ONE), "{told}");
+    let service = start_service(&["--token-file", file.to_str().expect("UTF-8")]);
+    assert_eq!(status(&service, "/factorial/5", None), "401");
+    let log = service.end();
+    assert!(log.contains("readable by others"), "{log}");
+    assert!(!log.contains(ONE), "{log}");
 }
 
 #[test]
 fn a_service_without_token_tells_that_anybody_may_ask() {
-    let open = serving(&["--listen", "0.0.0.0:0"]);
+    let open = start_service(&["--listen", "0.0.0.0:0"]);
     assert_eq!(status(&open, "/factorial/5", None), "200");
     assert!(open.end().contains("--token-file"));
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("token");
     write(&file, ONE, 0o600);
-    let asks = serving(&[
+    let asks = start_service(&[
         "--listen=0.0.0.0:0",
         "--token-file",
         file.to_str().expect("UTF-8"),

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::harness::{assert_fails, printed, run};
+use crate::harness::{assert_fails, run, stdout_of};
 
 /// Builds a component whose core module has `fields`, and which exports `wasi:cli/run` by its
 /// function `run`.
@@ -178,12 +178,12 @@ fn harm_at_the_start_is_stopped_as_well() {
 fn the_smallest_program_runs() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     fs::write(file.path(), program(CONTENT)).expect("a file");
-    assert_eq!(printed(["exec", file.path().to_str().expect("text")]), "");
+    assert_eq!(stdout_of(["exec", file.path().to_str().expect("text")]), "");
     // A refused growth is no fault in a program that handles it.
     let modest = program(
         r#"(memory 1) (func (export "run") (result i32)
             (i32.ne (memory.grow (i32.const 60000)) (i32.const -1)))"#,
     );
     fs::write(file.path(), modest).expect("a file");
-    assert_eq!(printed(["exec", file.path().to_str().expect("text")]), "");
+    assert_eq!(stdout_of(["exec", file.path().to_str().expect("text")]), "");
 }

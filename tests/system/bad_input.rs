@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 
-use crate::harness::{assert_fails, cocoon, ended, run};
+use crate::harness::{assert_fails, cocoon, run, run_command};
 
 const PROGRAM: &str = cocoon_test_guests::HOSTILE_PROGRAM;
 
@@ -143,9 +143,9 @@ fn what_is_typed_wrong_is_named_with_what_would_be_right() {
         (&["exec", PROGRAM, "--env", "=x"], &["NAME=VALUE"]),
         (&["completions", "tcsh"], &["tcsh", "zsh"]),
     ] {
-        let ended = run(arguments);
-        assert_eq!(ended.code, Some(2), "{arguments:?}: {}", ended.err);
-        assert_fails(&ended, 2, words);
+        let outcome = run(arguments);
+        assert_eq!(outcome.code, Some(2), "{arguments:?}: {}", outcome.err);
+        assert_fails(&outcome, 2, words);
     }
 }
 
@@ -182,14 +182,14 @@ fn what_contradicts_itself_is_refused() {
 
 #[test]
 fn variables_are_checked_as_flags_are_and_named() {
-    let wrong = ended(cocoon(["run"]).env("COCOON_DEADLINE", "soon"));
+    let wrong = run_command(cocoon(["run"]).env("COCOON_DEADLINE", "soon"));
     assert_fails(&wrong, 2, &["cocoon: COCOON_DEADLINE: ", "soon", "30s"]);
-    let empty = ended(cocoon(["run"]).env("COCOON_COMPONENT_CACHE", ""));
+    let empty = run_command(cocoon(["run"]).env("COCOON_COMPONENT_CACHE", ""));
     assert_fails(&empty, 2, &["COCOON_COMPONENT_CACHE: ", "empty"]);
-    let flag = ended(cocoon(["run", "--deadline=never"]).env("COCOON_DEADLINE", "1s"));
+    let flag = run_command(cocoon(["run", "--deadline=never"]).env("COCOON_DEADLINE", "1s"));
     assert_fails(&flag, 2, &["cocoon: invalid value 'never'"]);
     let contradiction =
-        ended(cocoon(["run", "--sandbox-memory", "2GiB"]).env("COCOON_TOTAL_MEMORY", "1GiB"));
+        run_command(cocoon(["run", "--sandbox-memory", "2GiB"]).env("COCOON_TOTAL_MEMORY", "1GiB"));
     assert_fails(&contradiction, 2, &["--total-memory"]);
 }
 
@@ -244,13 +244,13 @@ const NO_TEXT: &[u8] = b"a\xff";
 fn a_value_that_must_be_utf8_is_named_with_its_source() {
     let no_text = OsStr::from_bytes(NO_TEXT);
     for flag in ["--env", "--deadline", "-n", "--log-format"] {
-        let ended = ended(cocoon(["exec", PROGRAM, flag]).arg(no_text));
-        assert_fails(&ended, 2, &["expected UTF-8 for '-", "got `a\\xff`"]);
+        let outcome = run_command(cocoon(["exec", PROGRAM, flag]).arg(no_text));
+        assert_fails(&outcome, 2, &["expected UTF-8 for '-", "got `a\\xff`"]);
     }
-    let argument = ended(cocoon(["exec", PROGRAM, "--", "say"]).arg(no_text));
+    let argument = run_command(cocoon(["exec", PROGRAM, "--", "say"]).arg(no_text));
     assert_fails(&argument, 2, &["expected UTF-8 for '[ARGS]...'", "a\\xff"]);
     // The path is not among these variables.
-    let path = ended(
+    let path = run_command(
         cocoon(["exec", PROGRAM, "--stdin"])
             .arg(no_text)
             .arg("--deadline")
@@ -264,13 +264,13 @@ fn a_value_that_must_be_utf8_is_named_with_its_source() {
         ("COCOON_FAN_OUT", "compute"),
     ] {
         let arguments = [&[command][..], &["5"][..usize::from(command == "compute")]].concat();
-        let ended = ended(cocoon(arguments).env(variable, no_text));
+        let outcome = run_command(cocoon(arguments).env(variable, no_text));
         let named = format!("{variable}: expected UTF-8");
-        assert_fails(&ended, 2, &[&named, "got `a\\xff`"]);
+        assert_fails(&outcome, 2, &[&named, "got `a\\xff`"]);
     }
-    let shown = ended(cocoon(["config", "exec", "--deadline"]).arg(no_text));
+    let shown = run_command(cocoon(["config", "exec", "--deadline"]).arg(no_text));
     assert_fails(&shown, 2, &["expected UTF-8 for '--deadline", "a\\xff"]);
-    let log = ended(cocoon(["run", "1"]).env("COCOON_LOG", no_text));
+    let log = run_command(cocoon(["run", "1"]).env("COCOON_LOG", no_text));
     assert_fails(&log, 1, &["a\\xff", "COCOON_LOG", "not UTF-8"]);
 }
 
@@ -278,7 +278,7 @@ fn a_value_that_must_be_utf8_is_named_with_its_source() {
 fn a_variable_is_granted_by_its_value_here_or_another() {
     let env = |value: &[u8], grant: &str| {
         let mut command = cocoon(["exec", PROGRAM, "--env", grant, "--", "environment"]);
-        ended(command.env("HERE", OsStr::from_bytes(value)))
+        run_command(command.env("HERE", OsStr::from_bytes(value)))
     };
     assert_eq!(env("é".as_bytes(), "HERE").out, "HERE=é\n");
     assert_eq!(env(b"", "HERE").out, "HERE=\n");
@@ -320,7 +320,7 @@ fn a_folder_may_have_any_name_outside_if_its_name_inside_is_text() {
     let at = |name: &[u8]| folder.path().join(OsStr::from_bytes(name));
     let read = |grant: &OsStr, file: &str| {
         let mut command = cocoon(["exec", PROGRAM, "--dir"]);
-        ended(command.arg(grant).args(["--", "read", file]))
+        run_command(command.arg(grant).args(["--", "read", file]))
     };
     for name in [NO_TEXT, b"a:b"] {
         fs::create_dir(at(name)).expect("a folder");
@@ -363,6 +363,7 @@ fn an_input_or_output_of_the_wrong_kind_is_named() {
     let output = run(["exec", PROGRAM, "--output-dir", &below, "--", "say"]);
     assert_fails(&output, 1, &["cannot create the folder", &below]);
     // A name that is not UTF-8 is printed without loss.
-    let missing = ended(cocoon(["exec", PROGRAM, "--stdin"]).arg(OsStr::from_bytes(b"no\xff")));
+    let missing =
+        run_command(cocoon(["exec", PROGRAM, "--stdin"]).arg(OsStr::from_bytes(b"no\xff")));
     assert_fails(&missing, 1, &["cannot read no\\xff: "]);
 }

@@ -14,7 +14,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{NEVER, cocoon, kill};
+use crate::harness::{TIMEOUT, cocoon, kill};
 use crate::tools::CHROMEDRIVER;
 
 /// A process that has printed its address, and is killed on drop.
@@ -116,7 +116,7 @@ impl Browser {
         let wanted = json!({ "capabilities": { "alwaysMatch": {
             "goog:chromeOptions": { "args": arguments },
             "goog:loggingPrefs": { "browser": "ALL" },
-            "timeouts": { "script": NEVER.as_millis(), "pageLoad": NEVER.as_millis() },
+            "timeouts": { "script": TIMEOUT.as_millis(), "pageLoad": TIMEOUT.as_millis() },
         } } });
         let opened = ask(&address, Method::POST, "/session", Some(&wanted)).await;
         let opened = opened.unwrap_or_else(|error| {
@@ -225,8 +225,8 @@ impl Browser {
 
     /// Sends a `DevTools` command, for features that the driver's protocol lacks.
     pub(crate) async fn devtools(&self, command: &str, parameters: &Value) {
-        let told = json!({ "cmd": command, "params": parameters });
-        self.post("goog/cdp/execute", &told).await;
+        let body = json!({ "cmd": command, "params": parameters });
+        self.post("goog/cdp/execute", &body).await;
     }
 
     /// Returns the path of the first element that matches a CSS selector.
@@ -265,7 +265,7 @@ impl Drop for Browser {
     fn drop(&mut self) {
         let end = || -> io::Result<()> {
             let mut driver = TcpStream::connect(&self.address)?;
-            driver.set_read_timeout(Some(NEVER))?;
+            driver.set_read_timeout(Some(TIMEOUT))?;
             let (session, host) = (&self.session, &self.address);
             write!(
                 driver,

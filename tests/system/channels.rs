@@ -198,16 +198,16 @@ async fn digits_that_nobody_takes_stay_with_the_writer() {
     let (sender, digits) = channel();
     // Long enough for gigabytes of output: without back-pressure it would exceed the output
     // limit.
-    let told = flood.send_to(sender).await.map(|_| ());
+    let outcome = flood.send_to(sender).await.map(|_| ());
     assert_eq!(
-        told,
+        outcome,
         Err(RunError::Stopped {
             limit: Limit::Stall,
             value: SOON_MS * 3
         })
     );
     let (buffered, seen) = drain(digits).await;
-    assert_eq!(seen, told);
+    assert_eq!(seen, outcome);
     let most = CHANNEL_ITEMS * CHUNK_BYTES;
     assert!(
         !buffered.is_empty() && buffered.len() <= most,

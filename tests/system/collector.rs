@@ -22,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio_rustls::TlsAcceptor;
 
-use crate::harness::NEVER;
+use crate::harness::TIMEOUT;
 
 /// One response of the collector.
 #[derive(Clone, Debug, Default)]
@@ -153,7 +153,7 @@ impl Collector {
             if posts.len() >= count {
                 return posts;
             }
-            assert!(began.elapsed() < NEVER, "{posts:#?}");
+            assert!(began.elapsed() < TIMEOUT, "{posts:#?}");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -194,10 +194,10 @@ async fn answer(request: Request<Incoming>, posts: &Posts, replies: &Replies) ->
         assert_eq!(length as usize, body.len() - 5);
         let is_zipped = header("grpc-encoding") == Some("gzip");
         assert_eq!(body[0], u8::from(is_zipped));
-        body = unzipped(&body[5..], is_zipped);
+        body = gunzip(&body[5..], is_zipped);
     } else {
         assert_eq!(header("content-type"), Some("application/x-protobuf"));
-        body = unzipped(&body, header("content-encoding") == Some("gzip"));
+        body = gunzip(&body, header("content-encoding") == Some("gzip"));
     }
     let request = ExportTraceServiceRequest::decode(&*body).expect("spans");
     let scopes = request.resource_spans.iter().flat_map(|it| &it.scope_spans);
@@ -230,7 +230,7 @@ async fn answer(request: Request<Incoming>, posts: &Posts, replies: &Replies) ->
     response
 }
 
-fn unzipped(bytes: &[u8], is_zipped: bool) -> Vec<u8> {
+fn gunzip(bytes: &[u8], is_zipped: bool) -> Vec<u8> {
     if !is_zipped {
         return bytes.to_vec();
     }

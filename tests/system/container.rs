@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::harness::{Ended, NEVER, ended};
+use crate::harness::{Outcome, TIMEOUT, run_command};
 use crate::tools::DOCKER;
 
 /// The variable that names the image.
@@ -68,8 +68,8 @@ pub(crate) fn image() -> &'static str {
 
 /// Asserts that an image is of the commit that is checked out.
 fn assert_of_this_commit(image: &str) {
-    let head = ended(Command::new("git").args(["rev-parse", "HEAD"])).out;
-    let label = &known(image)["Config"]["Labels"]["org.opencontainers.image.revision"];
+    let head = run_command(Command::new("git").args(["rev-parse", "HEAD"])).out;
+    let label = &inspect(image)["Config"]["Labels"]["org.opencontainers.image.revision"];
     assert_eq!(
         label.as_str(),
         Some(head.trim()),
@@ -78,26 +78,26 @@ fn assert_of_this_commit(image: &str) {
 }
 
 /// Runs `docker` with `arguments` to its end.
-pub(crate) fn docker(arguments: &[&str]) -> Ended {
+pub(crate) fn docker(arguments: &[&str]) -> Outcome {
     DOCKER.run(arguments)
 }
 
 /// Runs `docker` and returns its output. Asserts that it succeeds.
-pub(crate) fn told(arguments: &[&str]) -> String {
-    let Ended { out, err, code } = docker(arguments);
+pub(crate) fn docker_stdout(arguments: &[&str]) -> String {
+    let Outcome { out, err, code } = docker(arguments);
     assert_eq!(code, Some(0), "docker {arguments:?}: {err}");
     out.trim_end().to_owned()
 }
 
 /// Returns the output of `docker inspect` for an image or a container.
-pub(crate) fn known(thing: &str) -> Value {
-    let text = told(&["inspect", thing]);
+pub(crate) fn inspect(thing: &str) -> Value {
+    let text = docker_stdout(&["inspect", thing]);
     let mut all: Value = serde_json::from_str(&text).expect("JSON");
     all[0].take()
 }
 
 /// Runs a container to its end.
-pub(crate) fn run(image: &str, options: &[&str], arguments: &[&str]) -> Ended {
+pub(crate) fn run(image: &str, options: &[&str], arguments: &[&str]) -> Outcome {
     docker(&[&["run", "--rm"], options, &[image], arguments].concat())
 }
 
@@ -109,7 +109,7 @@ pub(crate) struct Container {
 impl Container {
     /// Starts a container of `image` and waits for its first line of output, which announces
     /// the service.
-    pub(crate) fn serving(image: &str, options: &[&str], arguments: &[&str]) -> Self {
+    pub(crate) fn serve(image: &str, options: &[&str], arguments: &[&str]) -> Self {
         let it = Self::start(image, options, arguments);
         let first = it.follow(&["logs", "--follow", &it.id]);
         assert!(first.contains("serves http://"), "{first:?}");
@@ -118,7 +118,7 @@ impl Container {
 
     /// Starts a container of `image`.
     pub(crate) fn start(image: &str, options: &[&str], arguments: &[&str]) -> Self {
-        let id = told(&[&["run", "--detach"], options, &[image], arguments].concat());
+        let id = docker_stdout(&[&["run", "--detach"], options, &[image], arguments].concat());
         Self { id }
     }
 
@@ -136,7 +136,7 @@ impl Container {
         out.read_line(&mut line).expect("a line");
         let _ = client.kill();
         client.wait().expect("its end");
-        assert!(!line.is_empty(), "{}", self.said());
+        assert!(!line.is_empty(), "{}", self.logs());
         line
     }
 
@@ -162,20 +162,20 @@ impl Container {
 
     /// The container's own address, which the host reaches without a proxy.
     pub(crate) fn address(&self, port: u16) -> String {
-        let known = known(&self.id);
-        let ip = known["NetworkSettings"]["IPAddress"].as_str();
+        let details = inspect(&self.id);
+        let ip = details["NetworkSettings"]["IPAddress"].as_str();
         format!("{}:{port}", ip.expect("an address"))
     }
 
     /// The container's output on both streams so far.
-    pub(crate) fn said(&self) -> String {
-        let Ended { out, err, .. } = docker(&["logs", &self.id]);
+    pub(crate) fn logs(&self) -> String {
+        let Outcome { out, err, .. } = docker(&["logs", &self.id]);
         out + &err
     }
 
     /// The names of the threads of its main process.
     pub(crate) fn threads(&self) -> Vec<String> {
-        let id = &known(&self.id)["State"]["Pid"];
+        let id = &inspect(&self.id)["State"]["Pid"];
         let tasks = std::fs::read_dir(format!("/proc/{id}/task")).expect("a process");
         let name = |task: std::io::Result<std::fs::DirEntry>| {
             std::fs::read_to_string(task.ok()?.path().join("comm")).ok()
@@ -186,8 +186,8 @@ impl Container {
 
     /// Waits until its main process has a handler for `signal`: the first process of a
     /// container does not end by a signal that it does not handle.
-    pub(crate) fn hears(&self, signal: Signal) {
-        let id = &known(&self.id)["State"]["Pid"];
+    pub(crate) fn wait_for_handler(&self, signal: Signal) {
+        let id = &inspect(&self.id)["State"]["Pid"];
         let bit = 1_u64 << (signal.as_raw() - 1);
         loop {
             let status = std::fs::read_to_string(format!("/proc/{id}/status"));
@@ -203,8 +203,8 @@ impl Container {
 
     /// Stops the container as `docker stop` does, and returns its exit code.
     pub(crate) fn stop(&self, grace_s: u32) -> i64 {
-        told(&["stop", "-t", &grace_s.to_string(), &self.id]);
-        known(&self.id)["State"]["ExitCode"]
+        docker_stdout(&["stop", "-t", &grace_s.to_string(), &self.id]);
+        inspect(&self.id)["State"]["ExitCode"]
             .as_i64()
             .expect("a code")
     }
@@ -217,9 +217,9 @@ impl Drop for Container {
 }
 
 /// Connects and sends a request for `path`.
-pub(crate) fn asked(address: &str, path: &str) -> std::io::Result<TcpStream> {
+pub(crate) fn send_request(address: &str, path: &str) -> std::io::Result<TcpStream> {
     let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(NEVER))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     Ok(stream)
@@ -228,6 +228,6 @@ pub(crate) fn asked(address: &str, path: &str) -> std::io::Result<TcpStream> {
 /// Sends a request and returns the whole response.
 pub(crate) fn answer(address: &str, path: &str) -> std::io::Result<String> {
     let mut answer = String::new();
-    asked(address, path)?.read_to_string(&mut answer)?;
+    send_request(address, path)?.read_to_string(&mut answer)?;
     Ok(answer)
 }

@@ -10,9 +10,9 @@ use cocoon::limits::{Limit, Limits, PLACE_BYTES, TELEMETRY_FLUSH};
 use cocoon::machine::Machine;
 use serde_json::{Value, json};
 
-use crate::harness::{Ended, cocoon, ended, json_lines, printed};
+use crate::harness::{Outcome, cocoon, json_lines, run_command, stdout_of};
 use crate::manifests::{BUILDS, build, build_with, deploy, document, of_kind};
-use crate::serving::{Serving, status_of};
+use crate::serving::{Service, status_of};
 
 /// The image as the manifests name it.
 pub(crate) const IMAGE: &str = concat!("localhost/cocoon:", env!("CARGO_PKG_VERSION"));
@@ -60,7 +60,7 @@ impl Setting {
         let arguments = ["config".to_owned()].into_iter();
         let arguments = arguments.chain(self.arguments.iter().cloned());
         let mut command = cocoon(arguments.chain(["--json".to_owned()]));
-        let Ended { out, err, code } = ended(command.envs(self.variables()));
+        let Outcome { out, err, code } = run_command(command.envs(self.variables()));
         assert_eq!((code, err.as_str()), (Some(0), ""));
         let rows = json_lines(&out).into_iter();
         rows.map(|row| (text(&row["key"]), row["value"].clone()))
@@ -69,7 +69,7 @@ impl Setting {
 
     /// Asserts that the program reads each of our variables.
     pub(crate) fn assert_known(&self) {
-        let help = printed([self.arguments[0].as_str(), "--help"]);
+        let help = stdout_of([self.arguments[0].as_str(), "--help"]);
         // The help is wrapped to the width of the terminal.
         let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
         for name in self.variables.keys() {
@@ -220,7 +220,7 @@ fn the_service_answers_where_the_manifests_ask() {
         .env_remove("COCOON_ADMIN_LISTEN")
         .env("COCOON_DRAIN_DELAY", "0s")
         .env("COCOON_LOG", "cocoon::http=debug");
-    let service = Serving::start(&mut command);
+    let service = Service::start(&mut command);
     let container = container(deployment);
     for path in [
         &container["livenessProbe"]["httpGet"]["path"],
@@ -296,9 +296,9 @@ fn the_job_prints_what_the_program_prints() {
     assert_eq!(container(job)["image"], IMAGE);
     let setting = Setting::of(&manifests, "Job");
     setting.assert_known();
-    let Ended { out, err, code } = ended(&mut setting.command());
+    let Outcome { out, err, code } = run_command(&mut setting.command());
     assert_eq!((code, err.as_str()), (Some(0), ""));
-    assert_eq!(out, printed(["run", "10"]));
+    assert_eq!(out, stdout_of(["run", "10"]));
     let deadline_ms = ms(&setting.effective()["deadline"]);
     let seconds = job["spec"]["activeDeadlineSeconds"]
         .as_u64()
@@ -319,8 +319,8 @@ fn the_job_ends_for_good_where_the_program_fails_by_itself() {
         (&["compute", "20000", "--output", "1KiB"][..], 1),
         (&["compute", "ten"], 2),
     ] {
-        let ended = ended(&mut cocoon(arguments));
-        assert_eq!(ended.code, Some(code), "{}", ended.err);
+        let outcome = run_command(&mut cocoon(arguments));
+        assert_eq!(outcome.code, Some(code), "{}", outcome.err);
         assert!(codes.contains(&json!(code)), "{codes:?}");
     }
 }

@@ -64,7 +64,7 @@ fn host_and_port(endpoint: &str) -> (String, u16) {
 }
 
 /// Reads the file of `deploy/` that a service mounts at `target`.
-fn mounted(service: &Service, target: &str) -> Value {
+fn mounted_file(service: &Service, target: &str) -> Value {
     let volumes = &service.volumes;
     let source = volumes.iter().find_map(|volume| {
         let mut fields = volume.split(':');
@@ -128,7 +128,7 @@ fn the_service_is_set_as_the_program_understands() {
 fn spans_find_their_way() {
     let services = services();
     let collector = &services["otel-collector"];
-    let config = mounted(collector, "/etc/otel-collector.yaml");
+    let config = mounted_file(collector, "/etc/otel-collector.yaml");
     let variables = &collector.environment;
     // From the service to the Collector.
     let endpoint = &ours(&services).variables["OTEL_EXPORTER_OTLP_ENDPOINT"];
@@ -170,7 +170,7 @@ fn spans_find_their_way() {
 #[test]
 fn prometheus_reads_the_service() {
     let services = services();
-    let config = mounted(&services["prometheus"], "/etc/prometheus/prometheus.yml");
+    let config = mounted_file(&services["prometheus"], "/etc/prometheus/prometheus.yml");
     let scrape = &config["scrape_configs"][0];
     let (_, port) = host_and_port(&text(&ours(&services).effective()["admin-listen"]));
     assert_eq!(

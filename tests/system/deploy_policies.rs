@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::harness::{Ended, ended, json_lines, printed};
+use crate::harness::{Outcome, json_lines, run_command, stdout_of};
 use crate::manifests::{BUILDS, build, build_with, deploy, document, of_kind_mut};
 use crate::tools::CONFTEST;
 
@@ -47,7 +47,7 @@ fn judge_file(file: &Path, arguments: &[&str]) -> Verdict {
         .arg("--policy")
         .arg(deploy("policy"))
         .arg(file);
-    let Ended { out, err, code } = ended(&mut conftest);
+    let Outcome { out, err, code } = run_command(&mut conftest);
     let judged: Vec<Judged> =
         serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}"));
     let mut verdict = Verdict::default();
@@ -257,12 +257,12 @@ fn the_unit_tests_of_the_policies_pass() {
     let verify = || {
         let mut conftest = CONFTEST.command();
         conftest.args(["verify", "--output", "json", "--show-builtin-errors"]);
-        ended(conftest.arg("--policy").arg(deploy("policy")))
+        run_command(conftest.arg("--policy").arg(deploy("policy")))
     };
     let mut attempts = (0..ATTEMPTS_MAX).map(|_| verify());
-    let starved = |tried: &Ended| tried.err.contains("context deadline exceeded");
+    let starved = |tried: &Outcome| tried.err.contains("context deadline exceeded");
     let tried = attempts.find(|tried| !starved(tried));
-    let Ended { out, err, code } = tried.expect("a machine that is not so busy");
+    let Outcome { out, err, code } = tried.expect("a machine that is not so busy");
     assert_eq!(code, Some(0), "{out}{err}");
     let judged: Vec<Judged> = serde_json::from_str(&out).expect("JSON");
     let passed: usize = judged.iter().map(|judged| judged.successes).sum();
@@ -321,7 +321,7 @@ fn the_policies_know_the_defaults_of_the_program() {
     let (table, _) = table.split_once("\n}").expect("their end");
     let table = format!("{{{}}}", table.trim_end().trim_end_matches(','));
     let table: BTreeMap<String, Value> = serde_json::from_str(&table).expect("JSON");
-    let rows = json_lines(&printed(["config", "serve", "--json"]));
+    let rows = json_lines(&stdout_of(["config", "serve", "--json"]));
     for (name, default) in table {
         let row = rows.iter().find(|row| row["key"] == name.as_str());
         let row = row.unwrap_or_else(|| panic!("{name} is no flag of `cocoon serve`"));

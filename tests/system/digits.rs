@@ -18,7 +18,7 @@ use crate::harness::{FEW, factorial_of, honest};
 const ROOMY: Limits = FEW.with(Limit::TotalMemory, 3 << 30);
 
 /// A timeout that no computation here reaches.
-const NEVER: Duration = Duration::from_mins(5);
+const TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Each n with the hash of its factorial's digits, in ascending order.
 fn table() -> Vec<(u64, &'static str)> {
@@ -33,7 +33,7 @@ fn table() -> Vec<(u64, &'static str)> {
 }
 
 /// Folds all bytes of a channel, which must end successfully.
-async fn folded<T>(mut digits: Receiver<Bytes>, start: T, fold: impl Fn(T, &[u8]) -> T) -> T {
+async fn fold_digits<T>(mut digits: Receiver<Bytes>, start: T, fold: impl Fn(T, &[u8]) -> T) -> T {
     let mut value = start;
     while let Some(chunk) = digits.recv().await.expect("digits") {
         value = fold(value, &chunk);
@@ -42,7 +42,7 @@ async fn folded<T>(mut digits: Receiver<Bytes>, start: T, fold: impl Fn(T, &[u8]
 }
 
 /// Folds the digits of a request that runs in up to `sandboxes` sandboxes.
-async fn computed<T>(
+async fn fold_answer<T>(
     factorial: &Factorial,
     request: Request,
     sandboxes: u32,
@@ -52,15 +52,20 @@ async fn computed<T>(
     let work = FanOut::prepare(factorial, request, Width::UpTo(sandboxes)).await;
     let work = work.unwrap_or_else(|error| panic!("{request:?} by {sandboxes}: {error}"));
     let (sender, receiver) = channel();
-    let both = async { tokio::join!(work.send_to(sender, None), folded(receiver, start, fold)) };
-    let (told, value) = tokio::time::timeout(NEVER, both).await.expect("an end");
-    told.unwrap_or_else(|error| panic!("{request:?} by {sandboxes}: {error}"));
+    let both = async {
+        tokio::join!(
+            work.send_to(sender, None),
+            fold_digits(receiver, start, fold)
+        )
+    };
+    let (outcome, value) = tokio::time::timeout(TIMEOUT, both).await.expect("an end");
+    outcome.unwrap_or_else(|error| panic!("{request:?} by {sandboxes}: {error}"));
     value
 }
 
 async fn hash(factorial: &Factorial, n: u64, sandboxes: u32) -> String {
     let hash = Sha256::new();
-    let hash = computed(
+    let hash = fold_answer(
         factorial,
         factorial_of(n),
         sandboxes,
@@ -109,7 +114,7 @@ async fn random_factorials_have_the_residues_of_a_plain_loop() {
         let proved = random.bool();
         let request = factorial_of(n);
         let request = if proved { request.proved() } else { request };
-        let found = computed(
+        let found = fold_answer(
             &factorial,
             request,
             sandboxes,

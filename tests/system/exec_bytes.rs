@@ -32,7 +32,7 @@ fn cat(path: &Path, flags: &[&str]) -> Output {
 }
 
 /// Decodes the records of one stream to bytes, by instance.
-fn joined(records: &[Value], stream: &str) -> BTreeMap<u64, Vec<u8>> {
+fn join_records(records: &[Value], stream: &str) -> BTreeMap<u64, Vec<u8>> {
     let mut joined = BTreeMap::<u64, Vec<u8>>::new();
     for record in records {
         let instance = record["instance"].as_u64().expect("an instance");
@@ -107,7 +107,7 @@ fn records_join_to_the_bytes_that_the_program_wrote() {
         let file = file(&bytes);
         let output = cat(file.path(), &["--json", "-n", "2"]);
         let records = json_lines(&String::from_utf8(output.stdout).expect("JSON"));
-        let joined = joined(&records, "stdout");
+        let joined = join_records(&records, "stdout");
         assert_eq!(joined.len(), 2, "{name}");
         assert!(joined.values().all(|it| *it == bytes), "{name}");
         // A cut between characters leaves valid lines valid.
@@ -123,8 +123,8 @@ fn records_keep_two_streams_apart() {
         .output()
         .expect("a process");
     let records = json_lines(&String::from_utf8(output.stdout).expect("JSON"));
-    assert_eq!(joined(&records, "stdout")[&1], "out é\n".as_bytes());
-    assert_eq!(joined(&records, "stderr")[&1], "err é\n".as_bytes());
+    assert_eq!(join_records(&records, "stdout")[&1], "out é\n".as_bytes());
+    assert_eq!(join_records(&records, "stderr")[&1], "err é\n".as_bytes());
 }
 
 #[test]

@@ -12,12 +12,12 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 
 use crate::collector::{Collector, Reply};
-use crate::harness::{cocoon, ended};
-use crate::serving::{Serving, parts_of, status_of};
+use crate::harness::{cocoon, run_command};
+use crate::serving::{Service, parts_of, status_of};
 use crate::tools::OPENSSL;
 
 /// The service, exporting to `endpoint` at once.
-fn exporting(endpoint: &str) -> Command {
+fn exporting_command(endpoint: &str) -> Command {
     let mut command = cocoon(["serve"]);
     command
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
@@ -26,8 +26,8 @@ fn exporting(endpoint: &str) -> Command {
 }
 
 /// A metric's value by its name and labels.
-fn metric(serving: &Serving, series: &str) -> u64 {
-    let answer = serving.ask("/metrics", &[]);
+fn metric(service: &Service, series: &str) -> u64 {
+    let answer = service.ask("/metrics", &[]);
     let (_, body) = parts_of(&answer);
     let value = body
         .lines()
@@ -36,15 +36,15 @@ fn metric(serving: &Serving, series: &str) -> u64 {
     value.parse().expect("an integer")
 }
 
-fn dropped(serving: &Serving, reason: &str) -> u64 {
+fn dropped_spans(service: &Service, reason: &str) -> u64 {
     let series = format!("cocoon_spans_dropped_total{{reason=\"{reason}\"}}");
-    metric(serving, &series)
+    metric(service, &series)
 }
 
 /// Counts the lines of a log that contain all of `words`.
-fn lines(told: &str, words: &[&str]) -> usize {
+fn lines(log: &str, words: &[&str]) -> usize {
     let has = |line: &&str| words.iter().all(|word| line.contains(word));
-    told.lines().filter(has).count()
+    log.lines().filter(has).count()
 }
 
 #[test]
@@ -53,21 +53,17 @@ fn an_outage_and_its_end_are_a_line_each_at_one_level() {
         0 | 1 => Reply::error(503, "overloaded\nfor now"),
         _ => Reply::ok(),
     });
-    let serving = Serving::start(&mut exporting(&collector.endpoint));
-    assert_eq!(status_of(&serving.ask("/factorial/3", &[])), "200");
+    let service = Service::start(&mut exporting_command(&collector.endpoint));
+    assert_eq!(status_of(&service.ask("/factorial/3", &[])), "200");
     let posts = collector.wait(3);
     // The same spans are retried, with pauses.
     assert!(posts[..3].iter().all(|post| post.spans == posts[0].spans));
     assert!(posts[1].at - posts[0].at >= Duration::from_millis(400));
-    let told = serving.end();
+    let log = service.end();
     let words = ["WARN", "span export failed", "503", "overloaded for now"];
-    assert_eq!(lines(&told, &words), 1, "{told}");
-    assert_eq!(
-        lines(&told, &["WARN", "span export recovered"]),
-        1,
-        "{told}"
-    );
-    assert_eq!(told.lines().count(), 2, "{told}");
+    assert_eq!(lines(&log, &words), 1, "{log}");
+    assert_eq!(lines(&log, &["WARN", "span export recovered"]), 1, "{log}");
+    assert_eq!(log.lines().count(), 2, "{log}");
 }
 
 #[test]
@@ -77,42 +73,42 @@ fn nothing_is_sent_before_the_server_wants_it() {
         0 => Reply::error(429, "").with("retry-after", "3"),
         _ => Reply::ok(),
     });
-    let serving = Serving::start(&mut exporting(&collector.endpoint));
-    assert_eq!(status_of(&serving.ask("/factorial/3", &[])), "200");
+    let service = Service::start(&mut exporting_command(&collector.endpoint));
+    assert_eq!(status_of(&service.ask("/factorial/3", &[])), "200");
     let first = collector.wait(1)[0].at;
     while first.elapsed() < AFTER {
-        serving.ask("/factorial/3", &[]);
+        service.ask("/factorial/3", &[]);
         std::thread::sleep(Duration::from_millis(100));
     }
     let posts = collector.wait(2);
     assert!(posts[1].at - first >= AFTER, "{:?}", posts[1].at - first);
-    serving.end();
+    service.end();
 }
 
 #[test]
 fn a_server_that_wants_no_pause_is_not_flooded() {
     let collector = Collector::start(|_| Reply::error(503, "").with("retry-after", "0"));
-    let serving = Serving::start(&mut exporting(&collector.endpoint));
-    serving.ask("/factorial/3", &[]);
+    let service = Service::start(&mut exporting_command(&collector.endpoint));
+    service.ask("/factorial/3", &[]);
     collector.wait(1);
     std::thread::sleep(Duration::from_secs(2));
     let sent = collector.posts().len();
     assert!(sent <= 4, "{sent}");
-    serving.end();
+    service.end();
 }
 
 #[test]
 fn the_end_does_not_wait_for_the_time_that_the_server_wants_and_counts_what_is_lost() {
     let collector = Collector::start(|_| Reply::error(503, "").with("retry-after", "3600"));
-    let serving = Serving::start(&mut exporting(&collector.endpoint));
-    serving.ask("/factorial/3", &[]);
+    let service = Service::start(&mut exporting_command(&collector.endpoint));
+    service.ask("/factorial/3", &[]);
     let sent = collector.wait(1)[0].spans;
     let began = Instant::now();
-    let told = serving.end();
+    let log = service.end();
     assert!(began.elapsed() < Duration::from_secs(5), "{began:?}");
     assert_eq!(collector.posts().len(), 1);
     let spans = format!("spans={sent}");
-    assert_eq!(lines(&told, &["spans dropped", &spans]), 1, "{told}");
+    assert_eq!(lines(&log, &["spans dropped", &spans]), 1, "{log}");
 }
 
 #[test]
@@ -130,19 +126,19 @@ fn what_the_server_rejects_is_counted_and_reported_with_its_message() {
                 reply
             }
         });
-        let mut command = exporting(&collector.endpoint);
-        let serving = Serving::start(command.env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol));
+        let mut command = exporting_command(&collector.endpoint);
+        let service = Service::start(command.env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol));
         for count in 1..=3 {
-            serving.ask("/factorial/3", &[]);
+            service.ask("/factorial/3", &[]);
             collector.wait(count);
         }
-        assert_eq!(dropped(&serving, "rejected"), 2);
-        assert_eq!(dropped(&serving, "undelivered"), 0);
-        let told = serving.end();
+        assert_eq!(dropped_spans(&service, "rejected"), 2);
+        assert_eq!(dropped_spans(&service, "undelivered"), 0);
+        let log = service.end();
         let words = ["spans rejected", "spans=2", "too many attributes"];
-        assert_eq!(lines(&told, &words), 1, "{told}");
+        assert_eq!(lines(&log, &words), 1, "{log}");
         let words = ["spans=0", "mind the version"];
-        assert_eq!(lines(&told, &words), 1, "{told}");
+        assert_eq!(lines(&log, &words), 1, "{log}");
     }
 }
 
@@ -163,18 +159,18 @@ fn a_batch_that_is_refused_for_good_is_not_sent_again() {
         ),
     ] {
         let collector = Collector::start(move |_| refusal.clone());
-        let mut command = exporting(&collector.endpoint);
-        let serving = Serving::start(command.env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol));
-        serving.ask("/factorial/3", &[]);
+        let mut command = exporting_command(&collector.endpoint);
+        let service = Service::start(command.env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol));
+        service.ask("/factorial/3", &[]);
         let sent = collector.wait(1)[0].spans as u64;
         std::thread::sleep(Duration::from_millis(1500));
         assert_eq!(collector.posts().len(), 1);
-        assert_eq!(dropped(&serving, "undelivered"), sent);
-        let told = serving.end();
+        assert_eq!(dropped_spans(&service, "undelivered"), sent);
+        let log = service.end();
         assert_eq!(
-            lines(&told, &["span export failed", "malformed"]),
+            lines(&log, &["span export failed", "malformed"]),
             1,
-            "{told}"
+            "{log}"
         );
     }
 }
@@ -186,13 +182,13 @@ fn every_span_arrives_or_is_counted() {
         std::thread::sleep(Duration::from_millis(200));
         Reply::ok()
     });
-    let mut command = exporting(&collector.endpoint);
+    let mut command = exporting_command(&collector.endpoint);
     command.env("OTEL_BSP_MAX_QUEUE_SIZE", "50");
-    let serving = Serving::start(&mut command);
+    let service = Service::start(&mut command);
     let requests = 300_u64;
     for n in 0..requests {
         let path = format!("/factorial/{n}");
-        assert_eq!(status_of(&serving.ask(&path, &[])), "200");
+        assert_eq!(status_of(&service.ask(&path, &[])), "200");
     }
     // Until all of them have been received.
     let arrived = || collector.spans() as u64;
@@ -201,16 +197,16 @@ fn every_span_arrives_or_is_counted() {
         before = Some(arrived());
         std::thread::sleep(Duration::from_secs(1));
     }
-    let lost = dropped(&serving, "queue_full");
+    let lost = dropped_spans(&service, "queue_full");
     assert!(lost > 0, "{}", arrived());
     // A request for a number of unknown cost has five spans: request, queue, sandbox, cost,
     // compute.
     let all = requests * 5;
     assert_eq!(arrived() + lost, all);
-    let told = serving.end();
+    let log = service.end();
     let all = format!("total={lost}");
     let words = ["spans dropped", "OTEL_BSP_MAX_QUEUE_SIZE=50", &all];
-    assert_eq!(lines(&told, &words), 1, "{told}");
+    assert_eq!(lines(&log, &words), 1, "{log}");
 }
 
 #[test]
@@ -233,8 +229,8 @@ fn a_request_is_compressed_where_that_is_asked_for() {
             .env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
             .env("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
             .env("OTEL_EXPORTER_OTLP_HEADERS", "x-key=a%20b");
-        let ended = ended(&mut command);
-        assert_eq!((ended.code, &*ended.err), (Some(0), ""));
+        let outcome = run_command(&mut command);
+        assert_eq!((outcome.code, &*outcome.err), (Some(0), ""));
         let post = &collector.wait(1)[0];
         assert_eq!(post.path, path);
         assert_eq!(post.headers[name], "gzip");
@@ -246,7 +242,7 @@ fn a_request_is_compressed_where_that_is_asked_for() {
 /// Creates an authority, and certificates signed by it for a server and a client.
 fn certify(folder: &Path) {
     let openssl = |arguments: &[&str]| {
-        let made = ended(OPENSSL.command().current_dir(folder).args(arguments));
+        let made = run_command(OPENSSL.command().current_dir(folder).args(arguments));
         assert_eq!(made.code, Some(0), "{}", made.err);
     };
     let curve = "ec_paramgen_curve:prime256v1";
@@ -312,14 +308,14 @@ fn spans_are_encrypted_for_an_authority_that_is_named() {
         for (name, value) in more {
             command.env(name, value);
         }
-        let ended = ended(&mut command);
+        let outcome = run_command(&mut command);
         assert_eq!(
-            (ended.code, &*ended.out),
+            (outcome.code, &*outcome.out),
             (Some(0), "3628800\n"),
             "{}",
-            ended.err
+            outcome.err
         );
-        ended.err
+        outcome.err
     };
     let authority = file("authority.pem");
     let roots = ("OTEL_EXPORTER_OTLP_CERTIFICATE", authority.as_path());
@@ -328,11 +324,11 @@ fn spans_are_encrypted_for_an_authority_that_is_named() {
     assert!(collector.spans() > 0);
     // The system does not trust its authority unless a variable adds it.
     let arrived = collector.spans();
-    let told = run(&collector, &[]);
+    let log = run(&collector, &[]);
     assert_eq!(
-        lines(&told, &["UnknownIssuer", "OTEL_EXPORTER_OTLP_CERTIFICATE"]),
+        lines(&log, &["UnknownIssuer", "OTEL_EXPORTER_OTLP_CERTIFICATE"]),
         1,
-        "{told}"
+        "{log}"
     );
     assert_eq!(collector.spans(), arrived);
     assert_eq!(
@@ -348,16 +344,16 @@ fn spans_are_encrypted_for_an_authority_that_is_named() {
     assert!(collector.spans() > arrived);
     // An invalid file is reported by name.
     let key = file("server.key");
-    let told = run(&collector, &[("OTEL_EXPORTER_OTLP_CERTIFICATE", &key)]);
+    let log = run(&collector, &[("OTEL_EXPORTER_OTLP_CERTIFICATE", &key)]);
     assert_eq!(
-        lines(&told, &["invalid file for OTEL_EXPORTER_OTLP_CERTIFICATE"]),
+        lines(&log, &["invalid file for OTEL_EXPORTER_OTLP_CERTIFICATE"]),
         1,
-        "{told}"
+        "{log}"
     );
 
     let collector = Collector::start_tls(server(folder.path(), true, &["http/1.1"]));
-    let told = run(&collector, &[roots]);
-    assert_eq!(lines(&told, &["span export failed"]), 1, "{told}");
+    let log = run(&collector, &[roots]);
+    assert_eq!(lines(&log, &["span export failed"]), 1, "{log}");
     assert_eq!(collector.spans(), 0);
     let (certificate, key) = (file("client.pem"), file("client.key"));
     let client = [
@@ -390,9 +386,9 @@ fn spans_are_encrypted_over_grpc() {
             folder.path().join("authority.pem"),
         )
         .env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
-    let ended = ended(&mut command);
-    assert_eq!(ended.code, Some(0), "{}", ended.err);
-    assert!(collector.spans() > 0, "{}", ended.err);
+    let outcome = run_command(&mut command);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.err);
+    assert!(collector.spans() > 0, "{}", outcome.err);
 }
 
 #[test]
@@ -417,15 +413,19 @@ fn variables_that_are_no_good_are_reported_once_by_name() {
         command
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint)
             .env(name, value);
-        let ended = ended(&mut command);
-        assert_eq!((ended.code, &*ended.out), (Some(0), "3628800\n"), "{name}");
-        assert_eq!(lines(&ended.err, &["WARN", name]), 1, "{}", ended.err);
-        assert_eq!(ended.err.lines().count(), 1, "{}", ended.err);
+        let outcome = run_command(&mut command);
+        assert_eq!(
+            (outcome.code, &*outcome.out),
+            (Some(0), "3628800\n"),
+            "{name}"
+        );
+        assert_eq!(lines(&outcome.err, &["WARN", name]), 1, "{}", outcome.err);
+        assert_eq!(outcome.err.lines().count(), 1, "{}", outcome.err);
         assert!(collector.spans() > before, "{name}");
         // Commands without telemetry report nothing.
         let quiet = ["completions", "bash"];
         assert_eq!(
-            crate::harness::ended(cocoon(quiet).env(name, value)).err,
+            crate::harness::run_command(cocoon(quiet).env(name, value)).err,
             ""
         );
     }
@@ -444,7 +444,7 @@ fn parents_are_read_and_told_as_the_propagators_say() {
         ("X-B3-SpanId", SPAN),
         ("X-B3-Sampled", "1"),
     ];
-    for (propagators, given, told, continues) in [
+    for (propagators, given, log, continues) in [
         (None, &fields[..1], &["traceparent"][..], true),
         (None, &fields[1..2], &["traceparent"], false),
         (Some("b3"), &fields[1..2], &["b3"], true),
@@ -465,12 +465,12 @@ fn parents_are_read_and_told_as_the_propagators_say() {
         (Some("baggage"), &fields[..], &[], false),
     ] {
         let collector = Collector::start(|_| Reply::ok());
-        let mut command = exporting(&collector.endpoint);
+        let mut command = exporting_command(&collector.endpoint);
         if let Some(propagators) = propagators {
             command.env("OTEL_PROPAGATORS", propagators);
         }
-        let serving = Serving::start(&mut command);
-        let answer = serving.ask("/factorial/3", given);
+        let service = Service::start(&mut command);
+        let answer = service.ask("/factorial/3", given);
         let (head, _) = parts_of(&answer);
         for (name, _) in fields {
             let name = name.to_ascii_lowercase();
@@ -479,12 +479,12 @@ fn parents_are_read_and_told_as_the_propagators_say() {
                 .find(|line| line.starts_with(&format!("{name}: ")));
             assert_eq!(
                 line.is_some(),
-                told.contains(&name.as_str()),
+                log.contains(&name.as_str()),
                 "{propagators:?}: {head}"
             );
         }
         assert_eq!(head.contains(TRACE), continues, "{propagators:?}: {head}");
-        assert_eq!(serving.end(), "");
+        assert_eq!(service.end(), "");
         assert!(collector.spans() > 0);
     }
 }
@@ -500,13 +500,13 @@ fn a_caller_that_leaves_the_decision_is_sampled_as_the_root_would_be() {
         ("parentbased_always_on", "0", false),
     ] {
         let collector = Collector::start(|_| Reply::ok());
-        let mut command = exporting(&collector.endpoint);
+        let mut command = exporting_command(&collector.endpoint);
         command
             .env("OTEL_PROPAGATORS", "b3")
             .env("OTEL_TRACES_SAMPLER", sampler);
-        let serving = Serving::start(&mut command);
-        serving.ask("/factorials/3", &[("b3", b3)]);
-        assert_eq!(serving.end(), "");
+        let service = Service::start(&mut command);
+        service.ask("/factorials/3", &[("b3", b3)]);
+        assert_eq!(service.end(), "");
         assert_eq!(collector.spans() > 0, sampled, "{sampler} {b3}");
     }
 }
@@ -514,13 +514,16 @@ fn a_caller_that_leaves_the_decision_is_sampled_as_the_root_would_be() {
 #[test]
 fn losses_of_a_dead_collector_are_a_line_with_their_number() {
     let collector = Collector::start(|_| Reply::error(404, "no such path"));
-    let serving = Serving::start(&mut exporting(&collector.endpoint));
+    let service = Service::start(&mut exporting_command(&collector.endpoint));
     for _ in 0..10 {
-        serving.ask("/factorial/3", &[]);
+        service.ask("/factorial/3", &[]);
     }
     std::thread::sleep(Duration::from_millis(300));
-    assert_eq!(dropped(&serving, "undelivered"), collector.spans() as u64);
-    let told = serving.end();
-    assert_eq!(lines(&told, &["span export failed", "404"]), 1, "{told}");
-    assert!(lines(&told, &["spans dropped", "total="]) >= 1, "{told}");
+    assert_eq!(
+        dropped_spans(&service, "undelivered"),
+        collector.spans() as u64
+    );
+    let log = service.end();
+    assert_eq!(lines(&log, &["span export failed", "404"]), 1, "{log}");
+    assert!(lines(&log, &["spans dropped", "total="]) >= 1, "{log}");
 }

@@ -10,8 +10,8 @@ use cocoon_test_guests::hostile;
 use futures::future::join_all;
 
 use crate::harness::{
-    FEW, SOON_MS, answer, assert_fails, cocoon, drain, ended, factorial_of, hostile, json_lines,
-    printed, run, sha256, soon,
+    FEW, SOON_MS, answer, assert_fails, cocoon, drain, factorial_of, hostile, json_lines, run,
+    run_command, sha256, soon, stdout_of,
 };
 
 const SHORT: Limits = FEW.with(Limit::Deadline, SOON_MS);
@@ -37,12 +37,12 @@ async fn fan_out(
 ) -> Result<(Grade, Vec<u8>), RunError> {
     let work = FanOut::prepare(factorial, factorial_of(n), width).await?;
     let (sender, receiver) = channel();
-    let (told, (all, seen)) = soon("the end of a fan-out", async {
+    let (outcome, (all, seen)) = soon("the end of a fan-out", async {
         tokio::join!(work.send_to(sender, Some(SEED)), drain(receiver))
     })
     .await;
-    assert_eq!(told.clone().map(|_| ()), seen, "both ends agree on {n}");
-    told.map(|grade| (grade, all))
+    assert_eq!(outcome.clone().map(|_| ()), seen, "both ends agree on {n}");
+    outcome.map(|grade| (grade, all))
 }
 
 /// Asserts that every place was released: one job for each sandbox is admitted at once.
@@ -170,8 +170,8 @@ async fn a_reader_that_leaves_stops_all_parts() {
         let sending = tokio::spawn(work.expect("three places").send_to(sender, None));
         assert!(matches!(soon("a chunk", digits.recv()).await, Ok(Some(_))));
         drop(digits);
-        let told = soon("the parts' end", sending).await.expect("no panic");
-        assert_eq!(told, Err(RunError::ReaderGone), "{n}");
+        let outcome = soon("the parts' end", sending).await.expect("no panic");
+        assert_eq!(outcome, Err(RunError::ReaderGone), "{n}");
         assert_places_are_back(&factorial).await;
     }
 }
@@ -188,7 +188,7 @@ async fn a_fan_out_that_is_dropped_stops_all_parts() {
         match soon("the end", digits.recv()).await {
             Ok(Some(_)) => {}
             // A stream whose writer was dropped has not ended successfully.
-            ended => break assert_eq!(ended, Err(RunError::WriterGone)),
+            outcome => break assert_eq!(outcome, Err(RunError::WriterGone)),
         }
     }
     assert_places_are_back(&factorial).await;
@@ -213,8 +213,8 @@ async fn fan_outs_that_do_not_fit_beside_each_other_all_finish() {
                 } else {
                     // Alternates small and large jobs.
                     let request = factorial_of(hostile::HONEST + job);
-                    let told = answer(&factorial, request).await;
-                    told.map(|_| 2 * hostile::PART_BYTES)
+                    let outcome = answer(&factorial, request).await;
+                    outcome.map(|_| 2 * hostile::PART_BYTES)
                 }
             })
         });
@@ -255,11 +255,11 @@ async fn a_plan_that_never_fits_is_refused_or_done_by_one() {
         let error = refused.err().expect("no room");
         match &error {
             RunError::TooLarge {
-                limit: told,
+                limit: outcome,
                 value: at,
                 needed: all,
                 ..
-            } => assert_eq!((*told, *at, *all), (limit, value, needed)),
+            } => assert_eq!((*outcome, *at, *all), (limit, value, needed)),
             other => panic!("{other:?}"),
         }
         let text = error.to_string();
@@ -300,11 +300,11 @@ async fn progress_counts_the_parts() {
         }
         last
     };
-    let (told, _, done) = soon("the end", async {
+    let (outcome, _, done) = soon("the end", async {
         tokio::join!(work.send_to(sender, None), drain(receiver), counting)
     })
     .await;
-    assert!(told.is_ok());
+    assert!(outcome.is_ok());
     assert_eq!(done, 3);
 }
 
@@ -339,7 +339,7 @@ async fn by_hand(change_at: Option<usize>) -> (Result<Grade, RunError>, Vec<u8>)
     assert_eq!(plan.parts().len(), 3);
     let ((out0, from0), (to0, in0)) = (channel(), channel());
     let ((out1, in1), (out2, digits)) = (channel(), channel());
-    let (_, _, told, (), (all, _)) = soon(
+    let (_, _, outcome, (), (all, _)) = soon(
         "the end",
         Box::pin(async {
             tokio::join!(
@@ -352,18 +352,18 @@ async fn by_hand(change_at: Option<usize>) -> (Result<Grade, RunError>, Vec<u8>)
         }),
     )
     .await;
-    (told, all)
+    (outcome, all)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_byte_that_changes_on_the_way_is_told() {
-    let (told, all) = by_hand(None).await;
-    assert!(told.is_ok() && all == whole(), "{told:?}");
+    let (outcome, all) = by_hand(None).await;
+    assert!(outcome.is_ok() && all == whole(), "{outcome:?}");
     for at in [0, 1_000_000] {
-        let (told, _) = by_hand(Some(at)).await;
+        let (outcome, _) = by_hand(Some(at)).await;
         assert!(
-            matches!(&told, Err(RunError::Failed(text)) if text.contains("damaged")),
-            "{told:?}"
+            matches!(&outcome, Err(RunError::Failed(text)) if text.contains("damaged")),
+            "{outcome:?}"
         );
     }
 }
@@ -387,9 +387,9 @@ fn a_part_that_goes_wrong_by_itself_is_tried_once_more() {
         let n = n.to_string();
         let failed = run([&["compute", &n, "--fan-out", "3"], &HOSTILE[..]].concat());
         assert_eq!(failed.code, Some(1), "{}", failed.err);
-        let told: Vec<_> = failed.err.matches("part retried").collect();
+        let outcome: Vec<_> = failed.err.matches("part retried").collect();
         assert_eq!(
-            told.len(),
+            outcome.len(),
             usize::from(tried.is_some()),
             "{n}: {}",
             failed.err
@@ -398,7 +398,12 @@ fn a_part_that_goes_wrong_by_itself_is_tried_once_more() {
             let words = format!("part retried part={part} ");
             assert!(failed.err.contains(&words), "{n}: {}", failed.err);
         }
-        assert_eq!(failed.err.lines().count(), told.len() + 1, "{}", failed.err);
+        assert_eq!(
+            failed.err.lines().count(),
+            outcome.len() + 1,
+            "{}",
+            failed.err
+        );
     }
 }
 
@@ -410,24 +415,25 @@ fn json_tells_the_grade() {
         all.extend(HOSTILE.iter().chain(more).map(|&word| word.to_owned()));
         all
     };
-    let proved = &json_lines(&printed(arguments(&["--fan-out", "1"])))[0];
+    let proved = &json_lines(&stdout_of(arguments(&["--fan-out", "1"])))[0];
     assert_eq!(proved["grade"], "proved");
     assert!(proved.get("miss_probability").is_none(), "{proved:.100}");
     let three = ["--fan-out", "3", "--seed", "44"];
-    let verified = &json_lines(&printed(arguments(&three)))[0];
+    let verified = &json_lines(&stdout_of(arguments(&three)))[0];
     assert_eq!(verified["grade"], "verified");
     assert_eq!(verified["products_checked"], 3);
     assert_eq!(verified["products_repeated"], 0);
     assert_eq!(verified["miss_probability"], "2^-44");
     // A retried part is reported although the result is right.
-    let told = run(arguments(&["--fan-out", "3", "--seed", "13"]));
-    assert_eq!(told.code, Some(0));
-    assert_eq!(told.err.lines().count(), 1, "{}", told.err);
+    let outcome = run(arguments(&["--fan-out", "3", "--seed", "13"]));
+    assert_eq!(outcome.code, Some(0));
+    assert_eq!(outcome.err.lines().count(), 1, "{}", outcome.err);
     assert!(
-        told.err
+        outcome
+            .err
             .contains("wrong products repeated repeated=1 products=3"),
         "{}",
-        told.err
+        outcome.err
     );
 }
 
@@ -437,10 +443,10 @@ fn a_width_is_typed_or_set() {
         let refused = run(["compute", "5", &format!("--fan-out={wrong}")]);
         assert_fails(&refused, 2, &["fan-out", "auto", "1 to 64"]);
     }
-    let by_variable = ended(cocoon(["compute", "5"]).env("COCOON_FAN_OUT", "none"));
+    let by_variable = run_command(cocoon(["compute", "5"]).env("COCOON_FAN_OUT", "none"));
     assert_fails(&by_variable, 2, &["1 to 64"]);
-    assert_eq!(printed(["compute", "5", "--fan-out", "auto"]), "120\n");
-    assert_eq!(printed(["compute", "5", "--fan-out", "64"]), "120\n");
+    assert_eq!(stdout_of(["compute", "5", "--fan-out", "auto"]), "120\n");
+    assert_eq!(stdout_of(["compute", "5", "--fan-out", "64"]), "120\n");
     assert_fails(
         &run(["compute", "5", "--seed", "x"]),
         2,
@@ -468,13 +474,13 @@ fn an_explicit_width_that_does_not_fit_is_an_error() {
     );
     let n = hostile::CROSSED.to_string();
     let auto = ["compute", &n, "--sandboxes", "1"];
-    let whole = printed([&auto[..], &HOSTILE[..]].concat());
+    let whole = stdout_of([&auto[..], &HOSTILE[..]].concat());
     assert_eq!(whole.len() as u64, 2 * hostile::PART_BYTES + 1);
 }
 
 /// The hash of the bundled component's output with this many sandboxes.
 fn hash(arguments: &[&str], width: &str) -> String {
-    sha256(&printed(
+    sha256(&stdout_of(
         [&["compute", "--fan-out", width], arguments].concat(),
     ))
 }
@@ -506,6 +512,6 @@ fn what_fits_into_one_sandbox_alone_is_computed_by_default() {
     let arguments = ["compute", "1159130", "--total-memory", "41MiB"];
     let refused = run([&arguments[..], &["--fan-out", "2"]].concat());
     assert_fails(&refused, 1, &["--total-memory"]);
-    let alone = printed([&arguments[..], &["--fan-out", "1"]].concat());
-    assert!(printed(arguments) == alone, "other digits");
+    let alone = stdout_of([&arguments[..], &["--fan-out", "1"]].concat());
+    assert!(stdout_of(arguments) == alone, "other digits");
 }

@@ -12,7 +12,7 @@ use cocoon_test_guests::HOSTILE_PROGRAM;
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
-use crate::harness::{SOON_MS, printed, run};
+use crate::harness::{SOON_MS, run, stdout_of};
 use crate::hostile_program::{Bench, SMALL};
 
 include!("../guests/src/file_system.rs");
@@ -31,7 +31,7 @@ fn fifos_sockets_and_devices_are_refused() {
     let here = format!("{}:/", folder.path().display());
     let grants = ["--dir", &here, "--dir", "/dev:/dev"];
     for name in ["fifo", "link", "socket", "/dev/null", "/dev/zero"] {
-        let opened = printed(exec(&grants, &["open", name]));
+        let opened = stdout_of(exec(&grants, &["open", name]));
         assert!(opened.contains("supported"), "{name}: {opened}");
     }
 }
@@ -85,7 +85,7 @@ fn errors_are_those_that_the_system_gives() {
         let expected = file_system(operation, &path_in(path), &path_in(other));
         let grant = format!("{}:/:rw", inside.path().display());
         let arguments = ["file-system", operation, path, other];
-        let found = printed(exec(&["--dir", &grant], &arguments));
+        let found = stdout_of(exec(&["--dir", &grant], &arguments));
         assert_eq!(found.trim_end(), expected, "{operation} {path} {other}");
     }
 }
@@ -101,7 +101,10 @@ fn a_rename_across_file_systems_is_named_as_such() {
     let (one, other) = (format!("{one}:/one:rw"), format!("{other}:/other:rw"));
     let grants = ["--dir", &one, "--dir", &other];
     let arguments = ["file-system", "rename", "/one/file", "/other/file"];
-    assert_eq!(printed(exec(&grants, &arguments)), "Err(CrossesDevices)\n");
+    assert_eq!(
+        stdout_of(exec(&grants, &arguments)),
+        "Err(CrossesDevices)\n"
+    );
 }
 
 #[test]
@@ -111,7 +114,7 @@ fn names_are_looked_up_where_the_network_is_granted() {
         ("127.0.0.1", "127.0.0.1:80"),
         ("::1", "[::1]:80"),
     ] {
-        let found = printed(exec(&["--network"], &["lookup", name]));
+        let found = stdout_of(exec(&["--network"], &["lookup", name]));
         assert!(found.contains(address), "{name}: {found}");
     }
     for name in ["no.such.name.invalid", "two words", ""] {
@@ -193,7 +196,7 @@ async fn jobs_that_a_dead_mount_holds_leave_the_others_alone() {
         "file-system stat dead/file",
         "file-system rmdir dead/folder",
     ] {
-        let stuck = (0..130).map(|_| bench.stopped(operation, Limit::Deadline));
+        let stuck = (0..130).map(|_| bench.assert_stopped(operation, Limit::Deadline));
         futures::future::join_all(stuck).await;
     }
     let reading = (0..100).map(|_| bench.run("read file"));
@@ -211,7 +214,7 @@ async fn threads_that_a_dead_mount_holds_are_a_limit_with_a_name() {
         .with(Limit::Deadline, 5000)
         .with(Limit::StuckThreads, 3);
     let bench = Bench::new(&limits, mount.grants()).await;
-    let stuck = (0..3).map(|_| bench.stopped("open dead/file", Limit::Deadline));
+    let stuck = (0..3).map(|_| bench.assert_stopped("open dead/file", Limit::Deadline));
     futures::future::join_all(stuck).await;
     let (_, _, ran) = bench.run("read file").await;
     let (limit, value) = (Limit::StuckThreads, 3);

@@ -21,7 +21,7 @@ use sha2::{Digest as _, Sha256};
 /// A short deadline, for jobs that are expected to exceed it.
 pub(crate) const SOON_MS: u64 = 300;
 /// A timeout that no test reaches, even on a busy machine. It ends a test that would hang.
-pub(crate) const NEVER: Duration = Duration::from_mins(2);
+pub(crate) const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Limits for tests: a few sandboxes, which fit on a small machine.
 pub(crate) const FEW: Limits = Limits::COMMANDS
@@ -71,9 +71,9 @@ pub(crate) async fn drain(mut digits: Receiver<Bytes>) -> (Vec<u8>, Result<(), R
 /// Returns the whole answer through `send_to`, and asserts that writer and reader agree on the
 /// outcome.
 pub(crate) async fn answer(factorial: &Factorial, request: Request) -> Result<String, RunError> {
-    let (told, all, seen) = streamed(factorial, request).await?;
+    let (outcome, all, seen) = run_streamed(factorial, request).await?;
     assert_eq!(
-        told, seen,
+        outcome, seen,
         "writer and reader agree on how {request:?} ended"
     );
     seen.map(|()| String::from_utf8(all).expect("digits are text"))
@@ -81,24 +81,24 @@ pub(crate) async fn answer(factorial: &Factorial, request: Request) -> Result<St
 
 /// Runs a request. Returns the outcome of `send_to`, the bytes read, and the outcome that the
 /// reader saw.
-pub(crate) async fn streamed(
+pub(crate) async fn run_streamed(
     factorial: &Factorial,
     request: Request,
 ) -> Result<(Result<(), RunError>, Vec<u8>, Result<(), RunError>), RunError> {
     let admitted = factorial.admit(request).await?;
     let (sender, receiver) = channel();
-    let (told, (all, seen)) = tokio::join!(admitted.send_to(sender), drain(receiver));
-    Ok((told.map(|_| ()), all, seen))
+    let (outcome, (all, seen)) = tokio::join!(admitted.send_to(sender), drain(receiver));
+    Ok((outcome.map(|_| ()), all, seen))
 }
 
 /// Waits for an event, for at most [`NEVER`].
 pub(crate) async fn soon<R>(what: &str, event: impl Future<Output = R>) -> R {
-    let waited = tokio::time::timeout(NEVER, event).await;
-    waited.unwrap_or_else(|_| panic!("{what} did not happen within {NEVER:?}"))
+    let waited = tokio::time::timeout(TIMEOUT, event).await;
+    waited.unwrap_or_else(|_| panic!("{what} did not happen within {TIMEOUT:?}"))
 }
 
 /// Output and exit code of a finished command.
-pub(crate) struct Ended {
+pub(crate) struct Outcome {
     pub(crate) out: String,
     pub(crate) err: String,
     pub(crate) code: Option<i32>,
@@ -130,18 +130,18 @@ pub(crate) fn kill(id: u32, signal: Signal) {
 }
 
 /// Runs a command to its end, within [`NEVER`].
-pub(crate) fn ended(command: &mut Command) -> Ended {
-    ended_into(command, Stdio::piped())
+pub(crate) fn run_command(command: &mut Command) -> Outcome {
+    run_command_into(command, Stdio::piped())
 }
 
 /// Runs a command to its end with the given standard output.
-pub(crate) fn ended_into(command: &mut Command, stdout: impl Into<Stdio>) -> Ended {
+pub(crate) fn run_command_into(command: &mut Command, stdout: impl Into<Stdio>) -> Outcome {
     let child = command.stdout(stdout).stderr(Stdio::piped()).spawn();
     let child = child.expect("a program that starts");
     let id = child.id();
     let (done, waiting) = std::sync::mpsc::channel::<()>();
     let watch = std::thread::spawn(move || {
-        if waiting.recv_timeout(NEVER) == Err(RecvTimeoutError::Timeout) {
+        if waiting.recv_timeout(TIMEOUT) == Err(RecvTimeoutError::Timeout) {
             kill(id, Signal::KILL);
         }
     });
@@ -149,7 +149,7 @@ pub(crate) fn ended_into(command: &mut Command, stdout: impl Into<Stdio>) -> End
     drop(done);
     watch.join().expect("no panic");
     let text = |bytes| String::from_utf8(bytes).expect("text");
-    Ended {
+    Outcome {
         out: text(output.stdout),
         err: text(output.stderr),
         code: output.status.code(),
@@ -157,13 +157,13 @@ pub(crate) fn ended_into(command: &mut Command, stdout: impl Into<Stdio>) -> End
 }
 
 /// Runs the binary to its end.
-pub(crate) fn run<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Ended {
-    ended(&mut cocoon(arguments))
+pub(crate) fn run<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Outcome {
+    run_command(&mut cocoon(arguments))
 }
 
 /// Returns the output of the binary. Asserts that it succeeds with an empty standard error.
-pub(crate) fn printed<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> String {
-    let Ended { out, err, code } = run(arguments);
+pub(crate) fn stdout_of<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> String {
+    let Outcome { out, err, code } = run(arguments);
     assert_eq!((code, err.as_str()), (Some(0), ""));
     out
 }
@@ -184,9 +184,9 @@ pub(crate) fn sha256(text: &str) -> String {
 
 /// Asserts a failure: no output, one line on standard error with all of `words`, and this exit
 /// code.
-pub(crate) fn assert_fails(ended: &Ended, code: i32, words: &[&str]) {
-    let Ended { out, err, .. } = ended;
-    assert_eq!((ended.code, out.as_str()), (Some(code), ""), "{err}");
+pub(crate) fn assert_fails(outcome: &Outcome, code: i32, words: &[&str]) {
+    let Outcome { out, err, .. } = outcome;
+    assert_eq!((outcome.code, out.as_str()), (Some(code), ""), "{err}");
     assert_one_line(err, words);
 }
 

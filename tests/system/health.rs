@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::net::TcpListener;
 
-use crate::harness::{assert_fails, cocoon, ended, printed, run};
+use crate::harness::{assert_fails, cocoon, run, run_command, stdout_of};
 use crate::service::Server;
 
 #[tokio::test]
@@ -11,22 +11,22 @@ async fn a_service_that_answers_is_well() {
     let server = Server::start(&[]);
     for path in ["/healthz", "/readyz", "/factorial/5?format=scientific:2"] {
         let url = server.url(path);
-        let told = printed(["health", &url]);
-        assert_eq!(told, format!("{url} is healthy: 200 OK\n"));
+        let text = stdout_of(["health", &url]);
+        assert_eq!(text, format!("{url} is healthy: 200 OK\n"));
     }
     // The probe uses the address of `--listen`.
     let address = server.url("").replace("http://", "");
-    assert!(printed(["health", "--listen", &address]).starts_with(&server.url("/healthz")));
+    assert!(stdout_of(["health", "--listen", &address]).starts_with(&server.url("/healthz")));
     // A probe of an unspecified address connects to loopback; also for IPv6, where nothing
     // listens.
     for all in ["0.0.0.0", "[::]"] {
         let everywhere = address.replace("127.0.0.1", all);
-        let ended = ended(cocoon(["health"]).env("COCOON_LISTEN", everywhere));
-        assert_eq!((ended.code, &*ended.err), (Some(0), ""));
+        let outcome = run_command(cocoon(["health"]).env("COCOON_LISTEN", everywhere));
+        assert_eq!((outcome.code, &*outcome.err), (Some(0), ""));
         assert!(
-            ended.out.starts_with(&server.url("/healthz")),
+            outcome.out.starts_with(&server.url("/healthz")),
             "{}",
-            ended.out
+            outcome.out
         );
     }
 }
@@ -66,8 +66,8 @@ fn something_that_speaks_otherwise_is_not() {
         }
     });
     for _ in 0..2 {
-        let ended = run(["health", "--listen", &address]);
-        assert_fails(&ended, 1, &[&address, "is unhealthy"]);
+        let outcome = run(["health", "--listen", &address]);
+        assert_fails(&outcome, 1, &[&address, "is unhealthy"]);
     }
     speaking.join().expect("no panic");
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use cocoon_test_guests::HOSTILE_PROGRAM;
 
-use crate::harness::{NEVER, assert_fails, cocoon, printed, run};
+use crate::harness::{TIMEOUT, assert_fails, cocoon, run, stdout_of};
 
 fn exec<'a>(grants: &[&'a str], arguments: &[&'a str]) -> Vec<&'a str> {
     [&["exec", HOSTILE_PROGRAM], grants, &["--"], arguments].concat()
@@ -15,7 +15,7 @@ fn exec<'a>(grants: &[&'a str], arguments: &[&'a str]) -> Vec<&'a str> {
 
 #[test]
 fn a_write_beyond_its_permit_traps_before_it_takes_memory() {
-    assert!(printed(exec(&[], &["write-beyond", "65536"])).ends_with("Ok(())\n"));
+    assert!(stdout_of(exec(&[], &["write-beyond", "65536"])).ends_with("Ok(())\n"));
     for bytes in ["65537", "400000"] {
         let beyond = run(exec(&[], &["write-beyond", bytes]));
         assert_fails(&beyond, 1, &["at most 65536 bytes", bytes]);
@@ -30,7 +30,7 @@ fn a_write_beyond_its_permit_traps_before_it_takes_memory() {
 
 #[test]
 fn zeros_are_held_to_the_permit() {
-    assert!(printed(exec(&[], &["zeroes", "65536"])).ends_with("Ok(())\n"));
+    assert!(stdout_of(exec(&[], &["zeroes", "65536"])).ends_with("Ok(())\n"));
     let folder = tempfile::tempdir().expect("a folder");
     let grant = format!("{}:/:rw", folder.path().display());
     let grant = ["--dir", grant.as_str()];
@@ -48,10 +48,10 @@ fn reads_paths_and_random_bytes_are_bounded() {
     let mut input = tempfile::NamedTempFile::new().expect("a file");
     input.write_all(&vec![7; 1 << 20]).expect("input");
     let input = input.path().to_str().expect("text");
-    let read = printed(exec(&["--stdin", input], &["read-at-once"]));
+    let read = stdout_of(exec(&["--stdin", input], &["read-at-once"]));
     assert_eq!(read, "65536\n");
 
-    let random = printed(exec(&["--randomness"], &["random-bytes", "524288"]));
+    let random = stdout_of(exec(&["--randomness"], &["random-bytes", "524288"]));
     assert_eq!(random, "524288\n");
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path().to_str().expect("text");
@@ -66,7 +66,7 @@ fn reads_paths_and_random_bytes_are_bounded() {
         &["--randomness", "--host-call", "1MiB"],
         &["random-bytes", "1048576"],
     );
-    assert_eq!(printed(raised), "1048576\n");
+    assert_eq!(stdout_of(raised), "1048576\n");
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_file_too_many_is_an_error_inside() {
     let folder = folder.path().to_str().expect("text");
     for (limit, count) in [(&[][..], "1024 "), (&["--files", "7"], "7 ")] {
         let grants = [&["--dir", folder], limit].concat();
-        let opened = printed(exec(&grants, &["open-many", "file"]));
+        let opened = stdout_of(exec(&grants, &["open-many", "file"]));
         assert!(opened.starts_with(count), "{opened}");
         assert!(opened.contains("insufficient-memory"), "{opened}");
         assert!(opened.ends_with("true\n"), "{opened}");
@@ -98,9 +98,9 @@ fn a_folder_is_listed_as_its_entries_are_asked_for() {
         fs::write(folder.path().join(format!("{name:04}")), "").expect("a file");
     }
     let grant = folder.path().to_str().expect("text");
-    let listed = printed(exec(&["--dir", &format!("{grant}:/")], &["list", "/"]));
+    let listed = stdout_of(exec(&["--dir", &format!("{grant}:/")], &["list", "/"]));
     assert_eq!(listed, "3000 Some(\"0000\")..Some(\"2999\")\n");
-    let many = printed(exec(&["--dir", grant], &["list-many"]));
+    let many = stdout_of(exec(&["--dir", grant], &["list-many"]));
     assert!(many.starts_with("32 "), "{many}");
     assert!(many.contains("insufficient-memory"), "{many}");
 }
@@ -112,7 +112,7 @@ fn streams_that_read_ahead_share_a_budget_and_lose_nothing() {
     let folder = folder.path().to_str().expect("text");
     for count in ["1", "10", "600"] {
         let grants = ["--dir", folder, "--files", "10"];
-        let read = printed(exec(&grants, &["read-ahead", "file", count]));
+        let read = stdout_of(exec(&grants, &["read-ahead", "file", count]));
         let bytes = 100_000 * count.parse::<u64>().expect("a count");
         assert_eq!(read, format!("{bytes}\n"));
     }
@@ -144,7 +144,7 @@ fn peak_of_unread(arguments: &[&str], grants: &[&str]) -> u64 {
         .spawn()
         .expect("the binary");
     let (mut peak, mut since, started) = (0, Instant::now(), Instant::now());
-    while since.elapsed() < Duration::from_secs(2) && started.elapsed() < NEVER {
+    while since.elapsed() < Duration::from_secs(2) && started.elapsed() < TIMEOUT {
         let seen = peak_bytes(child.id());
         if seen > peak {
             (peak, since) = (seen, Instant::now());

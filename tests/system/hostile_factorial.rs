@@ -6,14 +6,14 @@ use cocoon::channel::channel;
 use cocoon::limits::{Limit, Limits, SMALL_JOB_BYTES};
 use cocoon_test_guests::hostile;
 
-use crate::harness::{FEW, SOON_MS, answer, factorial_of, hostile, soon, streamed};
+use crate::harness::{FEW, SOON_MS, answer, factorial_of, hostile, run_streamed, soon};
 
 const SHORT: Limits = FEW.with(Limit::Deadline, SOON_MS);
 
 /// Returns the error of the job of `n` under `limits`.
-async fn ending(limits: &Limits, n: u64) -> RunError {
+async fn error_of(limits: &Limits, n: u64) -> RunError {
     let factorial = hostile(limits).await;
-    let ended = soon(
+    let outcome = soon(
         "the end of a hostile job",
         answer(&factorial, factorial_of(n)),
     )
@@ -25,7 +25,7 @@ async fn ending(limits: &Limits, n: u64) -> RunError {
     )
     .await;
     assert_eq!(honest.as_deref(), Ok("1000"), "after {n}");
-    let Err(error) = ended else {
+    let Err(error) = outcome else {
         panic!("the hostile job {n} has a result")
     };
     error
@@ -48,7 +48,7 @@ fn assert_stopped(error: &RunError, limit: Limit, value: u64) {
 #[tokio::test]
 async fn who_spins_meets_the_deadline() {
     for n in [hostile::COST_SPINS, hostile::SPIN, hostile::SPIN_MIDSTREAM] {
-        assert_stopped(&ending(&SHORT, n).await, Limit::Deadline, SOON_MS);
+        assert_stopped(&error_of(&SHORT, n).await, Limit::Deadline, SOON_MS);
     }
     let factorial = hostile(&SHORT).await;
     let spun = factorial
@@ -65,7 +65,7 @@ async fn who_waits_for_nobody_meets_the_deadline() {
         hostile::END_SILENTLY,
         hostile::RESOLVE_EARLY,
     ] {
-        assert_stopped(&ending(&SHORT, n).await, Limit::Deadline, SOON_MS);
+        assert_stopped(&error_of(&SHORT, n).await, Limit::Deadline, SOON_MS);
     }
 }
 
@@ -73,9 +73,9 @@ async fn who_waits_for_nobody_meets_the_deadline() {
 async fn the_deadline_is_kept_closely() {
     let factorial = hostile(&SHORT).await;
     let started = std::time::Instant::now();
-    let ended = answer(&factorial, factorial_of(hostile::SPIN)).await;
+    let outcome = answer(&factorial, factorial_of(hostile::SPIN)).await;
     let took_ms = started.elapsed().as_millis();
-    assert!(ended.is_err());
+    assert!(outcome.is_err());
     assert!(
         took_ms >= u128::from(SOON_MS),
         "it ended early, after {took_ms} ms"
@@ -86,7 +86,7 @@ async fn the_deadline_is_kept_closely() {
 #[tokio::test]
 async fn who_takes_all_memory_meets_the_limit_of_a_sandbox() {
     let limits = FEW.with(Limit::SandboxMemory, hostile::ALL_BYTES);
-    let error = ending(&limits, hostile::TAKE_ALL).await;
+    let error = error_of(&limits, hostile::TAKE_ALL).await;
     assert_stopped(&error, Limit::SandboxMemory, hostile::ALL_BYTES);
 }
 
@@ -99,7 +99,7 @@ async fn who_takes_more_than_promised_is_held_to_the_promise() {
         // Before the component promises anything.
         (hostile::COST_TAKES, SMALL_JOB_BYTES),
     ] {
-        let error = ending(&FEW, n).await;
+        let error = error_of(&FEW, n).await;
         assert_eq!(error, RunError::OverPromise { promised_bytes }, "{n}");
         let text = error.to_string();
         assert!(text.contains("memory of one sandbox"), "{text}");
@@ -134,7 +134,7 @@ async fn a_promise_over_the_limit_is_refused_before_anything_runs() {
 #[tokio::test]
 async fn who_recurses_meets_the_stack() {
     for stack_bytes in [128 << 10, 512 << 10] {
-        let error = ending(&FEW.with(Limit::Stack, stack_bytes), hostile::RECURSE).await;
+        let error = error_of(&FEW.with(Limit::Stack, stack_bytes), hostile::RECURSE).await;
         assert_stopped(&error, Limit::Stack, stack_bytes);
     }
 }
@@ -144,20 +144,20 @@ async fn who_floods_meets_the_output() {
     let output_bytes = 1 << 20;
     let limits = FEW.with(Limit::Output, output_bytes);
     assert_stopped(
-        &ending(&limits, hostile::FLOOD).await,
+        &error_of(&limits, hostile::FLOOD).await,
         Limit::Output,
         output_bytes,
     );
     assert_stopped(
-        &ending(&limits, hostile::FLOOD_PROMISED).await,
+        &error_of(&limits, hostile::FLOOD_PROMISED).await,
         Limit::Output,
         output_bytes,
     );
     let factorial = hostile(&limits).await;
-    let (told, all, seen) = streamed(&factorial, factorial_of(hostile::FLOOD))
+    let (outcome, all, seen) = run_streamed(&factorial, factorial_of(hostile::FLOOD))
         .await
         .expect("a sandbox");
-    assert_eq!(told, seen);
+    assert_eq!(outcome, seen);
     assert!(
         all.len() as u64 <= output_bytes,
         "{} bytes got through",
@@ -169,11 +169,11 @@ async fn who_floods_meets_the_output() {
 async fn a_long_reply_is_output_as_well() {
     let output_bytes = 20_000;
     let limits = FEW.with(Limit::Output, output_bytes);
-    let error = ending(&limits, hostile::LONG_REPLY).await;
+    let error = error_of(&limits, hostile::LONG_REPLY).await;
     assert_stopped(&error, Limit::Output, output_bytes);
     // A reply above the contract's maximum is the component's fault, whatever the limit.
     for limits in [limits, FEW] {
-        let error = ending(&limits, hostile::OVERLONG_REPLY).await;
+        let error = error_of(&limits, hostile::OVERLONG_REPLY).await;
         assert!(
             matches!(&error, RunError::Failed(text) if text.contains("65536")),
             "{error:?}"
@@ -184,7 +184,7 @@ async fn a_long_reply_is_output_as_well() {
 #[tokio::test]
 async fn who_panics_or_replies_with_rubbish_is_told_as_such() {
     for n in [hostile::COST_PANICS, hostile::PANIC, hostile::INVALID_REPLY] {
-        let error = ending(&FEW, n).await;
+        let error = error_of(&FEW, n).await;
         assert!(matches!(error, RunError::Trapped(_)), "{n}: {error:?}");
         assert!(!error.to_string().contains('\n'), "{error}");
     }
@@ -206,7 +206,7 @@ async fn what_the_component_says_of_itself_is_passed_on() {
             RunError::OutOfReach("it is too large after all".to_owned()),
         ),
     ] {
-        assert_eq!(ending(&FEW, n).await, error, "{n}");
+        assert_eq!(error_of(&FEW, n).await, error, "{n}");
     }
 }
 
@@ -221,12 +221,12 @@ async fn a_broken_stream_gives_what_came_before_and_then_the_failure() {
         hostile::WAIT_MIDSTREAM,
         hostile::TAKE_MIDSTREAM,
     ] {
-        let (told, all, seen) = streamed(&factorial, factorial_of(n))
+        let (outcome, all, seen) = run_streamed(&factorial, factorial_of(n))
             .await
             .expect("a sandbox");
         assert_eq!(all.len() as u64, hostile::BYTES_BEFORE, "{n}");
         assert!(all.iter().all(|&byte| byte == b'7'), "{n}");
-        assert_eq!(told, seen, "{n}");
+        assert_eq!(outcome, seen, "{n}");
         assert!(seen.is_err(), "{n}");
     }
 }

@@ -87,7 +87,7 @@ impl Bench {
         .await
     }
 
-    pub(crate) async fn stopped(&self, argument: &str, limit: Limit) {
+    pub(crate) async fn assert_stopped(&self, argument: &str, limit: Limit) {
         let value = self.pool.limits().get(limit);
         let expected = RunError::Stopped { limit, value };
         let (_, seen, ran) = self.run(argument).await;
@@ -99,10 +99,10 @@ impl Bench {
 #[tokio::test]
 async fn each_kind_of_harm_meets_its_limit() {
     let bench = Bench::new(&SMALL.with(Limit::Deadline, 5000), Grants::default()).await;
-    bench.stopped("take", Limit::SandboxMemory).await;
-    bench.stopped("recurse", Limit::Stack).await;
-    bench.stopped("flood", Limit::Output).await;
-    bench.stopped("flood-both", Limit::Output).await;
+    bench.assert_stopped("take", Limit::SandboxMemory).await;
+    bench.assert_stopped("recurse", Limit::Stack).await;
+    bench.assert_stopped("flood", Limit::Output).await;
+    bench.assert_stopped("flood-both", Limit::Output).await;
     // A program that was not stopped still works.
     let (text, seen, ran) = bench.run("say well").await;
     assert_eq!((text.as_slice(), seen), (&b"well\n"[..], Ok(())));
@@ -116,8 +116,8 @@ async fn who_spins_or_sleeps_meets_the_deadline() {
         ..Grants::default()
     };
     let bench = Bench::new(&SMALL.with(Limit::Deadline, SOON_MS), grants).await;
-    bench.stopped("spin", Limit::Deadline).await;
-    bench.stopped("sleep", Limit::Deadline).await;
+    bench.assert_stopped("spin", Limit::Deadline).await;
+    bench.assert_stopped("sleep", Limit::Deadline).await;
 }
 
 #[tokio::test]

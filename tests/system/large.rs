@@ -87,11 +87,15 @@ async fn check(factorial: &Factorial, kind: Kind, n: u64) {
         .expect("a sandbox");
     let cost = *admitted.cost();
     let (sender, receiver) = channel();
-    let (told, (digits, seen)) = soon("a large number", async {
+    let (outcome, (digits, seen)) = soon("a large number", async {
         tokio::join!(admitted.send_to(sender), drain(receiver))
     })
     .await;
-    assert_eq!((told.map(|_| ()), seen), (Ok(()), Ok(())), "{kind} of {n}");
+    assert_eq!(
+        (outcome.map(|_| ()), seen),
+        (Ok(()), Ok(())),
+        "{kind} of {n}"
+    );
     assert!(
         digits.iter().all(u8::is_ascii_digit) && digits[0] != b'0',
         "{kind} of {n}"

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::harness::{Ended, ended};
+use crate::harness::{Outcome, run_command};
 use crate::tools::KUSTOMIZE;
 
 /// The folders of `deploy/` that can be applied.
@@ -64,7 +64,7 @@ pub(crate) fn build_with(component: &str) -> Vec<Value> {
 }
 
 fn built(folder: &Path) -> Vec<Value> {
-    let Ended { out, err, code } = ended(KUSTOMIZE.command().arg("build").arg(folder));
+    let Outcome { out, err, code } = run_command(KUSTOMIZE.command().arg("build").arg(folder));
     let quiet = (code, err.as_str());
     assert_eq!(quiet, (Some(0), ""), "{}", folder.display());
     serde_saphyr::from_multiple(&out).expect("YAML")

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::{Ended, NEVER, cocoon, ended};
+use crate::harness::{Outcome, TIMEOUT, cocoon, run_command};
 use crate::manifests::{deploy, document};
-use crate::serving::{Serving, parts_of, status_of};
+use crate::serving::{Service, parts_of, status_of};
 use crate::tools::{PROMETHEUS, PROMTOOL};
 
 /// The interval between queries for the latest scrape.
@@ -69,7 +69,7 @@ impl Prometheus {
             _folder: folder,
         };
         // It listens before its storage is open, and responds with 503 until then.
-        let end = Instant::now() + NEVER;
+        let end = Instant::now() + TIMEOUT;
         while status_of(&prometheus.get("/-/ready")) != "200" {
             assert!(Instant::now() < end, "Prometheus is not ready: {seen}");
             std::thread::sleep(LOOK);
@@ -80,7 +80,7 @@ impl Prometheus {
     /// Sends a request and returns the whole response.
     fn get(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).expect("a connection");
-        stream.set_read_timeout(Some(NEVER)).expect("a timeout");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
         // HTTP/1.0, so that the body is not chunked.
         write!(stream, "GET {path} HTTP/1.0\r\nHost: prometheus\r\n\r\n").expect("sent");
         let mut answer = String::new();
@@ -149,7 +149,7 @@ fn rules(field: &str) -> Vec<String> {
 
 fn promtool(arguments: &[&str], file: &str) {
     let mut promtool = PROMTOOL.command();
-    let Ended { out, err, code } = ended(promtool.args(arguments).arg(deploy(file)));
+    let Outcome { out, err, code } = run_command(promtool.args(arguments).arg(deploy(file)));
     assert_eq!(code, Some(0), "{file}: {out}{err}");
 }
 
@@ -214,7 +214,7 @@ fn prometheus_answers_every_query_of_rules_and_dashboard() {
     // The endpoint refuses connections, so that some spans are dropped.
     let nowhere = "http://127.0.0.1:9";
     let mut command = cocoon(["serve", "--drain-delay", "0s"]);
-    let service = Serving::start(
+    let service = Service::start(
         command
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", nowhere)
             .env("OTEL_BSP_SCHEDULE_DELAY", "100"),
@@ -239,7 +239,7 @@ fn prometheus_answers_every_query_of_rules_and_dashboard() {
     }
     expected.extend(rules("record"));
     // A rate needs requests between two scrapes.
-    let end = Instant::now() + NEVER;
+    let end = Instant::now() + TIMEOUT;
     while !expected.is_empty() {
         assert!(Instant::now() < end, "no answer to {expected:#?}");
         for path in ["/factorial/10", "/factorials/5", "/healthz"] {

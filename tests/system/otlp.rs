@@ -24,7 +24,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::harness::NEVER;
+use crate::harness::TIMEOUT;
 
 /// The protocol of the export.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +92,7 @@ impl Receiver {
         while !enough(&self.spans) {
             match self.received.try_recv() {
                 Ok(request) => self.take(request),
-                Err(TryRecvError::Empty) if began.elapsed() < NEVER => {
+                Err(TryRecvError::Empty) if began.elapsed() < TIMEOUT => {
                     std::thread::sleep(Duration::from_millis(5));
                 }
                 Err(error) => panic!("{error}: no such spans among {:#?}", self.spans),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::harness::{
-    NEVER, assert_fails, assert_one_line, cocoon, ended_into, kill, printed, run,
+    TIMEOUT, assert_fails, assert_one_line, cocoon, kill, run, run_command_into, stdout_of,
 };
 
 /// So large that no test finishes it.
@@ -36,7 +36,7 @@ fn interrupt(child: &Child) {
 fn until(what: &str, so: impl Fn() -> bool) {
     let started = Instant::now();
     while !so() {
-        assert!(started.elapsed() < NEVER, "{what} did not come");
+        assert!(started.elapsed() < TIMEOUT, "{what} did not come");
         std::thread::sleep(Duration::from_millis(2));
     }
 }
@@ -45,11 +45,11 @@ fn until(what: &str, so: impl Fn() -> bool) {
 fn a_file_gets_what_standard_output_gets() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("value");
-    let text = printed(["compute", "3000"]);
+    let text = stdout_of(["compute", "3000"]);
     for _ in 0..2 {
         // The second run replaces an existing file.
         assert_eq!(
-            printed(["compute", "3000", "-o", path.to_str().expect("text")]),
+            stdout_of(["compute", "3000", "-o", path.to_str().expect("text")]),
             ""
         );
         assert_eq!(fs::read_to_string(&path).expect("a file"), text);
@@ -209,11 +209,11 @@ fn a_closed_pipe_ends_quietly() {
 fn a_pipe_that_was_closed_before_is_as_quiet() {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
-    let ended = ended_into(
+    let outcome = run_command_into(
         &mut cocoon(["exec", cocoon_test_guests::HOSTILE_PROGRAM, "--", "flood"]),
         writer,
     );
-    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+    assert_eq!((outcome.code, outcome.err.as_str()), (Some(0), ""));
 }
 
 #[test]
@@ -253,7 +253,7 @@ fn what_cannot_be_written_is_one_line() {
         &["completions", "bash"],
     ] {
         assert_fails(
-            &ended_into(&mut cocoon(arguments), full()),
+            &run_command_into(&mut cocoon(arguments), full()),
             1,
             &["cannot write"],
         );
@@ -266,7 +266,7 @@ fn what_cannot_be_written_is_one_line() {
         "x",
     ];
     assert_fails(
-        &ended_into(&mut cocoon(program), full()),
+        &run_command_into(&mut cocoon(program), full()),
         1,
         &["cannot write"],
     );
@@ -286,7 +286,7 @@ fn what_cannot_be_written_is_one_line() {
 
 #[test]
 fn a_device_is_written_to_and_not_replaced() {
-    assert_eq!(printed(["compute", "5", "-o", "/dev/null"]), "");
+    assert_eq!(stdout_of(["compute", "5", "-o", "/dev/null"]), "");
     let meta = fs::metadata("/dev/null").expect("a device");
     assert!(!meta.is_file(), "it is still a device");
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::browser::{Browser, ENTER, RIGHT, Running, TAB};
 
-async fn opened(service: &Running) -> Browser {
+async fn open_page(service: &Running) -> Browser {
     Browser::open(service.url()).await
 }
 
@@ -19,7 +19,7 @@ async fn digits(browser: &Browser) -> String {
 #[ignore = "needs Chromium"]
 async fn a_number_streams_to_its_end() {
     let service = Running::service(&[]);
-    let browser = opened(&service).await;
+    let browser = open_page(&service).await;
     browser.fill("#n", "20").await;
     browser.click("#compute").await;
     browser.number_is("done").await;
@@ -44,7 +44,7 @@ async fn a_number_streams_to_its_end() {
 #[ignore = "needs Chromium"]
 async fn a_view_is_shared_by_its_address() {
     let service = Running::service(&[]);
-    let browser = opened(&service).await;
+    let browser = open_page(&service).await;
     for (fields, shown, notation) in [
         ("n=10&kind=multi:4", "120", "10!!!!"),
         ("n=10&kind=subfactorial", "1334961", "!10"),
@@ -81,8 +81,8 @@ async fn a_view_is_shared_by_its_address() {
 #[ignore = "needs Chromium"]
 async fn a_problem_is_told_as_the_service_tells_it() {
     let service = Running::service(&["--output", "1MiB"]);
-    let browser = opened(&service).await;
-    for (n, told) in [("twenty", "twenty"), ("1000000", "output of a job")] {
+    let browser = open_page(&service).await;
+    for (n, words) in [("twenty", "twenty"), ("1000000", "output of a job")] {
         browser.fill("#n", n).await;
         browser.click("#compute").await;
         browser
@@ -90,7 +90,7 @@ async fn a_problem_is_told_as_the_service_tells_it() {
             .await;
         browser.number_is("failed").await;
         let problem = browser.text("#problem").await;
-        assert!(problem.contains(told), "{problem}");
+        assert!(problem.contains(words), "{problem}");
         assert!(!problem.contains("--"), "a visitor has no flags: {problem}");
         assert_eq!(browser.text("#state").await, "failed");
         assert!(!browser.is_enabled("#copy").await);
@@ -110,7 +110,7 @@ async fn a_problem_is_told_as_the_service_tells_it() {
 #[ignore = "needs Chromium"]
 async fn what_was_stopped_or_cut_never_looks_whole() {
     let mut service = Running::service(&["--deadline", "2m"]);
-    let browser = opened(&service).await;
+    let browser = open_page(&service).await;
     // Far slower than the output, so that most of it is still in transit.
     let slow = json!({ "offline": false, "latency": 0, "downloadThroughput": 500_000, "uploadThroughput": -1 });
     browser.devtools("Network.enable", &json!({})).await;
@@ -147,7 +147,7 @@ async fn what_was_stopped_or_cut_never_looks_whole() {
 #[ignore = "needs Chromium"]
 async fn each_sandbox_has_its_bar() {
     let service = Running::service(&[]);
-    let browser = opened(&service).await;
+    let browser = open_page(&service).await;
     let done =
         |count| format!("document.querySelectorAll('#bars [data-state=done]').length === {count}");
     browser.click("#start-bars").await;
@@ -185,7 +185,7 @@ async fn each_sandbox_has_its_bar() {
 #[ignore = "needs Chromium"]
 async fn charts_follow_the_service() {
     let service = Running::service(&[]);
-    let browser = opened(&service).await;
+    let browser = open_page(&service).await;
     for n in ["20", "21", "22"] {
         browser.fill("#n", n).await;
         browser.click("#compute").await;
@@ -266,7 +266,7 @@ const FOCUSED: &str = "
 #[ignore = "needs Chromium"]
 async fn keys_alone_reach_everything_in_order() {
     let service = Running::service(&[]);
-    let browser = opened(&service).await;
+    let browser = open_page(&service).await;
     let mut order = Vec::new();
     for _ in 0..19 {
         browser.press(TAB).await;
@@ -305,7 +305,7 @@ async fn a_service_with_a_token_is_used_from_its_page() {
     let owner_only = std::fs::Permissions::from_mode(0o600);
     std::fs::set_permissions(&file, owner_only).expect("permissions");
     let service = Running::service(&["--token-file", file.to_str().expect("UTF-8")]);
-    let browser = opened(&service).await;
+    let browser = open_page(&service).await;
     let asks = "document.querySelector('#token-dialog').open";
     browser.until(asks).await;
     // After a wrong token the page asks again and gives the reason.

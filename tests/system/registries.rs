@@ -13,7 +13,7 @@ use reqwest::header::{CONTENT_TYPE, LOCATION};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::harness::{Ended, NEVER, cocoon, ended};
+use crate::harness::{Outcome, TIMEOUT, cocoon, run_command};
 use crate::tools::DOCKER_REGISTRY;
 
 pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -162,7 +162,7 @@ pub(crate) fn liar(answer: impl Fn(&str, TcpStream) + Send + Sync + 'static) -> 
         for stream in listener.incoming() {
             let (answer, stream) = (Arc::clone(&answer), stream.expect("a connection"));
             std::thread::spawn(move || {
-                stream.set_read_timeout(Some(NEVER)).expect("a timeout");
+                stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
                 let mut head = String::new();
                 let mut reader = BufReader::new(stream.try_clone().expect("the same connection"));
                 // A connection that closes without a request has no response.
@@ -227,13 +227,13 @@ impl Home {
     }
 
     /// Runs the binary with this home folder to its end.
-    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
-        ended(&mut self.cocoon(arguments))
+    pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
+        run_command(&mut self.cocoon(arguments))
     }
 
     /// Returns the output of the binary. Asserts that it succeeds with an empty standard error.
-    pub(crate) fn printed(&self, arguments: &[&str]) -> String {
-        let Ended { out, err, code } = self.run(arguments);
+    pub(crate) fn stdout_of(&self, arguments: &[&str]) -> String {
+        let Outcome { out, err, code } = self.run(arguments);
         assert_eq!((code, err.as_str()), (Some(0), ""));
         out
     }

@@ -9,7 +9,7 @@ use std::process::Command;
 use cocoon::component::Digest;
 use serde_json::json;
 
-use crate::harness::{assert_fails, ended};
+use crate::harness::{assert_fails, run_command};
 use crate::registries::{CONFIG, Home, LAYER, MANIFEST, liar, manifest, reply};
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -19,7 +19,7 @@ fn factor() -> Vec<u8> {
 }
 
 /// Starts a registry with one component, for `ali` with this password only.
-fn guarded(password: &str) -> String {
+fn start_guarded(password: &str) -> String {
     use base64::Engine as _;
     let expected = base64::engine::general_purpose::STANDARD.encode(format!("ali:{password}"));
     let expected = format!("basic {}", expected.to_lowercase());
@@ -55,10 +55,10 @@ fn write(path: &Path, text: impl AsRef<[u8]>) {
     fs::write(path, text).expect("a file");
 }
 
-fn works(command: &mut Command, what: &str) {
-    let ended = ended(command);
+fn assert_works(command: &mut Command, what: &str) {
+    let outcome = run_command(command);
     assert_eq!(
-        (ended.code, ended.out.as_str(), ended.err.as_str()),
+        (outcome.code, outcome.out.as_str(), outcome.err.as_str()),
         (Some(0), "12: 2 2 3\n", ""),
         "{what}"
     );
@@ -68,7 +68,7 @@ fn works(command: &mut Command, what: &str) {
 fn the_files_of_podman_are_read_in_its_order() {
     let home = Home::new();
     let folder = home.folder.path();
-    let address = guarded("right");
+    let address = start_guarded("right");
     let reference = format!("oci://{address}/ns/tool:1");
     let exec = ["exec", &reference, "--", "12"];
     let file = |password: &str| json!({ "auths": { &address: auth(password) } }).to_string();
@@ -82,23 +82,23 @@ fn the_files_of_podman_are_read_in_its_order() {
         command
     };
     assert_fails(
-        &ended(&mut command()),
+        &run_command(&mut command()),
         1,
         &["expected credentials", "podman login"],
     );
     // Each file is found, and takes precedence over the one before it.
     for path in [&docker, &config, &runtime] {
         write(path, file("right"));
-        works(&mut command(), &path.display().to_string());
+        assert_works(&mut command(), &path.display().to_string());
         write(path, file("wrong"));
         assert_fails(
-            &ended(&mut command()),
+            &run_command(&mut command()),
             1,
             &["refused the stored credentials"],
         );
     }
     write(&named, file("right"));
-    works(
+    assert_works(
         command().env("REGISTRY_AUTH_FILE", &named),
         "a file by name",
     );
@@ -107,17 +107,17 @@ fn the_files_of_podman_are_read_in_its_order() {
         write(path, r#"{"auths":{"other.example":{"auth":"YTpi"}}}"#);
     }
     write(&docker, file("right"));
-    works(&mut command(), "the last file");
+    assert_works(&mut command(), "the last file");
     // A file that was named is the only one.
     write(&named, "{}");
-    let only = ended(command().env("REGISTRY_AUTH_FILE", &named));
+    let only = run_command(command().env("REGISTRY_AUTH_FILE", &named));
     assert_fails(&only, 1, &["expected credentials"]);
 }
 
 #[test]
 fn the_longest_key_counts() {
     let home = Home::new();
-    let address = guarded("right");
+    let address = start_guarded("right");
     for (right, wrong) in [
         (format!("{address}/ns/tool"), format!("{address}/ns")),
         (format!("{address}/ns"), address.clone()),
@@ -127,14 +127,14 @@ fn the_longest_key_counts() {
             &json!({ "auths": { &right: auth("right"), &wrong: auth("wrong") } }).to_string(),
         );
         let reference = format!("oci://{address}/ns/tool:1");
-        works(&mut home.cocoon(&["exec", &reference, "--", "12"]), &right);
+        assert_works(&mut home.cocoon(&["exec", &reference, "--", "12"]), &right);
     }
 }
 
 #[test]
 fn a_missing_helper_and_a_broken_file_are_named() {
     let home = Home::new();
-    let address = guarded("right");
+    let address = start_guarded("right");
     let reference = format!("oci://{address}/tool:1");
     for (config, words) in [
         (
@@ -162,7 +162,7 @@ fn a_missing_helper_and_a_broken_file_are_named() {
 }
 
 /// Starts a registry whose tags refer to an index with this many manifests of one component.
-fn indexed(entries: usize) -> String {
+fn start_index(entries: usize) -> String {
     let component = factor();
     let manifest = manifest(CONFIG, LAYER, Digest::of(&component), component.len());
     let digest = Digest::of(manifest.as_bytes()).to_string();
@@ -195,13 +195,13 @@ fn indexed(entries: usize) -> String {
 #[test]
 fn an_index_of_one_is_that_one() {
     let home = Home::new();
-    let reference = format!("oci://{}/tool:1", indexed(1));
-    works(
+    let reference = format!("oci://{}/tool:1", start_index(1));
+    assert_works(
         &mut home.cocoon(&["exec", &reference, "--", "12"]),
         "an index of one",
     );
     for count in [0, 2] {
-        let reference = format!("oci://{}/tool:1", indexed(count));
+        let reference = format!("oci://{}/tool:1", start_index(count));
         let several = home.run(&["exec", &reference]);
         assert_fails(&several, 1, &[&format!("index of {count}"), "digest"]);
     }

@@ -21,12 +21,12 @@ fn honest_manifest() -> String {
 }
 
 /// Starts a registry with `manifest`, and with `layer` for every layer.
-fn serving(manifest: &str, layer: &[u8]) -> String {
-    answering(manifest, reply("200 OK", "", layer))
+fn start_registry(manifest: &str, layer: &[u8]) -> String {
+    start_with_layer(manifest, reply("200 OK", "", layer))
 }
 
 /// Starts a registry with `manifest`, and with `layer` as the whole response for every layer.
-fn answering(manifest: &str, layer: Vec<u8>) -> String {
+fn start_with_layer(manifest: &str, layer: Vec<u8>) -> String {
     let manifest = reply("200 OK", "", manifest.as_bytes());
     liar(move |head, stream| {
         send(
@@ -41,7 +41,7 @@ fn answering(manifest: &str, layer: Vec<u8>) -> String {
 }
 
 /// Starts a registry that responds with `answer` to every request.
-fn saying(answer: Vec<u8>) -> String {
+fn start_with_response(answer: Vec<u8>) -> String {
     liar(move |_, stream| send(stream, &answer))
 }
 
@@ -51,19 +51,19 @@ fn send(mut stream: TcpStream, answer: &[u8]) {
 }
 
 /// Asserts that a pull fails with these words and leaves nothing behind.
-fn refused(name: &str, more: &[&str], words: &[&str]) {
+fn assert_pull_fails(name: &str, more: &[&str], words: &[&str]) {
     let home = Home::new();
     let reference = format!("oci://{name}");
-    let told = home.run(&[&["exec", &reference], more].concat());
-    assert_fails(&told, 1, words);
+    let outcome = home.run(&[&["exec", &reference], more].concat());
+    assert_fails(&outcome, 1, words);
     assert_eq!(home.kept(), Vec::<std::path::PathBuf>::new(), "{name}");
 }
 
 #[test]
 fn the_same_told_honestly_is_taken() {
-    let address = serving(&honest_manifest(), &factor());
-    let printed = Home::new().printed(&["exec", &format!("oci://{address}/tool"), "--", "12"]);
-    assert_eq!(printed, "12: 2 2 3\n");
+    let address = start_registry(&honest_manifest(), &factor());
+    let output = Home::new().stdout_of(&["exec", &format!("oci://{address}/tool"), "--", "12"]);
+    assert_eq!(output, "12: 2 2 3\n");
 }
 
 #[test]
@@ -73,13 +73,13 @@ fn another_digest_than_the_one_that_was_asked_for_is_refused() {
         Digest::of(manifest.as_bytes()).to_string(),
         Digest::of(b"other").to_string(),
     );
-    let address = serving(&manifest, &factor());
-    refused(
+    let address = start_registry(&manifest, &factor());
+    assert_pull_fails(
         &format!("{address}/tool@{pinned}"),
         &[],
         &[&found, &pinned, "digest"],
     );
-    refused(
+    assert_pull_fails(
         &format!("{address}/tool:1@{pinned}"),
         &[],
         &[&found, &pinned, "digest"],
@@ -87,8 +87,8 @@ fn another_digest_than_the_one_that_was_asked_for_is_refused() {
 
     // Without a requested digest, the registry's own header gives the expected one.
     let header = format!("Docker-Content-Digest: {pinned}\r\n");
-    let address = saying(reply("200 OK", &header, manifest.as_bytes()));
-    refused(
+    let address = start_with_response(reply("200 OK", &header, manifest.as_bytes()));
+    assert_pull_fails(
         &format!("{address}/tool"),
         &[],
         &[&found, &pinned, "digest"],
@@ -96,8 +96,8 @@ fn another_digest_than_the_one_that_was_asked_for_is_refused() {
 
     // Both of two headers count.
     let header = format!("Docker-Content-Digest: {found}\r\nDocker-Content-Digest: {pinned}\r\n");
-    let address = saying(reply("200 OK", &header, manifest.as_bytes()));
-    refused(
+    let address = start_with_response(reply("200 OK", &header, manifest.as_bytes()));
+    assert_pull_fails(
         &format!("{address}/tool"),
         &[],
         &[&found, &pinned, "digest"],
@@ -109,8 +109,8 @@ fn another_digest_than_the_one_that_was_asked_for_is_refused() {
         Digest::of(&other).to_string(),
         Digest::of(&factor()).to_string(),
     );
-    let address = serving(&manifest, &other);
-    refused(
+    let address = start_registry(&manifest, &other);
+    assert_pull_fails(
         &format!("{address}/tool"),
         &[],
         &[&found, &wanted, "digest"],
@@ -121,8 +121,8 @@ fn another_digest_than_the_one_that_was_asked_for_is_refused() {
 fn another_length_is_refused() {
     let (manifest, factor) = (honest_manifest(), factor());
     for layer in [&factor[1..], &[&factor[..], b"\0"].concat(), &[]] {
-        let address = serving(&manifest, layer);
-        refused(
+        let address = start_registry(&manifest, layer);
+        assert_pull_fails(
             &format!("{address}/tool"),
             &[],
             &["length", &factor.len().to_string()],
@@ -131,8 +131,8 @@ fn another_length_is_refused() {
     // A response that breaks off.
     let mut half = reply("200 OK", "", &factor);
     half.truncate(half.len() / 2);
-    let address = answering(&manifest, half);
-    refused(
+    let address = start_with_layer(&manifest, half);
+    assert_pull_fails(
         &format!("{address}/tool"),
         &[],
         &[&address, "layer sha256:"],
@@ -152,25 +152,29 @@ fn an_answer_without_end_is_not_read_to_its_end() {
             while stream.write_all(&piece).is_ok() {}
         })
     };
-    refused(
+    assert_pull_fails(
         &format!("{}/tool", endless("/manifests/")),
         &[],
         &["at most 4 MiB"],
     );
-    refused(
+    assert_pull_fails(
         &format!("{}/tool", endless("/blobs/")),
         &[],
         &["another length"],
     );
     // A body of excessive announced length is not read at all.
     let manifest = manifest(CONFIG, LAYER, Digest::of(b""), 1 << 40);
-    refused(
-        &format!("{}/tool", serving(&manifest, b"")),
+    assert_pull_fails(
+        &format!("{}/tool", start_registry(&manifest, b"")),
         &[],
         &["--component-size", "64 MiB", "1024 GiB"],
     );
     let long = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n".to_vec();
-    refused(&format!("{}/tool", saying(long)), &[], &["at most 4 MiB"]);
+    assert_pull_fails(
+        &format!("{}/tool", start_with_response(long)),
+        &[],
+        &["at most 4 MiB"],
+    );
 }
 
 #[test]
@@ -179,7 +183,7 @@ fn what_takes_too_long_is_given_up() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = silent.local_addr().expect("its address");
     let limit = ["--pull-time", "300ms"];
-    refused(
+    assert_pull_fails(
         &format!("{address}/tool"),
         &limit,
         &["300ms", "--pull-time", "tool"],
@@ -196,7 +200,7 @@ fn what_takes_too_long_is_given_up() {
         let _ = stream.write_all(&factor[..factor.len() - 1]);
         held.lock().expect("no panic").push(stream);
     });
-    refused(
+    assert_pull_fails(
         &format!("{address}/tool"),
         &limit,
         &["300ms", "--pull-time", "tool"],
@@ -216,8 +220,8 @@ fn what_a_registry_answers_instead_is_told() {
             &["401", "a challenge for a password or a token"],
         ),
     ] {
-        let address = saying(reply(status, "", b"\x1b[31mred\x1b[0m\n"));
-        refused(&format!("{address}/tool"), &[], words);
+        let address = start_with_response(reply(status, "", b"\x1b[31mred\x1b[0m\n"));
+        assert_pull_fails(&format!("{address}/tool"), &[], words);
     }
     for (answer, words) in [
         (&b""[..], &["invalid answer of the registry"][..]),
@@ -234,33 +238,37 @@ fn what_a_registry_answers_instead_is_told() {
             &["expected a component", "manifest"],
         ),
     ] {
-        refused(&format!("{}/tool", saying(answer.to_vec())), &[], words);
+        assert_pull_fails(
+            &format!("{}/tool", start_with_response(answer.to_vec())),
+            &[],
+            words,
+        );
     }
 }
 
 #[test]
 fn nothing_leads_away_from_encryption_or_round_in_circles() {
-    let address = saying(reply(
+    let address = start_with_response(reply(
         "307 Temporary Redirect",
         "Location: http://0.0.0.0:9/\r\n",
         b"",
     ));
-    refused(
+    assert_pull_fails(
         &format!("{address}/tool"),
         &[],
         &["http://0.0.0.0:9/", "a redirect to https://"],
     );
-    let address = saying(reply("307 Temporary Redirect", "Location: /again\r\n", b""));
-    refused(&format!("{address}/tool"), &[], &["at most 5 redirects"]);
+    let address = start_with_response(reply("307 Temporary Redirect", "Location: /again\r\n", b""));
+    assert_pull_fails(&format!("{address}/tool"), &[], &["at most 5 redirects"]);
     let token = "WWW-Authenticate: Bearer realm=\"http://0.0.0.0:9/token\"\r\n";
-    let address = saying(reply("401 Unauthorized", token, b""));
-    refused(
+    let address = start_with_response(reply("401 Unauthorized", token, b""));
+    assert_pull_fails(
         &format!("{address}/tool"),
         &[],
         &["http://0.0.0.0:9/token", "tokens"],
     );
     // Another port of this machine is allowed.
-    let layers = saying(reply("200 OK", "", &factor()));
+    let layers = start_with_response(reply("200 OK", "", &factor()));
     let location = format!("Location: http://{layers}/layer\r\n");
     let (manifest, elsewhere) = (
         reply("200 OK", "", honest_manifest().as_bytes()),
@@ -276,21 +284,21 @@ fn nothing_leads_away_from_encryption_or_round_in_circles() {
             },
         );
     });
-    let printed = Home::new().printed(&["exec", &format!("oci://{address}/tool"), "--", "12"]);
-    assert_eq!(printed, "12: 2 2 3\n");
+    let output = Home::new().stdout_of(&["exec", &format!("oci://{address}/tool"), "--", "12"]);
+    assert_eq!(output, "12: 2 2 3\n");
 }
 
 /// Starts a registry that requires a token for everything, and issues `token` if the request
 /// for one contains `wanted`.
 fn with_tokens(wanted: &'static str, token: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
     let heads = Arc::new(Mutex::new(Vec::new()));
-    let heard = Arc::clone(&heads);
+    let log = Arc::clone(&heads);
     let (manifest, layer) = (
         reply("200 OK", "", honest_manifest().as_bytes()),
         reply("200 OK", "", &factor()),
     );
     let address = liar(move |head, stream| {
-        heard.lock().expect("no panic").push(head.to_owned());
+        log.lock().expect("no panic").push(head.to_owned());
         let host = head
             .lines()
             .find_map(|line| line.strip_prefix("host: "))
@@ -345,8 +353,8 @@ fn a_token_is_got_for_credentials_or_for_nobody() {
         let (address, heads) = with_tokens(wanted, token);
         let home = Home::new();
         home.configure(&config.replace("HOST", &address));
-        let printed = home.printed(&["exec", &format!("oci://{address}/tool"), "--", "12"]);
-        assert_eq!(printed, "12: 2 2 3\n");
+        let output = home.stdout_of(&["exec", &format!("oci://{address}/tool"), "--", "12"]);
+        assert_eq!(output, "12: 2 2 3\n");
         // The refused request, the token, the manifest and the layer.
         assert_eq!(heads.lock().expect("no panic").len(), 4);
     }
@@ -355,7 +363,7 @@ fn a_token_is_got_for_credentials_or_for_nobody() {
 #[test]
 fn a_token_that_is_none_is_refused() {
     let (address, _) = with_tokens("nobody has this", "");
-    refused(
+    assert_pull_fails(
         &format!("{address}/tool"),
         &[],
         &["expected credentials", "docker login"],
@@ -375,6 +383,6 @@ fn a_token_that_is_none_is_refused() {
         (r#"{"token":"\u0000"}"#, "invalid answer of the registry"),
     ] {
         let (address, _) = with_tokens("/token", token);
-        refused(&format!("{address}/tool"), &[], &[word]);
+        assert_pull_fails(&format!("{address}/tool"), &[], &[word]);
     }
 }

@@ -21,14 +21,14 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 
-use crate::harness::{Ended, cocoon, kill, soon};
+use crate::harness::{Outcome, cocoon, kill, soon};
 
 /// `cocoon serve` on a free port.
 pub(crate) struct Server {
     child: Child,
     address: SocketAddr,
     /// Its standard error so far.
-    said: Arc<Mutex<String>>,
+    stderr: Arc<Mutex<String>>,
     listening: Option<JoinHandle<()>>,
     over: Option<oneshot::Receiver<()>>,
 }
@@ -47,13 +47,13 @@ impl Server {
         let out = child.stdout.take().expect("it is piped");
         BufReader::new(out).read_line(&mut first).expect("a line");
         let mut err = child.stderr.take().expect("it is piped");
-        let (said, (tell, over)) = (Arc::new(Mutex::new(String::new())), oneshot::channel());
-        let heard = Arc::clone(&said);
+        let (stderr, (tell, over)) = (Arc::new(Mutex::new(String::new())), oneshot::channel());
+        let writer = Arc::clone(&stderr);
         let listening = std::thread::spawn(move || {
             let mut piece = [0; 4096];
             while let Ok(read @ 1..) = err.read(&mut piece) {
                 let text = String::from_utf8_lossy(&piece[..read]);
-                heard
+                writer
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .push_str(&text);
@@ -68,11 +68,11 @@ impl Server {
         let mut server = Self {
             child,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
-            said,
+            stderr,
             listening: Some(listening),
             over: Some(over),
         };
-        server.address = address.unwrap_or_else(|| panic!("{first:?}, and {}", server.said()));
+        server.address = address.unwrap_or_else(|| panic!("{first:?}, and {}", server.stderr()));
         server
     }
 
@@ -88,9 +88,9 @@ impl Server {
     }
 
     /// Its standard error so far.
-    pub(crate) fn said(&self) -> String {
-        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        said.clone()
+    pub(crate) fn stderr(&self) -> String {
+        let stderr = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
+        stderr.clone()
     }
 
     /// Its process ID.
@@ -104,15 +104,15 @@ impl Server {
     }
 
     /// Waits until the process has ended.
-    pub(crate) async fn ended(mut self) -> Ended {
+    pub(crate) async fn run_command(mut self) -> Outcome {
         let over = self.over.take().expect("it ends once");
         soon("the end of the server", over)
             .await
             .expect("a listener");
         let code = self.child.wait().expect("its end").code();
-        Ended {
+        Outcome {
             out: String::new(),
-            err: self.said(),
+            err: self.stderr(),
             code,
         }
     }
@@ -177,15 +177,15 @@ impl Server {
 
     /// Waits until the server has read every byte that clients have sent, and has accepted
     /// every connection.
-    pub(crate) async fn has_read_all(&self) {
+    pub(crate) async fn wait_until_read(&self) {
         // Bytes in transit are in no queue yet.
-        self.waits_for(|socket| socket.to_us && socket.unacknowledged)
+        self.wait_while(|socket| socket.to_us && socket.unacknowledged)
             .await;
-        self.waits_for(|socket| socket.ours && socket.unread).await;
+        self.wait_while(|socket| socket.ours && socket.unread).await;
     }
 
     /// Waits until it refuses new connections.
-    pub(crate) async fn has_closed(&self) {
+    pub(crate) async fn wait_until_closed(&self) {
         soon("the closing of the listener", async {
             while TcpStream::connect(self.address).await.is_ok() {
                 tokio::task::yield_now().await;
@@ -195,7 +195,7 @@ impl Server {
     }
 
     /// Waits until the kernel lists no socket that `holds`.
-    async fn waits_for(&self, holds: impl Fn(&Socket) -> bool) {
+    async fn wait_while(&self, holds: impl Fn(&Socket) -> bool) {
         let port = format!(":{:04X}", self.address.port());
         soon("the reading of all bytes", async {
             loop {
@@ -243,9 +243,9 @@ impl Drop for Server {
         if let Some(listening) = self.listening.take() {
             let _ = listening.join();
         }
-        let said = self.said();
+        let stderr = self.stderr();
         if !std::thread::panicking() {
-            assert!(!said.contains("panicked"), "{said}");
+            assert!(!stderr.contains("panicked"), "{stderr}");
         }
     }
 }

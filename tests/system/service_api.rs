@@ -135,12 +135,12 @@ async fn every_kind_and_every_fact_is_told() {
     let kinds = kinds.json();
     let kinds = kinds.as_array().expect("a list");
     assert_eq!(kinds.len(), ONE_OF_EACH_KIND.len());
-    for (told, kind) in kinds.iter().zip(ONE_OF_EACH_KIND) {
+    for (entry, kind) in kinds.iter().zip(ONE_OF_EACH_KIND) {
         let kind = kind.to_string();
-        assert_eq!(told["kind"], kind);
+        assert_eq!(entry["kind"], kind);
         let path = format!("/factorial/10?kind={kind}");
-        assert_eq!(told["value"], server.get(&path).await.text(), "{kind}");
-        assert!(told["notation"].is_string(), "{told}");
+        assert_eq!(entry["value"], server.get(&path).await.text(), "{kind}");
+        assert!(entry["notation"].is_string(), "{entry}");
     }
     let large = server.get("/kinds/1000000").await.json();
     assert!(large[0]["value"].is_null(), "it has too many digits");

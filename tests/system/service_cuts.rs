@@ -9,7 +9,7 @@ use http_body_util::BodyExt as _;
 use rustix::process::Signal;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::harness::{ended, soon};
+use crate::harness::{run_command, soon};
 use crate::service::{Answer, Server, get, rest};
 use crate::tools::CURL;
 
@@ -51,10 +51,10 @@ async fn a_component_that_fails_midway_breaks_the_answer_off() {
     for n in CUTS {
         let path = format!("/factorial/{n}");
         for media in ["text/plain", "application/json"] {
-            let asked = || crate::service::with(get(&path), "accept", media);
-            let cut = Answer::read(server.open(asked()).await).await;
+            let request = || crate::service::with(get(&path), "accept", media);
+            let cut = Answer::read(server.open(request()).await).await;
             assert!(cut.is_err(), "{n} as {media} looks whole: {cut:?}");
-            let cut = server.client2().await.ask(asked()).await;
+            let cut = server.client2().await.ask(request()).await;
             assert!(cut.is_err(), "{n} as {media} looks whole: {cut:?}");
         }
     }
@@ -72,8 +72,8 @@ async fn curl_sees_that_a_component_failed_midway() {
     for n in CUTS {
         for flags in CURLS {
             let (url, flags) = (server.url(&format!("/factorial/{n}")), flags.to_vec());
-            let ended = tokio::task::spawn_blocking(move || ended(&mut curl(&url, &flags)));
-            let code = ended.await.expect("no panic").code;
+            let outcome = tokio::task::spawn_blocking(move || run_command(&mut curl(&url, &flags)));
+            let code = outcome.await.expect("no panic").code;
             assert!(
                 matches!(code, Some(16 | 18 | 52 | 56 | 61 | 92)),
                 "{n}: {code:?}"
@@ -81,8 +81,8 @@ async fn curl_sees_that_a_component_failed_midway() {
         }
     }
     let url = server.url(&format!("/factorial/{}", hostile::FLOOD_PROMISED));
-    let ended = tokio::task::spawn_blocking(move || ended(&mut curl(&url, &["--http1.0"])));
-    let code = ended.await.expect("no panic").code;
+    let outcome = tokio::task::spawn_blocking(move || run_command(&mut curl(&url, &["--http1.0"])));
+    let code = outcome.await.expect("no panic").code;
     assert!(matches!(code, Some(18 | 56)), "{code:?}");
 }
 

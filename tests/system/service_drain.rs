@@ -50,7 +50,7 @@ async fn keep_asking(server: &Server, ending: &AtomicBool) -> u32 {
     let mut answered = 0;
     let mut client = server.client().await;
     loop {
-        let told = ending.load(Ordering::SeqCst);
+        let was_ending = ending.load(Ordering::SeqCst);
         match soon("an answer", client.0.send_request(get("/factorial/3000"))).await {
             Ok(response) => {
                 let answer = crate::service::Answer::read(response).await;
@@ -61,7 +61,7 @@ async fn keep_asking(server: &Server, ending: &AtomicBool) -> u32 {
                 }
             }
             Err(error) => {
-                assert!(told || ending.load(Ordering::SeqCst), "{error}");
+                assert!(was_ending || ending.load(Ordering::SeqCst), "{error}");
                 return answered;
             }
         }
@@ -101,11 +101,11 @@ async fn end_under_load(signal: Signal) {
     });
     let streams: Vec<_> = streams.collect();
     tokio::task::yield_now().await;
-    server.has_read_all().await;
-    let ended = async {
+    server.wait_until_read().await;
+    let outcome = async {
         server.signal(signal);
         ending.store(true, Ordering::SeqCst);
-        server.has_closed().await;
+        server.wait_until_closed().await;
         for stream in &mut halves {
             write(stream, "alhost\r\n\r\n").await;
             let answer = rest(stream).await;
@@ -124,11 +124,11 @@ async fn end_under_load(signal: Signal) {
     };
     // The load continues meanwhile.
     let load = (0..4).map(|_| keep_asking(&server, &ending));
-    let all = async { tokio::join!(futures::future::join_all(load), ended) };
+    let all = async { tokio::join!(futures::future::join_all(load), outcome) };
     let (answered, ()) = soon("the end", all).await;
     assert!(answered.iter().sum::<u32>() > 0, "there was no load");
-    let ended = server.ended().await;
-    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+    let outcome = server.wait_for_exit().await;
+    assert_eq!((outcome.code, outcome.err.as_str()), (Some(0), ""));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -161,7 +161,7 @@ async fn what_was_sent_before_the_signal_is_answered() {
                 "what was sent before the signal",
             );
         }
-        assert_eq!(server.ended().await.code, Some(0));
+        assert_eq!(server.wait_for_exit().await.code, Some(0));
     }
 }
 
@@ -174,11 +174,11 @@ async fn a_second_signal_does_not_wait() {
         hostile::SPIN
     );
     write(&mut stream, &spin).await;
-    server.has_read_all().await;
+    server.wait_until_read().await;
     server.signal(Signal::TERM);
-    server.has_closed().await;
+    server.wait_until_closed().await;
     server.signal(Signal::TERM);
-    assert_eq!(server.ended().await.code, Some(130));
+    assert_eq!(server.wait_for_exit().await.code, Some(130));
 }
 
 #[tokio::test]
@@ -197,11 +197,11 @@ async fn work_is_taken_until_the_delay_is_over() {
     // The response asks the client to reconnect.
     assert_eq!(answer.header("connection"), "close");
     server.signal(Signal::TERM);
-    assert_eq!(server.ended().await.code, Some(130));
+    assert_eq!(server.wait_for_exit().await.code, Some(130));
     let server = Server::start(&["--drain-delay", "300ms"]);
     server.signal(Signal::TERM);
-    let ended = server.ended().await;
-    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+    let outcome = server.wait_for_exit().await;
+    assert_eq!((outcome.code, outcome.err.as_str()), (Some(0), ""));
 }
 
 #[tokio::test]
@@ -213,11 +213,11 @@ async fn what_does_not_end_is_given_up() {
         hostile::SPIN
     );
     write(&mut stream, &spin).await;
-    server.has_read_all().await;
+    server.wait_until_read().await;
     server.signal(Signal::TERM);
-    let ended = server.ended().await;
-    assert_eq!(ended.code, Some(1));
-    assert_one_line(&ended.err, &["1 connection", "200ms", "--drain-timeout"]);
+    let outcome = server.wait_for_exit().await;
+    assert_eq!(outcome.code, Some(1));
+    assert_one_line(&outcome.err, &["1 connection", "200ms", "--drain-timeout"]);
     assert_eq!(rest(&mut stream).await, b"");
 }
 
@@ -230,15 +230,15 @@ async fn who_never_asks_does_not_hold_the_end_up() {
     kept.ask(get("/healthz")).await.expect("an answer");
     let mut kept2 = server.client2().await;
     kept2.ask(get("/healthz")).await.expect("an answer");
-    server.has_read_all().await;
+    server.wait_until_read().await;
     server.signal(Signal::TERM);
-    assert_eq!(server.ended().await.code, Some(0));
+    assert_eq!(server.wait_for_exit().await.code, Some(0));
     drop((silent, kept, kept2));
     // An incomplete request delays the end by the idle timeout at most.
     let server = Server::start(&["--idle", "500ms", "--drain-timeout", "1h"]);
     let mut half = server.connect().await;
     write(&mut half, "GET /factorial/5 HT").await;
-    server.has_read_all().await;
+    server.wait_until_read().await;
     server.signal(Signal::TERM);
-    assert_eq!(server.ended().await.code, Some(0));
+    assert_eq!(server.wait_for_exit().await.code, Some(0));
 }

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use crate::harness::{cocoon, ended, json_lines, kill, printed, soon};
+use crate::harness::{cocoon, json_lines, kill, run_command, soon, stdout_of};
 use crate::service::{Server, get, rest};
 
 /// Sends a request that never ends, and waits until it runs.
@@ -21,7 +21,7 @@ async fn occupy(server: &Server) -> TcpStream {
         hostile::SPIN
     );
     stream.write_all(spin.as_bytes()).await.expect("a reader");
-    server.has_read_all().await;
+    server.wait_until_read().await;
     stream
 }
 
@@ -148,7 +148,7 @@ async fn a_full_queue_leaves_the_service_ready() {
     })
     .await;
     assert_eq!(server.get("/readyz").await.text(), "ready\n");
-    assert!(printed(["health", &server.url("/readyz")]).contains("200 OK"));
+    assert!(stdout_of(["health", &server.url("/readyz")]).contains("200 OK"));
 }
 
 /// A service with a separate address for health, and both addresses.
@@ -220,13 +220,13 @@ async fn health_has_an_address_of_its_own() {
     assert!(elsewhere.contains("--listen"), "{elsewhere}");
     // The same variables and configuration direct a probe to that address.
     let mut probe = cocoon(["health"]);
-    let probed = ended(probe.env("COCOON_ADMIN_LISTEN", &service.admin));
+    let probed = run_command(probe.env("COCOON_ADMIN_LISTEN", &service.admin));
     assert_eq!((probed.code, probed.err.as_str()), (Some(0), ""));
     let file = folder.path().join("cocoon.toml");
     let text = format!("[serve]\nadmin-listen = \"{}\"\n", service.admin);
     std::fs::write(&file, text).expect("a file");
     let mut probe = cocoon(["health", "--config"]);
-    let probed = ended(probe.arg(&file));
+    let probed = run_command(probe.arg(&file));
     let expected = format!("http://{}/healthz is healthy: 200 OK\n", service.admin);
     assert_eq!((probed.code, probed.out), (Some(0), expected));
     // While the service drains, it responds that it is unready.
@@ -248,9 +248,9 @@ fn config_shows_what_is_in_force_and_why() {
         crate::harness::clean(&mut command)
             .arg(env!("CARGO_BIN_EXE_cocoon"))
             .args(arguments);
-        let ended = ended(&mut command);
-        assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
-        ended.out
+        let outcome = run_command(&mut command);
+        assert_eq!((outcome.code, outcome.err.as_str()), (Some(0), ""));
+        outcome.out
     };
     let text = limited(&["config", "serve"]);
     let line = text.lines().find(|line| line.starts_with("# connections"));
@@ -277,8 +277,8 @@ fn config_shows_what_is_in_force_and_why() {
 async fn a_limit_that_was_given_and_is_lowered_is_reported() {
     let server = Server::start(&["--connections", "1000000"]);
     server.signal(Signal::TERM);
-    let said = server.ended().await.err;
+    let log = server.wait_for_exit().await.err;
     for word in ["limit lowered", "connections", "1000000", "in_force"] {
-        assert!(said.contains(word), "{said}");
+        assert!(log.contains(word), "{log}");
     }
 }

@@ -150,7 +150,7 @@ async fn head_and_not_modified_have_the_fields_of_the_get() {
     );
 }
 
-fn unzipped(answer: &Answer) -> Vec<u8> {
+fn gunzip(answer: &Answer) -> Vec<u8> {
     let mut plain = Vec::new();
     let read = GzDecoder::new(&answer.body[..]).read_to_end(&mut plain);
     read.expect("a whole file of gzip");
@@ -198,7 +198,7 @@ async fn gzip_is_for_clients_that_accept_it_and_gain_by_it() {
             assert_eq!(answer.header("etag"), plain.header("etag"), "{what}");
             if is_zipped {
                 assert_eq!(answer.header("content-length"), "", "{what}");
-                assert_eq!(unzipped(&answer), plain.body, "{what}");
+                assert_eq!(gunzip(&answer), plain.body, "{what}");
             } else {
                 assert_eq!(answer.body, plain.body, "{what}");
             }
@@ -211,7 +211,7 @@ async fn gzip_is_for_clients_that_accept_it_and_gain_by_it() {
         let fields = [("accept", media), ("accept-encoding", "gzip, identity;q=0")];
         let answer = ask(&mut client, "/factorials/20", &fields).await;
         assert_eq!(answer.header("content-encoding"), "gzip", "{media}");
-        let text = String::from_utf8(unzipped(&answer)).expect("text");
+        let text = String::from_utf8(gunzip(&answer)).expect("text");
         assert!(text.contains("\"count\":20}"), "{text}");
     }
     let fields = [("accept", "text/event-stream"), ("accept-encoding", "gzip")];
@@ -220,7 +220,7 @@ async fn gzip_is_for_clients_that_accept_it_and_gain_by_it() {
     let mut client = server.client2().await;
     let zipped = with(get("/factorial/30000"), "accept-encoding", "gzip");
     let zipped = client.ask(zipped).await.expect("an answer");
-    assert_eq!(unzipped(&zipped), factorial(30_000).as_bytes());
+    assert_eq!(gunzip(&zipped), factorial(30_000).as_bytes());
 }
 
 #[tokio::test]

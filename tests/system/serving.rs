@@ -7,18 +7,18 @@ use std::thread::JoinHandle;
 
 use rustix::process::Signal;
 
-use crate::harness::{NEVER, kill};
+use crate::harness::{TIMEOUT, kill};
 
 /// A running service, which is killed at the end of the test.
-pub(crate) struct Serving {
+pub(crate) struct Service {
     child: Child,
     address: String,
     /// Its start line.
     pub(crate) line: String,
-    told: Option<JoinHandle<String>>,
+    log: Option<JoinHandle<String>>,
 }
 
-impl Serving {
+impl Service {
     /// Starts `cocoon serve` on a free port, unless its arguments name another one.
     pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command
@@ -28,10 +28,10 @@ impl Serving {
             .spawn()
             .expect("a service that starts");
         let mut stderr = child.stderr.take().expect("its standard error");
-        let told = std::thread::spawn(move || {
-            let mut told = String::new();
-            stderr.read_to_string(&mut told).expect("text");
-            told
+        let log = std::thread::spawn(move || {
+            let mut log = String::new();
+            stderr.read_to_string(&mut log).expect("text");
+            log
         });
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().expect("its standard output"))
@@ -46,7 +46,7 @@ impl Serving {
             address: address.to_owned(),
             line: line.clone(),
             child,
-            told: Some(told),
+            log: Some(log),
         }
     }
 
@@ -86,22 +86,22 @@ impl Serving {
     /// Opens a connection.
     pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(&self.address).expect("a connection");
-        stream.set_read_timeout(Some(NEVER)).expect("a timeout");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
         stream
     }
 
     /// Stops the service and returns its standard error. Asserts that it exits with code 0.
     pub(crate) fn end(mut self) -> String {
         kill(self.child.id(), Signal::TERM);
-        let ended = self.child.wait().expect("its end");
-        let told = self.told.take().expect("told once");
-        let told = told.join().expect("no panic");
-        assert_eq!(ended.code(), Some(0), "{told}");
-        told
+        let outcome = self.child.wait().expect("its end");
+        let log = self.log.take().expect("read once");
+        let log = log.join().expect("no panic");
+        assert_eq!(outcome.code(), Some(0), "{log}");
+        log
     }
 }
 
-impl Drop for Serving {
+impl Drop for Service {
     fn drop(&mut self) {
         // It has already ended if the test succeeded.
         let _ = self.child.kill();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, iter};
 
-use crate::harness::{Ended, clean, ended};
+use crate::harness::{Outcome, clean, run_command};
 
 /// A program that a test needs.
 #[derive(Clone, Copy, Debug)]
@@ -76,8 +76,8 @@ impl Tool {
     /// # Panics
     ///
     /// When the program is missing.
-    pub(crate) fn run(self, arguments: &[&str]) -> Ended {
-        ended(self.command().args(arguments))
+    pub(crate) fn run(self, arguments: &[&str]) -> Outcome {
+        run_command(self.command().args(arguments))
     }
 
     fn path(self) -> PathBuf {

@@ -11,11 +11,11 @@ use cocoon::worlds::factorial::{Kind, Verdict};
 use cocoon_test_guests::hostile;
 
 use crate::harness::{
-    Ended, FEW, SOON_MS, assert_fails, cocoon, ended, hostile, json_lines, run, soon,
+    FEW, Outcome, SOON_MS, assert_fails, cocoon, hostile, json_lines, run, run_command, soon,
 };
 
 /// Runs `verify` with the hostile component.
-fn verify(n: u64, file: &str, more: &[&str]) -> Ended {
+fn verify(n: u64, file: &str, more: &[&str]) -> Outcome {
     let n = n.to_string();
     let component = ["--component", cocoon_test_guests::HOSTILE_FACTORIAL];
     run([&["verify", &n, file], &component[..], more].concat())
@@ -108,7 +108,7 @@ fn a_verdict_does_not_wait_for_input_that_never_comes() {
     let mut command = wrong_early_from_stdin();
     let (reader, mut writer) = std::io::pipe().expect("a pipe");
     writer.write_all(b"5").expect("a reader");
-    let wrong = ended(command.stdin(reader));
+    let wrong = run_command(command.stdin(reader));
     assert_eq!((wrong.code, wrong.err.as_str()), (Some(1), ""));
     drop(writer);
 }
@@ -174,14 +174,14 @@ async fn a_check_that_goes_wrong_is_no_verdict() {
         let (writer, digits) = channel();
         writer.send(Bytes::from_static(b"1")).await.expect("room");
         writer.finish();
-        let told = soon(
+        let outcome = soon(
             "the verdict",
             factorial.verify(Kind::Factorial, n, digits, 0),
         )
         .await;
-        match (told, expected) {
+        match (outcome, expected) {
             (Err(error), Some(expected)) => assert_eq!(error, expected, "{n}"),
-            (told, _) => assert!(matches!(told, Err(RunError::Trapped(_))), "{told:?}"),
+            (outcome, _) => assert!(matches!(outcome, Err(RunError::Trapped(_))), "{outcome:?}"),
         }
     }
 }
@@ -193,15 +193,15 @@ async fn digits_that_break_off_are_neither_right_nor_wrong() {
     let (writer, digits) = channel();
     writer.send(Bytes::from_static(b"1")).await.expect("room");
     writer.fail(cause.clone());
-    let told = factorial
+    let outcome = factorial
         .verify(Kind::Factorial, hostile::VERIFY_RIGHT, digits, 0)
         .await;
-    assert_eq!(told, Err(RunError::Upstream(Box::new(cause))));
+    assert_eq!(outcome, Err(RunError::Upstream(Box::new(cause))));
     let (writer, digits) = channel();
     writer.send(Bytes::from_static(b"1")).await.expect("room");
     writer.finish();
-    let told = factorial
+    let outcome = factorial
         .verify(Kind::Factorial, hostile::VERIFY_RIGHT, digits, 7)
         .await;
-    assert_eq!(told, Ok(Verdict::Right(7)));
+    assert_eq!(outcome, Ok(Verdict::Right(7)));
 }

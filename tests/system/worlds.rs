@@ -119,9 +119,9 @@ async fn who_never_reads_holds_its_writer_back_until_the_deadline() {
             })
             .await
     };
-    let (sent, ended) = soon("the deadline", async { tokio::join!(writing, ignoring) }).await;
+    let (sent, outcome) = soon("the deadline", async { tokio::join!(writing, ignoring) }).await;
     assert_eq!(
-        ended,
+        outcome,
         Err(RunError::Stopped {
             limit: Limit::Deadline,
             value: SOON_MS

@@ -123,7 +123,7 @@ impl Report<'_> {
 
     fn write_speed(&self, out: &mut String) -> std::fmt::Result {
         writeln!(out, "\n## Requests a second\n")?;
-        let Some(speeds) = told(out, &self.figures.speed)? else {
+        let Some(speeds) = figures_or_write_reason(out, &self.figures.speed)? else {
             return Ok(());
         };
         writeln!(
@@ -148,7 +148,7 @@ impl Report<'_> {
 
     fn write_tail(&self, out: &mut String) -> std::fmt::Result {
         writeln!(out, "\n## How late answers are\n")?;
-        let Some(tails) = told(out, &self.figures.tail)? else {
+        let Some(tails) = figures_or_write_reason(out, &self.figures.tail)? else {
             return Ok(());
         };
         writeln!(
@@ -173,7 +173,7 @@ impl Report<'_> {
 
     fn write_crowd(&self, out: &mut String) -> std::fmt::Result {
         writeln!(out, "\n## Many connections\n")?;
-        let Some(crowd) = told(out, &self.figures.crowd)? else {
+        let Some(crowd) = figures_or_write_reason(out, &self.figures.crowd)? else {
             return Ok(());
         };
         let live = crowd
@@ -207,7 +207,7 @@ impl Report<'_> {
 
     fn write_memory(&self, out: &mut String) -> std::fmt::Result {
         writeln!(out, "\n## Memory over time\n")?;
-        let Some(memory) = told(out, &self.figures.memory)? else {
+        let Some(memory) = figures_or_write_reason(out, &self.figures.memory)? else {
             return Ok(());
         };
         writeln!(
@@ -222,7 +222,7 @@ impl Report<'_> {
 }
 
 /// Returns the figures, or writes the reason why there are none.
-fn told<'a, T>(
+fn figures_or_write_reason<'a, T>(
     out: &mut String,
     measured: &'a Measured<T>,
 ) -> Result<Option<&'a T>, std::fmt::Error> {

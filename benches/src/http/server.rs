@@ -52,23 +52,23 @@ impl Server {
             command.stdout(Stdio::piped());
         }
         let mut child = command.spawn()?;
-        let told: Option<Box<dyn Read + Send>> = if by_stderr {
+        let pipe: Option<Box<dyn Read + Send>> = if by_stderr {
             child.stderr.take().map(|pipe| Box::new(pipe) as _)
         } else {
             child.stdout.take().map(|pipe| Box::new(pipe) as _)
         };
-        let mut lines = BufReader::new(told.context("no pipe")?).lines();
+        let mut lines = BufReader::new(pipe.context("no pipe")?).lines();
         let mut address = None;
-        let mut said = String::new();
+        let mut output = String::new();
         while address.is_none() {
             let Some(line) = lines.next().transpose()? else {
                 let _ = child.wait();
-                anyhow::bail!("it did not start: {said}");
+                anyhow::bail!("it did not start: {output}");
             };
             address = line
                 .split_once("http://")
                 .and_then(|(_, rest)| rest.split([' ', '/']).next()?.parse().ok());
-            said.push_str(&line);
+            output.push_str(&line);
         }
         // Further output is discarded, so that the pipe never fills.
         std::thread::spawn(move || lines.for_each(drop));

@@ -97,5 +97,8 @@ fn wrk(address: SocketAddr, seconds: u64) -> anyhow::Result<f64> {
     let rate = text
         .lines()
         .find_map(|line| line.strip_prefix("Requests/sec:"));
-    Ok(rate.context("no rate in the output of wrk")?.trim().parse()?)
+    Ok(rate
+        .context("no rate in the output of wrk")?
+        .trim()
+        .parse()?)
 }

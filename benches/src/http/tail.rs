@@ -89,7 +89,7 @@ async fn beside(address: SocketAddr, large: usize, seconds: u64) -> anyhow::Resu
     }
     tokio::time::sleep(AHEAD).await;
     let before = large_answers.load(Ordering::Relaxed);
-    let times = paced(clients, seconds * RATE).await?;
+    let times = send_paced(clients, seconds * RATE).await?;
     let large_answers = large_answers.load(Ordering::Relaxed) - before;
     ended.store(true, Ordering::Relaxed);
     for one in computing {
@@ -103,7 +103,7 @@ async fn beside(address: SocketAddr, large: usize, seconds: u64) -> anyhow::Resu
 }
 
 /// Sends `count` requests at an even rate and returns their latencies.
-async fn paced(clients: Vec<Client>, count: u64) -> anyhow::Result<Vec<Duration>> {
+async fn send_paced(clients: Vec<Client>, count: u64) -> anyhow::Result<Vec<Duration>> {
     let (due, waiting) = mpsc::unbounded_channel();
     // A separate thread: the runtime's timers have a resolution of a millisecond.
     let pace = std::thread::spawn(move || {

@@ -70,10 +70,10 @@ impl Launcher {
                 }
             }
         }
-        let mut told = String::new();
-        words.read_to_string(&mut told)?;
-        ensure!(child.wait()?.success(), "measured: {}", told.trim_end());
-        let mut lines: Vec<&str> = told.lines().collect();
+        let mut report = String::new();
+        words.read_to_string(&mut report)?;
+        ensure!(child.wait()?.success(), "measured: {}", report.trim_end());
+        let mut lines: Vec<&str> = report.lines().collect();
         let figures = lines.pop().unwrap_or_default();
         let [how, wall_ns, cpu_ns, peak_bytes] = figures.split(' ').collect::<Vec<_>>()[..] else {
             bail!("expected figures from measured, got {figures:?}");

@@ -171,11 +171,11 @@ fn compile_gmp(folder: &Path) -> anyhow::Result<PathBuf> {
         .arg("-lgmp")
         .output()
         .context("there is no C compiler; Debian's package gcc has one")?;
-    let told = String::from_utf8_lossy(&output.stderr);
-    if told.contains("gmp.h") || told.contains("-lgmp") {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    if errors.contains("gmp.h") || errors.contains("-lgmp") {
         bail!("GMP is not installed; Debian's package libgmp-dev has it");
     }
-    ensure!(output.status.success(), "gmp.c does not compile: {told}");
+    ensure!(output.status.success(), "gmp.c does not compile: {errors}");
     Ok(program)
 }
 

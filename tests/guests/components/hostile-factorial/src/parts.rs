@@ -60,8 +60,8 @@ impl parts::Guest for Component {
         }
         if n == hostile::CROSSED {
             let (given, first) = wit_stream::new();
-            let (handed_on, second) = wit_stream::new();
-            spawn_local(exchange(index, seed, inputs, given, handed_on, outcome));
+            let (forwarded, second) = wit_stream::new();
+            spawn_local(exchange(index, seed, inputs, given, forwarded, outcome));
             return Ok((vec![first, second], outcome_reader));
         }
         if n == hostile::PARTS_WAIT {
@@ -168,13 +168,13 @@ async fn joiner(
     drop(writer);
     let outcome_of = match wrong {
         Some(text) => Err(wit::Error::Failed(text)),
-        None => Ok(told(seed)),
+        None => Ok(grade_with(seed)),
     };
     let _ = outcome.write(outcome_of).await;
 }
 
 /// A grade that reports the seed to the test.
-fn told(seed: u64) -> wit::Grade {
+fn grade_with(seed: u64) -> wit::Grade {
     wit::Grade::Verified(wit::Verification {
         products: 3,
         repeated: u32::from(seed == 13),
@@ -189,7 +189,7 @@ async fn exchange(
     seed: u64,
     inputs: Vec<StreamReader<u8>>,
     mut given: StreamWriter<u8>,
-    mut handed_on: StreamWriter<u8>,
+    mut forwarded: StreamWriter<u8>,
     outcome: FutureWriter<Outcome>,
 ) {
     let own = [b'1', b'2'][index as usize];
@@ -205,9 +205,9 @@ async fn exchange(
             }
         }
     }
-    if handed_on.write_all(read).await.is_empty() {
-        drop(handed_on);
-        let _ = outcome.write(Ok(told(seed))).await;
+    if forwarded.write_all(read).await.is_empty() {
+        drop(forwarded);
+        let _ = outcome.write(Ok(grade_with(seed))).await;
     }
 }
 
