@@ -35,13 +35,13 @@ fn kinds_prints_one_of_each() {
 }
 
 #[test]
-fn compute_prints_the_number_of_an_independent_program() {
+fn compute_agrees_with_an_independent_program() {
     let digits = stdout_of(["compute", "20000"]);
     assert_eq!(sha256(&digits), SHA256_OF_20000);
 }
 
 #[test]
-fn compute_knows_kinds_and_formats() {
+fn compute_supports_kinds_and_formats() {
     assert_eq!(stdout_of(["compute", "0"]), "1\n");
     assert_eq!(stdout_of(["compute", "10", "--kind", "multi:4"]), "120\n");
     assert_eq!(
@@ -57,7 +57,7 @@ fn compute_knows_kinds_and_formats() {
 }
 
 #[test]
-fn info_tells_what_is_known_without_the_product() {
+fn info_reports_facts_without_the_product() {
     let text = stdout_of(["info", "1000"]);
     for line in ["digits:", "trailing zeros:", "leading digits:", "memory:"] {
         assert_eq!(
@@ -80,7 +80,7 @@ fn info_tells_what_is_known_without_the_product() {
 }
 
 #[test]
-fn json_has_one_object_a_line() {
+fn json_has_one_object_per_line() {
     for (command, count) in [("run", 5), ("kinds", 8), ("compute", 1)] {
         let records = json_lines(&stdout_of([command, "5", "--json"]));
         assert_eq!(records.len(), count, "{command}");
@@ -111,7 +111,7 @@ fn json_has_one_object_a_line() {
 }
 
 #[test]
-fn inspect_tells_imports_exports_and_needs() {
+fn inspect_reports_imports_exports_and_needs() {
     for text in [
         stdout_of(["inspect"]),
         stdout_of(["inspect", cocoon_test_guests::BUNDLED]),
@@ -240,7 +240,7 @@ fn help_version_completions_and_manual_are_there() {
 }
 
 #[test]
-fn no_command_at_all_shows_the_help() {
+fn running_without_a_command_shows_the_help() {
     let outcome = run_command(&mut cocoon::<&str>([]));
     assert_eq!(outcome.code, Some(2));
     assert!(
@@ -253,7 +253,7 @@ fn no_command_at_all_shows_the_help() {
 }
 
 #[test]
-fn another_component_of_the_world_takes_the_place_of_the_bundled_one() {
+fn another_component_replaces_the_bundled_one() {
     let same = ["run", "3", "--component", cocoon_test_guests::BUNDLED];
     assert_eq!(stdout_of(same), "1! = 1\n2! = 2\n3! = 6\n");
     let other = [
@@ -270,7 +270,7 @@ fn another_component_of_the_world_takes_the_place_of_the_bundled_one() {
 }
 
 #[test]
-fn variables_set_limits_and_flags_win_over_them() {
+fn variables_set_limits_and_flags_override_them() {
     let by_variable = run_command(cocoon(["compute", "1000"]).env("COCOON_OUTPUT", "1KiB"));
     assert_eq!(by_variable.code, Some(1));
     assert!(by_variable.err.contains("1 KiB"), "{}", by_variable.err);
@@ -280,7 +280,7 @@ fn variables_set_limits_and_flags_win_over_them() {
 }
 
 #[test]
-fn one_sandbox_at_a_time_is_enough_for_everything() {
+fn every_command_works_with_one_sandbox() {
     assert_eq!(stdout_of(["run", "10", "--sandboxes", "1"]), TEN);
     let few = run(["run", "200", "--sandboxes", "2", "--total-memory", "16MiB"]);
     assert_eq!(

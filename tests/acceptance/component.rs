@@ -24,7 +24,7 @@ fn stdout_of_component(arguments: &[&str]) -> String {
 
 #[test]
 #[ignore = "needs Wasmtime 48"]
-fn it_prints_what_the_binary_prints() {
+fn component_and_binary_have_the_same_output() {
     assert_eq!(stdout_of_component(&[]), TEN);
     assert_eq!(
         sha256(&stdout_of_component(&["compute", "20000"])),
@@ -53,7 +53,7 @@ fn it_prints_what_the_binary_prints() {
 
 #[test]
 #[ignore = "needs Wasmtime 48"]
-fn info_says_the_same_whatever_its_layout() {
+fn info_of_component_and_binary_are_equal() {
     let words = |text: String| {
         text.split_whitespace()
             .map(str::to_owned)
@@ -67,7 +67,7 @@ fn info_says_the_same_whatever_its_layout() {
 
 #[test]
 #[ignore = "needs Wasmtime 48"]
-fn bad_arguments_get_a_usage_line_and_a_failure() {
+fn invalid_arguments_print_the_usage_and_fail() {
     for arguments in [
         &["compute"][..],
         &["compute", "ten"],
@@ -89,7 +89,7 @@ fn bad_arguments_get_a_usage_line_and_a_failure() {
 
 #[test]
 #[ignore = "needs Wasmtime 48"]
-fn what_is_out_of_reach_fails_with_a_line() {
+fn a_number_out_of_reach_fails_with_one_line() {
     let Outcome { out, err, code } = wasmtime(&[
         "run",
         cocoon_test_guests::BUNDLED,

@@ -47,7 +47,7 @@ fn expect_success(outcome: Outcome) -> String {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn without_arguments_it_prints_ten_factorials() {
+fn the_image_without_arguments_prints_ten_factorials() {
     for image in images() {
         assert_eq!(expect_success(run(image, &[], &[])), TEN, "{image}");
     }
@@ -55,7 +55,7 @@ fn without_arguments_it_prints_ten_factorials() {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn it_does_so_locked_down_and_under_any_user() {
+fn the_image_runs_restricted_and_as_any_user() {
     for image in images() {
         assert_eq!(expect_success(run(image, &LOCKED, &[])), TEN, "{image}");
         for user in ["0", "12345", "1000670000:0"] {
@@ -71,7 +71,7 @@ fn it_does_so_locked_down_and_under_any_user() {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn every_command_works_as_on_the_host() {
+fn every_command_has_the_same_output_as_on_the_host() {
     for image in images() {
         for arguments in [&["kinds", "10"][..], &["info", "1000"], &["--version"]] {
             let out = expect_success(run(image, &LOCKED, arguments));
@@ -84,7 +84,7 @@ fn every_command_works_as_on_the_host() {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn exit_codes_pass_through() {
+fn exit_codes_are_passed_on() {
     for image in images() {
         assert_fails(&run(image, &LOCKED, &["compute", "ten"]), 2, &["ten"]);
         let beyond = run(image, &LOCKED, &["compute", "18446744073709551615"]);
@@ -94,7 +94,7 @@ fn exit_codes_pass_through() {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn with_the_compiler_it_runs_any_component() {
+fn the_image_with_the_compiler_runs_any_component() {
     let image = image();
     let own = run(
         image,
@@ -110,7 +110,7 @@ fn with_the_compiler_it_runs_any_component() {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn without_it_it_says_so_in_one_line() {
+fn the_image_without_the_compiler_reports_that_in_one_line() {
     let [_, lean] = images();
     let mount = format!("{}:/factor.wasm:ro", cocoon_test_guests::FOREIGN_FACTOR);
     let options = [&LOCKED[..], &["--volume", &mount]].concat();
@@ -127,7 +127,7 @@ fn without_it_it_says_so_in_one_line() {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn it_serves_on_a_published_port() {
+fn the_service_answers_on_a_published_port() {
     for image in images() {
         let it = Container::serve(image, &["--publish", "127.0.0.1::8080"], &["serve"]);
         let published = docker_stdout(&["port", &it.id, "8080/tcp"]);
@@ -138,7 +138,7 @@ fn it_serves_on_a_published_port() {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn it_becomes_healthy_by_its_own_check() {
+fn the_health_check_reports_healthy() {
     for image in images() {
         let it = Container::serve(image, &["--health-interval", "1s"], &["serve"]);
         assert_eq!(it.health(), "healthy", "{image}");
@@ -149,7 +149,7 @@ fn it_becomes_healthy_by_its_own_check() {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn it_becomes_unhealthy_when_nobody_answers() {
+fn the_health_check_reports_unhealthy_without_an_answer() {
     let image = image();
     let options = ["--health-interval", "1s", "--health-retries", "1"];
     // The service listens on another address than the one that the image probes.
@@ -161,7 +161,7 @@ fn it_becomes_unhealthy_when_nobody_answers() {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn it_drains_when_it_is_stopped() {
+fn docker_stop_drains_the_service() {
     let image = image();
     let it = Container::serve(image, &READ_ONLY, &["serve"]);
     let address = it.address(PORT);
@@ -223,7 +223,7 @@ fn it_drains_when_it_is_stopped() {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn one_that_computes_ends_at_once_when_it_is_stopped() {
+fn docker_stop_ends_a_computation_at_once() {
     let image = image();
     let it = Container::start(image, &[], &["compute", "10000000"]);
     it.wait_for_handler(Signal::TERM);
@@ -236,7 +236,7 @@ fn one_that_computes_ends_at_once_when_it_is_stopped() {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn little_memory_refuses_requests_and_kills_nothing() {
+fn little_memory_refuses_requests_without_an_oom_kill() {
     for image in images() {
         let few = ["--memory", "64m", "--memory-swap", "64m"];
         let it = Container::serve(image, &few, &["serve"]);
@@ -280,7 +280,7 @@ fn little_memory_refuses_requests_and_kills_nothing() {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn a_quota_of_processors_sets_the_threads() {
+fn the_processor_quota_sets_the_number_of_threads() {
     let image = image();
     let threads = |cpus: &str| {
         let it = Container::serve(image, &["--cpus", cpus], &["serve"]);
@@ -296,7 +296,7 @@ fn a_quota_of_processors_sets_the_threads() {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn too_little_memory_to_start_is_one_line() {
+fn too_little_memory_to_start_is_reported_in_one_line() {
     for image in images() {
         let outcome = run(image, &["--memory", "6m", "--memory-swap", "6m"], &[]);
         assert_fails(&outcome, 1, &["memory", "at least"]);
@@ -305,7 +305,7 @@ fn too_little_memory_to_start_is_one_line() {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn a_component_is_compiled_where_there_is_memory_for_it_and_nothing_is_killed() {
+fn compilation_needs_enough_memory_and_is_refused_otherwise() {
     let image = image();
     let arguments = ["run", "1", "--component", "/factorial.wasm"];
     let enough = ["--memory", "64m", "--memory-swap", "64m"];
@@ -318,7 +318,7 @@ fn a_component_is_compiled_where_there_is_memory_for_it_and_nothing_is_killed() 
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn too_few_threads_is_one_line() {
+fn too_few_threads_are_reported_in_one_line() {
     for image in images() {
         let outcome = run(image, &["--pids-limit", "4"], &[]);
         assert_fails(&outcome, 1, &["threads, got 4", "--pids-limit"]);
@@ -327,7 +327,7 @@ fn too_few_threads_is_one_line() {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn a_port_in_use_is_one_line() {
+fn a_port_in_use_is_reported_in_one_line() {
     let image = image();
     let it = Container::serve(image, &[], &["serve"]);
     let network = format!("container:{}", it.id);
@@ -339,7 +339,7 @@ fn a_port_in_use_is_one_line() {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn its_settings_are_those_of_a_careful_image() {
+fn the_image_has_secure_settings() {
     for image in images() {
         let details = inspect(image);
         let config = &details["Config"];
@@ -363,7 +363,7 @@ fn its_settings_are_those_of_a_careful_image() {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn its_layers_hold_the_program_and_its_component_alone() {
+fn the_layers_contain_only_the_program_and_its_component() {
     let [image, lean] = images();
     for (image, wanted) in [
         (
@@ -414,7 +414,7 @@ fn unpack(archive: &Path, folder: &Path) {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn its_component_is_byte_for_byte_the_one_that_is_built_here() {
+fn the_component_in_the_image_equals_the_local_build() {
     let image = image();
     let folder = tempfile::tempdir().expect("a folder");
     let copy = folder.path().join("factorial.wasm");
@@ -432,7 +432,7 @@ fn its_component_is_byte_for_byte_the_one_that_is_built_here() {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn it_is_small() {
+fn the_image_is_small() {
     let [image, lean] = images();
     for (image, most) in [(image, IMAGE_BYTES_MAX), (lean, LEAN_BYTES_MAX)] {
         let bytes = inspect(image)["Size"].as_u64().expect("a size");

@@ -169,14 +169,14 @@ fn check(tools: &[Tool], address: &str, chosen: impl Fn(&Example) -> bool) -> us
 }
 
 #[test]
-fn commands_print_what_the_pages_show() {
+fn commands_have_the_documented_output() {
     let count = check(&[], ADDRESS, Example::needs_only_cocoon);
     assert!(count >= 15, "{count} commands");
 }
 
 #[test]
 #[ignore = "needs curl"]
-fn requests_are_answered_as_the_pages_show() {
+fn requests_have_the_documented_responses() {
     let service = Service::start(&mut cocoon(["serve"]));
     let count = check(&[CURL], service.address(), |example| example.runs("curl"));
     assert!(count >= 6, "{count} requests");
@@ -184,7 +184,7 @@ fn requests_are_answered_as_the_pages_show() {
 
 #[test]
 #[ignore = "needs Wasmtime 48"]
-fn the_component_alone_prints_what_the_pages_show() {
+fn the_component_alone_has_the_documented_output() {
     let count = check(&[WASMTIME], ADDRESS, |example| example.runs("wasmtime"));
     assert!(count >= 2, "{count} commands");
 }
@@ -230,7 +230,7 @@ fn anchors(page: &str) -> Vec<String> {
 }
 
 #[test]
-fn links_lead_to_files_and_headings() {
+fn links_have_targets() {
     for name in PAGES.into_iter().chain(OTHER_PAGES) {
         let page = read(name);
         for (at, _) in page.match_indices("](") {

@@ -57,7 +57,7 @@ fn probe<'a>(text: &'a str, name: &str) -> &'a str {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn it_answers_on_the_port_that_the_service_sends_requests_to() {
+fn the_container_answers_on_the_target_port_of_the_service() {
     let (service, deployment) = (manifest("service.yaml"), manifest("deployment.yaml"));
     // The Service's port refers to the container's port by name.
     let name = value(&service, "targetPort");
@@ -73,7 +73,7 @@ fn it_answers_on_the_port_that_the_service_sends_requests_to() {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn its_probes_succeed() {
+fn the_probes_succeed() {
     let deployment = manifest("deployment.yaml");
     let port = value(&deployment, "containerPort").parse().expect("a port");
     let it = start_deployment();
@@ -85,7 +85,7 @@ fn its_probes_succeed() {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn it_ends_within_the_grace_that_it_is_given() {
+fn the_container_ends_within_its_grace_period() {
     let grace = manifest("deployment.yaml");
     let grace = value(&grace, "terminationGracePeriodSeconds").parse();
     let it = start_deployment();

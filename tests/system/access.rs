@@ -31,7 +31,7 @@ fn write(path: &Path, token: &str, mode: u32) {
 }
 
 #[test]
-fn everything_but_health_asks_for_the_token() {
+fn all_routes_except_health_require_the_token() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("token");
     write(&file, ONE, 0o600);
@@ -87,7 +87,7 @@ fn everything_but_health_asks_for_the_token() {
 }
 
 #[test]
-fn a_token_that_changes_is_asked_for_from_then_on() {
+fn a_changed_token_is_required_from_then_on() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("token");
     write(&file, ONE, 0o600);
@@ -121,7 +121,7 @@ fn a_token_that_changes_is_asked_for_from_then_on() {
 }
 
 #[test]
-fn a_token_that_is_none_does_not_start_a_service() {
+fn an_invalid_token_prevents_the_start() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("token");
     let name = file.to_str().expect("UTF-8");
@@ -134,7 +134,7 @@ fn a_token_that_is_none_does_not_start_a_service() {
 }
 
 #[test]
-fn a_token_for_everybody_to_read_is_warned_of() {
+fn a_world_readable_token_file_logs_a_warning() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("token");
     write(&file, ONE, 0o644);
@@ -146,7 +146,7 @@ fn a_token_for_everybody_to_read_is_warned_of() {
 }
 
 #[test]
-fn a_service_without_token_tells_that_anybody_may_ask() {
+fn a_service_without_a_token_logs_that_it_is_open() {
     let open = start_service(&["--listen", "0.0.0.0:0"]);
     assert_eq!(status(&open, "/factorial/5", None), "200");
     assert!(open.end().contains("--token-file"));

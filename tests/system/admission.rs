@@ -10,7 +10,7 @@ use cocoon_test_guests::hostile;
 use crate::harness::{FEW, SOON_MS, answer, factorial_of, honest, hostile, soon};
 
 #[tokio::test]
-async fn a_full_queue_says_busy_and_may_be_retried() {
+async fn a_full_queue_returns_a_retryable_busy_error() {
     let factorial = hostile(&FEW.with(Limit::Sandboxes, 1).with(Limit::Queue, 0)).await;
     let (sender, mut digits) = channel();
     let admitted = factorial
@@ -43,7 +43,7 @@ async fn a_full_queue_says_busy_and_may_be_retried() {
 }
 
 #[tokio::test]
-async fn the_deadline_passes_in_the_queue_as_well() {
+async fn the_deadline_includes_time_in_the_queue() {
     let factorial = hostile(&FEW.with(Limit::Sandboxes, 1).with(Limit::Deadline, SOON_MS)).await;
     let held = factorial
         .admit(factorial_of(hostile::HONEST))
@@ -66,7 +66,7 @@ async fn the_deadline_passes_in_the_queue_as_well() {
 }
 
 #[tokio::test]
-async fn small_jobs_are_not_stuck_behind_large_ones() {
+async fn small_jobs_do_not_wait_behind_large_ones() {
     // 4 places of 2 MiB, which leaves slightly less than two further places of 4 MiB.
     let limits = FEW
         .with(Limit::Sandboxes, 4)
@@ -93,7 +93,7 @@ async fn small_jobs_are_not_stuck_behind_large_ones() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn more_jobs_than_places_all_get_done() {
+async fn more_jobs_than_places_all_finish() {
     let factorial = honest(
         &FEW.with(Limit::Sandboxes, 3)
             .with(Limit::TotalMemory, 24 << 20),
@@ -121,7 +121,7 @@ async fn more_jobs_than_places_all_get_done() {
 }
 
 #[tokio::test]
-async fn a_machine_without_room_starts_no_engine() {
+async fn a_machine_without_enough_memory_starts_no_engine() {
     let machine = Machine::detect();
     for poor in [
         Machine {

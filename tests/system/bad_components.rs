@@ -38,7 +38,7 @@ const COMMANDS: [&[&str]; 4] = [
 ];
 
 #[test]
-fn what_is_no_component_is_named() {
+fn files_that_are_not_components_are_named() {
     let component = fs::read(cocoon_test_guests::BUNDLED).expect("a component");
     let core = wat::parse_str("(module)").expect("a module");
     let mut random = fastrand::Rng::with_seed(7);
@@ -66,7 +66,7 @@ fn what_is_no_component_is_named() {
 }
 
 #[test]
-fn what_cannot_be_read_is_named() {
+fn unreadable_files_are_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let itself = folder.path().to_str().expect("text");
     for command in COMMANDS {
@@ -88,7 +88,7 @@ fn what_cannot_be_read_is_named() {
 }
 
 #[test]
-fn compilation_has_its_time() {
+fn compilation_has_a_time_limit() {
     let slow = [
         "exec",
         cocoon_test_guests::FOREIGN_FACTOR,
@@ -116,7 +116,7 @@ fn a_missing_export_is_named() {
 }
 
 #[test]
-fn an_import_that_nobody_gives_is_named() {
+fn an_unknown_import_is_named() {
     let custom = wat::parse_str(
         r#"(component (import "acme:vault/keys@1.2.3" (instance (export "open" (func)))))"#,
     );
@@ -141,7 +141,7 @@ fn an_import_that_nobody_gives_is_named() {
 }
 
 #[test]
-fn what_a_component_needs_is_bounded() {
+fn initial_memories_and_tables_are_limited() {
     // 300 MiB of initial memory, where a sandbox has 256 MiB.
     refusal(
         &["exec"],
@@ -163,7 +163,7 @@ fn what_a_component_needs_is_bounded() {
 }
 
 #[test]
-fn harm_at_the_start_is_stopped_as_well() {
+fn harmful_start_functions_are_stopped() {
     let start = |body: &str| program(&format!("(func $start {body}) (start $start) {CONTENT}"));
     refusal(&["exec"], &start("unreachable"), &["trapped"]);
     refusal(

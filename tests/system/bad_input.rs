@@ -11,7 +11,7 @@ const PROGRAM: &str = cocoon_test_guests::HOSTILE_PROGRAM;
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "it is a table")]
-fn what_is_typed_wrong_is_named_with_what_would_be_right() {
+fn an_invalid_argument_is_named_with_the_expected_value() {
     for (arguments, words) in [
         (&["compute"][..], &["<N>"][..]),
         (&["compute", "ten"], &["ten", "0 to 18446744073709551615"]),
@@ -150,7 +150,7 @@ fn what_is_typed_wrong_is_named_with_what_would_be_right() {
 }
 
 #[test]
-fn what_contradicts_itself_is_refused() {
+fn contradictory_arguments_are_refused() {
     for (arguments, words) in [
         (
             &["run", "--sandbox-memory", "2GiB", "--total-memory", "1GiB"][..],
@@ -181,7 +181,7 @@ fn what_contradicts_itself_is_refused() {
 }
 
 #[test]
-fn variables_are_checked_as_flags_are_and_named() {
+fn variables_are_validated_like_flags_and_named() {
     let wrong = run_command(cocoon(["run"]).env("COCOON_DEADLINE", "soon"));
     assert_fails(&wrong, 2, &["cocoon: COCOON_DEADLINE: ", "soon", "30s"]);
     let empty = run_command(cocoon(["run"]).env("COCOON_COMPONENT_CACHE", ""));
@@ -194,7 +194,7 @@ fn variables_are_checked_as_flags_are_and_named() {
 }
 
 #[test]
-fn what_a_limit_forbids_is_known_before_computing() {
+fn a_result_above_a_limit_is_refused_before_computing() {
     for (arguments, words) in [
         (
             &["compute", "1000000", "--output", "1MiB"][..],
@@ -241,7 +241,7 @@ fn what_a_limit_forbids_is_known_before_computing() {
 const NO_TEXT: &[u8] = b"a\xff";
 
 #[test]
-fn a_value_that_must_be_utf8_is_named_with_its_source() {
+fn a_value_that_is_not_utf8_is_named_with_its_source() {
     let no_text = OsStr::from_bytes(NO_TEXT);
     for flag in ["--env", "--deadline", "-n", "--log-format"] {
         let outcome = run_command(cocoon(["exec", PROGRAM, flag]).arg(no_text));
@@ -275,7 +275,7 @@ fn a_value_that_must_be_utf8_is_named_with_its_source() {
 }
 
 #[test]
-fn a_variable_is_granted_by_its_value_here_or_another() {
+fn a_variable_is_granted_with_its_own_or_a_new_value() {
     let env = |value: &[u8], grant: &str| {
         let mut command = cocoon(["exec", PROGRAM, "--env", grant, "--", "environment"]);
         run_command(command.env("HERE", OsStr::from_bytes(value)))
@@ -307,7 +307,7 @@ fn a_variable_is_granted_by_its_value_here_or_another() {
 }
 
 #[test]
-fn two_grants_of_one_name_are_refused() {
+fn duplicate_grants_are_refused() {
     let twice = ["exec", PROGRAM, "--env", "A=1", "--env", "A=2", "--env=B=1"];
     assert_fails(&run(twice), 2, &["--env", "`A`"]);
     let twice = ["exec", PROGRAM, "--dir", "/tmp:/x", "--dir", "/var:/x"];
@@ -315,7 +315,7 @@ fn two_grants_of_one_name_are_refused() {
 }
 
 #[test]
-fn a_folder_may_have_any_name_outside_if_its_name_inside_is_text() {
+fn a_folder_with_a_non_utf8_path_needs_a_utf8_name_inside() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |name: &[u8]| folder.path().join(OsStr::from_bytes(name));
     let read = |grant: &OsStr, file: &str| {
@@ -348,7 +348,7 @@ fn a_folder_may_have_any_name_outside_if_its_name_inside_is_text() {
 }
 
 #[test]
-fn an_input_or_output_of_the_wrong_kind_is_named() {
+fn an_input_or_output_path_of_the_wrong_type_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().to_str().expect("UTF-8");
     let input = run(["exec", PROGRAM, "--stdin", path, "--", "cat"]);

@@ -160,7 +160,7 @@ async fn count(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slow_reader_holds_the_writer_back() {
+async fn a_slow_reader_suspends_the_writer() {
     let taken = Arc::new(AtomicU64::new(0));
     let (sender, mut numbers) = channel();
     let counting = tokio::spawn(count(1000, false, sender, Arc::clone(&taken)));
@@ -184,7 +184,7 @@ async fn a_slow_reader_holds_the_writer_back() {
 }
 
 #[tokio::test]
-async fn digits_that_nobody_takes_stay_with_the_writer() {
+async fn an_absent_reader_suspends_the_writer() {
     let output_bytes = 64 << 20;
     let factorial = hostile(
         &FEW.with(Limit::Stall, SOON_MS * 3)
@@ -217,7 +217,7 @@ async fn digits_that_nobody_takes_stay_with_the_writer() {
 }
 
 #[tokio::test]
-async fn a_writer_that_dies_is_seen_as_failed_after_its_last_value() {
+async fn a_failed_writer_is_reported_after_its_last_value() {
     for last in [0, 1, 5, 500] {
         let (sender, mut numbers) = channel();
         let counting = count(last, true, sender, Arc::default());
@@ -250,7 +250,7 @@ async fn leave(factorial: &Factorial, n: u64) -> Result<(), RunError> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_that_leaves_stops_the_writer_and_frees_its_place() {
+async fn a_dropped_reader_stops_the_writer_and_releases_its_place() {
     // A deadline of an hour: only the dropped reader can end these jobs.
     let factorial = hostile(&FEW.with(Limit::Sandboxes, 1)).await;
     for n in [
@@ -269,7 +269,7 @@ async fn a_reader_that_leaves_stops_the_writer_and_frees_its_place() {
 }
 
 #[tokio::test]
-async fn a_server_whose_reader_leaves_is_stopped_too() {
+async fn a_dropped_reader_stops_a_server() {
     let factorial = honest(&FEW.with(Limit::Sandboxes, 1)).await;
     let (requests, incoming) = channel();
     let (outgoing, mut answers) = channel();
@@ -293,7 +293,7 @@ async fn a_server_whose_reader_leaves_is_stopped_too() {
 }
 
 #[tokio::test]
-async fn failure_travels_from_one_sandbox_through_the_next() {
+async fn a_failure_propagates_through_the_next_sandbox() {
     let factorial = honest(&FEW).await;
     let (numbers, counted) = channel();
     let (asked, requests) = channel();

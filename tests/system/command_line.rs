@@ -57,7 +57,7 @@ fn flags_follow_the_component_until_its_first_argument() {
 }
 
 #[test]
-fn a_component_in_place_of_a_number_or_command_leads_to_exec() {
+fn a_component_in_place_of_a_number_suggests_exec() {
     for (arguments, advice) in [
         (&["run", "my.wasm"][..], "`cocoon exec my.wasm`"),
         (&["run", "my.wasm", "-n", "5"], "`cocoon exec my.wasm`"),

@@ -79,7 +79,7 @@ fn a_file_sets_flags_for_all_commands_or_for_one() {
 }
 
 #[test]
-fn flags_win_over_variables_and_variables_over_the_file() {
+fn flags_override_variables_and_variables_override_the_file() {
     let it = ConfigFolder::new("output = \"2KiB\"\n");
     let many = ["compute", "2000"];
     assert_fails(&it.run(&many), 1, &["2 KiB", "--output"]);
@@ -93,7 +93,7 @@ fn flags_win_over_variables_and_variables_over_the_file() {
 }
 
 #[test]
-fn the_flag_names_the_file_before_the_variable_does() {
+fn the_config_flag_overrides_its_variable() {
     let it = ConfigFolder::new("json = true");
     let other = ConfigFolder::new("kind = \"primorial\"");
     let file = other.file();
@@ -115,7 +115,7 @@ fn the_flag_names_the_file_before_the_variable_does() {
 }
 
 #[test]
-fn what_a_flag_excludes_is_not_taken_from_the_file() {
+fn a_flag_overrides_conflicting_settings_of_the_file() {
     let it = ConfigFolder::new("[exec]\noutput-dir = \"out\"\nclocks = true\n");
     let rows = it.stdout_of(&["config", "exec"]);
     assert!(rows.contains("\noutput-dir = \"out\""), "{rows}");
@@ -134,7 +134,7 @@ fn what_a_flag_excludes_is_not_taken_from_the_file() {
 }
 
 #[test]
-fn a_wrong_file_is_told_with_line_and_what_would_be_right() {
+fn an_invalid_file_is_reported_with_line_and_expected_value() {
     for (text, words) in [
         (
             "\nsandbox_memory = \"1GiB\"",
@@ -235,7 +235,7 @@ fn a_wrong_file_is_told_with_line_and_what_would_be_right() {
 }
 
 #[test]
-fn a_file_that_is_none_is_told() {
+fn an_unreadable_file_is_reported() {
     let it = ConfigFolder::new(&"#".repeat((64 << 10) + 1));
     assert_fails(&it.run(&["run", "1"]), 2, &["cocoon.toml", "64 KiB"]);
     let it = ConfigFolder::new(&"#".repeat(64 << 10));
@@ -254,7 +254,7 @@ fn a_file_that_is_none_is_told() {
 }
 
 #[test]
-fn help_shows_what_the_file_sets() {
+fn help_shows_the_settings_of_the_file() {
     let it = ConfigFolder::new("sandboxes = 7\n[compute]\nkind = \"double\"\n");
     let help = it.stdout_of(&["compute", "--help"]);
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -265,7 +265,7 @@ fn help_shows_what_the_file_sets() {
 }
 
 #[test]
-fn config_tells_where_each_value_comes_from() {
+fn config_reports_the_source_of_each_value() {
     let it = ConfigFolder::new("# first\nqueue = 5\nstack = \"1MiB\"\noutput = \"1KiB\"\n");
     let arguments = ["config", "compute", "--sandboxes", "3", "--stack=2MiB"];
     let shown = |more: &[&str]| {
@@ -335,7 +335,7 @@ fn chosen(text: &str) -> Vec<(Value, Value)> {
 }
 
 #[test]
-fn what_config_prints_means_the_same_when_it_is_read_back() {
+fn the_output_of_config_is_an_equivalent_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let odd = "a \"file\"\\ of\ttabs, # and \u{7f} ü";
     let flags: [&[&str]; 5] = [
@@ -403,7 +403,7 @@ fn what_config_prints_means_the_same_when_it_is_read_back() {
 }
 
 #[test]
-fn the_service_is_what_config_tells_of_unless_told_otherwise() {
+fn config_without_a_command_describes_the_service() {
     let it = ConfigFolder::new("listen = \"0.0.0.0:8080\"\n[serve]\nstall = \"5s\"\n");
     let text = it.stdout_of(&["config"]);
     assert_eq!(text, it.stdout_of(&["config", "serve"]));
@@ -440,7 +440,7 @@ fn config_shows_no_secret() {
 }
 
 #[test]
-fn config_refuses_what_the_command_would() {
+fn config_reports_the_errors_of_the_command() {
     for (arguments, words) in [
         (
             &["config", "compute", "--sandboxs", "5"][..],

@@ -66,7 +66,7 @@ async fn the_first_factorials_are_exact() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_kind_is_what_its_definition_says() {
+async fn every_kind_matches_its_definition() {
     let factorial = honest(&FEW).await;
     for kind in kinds() {
         for n in (0..=45).chain([64, 97, 100, 128]) {
@@ -151,7 +151,7 @@ pub(crate) fn assert_facts(
 }
 
 #[tokio::test]
-async fn scientific_numbers_are_rounded_to_the_nearest_and_ties_to_even() {
+async fn scientific_numbers_round_half_to_even() {
     let factorial = honest(&FEW).await;
     for (kind, n, digits, expected) in [
         (Kind::Factorial, 0, 1, "1e+0"),
@@ -191,7 +191,7 @@ async fn scientific_numbers_are_rounded_to_the_nearest_and_ties_to_even() {
 }
 
 #[tokio::test]
-async fn senseless_requests_are_malformed() {
+async fn invalid_requests_are_malformed() {
     let factorial = honest(&FEW).await;
     let zero_step = Request::decimal(Kind::Multifactorial(0), 5);
     let no_digits = Request {
@@ -215,7 +215,7 @@ async fn senseless_requests_are_malformed() {
 }
 
 #[tokio::test]
-async fn a_reply_has_no_more_than_64_kib() {
+async fn a_reply_has_at_most_64_kib() {
     let factorial = honest(&FEW).await;
     // 18,000! has 68,000 digits, 17,000! has 63,815.
     let short = factorial
@@ -240,7 +240,7 @@ async fn a_reply_has_no_more_than_64_kib() {
 }
 
 #[tokio::test]
-async fn the_greatest_numbers_are_out_of_reach_and_break_nothing() {
+async fn the_largest_numbers_are_refused() {
     let factorial = honest(&FEW).await;
     for n in [
         u64::from(u32::MAX),

@@ -131,7 +131,7 @@ fn kustomizations(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 #[test]
-fn every_file_beside_a_kustomization_is_listed_in_it() {
+fn every_kustomization_lists_all_files_of_its_folder() {
     let mut folders = Vec::new();
     kustomizations(&deploy(""), &mut folders);
     assert!(folders.len() > BUILDS.len(), "{folders:?}");
@@ -183,7 +183,7 @@ fn paths_on_the_pages_exist() {
 
 #[test]
 #[ignore = "needs kustomize"]
-fn the_deployment_is_set_as_the_program_understands() {
+fn the_program_accepts_the_settings_of_the_deployment() {
     for folder in ["base", "overlays/token"] {
         let manifests = build(folder);
         let deployment = of_kind(&manifests, "Deployment");
@@ -211,7 +211,7 @@ fn the_deployment_is_set_as_the_program_understands() {
 
 #[test]
 #[ignore = "needs kustomize"]
-fn the_service_answers_where_the_manifests_ask() {
+fn the_service_answers_on_the_ports_and_paths_of_the_manifests() {
     let manifests = build("base");
     let deployment = of_kind(&manifests, "Deployment");
     let mut command = Setting::of(&manifests, "Deployment").command();
@@ -236,7 +236,7 @@ fn the_service_answers_where_the_manifests_ask() {
 
 #[test]
 #[ignore = "needs kustomize"]
-fn there_is_time_to_end() {
+fn the_grace_period_covers_draining() {
     let manifests = build("overlays/openshift");
     let deployment = of_kind(&manifests, "Deployment");
     let effective = Setting::of(&manifests, "Deployment").effective();
@@ -257,7 +257,7 @@ fn there_is_time_to_end() {
 
 #[test]
 #[ignore = "needs kustomize"]
-fn the_memory_limit_is_the_least_that_has_room_for_the_defaults() {
+fn the_memory_limit_is_the_minimum_for_the_defaults() {
     let manifests = build("base");
     let limit_bytes =
         bytes(&container(of_kind(&manifests, "Deployment"))["resources"]["limits"]["memory"]);
@@ -276,7 +276,7 @@ fn the_memory_limit_is_the_least_that_has_room_for_the_defaults() {
 
 #[test]
 #[ignore = "needs kustomize"]
-fn the_processors_of_a_limit_are_whole() {
+fn processor_limits_are_whole_numbers() {
     for (folder, kind) in [("base", "Deployment"), ("job", "Job")] {
         let manifests = build(folder);
         let limits = &container(of_kind(&manifests, kind))["resources"]["limits"];
@@ -290,7 +290,7 @@ fn the_processors_of_a_limit_are_whole() {
 
 #[test]
 #[ignore = "needs kustomize"]
-fn the_job_prints_what_the_program_prints() {
+fn the_job_has_the_output_of_the_program() {
     let manifests = build("job");
     let job = of_kind(&manifests, "Job");
     assert_eq!(container(job)["image"], IMAGE);
@@ -311,7 +311,7 @@ fn the_job_prints_what_the_program_prints() {
 
 #[test]
 #[ignore = "needs kustomize"]
-fn the_job_ends_for_good_where_the_program_fails_by_itself() {
+fn the_job_does_not_retry_failures_of_the_program() {
     let manifests = build("job");
     let rules = &of_kind(&manifests, "Job")["spec"]["podFailurePolicy"]["rules"];
     let codes = rules[1]["onExitCodes"]["values"].as_array().expect("codes");
@@ -327,7 +327,7 @@ fn the_job_ends_for_good_where_the_program_fails_by_itself() {
 
 #[test]
 #[ignore = "needs kustomize"]
-fn an_eviction_is_no_failure_of_the_job() {
+fn the_job_retries_after_an_eviction() {
     let manifests = build("job");
     let rules = &of_kind(&manifests, "Job")["spec"]["podFailurePolicy"]["rules"];
     // Kubernetes applies the first rule that matches.
@@ -441,7 +441,7 @@ fn spans_carry_the_attributes_of_their_pod() {
 
 #[test]
 #[ignore = "needs kustomize"]
-fn a_monitor_has_the_token_that_the_service_asks_for() {
+fn the_monitor_has_the_token_of_the_service() {
     let monitor = |manifests: &[Value]| {
         of_kind(manifests, "PodMonitor")["spec"]["podMetricsEndpoints"][0].clone()
     };
@@ -456,7 +456,7 @@ fn a_monitor_has_the_token_that_the_service_asks_for() {
 
 #[test]
 #[ignore = "needs kustomize"]
-fn keda_takes_the_place_of_the_autoscaler() {
+fn keda_replaces_the_autoscaler() {
     let manifests = build_with("keda");
     let scaler = of_kind(&manifests, "ScaledObject");
     let scalers = manifests
@@ -476,7 +476,7 @@ fn keda_takes_the_place_of_the_autoscaler() {
 
 #[test]
 #[ignore = "needs kustomize"]
-fn the_network_policy_lets_spans_out_where_the_collector_takes_them() {
+fn the_network_policy_allows_spans_to_the_collector() {
     let collector = document(&deploy("otel-collector.yaml"));
     let protocols = &collector["receivers"]["otlp"]["protocols"];
     let port = |protocol: &str| {

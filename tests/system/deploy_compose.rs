@@ -76,7 +76,7 @@ fn mounted_file(service: &Service, target: &str) -> Value {
 }
 
 #[test]
-fn every_image_is_pinned_and_ours_is_this_version() {
+fn every_image_is_pinned() {
     let services = services();
     assert_eq!(services["cocoon"].image, IMAGE);
     for (name, service) in &services {
@@ -91,7 +91,7 @@ fn every_image_is_pinned_and_ours_is_this_version() {
 }
 
 #[test]
-fn every_service_is_locked_down_and_reached_from_this_machine_alone() {
+fn every_service_is_restricted_and_listens_on_loopback() {
     for (name, service) in services() {
         assert_eq!(service.cap_drop, ["ALL"], "{name}");
         assert_eq!(service.security_opt, ["no-new-privileges:true"], "{name}");
@@ -106,7 +106,7 @@ fn every_service_is_locked_down_and_reached_from_this_machine_alone() {
 }
 
 #[test]
-fn the_service_is_set_as_the_program_understands() {
+fn the_program_accepts_the_settings_of_the_compose_file() {
     let services = services();
     let setting = ours(&services);
     setting.assert_known();
@@ -125,7 +125,7 @@ fn the_service_is_set_as_the_program_understands() {
 }
 
 #[test]
-fn spans_find_their_way() {
+fn spans_reach_the_back_ends() {
     let services = services();
     let collector = &services["otel-collector"];
     let config = mounted_file(collector, "/etc/otel-collector.yaml");
@@ -168,7 +168,7 @@ fn spans_find_their_way() {
 }
 
 #[test]
-fn prometheus_reads_the_service() {
+fn prometheus_scrapes_the_service() {
     let services = services();
     let config = mounted_file(&services["prometheus"], "/etc/prometheus/prometheus.yml");
     let scrape = &config["scrape_configs"][0];

@@ -95,7 +95,7 @@ const CONTAINER: &str = "/spec/template/spec/containers/0";
 
 #[test]
 #[ignore = "needs conftest and kustomize"]
-fn what_is_delivered_keeps_to_the_policies() {
+fn the_delivered_manifests_comply_with_the_policies() {
     for folder in BUILDS {
         for view in VIEWS {
             assert_holds(&judge(&build(folder), view), folder);
@@ -159,7 +159,7 @@ fn an_absent_field_means_its_default() {
 
 #[test]
 #[ignore = "needs conftest and kustomize"]
-fn addresses_and_probes_that_do_not_fit_fail() {
+fn mismatched_addresses_and_probes_fail() {
     let probe = format!("{CONTAINER}/livenessProbe/httpGet");
     for (pointer, key, value, says) in [
         (
@@ -198,7 +198,7 @@ fn addresses_and_probes_that_do_not_fit_fail() {
 
 #[test]
 #[ignore = "needs conftest"]
-fn a_kind_that_no_rule_covers_is_never_passed_over() {
+fn a_kind_without_a_rule_fails() {
     let template = json!({ "spec": { "containers": [{ "image": "x" }] } });
     let manifest = |version: &str, kind: &str, spec: Value| json!({ "apiVersion": version, "kind": kind, "metadata": { "name": "x" }, "spec": spec });
     let rollout = manifest(
@@ -231,7 +231,7 @@ fn a_kind_that_no_rule_covers_is_never_passed_over() {
 
 #[test]
 #[ignore = "needs conftest"]
-fn compose_files_and_dockerfiles_are_looked_at() {
+fn compose_files_and_dockerfiles_are_checked() {
     let mut compose = document(&deploy("compose/compose.yaml"));
     compose["services"]["cocoon"]["privileged"] = json!(true);
     let says = BTreeSet::from(["service cocoon must not be privileged".to_owned()]);
@@ -300,7 +300,7 @@ fn rules() -> BTreeMap<String, usize> {
 }
 
 #[test]
-fn each_rule_has_annotations_and_tests_that_accept_and_refuse() {
+fn each_rule_has_annotations_and_tests_for_both_outcomes() {
     let rules = rules();
     assert!(rules.len() > 50, "{rules:?}");
     let tests = policies(true);
@@ -315,7 +315,7 @@ fn each_rule_has_annotations_and_tests_that_accept_and_refuse() {
 }
 
 #[test]
-fn the_policies_know_the_defaults_of_the_program() {
+fn the_policies_have_the_defaults_of_the_program() {
     let policies = policies(false);
     let (_, table) = policies.split_once("\ndefaults := {").expect("defaults");
     let (table, _) = table.split_once("\n}").expect("their end");

@@ -82,7 +82,7 @@ async fn hash(factorial: &Factorial, n: u64, sandboxes: u32) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn factorials_have_the_digits_that_gmp_computed() {
+async fn factorials_have_the_digits_of_gmp() {
     let factorial = honest(&ROOMY).await;
     let table = table();
     assert!(table.len() >= 45, "only {}", table.len());
@@ -103,7 +103,7 @@ async fn factorials_have_the_digits_that_gmp_computed() {
 const PRIMES: [u64; 4] = [998_244_353, 2_147_483_647, 4_294_967_291, (1 << 59) - 55];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn random_factorials_have_the_residues_of_a_plain_loop() {
+async fn random_factorials_have_the_residues_of_a_simple_loop() {
     let factorial = honest(&ROOMY).await;
     let seed = RandomState::new().hash_one(0);
     let mut random = fastrand::Rng::with_seed(seed);

@@ -43,7 +43,7 @@ fn by_instance(text: &str) -> BTreeMap<u64, Vec<&str>> {
 }
 
 #[test]
-fn a_thousand_instances_of_a_foreign_program() {
+fn a_thousand_instances_of_a_foreign_program_succeed() {
     let Outcome { out, err, code } = run(["exec", FACTOR, "--instances", "1000", "--", "{i}"]);
     assert_eq!(
         (code, err.as_str()),
@@ -57,7 +57,7 @@ fn a_thousand_instances_of_a_foreign_program() {
 }
 
 #[test]
-fn each_instance_is_given_the_whole_input() {
+fn each_instance_reads_the_whole_input() {
     let mut command = cocoon(["exec", FACTOR, "-n", "20", "-i"]);
     let spawned = command
         .stdin(Stdio::piped())
@@ -112,7 +112,7 @@ fn input_may_come_from_a_file_and_is_bounded() {
 }
 
 #[test]
-fn one_instance_is_printed_as_it_is() {
+fn the_output_of_one_instance_has_no_prefix() {
     assert_eq!(
         stdout_of(["exec", PROGRAM, "--", "say-unfinished", "no newline"]),
         "no newline"
@@ -129,7 +129,7 @@ fn one_instance_is_printed_as_it_is() {
 }
 
 #[test]
-fn many_instances_are_told_apart_on_both_streams() {
+fn lines_of_many_instances_have_prefixes_on_both_streams() {
     let Outcome { out, err, code } = run(["exec", PROGRAM, "-n", "50", "--", "both", "{i}"]);
     assert_eq!(code, Some(0));
     let (output, summary) = err.rsplit_once("cocoon: ").expect("a summary");
@@ -144,7 +144,7 @@ fn many_instances_are_told_apart_on_both_streams() {
 }
 
 #[test]
-fn json_tells_lines_and_exits() {
+fn json_has_records_for_lines_and_exits() {
     let Outcome { out, code, .. } =
         run(["exec", PROGRAM, "-n", "2", "--json", "--", "both", "{i}"]);
     assert_eq!(code, Some(0));
@@ -189,7 +189,7 @@ fn json_tells_lines_and_exits() {
 }
 
 #[test]
-fn each_instance_may_have_its_files() {
+fn each_instance_can_write_to_its_own_files() {
     let folder = tempfile::tempdir().expect("a folder");
     let dir = folder.path().join("new");
     let path = dir.to_str().expect("text");
@@ -221,7 +221,7 @@ fn each_instance_may_have_its_files() {
 }
 
 #[test]
-fn a_failed_instance_keeps_what_it_wrote_and_is_told_as_failed() {
+fn a_failed_instance_keeps_its_output_and_is_reported() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().to_str().expect("text");
     let outcome = run([
@@ -244,7 +244,7 @@ fn a_failed_instance_keeps_what_it_wrote_and_is_told_as_failed() {
 }
 
 #[test]
-fn exit_codes_come_together_in_a_summary() {
+fn exit_codes_are_summarised() {
     let Outcome { out, err, code } = run(["exec", PROGRAM, "-n", "7", "--", "exit-if-odd", "{i}"]);
     assert_eq!((code, out.as_str()), (Some(1), ""));
     let lines: Vec<_> = err.lines().collect();
@@ -259,7 +259,7 @@ fn exit_codes_come_together_in_a_summary() {
 }
 
 #[test]
-fn limits_stop_programs_by_name() {
+fn limits_stop_programs_and_are_named() {
     for (arguments, words) in [
         (
             &["--deadline", "300ms", "--", "spin"][..],
@@ -315,7 +315,7 @@ fn limits_stop_programs_by_name() {
 }
 
 #[test]
-fn concurrency_and_memory_bound_what_runs_at_once() {
+fn concurrency_and_memory_limit_the_running_instances() {
     // Memory for two instances of 256 MiB each; the others wait, and all finish.
     let tight = [
         "exec",

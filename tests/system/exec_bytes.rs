@@ -102,7 +102,7 @@ fn outputs() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[test]
-fn records_join_to_the_bytes_that_the_program_wrote() {
+fn records_contain_every_byte_of_the_output() {
     for (name, bytes) in outputs() {
         let file = file(&bytes);
         let output = cat(file.path(), &["--json", "-n", "2"]);
@@ -118,7 +118,7 @@ fn records_join_to_the_bytes_that_the_program_wrote() {
 }
 
 #[test]
-fn records_keep_two_streams_apart() {
+fn records_name_their_stream() {
     let output = cocoon(["exec", PROGRAM, "--json", "--", "both", "é"])
         .output()
         .expect("a process");
@@ -128,7 +128,7 @@ fn records_keep_two_streams_apart() {
 }
 
 #[test]
-fn a_program_that_is_stopped_in_a_line_has_a_partial_record() {
+fn a_program_stopped_within_a_line_has_a_partial_record() {
     let output = cocoon(["exec", PROGRAM, "--json", "--output", "16KiB"])
         .args(["--", "flood-both"])
         .output()
@@ -143,7 +143,7 @@ fn a_program_that_is_stopped_in_a_line_has_a_partial_record() {
 }
 
 #[test]
-fn one_instance_and_files_get_the_same_bytes() {
+fn files_have_the_bytes_of_one_instance() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().to_str().expect("UTF-8");
     for (name, bytes) in outputs() {
@@ -158,7 +158,7 @@ fn one_instance_and_files_get_the_same_bytes() {
 }
 
 #[test]
-fn a_prefix_marks_the_rest_of_a_line_that_was_cut() {
+fn a_prefix_marks_the_rest_of_a_split_line() {
     for (name, bytes) in outputs() {
         let file = file(&bytes);
         let out = cat(file.path(), &["-n", "2"]).stdout;
@@ -191,7 +191,7 @@ fn a_prefix_marks_the_rest_of_a_line_that_was_cut() {
 }
 
 #[test]
-fn an_error_output_that_cannot_be_written_is_a_failure() {
+fn an_unwritable_standard_error_is_a_failure() {
     for flags in [&[][..], &["-n", "3"]] {
         let full = fs::File::options().write(true).open("/dev/full");
         let status = cocoon(["exec", PROGRAM])

@@ -48,7 +48,7 @@ fn lines(log: &str, words: &[&str]) -> usize {
 }
 
 #[test]
-fn an_outage_and_its_end_are_a_line_each_at_one_level() {
+fn an_outage_and_its_end_are_logged_once_each() {
     let collector = Collector::start(|number| match number {
         0 | 1 => Reply::error(503, "overloaded\nfor now"),
         _ => Reply::ok(),
@@ -67,7 +67,7 @@ fn an_outage_and_its_end_are_a_line_each_at_one_level() {
 }
 
 #[test]
-fn nothing_is_sent_before_the_server_wants_it() {
+fn retry_after_is_respected() {
     const AFTER: Duration = Duration::from_secs(3);
     let collector = Collector::start(|number| match number {
         0 => Reply::error(429, "").with("retry-after", "3"),
@@ -86,7 +86,7 @@ fn nothing_is_sent_before_the_server_wants_it() {
 }
 
 #[test]
-fn a_server_that_wants_no_pause_is_not_flooded() {
+fn retry_after_of_zero_still_backs_off() {
     let collector = Collector::start(|_| Reply::error(503, "").with("retry-after", "0"));
     let service = Service::start(&mut exporting_command(&collector.endpoint));
     service.ask("/factorial/3", &[]);
@@ -98,7 +98,7 @@ fn a_server_that_wants_no_pause_is_not_flooded() {
 }
 
 #[test]
-fn the_end_does_not_wait_for_the_time_that_the_server_wants_and_counts_what_is_lost() {
+fn shutdown_ignores_retry_after_and_counts_lost_spans() {
     let collector = Collector::start(|_| Reply::error(503, "").with("retry-after", "3600"));
     let service = Service::start(&mut exporting_command(&collector.endpoint));
     service.ask("/factorial/3", &[]);
@@ -112,7 +112,7 @@ fn the_end_does_not_wait_for_the_time_that_the_server_wants_and_counts_what_is_l
 }
 
 #[test]
-fn what_the_server_rejects_is_counted_and_reported_with_its_message() {
+fn rejected_spans_are_counted_and_logged_with_the_message() {
     for protocol in ["http/protobuf", "grpc"] {
         let collector = Collector::start(move |number| {
             let reply = match number {
@@ -143,7 +143,7 @@ fn what_the_server_rejects_is_counted_and_reported_with_its_message() {
 }
 
 #[test]
-fn a_batch_that_is_refused_for_good_is_not_sent_again() {
+fn a_permanently_refused_batch_is_not_retried() {
     for (protocol, refusal) in [
         ("http/protobuf", Reply::error(400, "malformed")),
         (
@@ -210,7 +210,7 @@ fn every_span_arrives_or_is_counted() {
 }
 
 #[test]
-fn a_request_is_compressed_where_that_is_asked_for() {
+fn export_requests_are_compressed_if_configured() {
     for (protocol, path, name) in [
         ("http/protobuf", "/v1/traces", "content-encoding"),
         (
@@ -298,7 +298,7 @@ fn server(folder: &Path, asks_clients: bool, protocols: &[&str]) -> ServerConfig
 
 #[test]
 #[ignore = "needs openssl"]
-fn spans_are_encrypted_for_an_authority_that_is_named() {
+fn spans_are_encrypted_with_a_configured_authority() {
     let folder = tempfile::tempdir().expect("a folder");
     certify(folder.path());
     let file = |name: &str| folder.path().join(name);
@@ -392,7 +392,7 @@ fn spans_are_encrypted_over_grpc() {
 }
 
 #[test]
-fn variables_that_are_no_good_are_reported_once_by_name() {
+fn invalid_variables_are_reported_once_by_name() {
     let collector = Collector::start(|_| Reply::ok());
     let wrong = std::ffi::OsStr::from_bytes(b"\xff");
     for (name, value) in [
@@ -432,7 +432,7 @@ fn variables_that_are_no_good_are_reported_once_by_name() {
 }
 
 #[test]
-fn parents_are_read_and_told_as_the_propagators_say() {
+fn trace_contexts_follow_the_configured_propagators() {
     const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
     const SPAN: &str = "b7ad6b7169203331";
     let traceparent = format!("00-{TRACE}-{SPAN}-01");
@@ -490,7 +490,7 @@ fn parents_are_read_and_told_as_the_propagators_say() {
 }
 
 #[test]
-fn a_caller_that_leaves_the_decision_is_sampled_as_the_root_would_be() {
+fn a_deferred_sampling_decision_is_made_like_a_roots() {
     const IDS: &str = "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331";
     let decided = format!("{IDS}-1");
     for (sampler, b3, sampled) in [
@@ -512,7 +512,7 @@ fn a_caller_that_leaves_the_decision_is_sampled_as_the_root_would_be() {
 }
 
 #[test]
-fn losses_of_a_dead_collector_are_a_line_with_their_number() {
+fn spans_lost_to_a_dead_collector_are_logged_with_their_number() {
     let collector = Collector::start(|_| Reply::error(404, "no such path"));
     let service = Service::start(&mut exporting_command(&collector.endpoint));
     for _ in 0..10 {

@@ -91,7 +91,7 @@ async fn parts_are_joined_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_part_that_fails_fails_the_whole_with_its_cause() {
+async fn a_failed_part_fails_the_whole_with_its_cause() {
     for n in [
         hostile::PART_TRAPS,
         hostile::PART_TRAPS_AT_ONCE,
@@ -135,7 +135,7 @@ async fn a_part_that_fails_fails_the_whole_with_its_cause() {
 }
 
 #[tokio::test]
-async fn a_plan_that_is_none_is_refused() {
+async fn an_invalid_plan_is_refused() {
     for (n, word) in [
         (hostile::PLAN_OF_ITSELF, "part 0 reads from itself"),
         (hostile::PLAN_EMPTY, "1 to 3 parts, got 0"),
@@ -152,7 +152,7 @@ async fn a_plan_that_is_none_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_joins_may_leave_a_part_unread() {
+async fn the_joiner_may_leave_a_part_unread() {
     let factorial = hostile(&FEW).await;
     let left = fan_out(&factorial, hostile::JOINER_LEAVES, THREE).await;
     let (_, all) = left.expect("an answer");
@@ -161,7 +161,7 @@ async fn who_joins_may_leave_a_part_unread() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_that_leaves_stops_all_parts() {
+async fn a_dropped_reader_stops_all_parts() {
     // A deadline of an hour: only the dropped reader can end these parts.
     let factorial = hostile(&FEW.with(Limit::Sandboxes, 3).with(Limit::Queue, 0)).await;
     for n in [hostile::PARTED, hostile::PART_SPINS] {
@@ -177,7 +177,7 @@ async fn a_reader_that_leaves_stops_all_parts() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_fan_out_that_is_dropped_stops_all_parts() {
+async fn a_dropped_fan_out_stops_all_parts() {
     let factorial = hostile(&FEW.with(Limit::Sandboxes, 3)).await;
     let work = FanOut::prepare(&factorial, factorial_of(hostile::PART_SPINS), THREE).await;
     let (sender, mut digits) = channel();
@@ -195,7 +195,7 @@ async fn a_fan_out_that_is_dropped_stops_all_parts() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fan_outs_that_do_not_fit_beside_each_other_all_finish() {
+async fn fan_outs_that_exceed_the_places_together_all_finish() {
     // Places and memory for one fan-out and a fraction.
     let large_bytes = 4 * hostile::MUCH_BYTES;
     for limits in [
@@ -231,7 +231,7 @@ async fn fan_outs_that_do_not_fit_beside_each_other_all_finish() {
 }
 
 #[tokio::test]
-async fn a_plan_that_never_fits_is_refused_or_done_by_one() {
+async fn an_oversized_plan_is_refused_or_runs_in_one_sandbox() {
     let memory_bytes = 8 * PLACE_BYTES + 2 * hostile::MUCH_BYTES;
     for (limits, limit, value, needed) in [
         (FEW.with(Limit::Sandboxes, 2), Limit::Sandboxes, 2, 3),
@@ -356,7 +356,7 @@ async fn by_hand(change_at: Option<usize>) -> (Result<Grade, RunError>, Vec<u8>)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_byte_that_changes_on_the_way_is_told() {
+async fn a_byte_corrupted_between_sandboxes_is_detected() {
     let (outcome, all) = by_hand(None).await;
     assert!(outcome.is_ok() && all == whole(), "{outcome:?}");
     for at in [0, 1_000_000] {
@@ -369,7 +369,7 @@ async fn a_byte_that_changes_on_the_way_is_told() {
 }
 
 #[test]
-fn a_part_that_goes_wrong_by_itself_is_tried_once_more() {
+fn a_part_that_fails_by_itself_is_retried_once() {
     for (n, tried) in [
         (hostile::PART_TRAPS_AT_ONCE, Some(1)),
         (hostile::PART_SAYS_FAILED, Some(1)),
@@ -408,7 +408,7 @@ fn a_part_that_goes_wrong_by_itself_is_tried_once_more() {
 }
 
 #[test]
-fn json_tells_the_grade() {
+fn json_reports_the_grade() {
     let parted = hostile::PARTED.to_string();
     let arguments = |more: &[&'static str]| {
         let mut all = vec!["compute".to_owned(), parted.clone(), "--json".to_owned()];
@@ -438,7 +438,7 @@ fn json_tells_the_grade() {
 }
 
 #[test]
-fn a_width_is_typed_or_set() {
+fn the_width_is_a_flag_or_a_variable() {
     for wrong in ["0", "65", "two", "-1", ""] {
         let refused = run(["compute", "5", &format!("--fan-out={wrong}")]);
         assert_fails(&refused, 2, &["fan-out", "auto", "1 to 64"]);
@@ -455,7 +455,7 @@ fn a_width_is_typed_or_set() {
 }
 
 #[test]
-fn what_is_out_of_reach_is_so_for_any_width() {
+fn numbers_too_large_fail_for_any_width() {
     for width in ["1", "2", "auto"] {
         let refused = run(["compute", "18446744073709551615", "--fan-out", width]);
         assert_fails(&refused, 1, &["expected a number that fits", "4 GiB"]);
@@ -486,7 +486,7 @@ fn hash(arguments: &[&str], width: &str) -> String {
 }
 
 #[test]
-fn the_number_is_the_same_from_any_count_of_sandboxes() {
+fn the_digits_are_equal_for_any_number_of_sandboxes() {
     for arguments in [
         &["0"][..],
         &["1"],
@@ -508,7 +508,7 @@ fn the_number_is_the_same_from_any_count_of_sandboxes() {
 
 /// Two sandboxes would reserve memory for small jobs, which one sandbox needs for itself.
 #[test]
-fn what_fits_into_one_sandbox_alone_is_computed_by_default() {
+fn the_default_width_falls_back_to_one_sandbox() {
     let arguments = ["compute", "1159130", "--total-memory", "41MiB"];
     let refused = run([&arguments[..], &["--fan-out", "2"]].concat());
     assert_fails(&refused, 1, &["--total-memory"]);

@@ -47,7 +47,7 @@ fn round(root: &Path) {
 }
 
 #[test]
-fn errors_are_those_that_the_system_gives() {
+fn errors_equal_those_of_the_system() {
     for (operation, path, other) in [
         ("lstat", "to-dir/", ""),
         ("lstat", "to-file/", ""),
@@ -91,7 +91,7 @@ fn errors_are_those_that_the_system_gives() {
 }
 
 #[test]
-fn a_rename_across_file_systems_is_named_as_such() {
+fn a_rename_across_file_systems_reports_cross_device() {
     let (one, other) = (
         tempfile::tempdir().expect("a folder"),
         tempfile::tempdir_in("/dev/shm").expect("a folder in memory"),
@@ -108,7 +108,7 @@ fn a_rename_across_file_systems_is_named_as_such() {
 }
 
 #[test]
-fn names_are_looked_up_where_the_network_is_granted() {
+fn names_are_resolved_with_the_network_grant() {
     for (name, address) in [
         ("localhost", "127.0.0.1:80"),
         ("127.0.0.1", "127.0.0.1:80"),
@@ -183,7 +183,7 @@ impl Drop for DeadMount {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs root and /dev/fuse"]
-async fn jobs_that_a_dead_mount_holds_leave_the_others_alone() {
+async fn jobs_blocked_by_a_dead_mount_do_not_affect_others() {
     let mount = DeadMount::new();
     let limits = SMALL
         .with(Limit::Deadline, SOON_MS)
@@ -207,7 +207,7 @@ async fn jobs_that_a_dead_mount_holds_leave_the_others_alone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs root and /dev/fuse"]
-async fn threads_that_a_dead_mount_holds_are_a_limit_with_a_name() {
+async fn threads_blocked_by_a_dead_mount_are_a_named_limit() {
     let mount = DeadMount::new();
     // Longer than a sandbox waits for a thread.
     let limits = SMALL

@@ -12,7 +12,7 @@ fn exec<'a>(grants: &[&'a str], arguments: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[test]
-fn clocks_randomness_and_network_are_off_and_the_flag_is_named() {
+fn without_grants_clocks_randomness_and_network_fail_and_name_the_flag() {
     for (arguments, import, flag) in [
         (&["clock"][..], "wasi:clocks/wall-clock", "--clocks"),
         (&["monotonic"], "wasi:clocks/monotonic-clock", "--clocks"),
@@ -25,7 +25,7 @@ fn clocks_randomness_and_network_are_off_and_the_flag_is_named() {
 }
 
 #[test]
-fn what_is_granted_works() {
+fn granted_capabilities_work() {
     assert!(stdout_of(exec(&["--clocks"], &["clock"])).contains("SystemTime"));
     let random = || stdout_of(exec(&["--randomness"], &["random"]));
     assert_ne!(random(), random());
@@ -37,7 +37,7 @@ fn what_is_granted_works() {
 }
 
 #[test]
-fn one_grant_is_not_another() {
+fn a_grant_does_not_include_another() {
     let others = ["--clocks", "--network", "--env", "A=b"];
     assert_fails(&run(exec(&others, &["random"])), 1, &["--randomness"]);
     assert_fails(
@@ -48,7 +48,7 @@ fn one_grant_is_not_another() {
 }
 
 #[test]
-fn the_environment_is_empty_but_for_what_is_granted() {
+fn the_environment_contains_only_grants() {
     assert_eq!(stdout_of(exec(&[], &["environment"])), "");
     let granted = stdout_of(exec(
         &["--env", "A=b=c", "--env", "EMPTY="],
@@ -62,7 +62,7 @@ fn the_environment_is_empty_but_for_what_is_granted() {
 }
 
 #[test]
-fn no_file_is_seen_but_for_granted_folders() {
+fn only_granted_folders_are_visible() {
     let folder = tempfile::tempdir().expect("a folder");
     let inside = folder.path().join("inside");
     fs::create_dir(&inside).expect("a folder");
@@ -106,7 +106,7 @@ fn no_file_is_seen_but_for_granted_folders() {
 }
 
 #[test]
-fn a_folder_is_read_only_unless_it_is_granted_for_writing() {
+fn a_folder_is_read_only_unless_granted_for_writing() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().to_str().expect("text");
     let target = folder.path().join("new");

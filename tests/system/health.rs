@@ -7,7 +7,7 @@ use crate::harness::{assert_fails, cocoon, run, run_command, stdout_of};
 use crate::service::Server;
 
 #[tokio::test]
-async fn a_service_that_answers_is_well() {
+async fn a_service_that_answers_is_healthy() {
     let server = Server::start(&[]);
     for path in ["/healthz", "/readyz", "/factorial/5?format=scientific:2"] {
         let url = server.url(path);
@@ -32,14 +32,14 @@ async fn a_service_that_answers_is_well() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_success_is_not() {
+async fn an_error_response_is_unhealthy() {
     let server = Server::start(&[]);
     let url = server.url("/nothing");
     assert_fails(&run(["health", &url]), 1, &[&url, "404 Not Found"]);
 }
 
 #[test]
-fn nobody_there_is_not() {
+fn an_unreachable_service_is_unhealthy() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
     // The listener never accepts, and so never responds.
@@ -56,7 +56,7 @@ fn nobody_there_is_not() {
 }
 
 #[test]
-fn something_that_speaks_otherwise_is_not() {
+fn a_response_of_another_protocol_is_unhealthy() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
     let speaking = std::thread::spawn(move || {
@@ -73,7 +73,7 @@ fn something_that_speaks_otherwise_is_not() {
 }
 
 #[test]
-fn what_is_typed_wrong_is_told() {
+fn invalid_arguments_are_reported() {
     for url in [
         "localhost:8080",
         "https://localhost/healthz",

@@ -14,7 +14,7 @@ fn exec<'a>(grants: &[&'a str], arguments: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[test]
-fn a_write_beyond_its_permit_traps_before_it_takes_memory() {
+fn a_write_beyond_its_permit_traps_without_allocating() {
     assert!(stdout_of(exec(&[], &["write-beyond", "65536"])).ends_with("Ok(())\n"));
     for bytes in ["65537", "400000"] {
         let beyond = run(exec(&[], &["write-beyond", bytes]));
@@ -29,7 +29,7 @@ fn a_write_beyond_its_permit_traps_before_it_takes_memory() {
 }
 
 #[test]
-fn zeros_are_held_to_the_permit() {
+fn writes_of_zeros_respect_the_permit() {
     assert!(stdout_of(exec(&[], &["zeroes", "65536"])).ends_with("Ok(())\n"));
     let folder = tempfile::tempdir().expect("a folder");
     let grant = format!("{}:/:rw", folder.path().display());
@@ -70,7 +70,7 @@ fn reads_paths_and_random_bytes_are_bounded() {
 }
 
 #[test]
-fn resources_are_a_limit_with_a_name() {
+fn resource_handles_are_a_named_limit() {
     let many = run(exec(&[], &["subscribe-many"]));
     assert_fails(&many, 1, &["host resources", "4096", "--resources"]);
     let few = run(exec(&["--resources", "100"], &["subscribe-many"]));
@@ -78,7 +78,7 @@ fn resources_are_a_limit_with_a_name() {
 }
 
 #[test]
-fn a_file_too_many_is_an_error_inside() {
+fn too_many_open_files_are_an_error_in_the_program() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("file"), "text").expect("a file");
     let folder = folder.path().to_str().expect("text");
@@ -92,7 +92,7 @@ fn a_file_too_many_is_an_error_inside() {
 }
 
 #[test]
-fn a_folder_is_listed_as_its_entries_are_asked_for() {
+fn folders_are_listed_lazily() {
     let folder = tempfile::tempdir().expect("a folder");
     for name in 0..3000 {
         fs::write(folder.path().join(format!("{name:04}")), "").expect("a file");
@@ -106,7 +106,7 @@ fn a_folder_is_listed_as_its_entries_are_asked_for() {
 }
 
 #[test]
-fn streams_that_read_ahead_share_a_budget_and_lose_nothing() {
+fn read_ahead_shares_a_budget_and_loses_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("file"), vec![b'7'; 100_000]).expect("a file");
     let folder = folder.path().to_str().expect("text");
@@ -160,7 +160,7 @@ fn peak_of_unread(arguments: &[&str], grants: &[&str]) -> u64 {
 }
 
 #[test]
-fn what_is_not_read_is_not_held() {
+fn unread_output_is_not_buffered() {
     // The memory of the process itself, with four sandboxes that are almost idle.
     let own = peak_of_unread(&["say", "well"], &[]);
     assert!(own > 0);

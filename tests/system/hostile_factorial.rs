@@ -46,7 +46,7 @@ fn assert_stopped(error: &RunError, limit: Limit, value: u64) {
 }
 
 #[tokio::test]
-async fn who_spins_meets_the_deadline() {
+async fn spinning_is_stopped_by_the_deadline() {
     for n in [hostile::COST_SPINS, hostile::SPIN, hostile::SPIN_MIDSTREAM] {
         assert_stopped(&error_of(&SHORT, n).await, Limit::Deadline, SOON_MS);
     }
@@ -58,7 +58,7 @@ async fn who_spins_meets_the_deadline() {
 }
 
 #[tokio::test]
-async fn who_waits_for_nobody_meets_the_deadline() {
+async fn waiting_without_a_writer_is_stopped_by_the_deadline() {
     for n in [
         hostile::WAIT_FIRST,
         hostile::WAIT_MIDSTREAM,
@@ -70,7 +70,7 @@ async fn who_waits_for_nobody_meets_the_deadline() {
 }
 
 #[tokio::test]
-async fn the_deadline_is_kept_closely() {
+async fn the_deadline_is_precise() {
     let factorial = hostile(&SHORT).await;
     let started = std::time::Instant::now();
     let outcome = answer(&factorial, factorial_of(hostile::SPIN)).await;
@@ -84,14 +84,14 @@ async fn the_deadline_is_kept_closely() {
 }
 
 #[tokio::test]
-async fn who_takes_all_memory_meets_the_limit_of_a_sandbox() {
+async fn allocation_is_stopped_by_the_sandbox_memory_limit() {
     let limits = FEW.with(Limit::SandboxMemory, hostile::ALL_BYTES);
     let error = error_of(&limits, hostile::TAKE_ALL).await;
     assert_stopped(&error, Limit::SandboxMemory, hostile::ALL_BYTES);
 }
 
 #[tokio::test]
-async fn who_takes_more_than_promised_is_held_to_the_promise() {
+async fn allocation_is_stopped_at_the_promise() {
     for (n, promised_bytes) in [
         (hostile::TAKE_MORE, hostile::LITTLE_BYTES),
         (hostile::TAKE_MUCH_MORE, hostile::MUCH_BYTES),
@@ -111,7 +111,7 @@ async fn who_takes_more_than_promised_is_held_to_the_promise() {
 }
 
 #[tokio::test]
-async fn a_promise_over_the_limit_is_refused_before_anything_runs() {
+async fn a_promise_above_the_limit_is_refused_before_the_run() {
     let limits = FEW.with(Limit::SandboxMemory, hostile::MUCH_BYTES / 2);
     let error = hostile(&limits)
         .await
@@ -132,7 +132,7 @@ async fn a_promise_over_the_limit_is_refused_before_anything_runs() {
 }
 
 #[tokio::test]
-async fn who_recurses_meets_the_stack() {
+async fn recursion_is_stopped_by_the_stack_limit() {
     for stack_bytes in [128 << 10, 512 << 10] {
         let error = error_of(&FEW.with(Limit::Stack, stack_bytes), hostile::RECURSE).await;
         assert_stopped(&error, Limit::Stack, stack_bytes);
@@ -140,7 +140,7 @@ async fn who_recurses_meets_the_stack() {
 }
 
 #[tokio::test]
-async fn who_floods_meets_the_output() {
+async fn endless_output_is_stopped_by_the_output_limit() {
     let output_bytes = 1 << 20;
     let limits = FEW.with(Limit::Output, output_bytes);
     assert_stopped(
@@ -166,7 +166,7 @@ async fn who_floods_meets_the_output() {
 }
 
 #[tokio::test]
-async fn a_long_reply_is_output_as_well() {
+async fn a_long_reply_counts_as_output() {
     let output_bytes = 20_000;
     let limits = FEW.with(Limit::Output, output_bytes);
     let error = error_of(&limits, hostile::LONG_REPLY).await;
@@ -182,7 +182,7 @@ async fn a_long_reply_is_output_as_well() {
 }
 
 #[tokio::test]
-async fn who_panics_or_replies_with_rubbish_is_told_as_such() {
+async fn panics_and_invalid_replies_are_reported() {
     for n in [hostile::COST_PANICS, hostile::PANIC, hostile::INVALID_REPLY] {
         let error = error_of(&FEW, n).await;
         assert!(matches!(error, RunError::Trapped(_)), "{n}: {error:?}");
@@ -191,7 +191,7 @@ async fn who_panics_or_replies_with_rubbish_is_told_as_such() {
 }
 
 #[tokio::test]
-async fn what_the_component_says_of_itself_is_passed_on() {
+async fn errors_of_the_component_are_passed_on() {
     for (n, error) in [
         (
             hostile::SAY_FAILED,
@@ -211,7 +211,7 @@ async fn what_the_component_says_of_itself_is_passed_on() {
 }
 
 #[tokio::test]
-async fn a_broken_stream_gives_what_came_before_and_then_the_failure() {
+async fn a_broken_stream_yields_its_bytes_and_then_the_failure() {
     let factorial = hostile(&SHORT).await;
     for n in [
         hostile::TRAP_MIDSTREAM,
@@ -232,7 +232,7 @@ async fn a_broken_stream_gives_what_came_before_and_then_the_failure() {
 }
 
 #[tokio::test]
-async fn a_server_that_misbehaves_is_stopped_or_seen_as_failed() {
+async fn a_misbehaving_server_is_stopped_or_fails() {
     for (n, expected) in [
         (
             hostile::DEAF,
@@ -297,7 +297,7 @@ async fn a_server_that_misbehaves_is_stopped_or_seen_as_failed() {
 }
 
 #[tokio::test]
-async fn a_server_that_leaves_early_is_not_taken_for_finished() {
+async fn a_server_that_ends_early_has_failed() {
     let factorial = hostile(&FEW).await;
     let (requests, incoming) = channel();
     let (outgoing, mut answers) = channel();
@@ -316,7 +316,7 @@ async fn a_server_that_leaves_early_is_not_taken_for_finished() {
 }
 
 #[tokio::test]
-async fn a_server_that_answers_for_ever_is_stopped() {
+async fn a_server_with_endless_answers_is_stopped() {
     let output_bytes = 1 << 20;
     let factorial = hostile(
         &SHORT

@@ -97,7 +97,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn each_kind_of_harm_meets_its_limit() {
+async fn each_kind_of_harm_is_stopped_by_its_limit() {
     let bench = Bench::new(&SMALL.with(Limit::Deadline, 5000), Grants::default()).await;
     bench.assert_stopped("take", Limit::SandboxMemory).await;
     bench.assert_stopped("recurse", Limit::Stack).await;
@@ -110,7 +110,7 @@ async fn each_kind_of_harm_meets_its_limit() {
 }
 
 #[tokio::test]
-async fn who_spins_or_sleeps_meets_the_deadline() {
+async fn spinning_and_sleeping_are_stopped_by_the_deadline() {
     let grants = Grants {
         clocks: true,
         ..Grants::default()
@@ -121,7 +121,7 @@ async fn who_spins_or_sleeps_meets_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_trap_comes_after_what_was_written_before() {
+async fn a_trap_follows_the_earlier_output() {
     let bench = Bench::new(&SMALL, Grants::default()).await;
     let (text, seen, ran) = bench.run("trap-after it").await;
     assert_eq!(text, b"it\n");
@@ -130,7 +130,7 @@ async fn a_trap_comes_after_what_was_written_before() {
 }
 
 #[tokio::test]
-async fn output_that_nobody_reads_holds_the_program_back() {
+async fn unread_output_suspends_the_program() {
     let limits = FEW
         .with(Limit::Deadline, SOON_MS * 3)
         .with(Limit::SandboxMemory, 16 << 20);
@@ -158,7 +158,7 @@ async fn output_that_nobody_reads_holds_the_program_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_that_leaves_stops_the_program() {
+async fn a_dropped_reader_stops_the_program() {
     let bench = Bench::new(
         &FEW.with(Limit::Sandboxes, 1)
             .with(Limit::SandboxMemory, 16 << 20),
@@ -181,7 +181,7 @@ async fn a_reader_that_leaves_stops_the_program() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_that_leaves_stops_a_silent_program_too() {
+async fn a_dropped_reader_stops_a_silent_program() {
     let bench = Bench::new(
         &FEW.with(Limit::Sandboxes, 1)
             .with(Limit::SandboxMemory, 16 << 20),

@@ -121,7 +121,7 @@ async fn check(factorial: &Factorial, kind: Kind, n: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn factorials_around_the_edges_of_32_bits_are_right() {
+async fn factorials_near_32_bit_boundaries_are_right() {
     let factorial = honest(&FEW).await;
     for n in LARGE {
         check(&factorial, Kind::Factorial, n).await;
@@ -129,7 +129,7 @@ async fn factorials_around_the_edges_of_32_bits_are_right() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn other_kinds_around_the_edges_of_32_bits_are_right() {
+async fn other_kinds_near_32_bit_boundaries_are_right() {
     let factorial = honest(&FEW).await;
     for kind in ONE_OF_EACH_KIND
         .into_iter()

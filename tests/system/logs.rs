@@ -29,7 +29,7 @@ fn access_lines(log: &str) -> Vec<Value> {
 }
 
 #[test]
-fn a_log_for_programs_has_one_object_for_each_line() {
+fn a_json_log_has_one_object_per_line() {
     let mut command = cocoon(["--log-format", "json", "compute", "10"]);
     let outcome = run_command(command.env("COCOON_LOG", "cocoon=debug"));
     assert_eq!((outcome.code, &*outcome.out), (Some(0), "3628800\n"));
@@ -55,7 +55,7 @@ fn a_log_for_programs_has_one_object_for_each_line() {
 }
 
 #[test]
-fn a_service_with_a_log_for_programs_writes_json_on_every_stream() {
+fn a_service_with_a_json_log_writes_json_on_every_stream() {
     let service = Service::start(&mut json_service(&["--access-log"]));
     let started: Value = serde_json::from_str(&service.line).expect("JSON");
     assert_eq!(
@@ -97,7 +97,7 @@ fn a_service_with_a_log_for_programs_writes_json_on_every_stream() {
 }
 
 #[test]
-fn only_errors_of_the_server_have_lines_unless_all_are_asked_for() {
+fn only_server_errors_are_logged_without_the_access_log() {
     let service = Service::start(&mut json_service(&["--deadline", "20ms"]));
     for (path, status) in [
         ("/factorial/20", "200"),
@@ -121,7 +121,7 @@ fn only_errors_of_the_server_have_lines_unless_all_are_asked_for() {
 }
 
 #[test]
-fn a_client_that_left_has_a_line_that_says_so() {
+fn a_disconnected_client_is_logged() {
     let service = Service::start(&mut json_service(&["--access-log"]));
     let stream = service.begin("/factorial/3000000");
     let metrics_have = |text: &str| while !service.ask("/metrics", &[]).contains(text) {};

@@ -42,7 +42,7 @@ fn until(what: &str, so: impl Fn() -> bool) {
 }
 
 #[test]
-fn a_file_gets_what_standard_output_gets() {
+fn an_output_file_equals_standard_output() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("value");
     let text = stdout_of(["compute", "3000"]);
@@ -58,7 +58,7 @@ fn a_file_gets_what_standard_output_gets() {
 }
 
 #[test]
-fn a_failed_run_leaves_the_old_file_and_nothing_else() {
+fn a_failed_run_leaves_only_the_old_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("value");
     let path = path.to_str().expect("text");
@@ -134,7 +134,7 @@ fn ctrl_c_leaves_no_file_behind() {
 }
 
 #[test]
-fn ctrl_c_in_the_middle_of_a_fan_out_leaves_no_file_behind() {
+fn ctrl_c_during_a_fan_out_leaves_no_file_behind() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("value");
     let n = cocoon_test_guests::hostile::PART_SPINS.to_string();
@@ -206,7 +206,7 @@ fn a_closed_pipe_ends_quietly() {
 }
 
 #[test]
-fn a_pipe_that_was_closed_before_is_as_quiet() {
+fn a_pipe_closed_before_the_start_ends_quietly() {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
     let outcome = run_command_into(
@@ -217,7 +217,7 @@ fn a_pipe_that_was_closed_before_is_as_quiet() {
 }
 
 #[test]
-fn what_cannot_be_written_is_one_line() {
+fn an_unwritable_output_is_reported_in_one_line() {
     let folder = tempfile::tempdir().expect("a folder");
     let missing = folder.path().join("no/such/folder");
     assert_fails(

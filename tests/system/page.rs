@@ -17,7 +17,7 @@ async fn digits(browser: &Browser) -> String {
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn a_number_streams_to_its_end() {
+async fn a_number_streams_to_the_end() {
     let service = Running::service(&[]);
     let browser = open_page(&service).await;
     browser.fill("#n", "20").await;
@@ -42,7 +42,7 @@ async fn a_number_streams_to_its_end() {
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn a_view_is_shared_by_its_address() {
+async fn the_address_restores_the_view() {
     let service = Running::service(&[]);
     let browser = open_page(&service).await;
     for (fields, shown, notation) in [
@@ -79,7 +79,7 @@ async fn a_view_is_shared_by_its_address() {
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn a_problem_is_told_as_the_service_tells_it() {
+async fn the_page_shows_the_problem_of_the_service() {
     let service = Running::service(&["--output", "1MiB"]);
     let browser = open_page(&service).await;
     for (n, words) in [("twenty", "twenty"), ("1000000", "output of a job")] {
@@ -108,7 +108,7 @@ async fn a_problem_is_told_as_the_service_tells_it() {
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn what_was_stopped_or_cut_never_looks_whole() {
+async fn a_stopped_or_cut_number_is_marked_incomplete() {
     let mut service = Running::service(&["--deadline", "2m"]);
     let browser = open_page(&service).await;
     // Far slower than the output, so that most of it is still in transit.
@@ -183,7 +183,7 @@ async fn each_sandbox_has_its_bar() {
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn charts_follow_the_service() {
+async fn charts_show_the_metrics_of_the_service() {
     let service = Running::service(&[]);
     let browser = open_page(&service).await;
     for n in ["20", "21", "22"] {
@@ -224,7 +224,7 @@ const FAINT: &str = r"
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn it_is_readable_in_light_and_dark_and_on_a_narrow_screen() {
+async fn the_page_is_readable_in_light_dark_and_narrow() {
     let service = Running::service(&[]);
     let browser = Browser::open(&format!("{}/#n=1000", service.url())).await;
     browser.number_is("done").await;
@@ -264,7 +264,7 @@ const FOCUSED: &str = "
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn keys_alone_reach_everything_in_order() {
+async fn the_keyboard_reaches_every_control_in_order() {
     let service = Running::service(&[]);
     let browser = open_page(&service).await;
     let mut order = Vec::new();
@@ -297,7 +297,7 @@ async fn keys_alone_reach_everything_in_order() {
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn a_service_with_a_token_is_used_from_its_page() {
+async fn the_page_asks_for_the_token_of_the_service() {
     const SECRET: &str = "one-token-of-many-bytes";
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("token");

@@ -135,7 +135,7 @@ async fn check(bench: &Bench, request: Request) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_promise_of_memory_is_kept_and_close() {
+async fn the_promise_of_memory_is_sufficient_and_close() {
     let bench = Bench::new().await;
     for n in [
         0, 1, 20, 100, 450, 1000, 1558, 2000, 3000, 5000, 9000, 17_000, 18_000, 30_000, 60_000,
@@ -170,7 +170,7 @@ async fn the_promise_holds_for_every_kind_and_format() {
 }
 
 #[tokio::test]
-async fn what_no_memory_can_hold_is_not_promised() {
+async fn numbers_beyond_32_bit_memory_are_not_promised() {
     let bench = Bench::new().await;
     let mut last = 0;
     for n in (1..40).map(|i| i * 10_000_000) {

@@ -56,7 +56,7 @@ fn assert_kept(home: &Home, mut digests: Vec<Digest>) {
 
 #[test]
 #[ignore = "needs docker-registry"]
-fn a_component_is_had_by_tag_and_by_digest() {
+fn a_component_is_pulled_by_tag_and_by_digest() {
     let home = Home::new();
     let (registry, program, world) = start_with_components(&home);
     for name in [
@@ -96,7 +96,7 @@ fn a_component_is_had_by_tag_and_by_digest() {
 
 #[test]
 #[ignore = "needs docker-registry"]
-fn the_service_takes_its_component_from_a_registry() {
+fn the_service_pulls_its_component_from_a_registry() {
     let home = Home::new();
     let (registry, _, _) = start_with_components(&home);
     let reference = registry.at("factorial");
@@ -109,7 +109,7 @@ fn the_service_takes_its_component_from_a_registry() {
 
 #[test]
 #[ignore = "needs docker-registry"]
-fn a_digest_that_is_kept_needs_no_registry() {
+fn a_cached_digest_needs_no_registry() {
     let home = Home::new();
     let (registry, program, _) = start_with_components(&home);
     let tag = registry.at("tools/factor:1");
@@ -151,7 +151,7 @@ fn a_digest_that_is_kept_needs_no_registry() {
 
 #[test]
 #[ignore = "needs docker-registry"]
-fn what_is_damaged_is_pulled_again_and_a_tag_may_move() {
+fn a_damaged_cache_file_is_pulled_again_and_a_tag_may_move() {
     let home = Home::new();
     let (registry, program, _) = start_with_components(&home);
     let reference = registry.at("tools/factor:1");
@@ -172,7 +172,7 @@ fn what_is_damaged_is_pulled_again_and_a_tag_may_move() {
 
 #[test]
 #[ignore = "needs docker-registry"]
-fn the_cache_is_where_it_is_wanted_and_never_needed() {
+fn the_cache_is_configurable_and_optional() {
     let home = Home::new();
     let (registry, program, _) = start_with_components(&home);
     let reference = registry.at("tools/factor:1");
@@ -228,7 +228,7 @@ fn the_cache_is_where_it_is_wanted_and_never_needed() {
 
 #[test]
 #[ignore = "needs docker-registry"]
-fn what_is_no_component_is_refused_and_not_kept() {
+fn artifacts_that_are_not_components_are_not_cached() {
     let home = Home::new();
     let registry = Registry::start(home.folder.path(), "", "");
     let image = "application/vnd.oci.image.config.v1+json";
@@ -275,7 +275,7 @@ fn what_is_no_component_is_refused_and_not_kept() {
 }
 
 #[test]
-fn nobody_there_is_told() {
+fn an_unreachable_registry_is_reported() {
     let home = Home::new();
     let closed = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
     let address = closed.expect("an address");
@@ -291,7 +291,7 @@ fn nobody_there_is_told() {
 }
 
 #[test]
-fn what_is_typed_wrong_is_told_as_such() {
+fn invalid_references_are_reported() {
     for reference in [
         "oci://",
         "oci://localhost",
@@ -316,7 +316,7 @@ fn what_is_typed_wrong_is_told_as_such() {
 
 #[test]
 #[ignore = "needs docker-registry"]
-fn credentials_come_from_dockers_configuration() {
+fn credentials_are_read_from_dockers_configuration() {
     let home = Home::new();
     let folder = home.folder.path();
     let passwords = folder.join("htpasswd");
@@ -455,7 +455,7 @@ fn certify(folder: &Path) {
 
 #[test]
 #[ignore = "needs docker-registry and openssl"]
-fn other_machines_are_reached_by_tls_unless_it_is_said_otherwise() {
+fn remote_registries_use_tls_by_default() {
     let home = Home::new();
     let folder = home.folder.path();
     certify(folder);

@@ -65,7 +65,7 @@ fn assert_works(command: &mut Command, what: &str) {
 }
 
 #[test]
-fn the_files_of_podman_are_read_in_its_order() {
+fn credential_files_are_read_in_podmans_order() {
     let home = Home::new();
     let folder = home.folder.path();
     let address = start_guarded("right");
@@ -115,7 +115,7 @@ fn the_files_of_podman_are_read_in_its_order() {
 }
 
 #[test]
-fn the_longest_key_counts() {
+fn the_longest_matching_key_is_used() {
     let home = Home::new();
     let address = start_guarded("right");
     for (right, wrong) in [
@@ -193,7 +193,7 @@ fn start_index(entries: usize) -> String {
 }
 
 #[test]
-fn an_index_of_one_is_that_one() {
+fn an_index_with_one_manifest_resolves_to_it() {
     let home = Home::new();
     let reference = format!("oci://{}/tool:1", start_index(1));
     assert_works(

@@ -60,14 +60,14 @@ fn assert_pull_fails(name: &str, more: &[&str], words: &[&str]) {
 }
 
 #[test]
-fn the_same_told_honestly_is_taken() {
+fn an_honest_registry_succeeds() {
     let address = start_registry(&honest_manifest(), &factor());
     let output = Home::new().stdout_of(&["exec", &format!("oci://{address}/tool"), "--", "12"]);
     assert_eq!(output, "12: 2 2 3\n");
 }
 
 #[test]
-fn another_digest_than_the_one_that_was_asked_for_is_refused() {
+fn a_wrong_digest_is_refused() {
     let manifest = honest_manifest();
     let (found, pinned) = (
         Digest::of(manifest.as_bytes()).to_string(),
@@ -118,7 +118,7 @@ fn another_digest_than_the_one_that_was_asked_for_is_refused() {
 }
 
 #[test]
-fn another_length_is_refused() {
+fn a_wrong_length_is_refused() {
     let (manifest, factor) = (honest_manifest(), factor());
     for layer in [&factor[1..], &[&factor[..], b"\0"].concat(), &[]] {
         let address = start_registry(&manifest, layer);
@@ -140,7 +140,7 @@ fn another_length_is_refused() {
 }
 
 #[test]
-fn an_answer_without_end_is_not_read_to_its_end() {
+fn an_endless_response_is_not_read_to_its_end() {
     let endless = |kind: &'static str| {
         let manifest = reply("200 OK", "", honest_manifest().as_bytes());
         liar(move |head, mut stream| {
@@ -178,7 +178,7 @@ fn an_answer_without_end_is_not_read_to_its_end() {
 }
 
 #[test]
-fn what_takes_too_long_is_given_up() {
+fn a_slow_pull_times_out() {
     // A listener with a backlog that never accepts.
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = silent.local_addr().expect("its address");
@@ -208,7 +208,7 @@ fn what_takes_too_long_is_given_up() {
 }
 
 #[test]
-fn what_a_registry_answers_instead_is_told() {
+fn an_error_response_is_reported() {
     for (status, words) in [
         ("403 Forbidden", &["refused", "403"][..]),
         ("404 Not Found", &["has no", "404"]),
@@ -247,7 +247,7 @@ fn what_a_registry_answers_instead_is_told() {
 }
 
 #[test]
-fn nothing_leads_away_from_encryption_or_round_in_circles() {
+fn redirects_never_leave_tls_or_loop() {
     let address = start_with_response(reply(
         "307 Temporary Redirect",
         "Location: http://0.0.0.0:9/\r\n",
@@ -328,7 +328,7 @@ fn with_tokens(wanted: &'static str, token: &'static str) -> (String, Arc<Mutex<
 }
 
 #[test]
-fn a_token_is_got_for_credentials_or_for_nobody() {
+fn a_token_is_requested_with_and_without_credentials() {
     let right = r#"{"token":"abc"}"#;
     let old = r#"{"access_token":"abc","expires_in":1}"#;
     let password = "authorization: Basic YWxpOm9wZW4gc2VzYW1l\r\n";
@@ -361,7 +361,7 @@ fn a_token_is_got_for_credentials_or_for_nobody() {
 }
 
 #[test]
-fn a_token_that_is_none_is_refused() {
+fn an_invalid_token_is_refused() {
     let (address, _) = with_tokens("nobody has this", "");
     assert_pull_fails(
         &format!("{address}/tool"),

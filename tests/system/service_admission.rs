@@ -14,7 +14,7 @@ use crate::service::{Server, factorial, get, rest};
 const OVERLOAD: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_too_much_is_refused_and_the_rest_is_right() {
+async fn overload_is_refused_and_admitted_requests_are_right() {
     // Room for 6 requests, and 60 clients.
     let server = Server::start(&["--sandboxes", "2", "--queue", "4", "--deadline", "10s"]);
     let numbers: Vec<_> = (0..8)
@@ -88,7 +88,7 @@ async fn until_free(server: &Server) {
 const ONE: &[&str] = &["--sandboxes", "1", "--queue", "0", "--deadline", "1h"];
 
 #[tokio::test]
-async fn who_hangs_up_frees_the_sandbox() {
+async fn a_client_that_disconnects_releases_its_sandbox() {
     let server = Server::hostile(ONE);
     for n in [
         hostile::COST_SPINS,
@@ -122,7 +122,7 @@ async fn who_hangs_up_frees_the_sandbox() {
 }
 
 #[tokio::test]
-async fn who_reads_slowly_gets_everything() {
+async fn a_slow_reader_gets_the_whole_response() {
     let deadline = Duration::from_secs(2);
     let server = Server::hostile(&["--sandboxes", "1", "--queue", "0", "--deadline", "2s"]);
     let mut stream = server.connect_narrow().await;
@@ -156,7 +156,7 @@ async fn who_reads_slowly_gets_everything() {
 }
 
 #[tokio::test]
-async fn who_reads_nothing_is_ended() {
+async fn a_client_that_reads_nothing_is_disconnected() {
     let server = Server::hostile(&[ONE, &["--stall", "1s"]].concat());
     let flood = format!("/factorial/{}", hostile::FLOOD);
     let mut stream = server.connect_narrow().await;
@@ -179,7 +179,7 @@ async fn who_reads_nothing_is_ended() {
 }
 
 #[tokio::test]
-async fn memory_that_a_client_let_go_is_there_for_the_next() {
+async fn memory_of_a_disconnected_client_is_released() {
     // 4 places of 2 MiB, which leaves slightly less than two further places of 4 MiB.
     let memory = ["--sandboxes", "4", "--total-memory", "15MiB"];
     let more = [
@@ -214,7 +214,7 @@ async fn memory_that_a_client_let_go_is_there_for_the_next() {
 }
 
 #[tokio::test]
-async fn who_waits_in_the_queue_is_held_to_the_deadline() {
+async fn the_deadline_covers_time_in_the_queue() {
     let server = Server::hostile(&["--sandboxes", "1", "--deadline", "1h"]);
     let mut stream = server.connect().await;
     let spin = format!(

@@ -167,7 +167,7 @@ fn assert_problem(request: &[u8], status: u16, answer: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn anything_gets_a_status_of_the_table() {
+async fn any_input_gets_a_documented_status() {
     // Short timeouts for incomplete requests.
     let server = Server::start(&["--idle", "400ms", "--stall", "400ms", "--output", "1MiB"]);
     let mut random = fastrand::Rng::with_seed(SEED);
@@ -204,7 +204,7 @@ async fn anything_gets_a_status_of_the_table() {
 }
 
 #[tokio::test]
-async fn noise_of_http_2_harms_nobody() {
+async fn noise_over_http_2_does_not_affect_other_clients() {
     let server = Server::start(&["--idle", "400ms", "--stall", "400ms"]);
     let mut random = fastrand::Rng::with_seed(SEED);
     let server = &server;

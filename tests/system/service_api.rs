@@ -41,7 +41,7 @@ async fn a_number_is_text_or_json() {
 }
 
 #[tokio::test]
-async fn what_a_client_accepts_decides() {
+async fn the_accept_header_selects_the_format() {
     let server = Server::start(&[]);
     for (path, accept, expected) in [
         ("/factorial/5", "application/json", "application/json"),
@@ -80,7 +80,7 @@ async fn what_a_client_accepts_decides() {
 }
 
 #[tokio::test]
-async fn who_asks_for_the_head_gets_it_without_the_product() {
+async fn head_is_answered_without_computing() {
     // Computing the digits would exceed the deadline.
     let server = Server::start(&["--deadline", "300ms"]);
     let mut request = get("/factorial/3000000");
@@ -104,7 +104,7 @@ async fn who_asks_for_the_head_gets_it_without_the_product() {
 }
 
 #[tokio::test]
-async fn a_representation_has_an_entity_tag_of_its_own() {
+async fn each_representation_has_its_own_entity_tag() {
     let server = Server::start(&[]);
     let other = Server::hostile(&[]);
     let mut tags = std::collections::HashSet::new();
@@ -128,7 +128,7 @@ async fn a_representation_has_an_entity_tag_of_its_own() {
 }
 
 #[tokio::test]
-async fn every_kind_and_every_fact_is_told() {
+async fn every_kind_and_every_fact_is_listed() {
     let server = Server::start(&[]);
     let kinds = server.get("/kinds/10").await;
     assert_eq!(kinds.status, 200);
@@ -155,7 +155,7 @@ async fn every_kind_and_every_fact_is_told() {
 }
 
 #[tokio::test]
-async fn a_listing_is_in_order_and_says_that_it_is_over() {
+async fn a_listing_is_ordered_and_marks_its_end() {
     let server = Server::start(&["--list-items", "200"]);
     for n in [1_u64, 3, 200] {
         let answer = server.get(&format!("/factorials/{n}")).await;
@@ -192,7 +192,7 @@ fn events(answer: &Answer) -> Vec<(String, serde_json::Value)> {
 }
 
 #[tokio::test]
-async fn events_tell_how_far_each_sandbox_is() {
+async fn events_report_the_progress_of_each_sandbox() {
     let server = Server::start(&[]);
     let answer = server.get_as("/factorials/50", "text/event-stream").await;
     let events = events(&answer);
@@ -220,7 +220,7 @@ async fn events_tell_how_far_each_sandbox_is() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_named_with_what_would_be_right() {
+async fn errors_name_the_expected_value() {
     let server = Server::start(&["--output", "1MiB"]);
     for (path, status, words) in [
         ("/factorial/ten", 400, &["ten", "18446744073709551615"][..]),
@@ -274,7 +274,7 @@ async fn what_is_wrong_is_named_with_what_would_be_right() {
 }
 
 #[tokio::test]
-async fn a_client_can_be_less_patient_but_not_more() {
+async fn a_client_can_shorten_the_deadline_only() {
     let server = Server::start(&["--deadline", "2s"]);
     let hurried = server.get("/factorial/3000000?timeout=20ms").await;
     let hurried = hurried.problem(504);
@@ -292,7 +292,7 @@ async fn a_client_can_be_less_patient_but_not_more() {
 }
 
 #[tokio::test]
-async fn the_description_has_all_routes() {
+async fn the_openapi_document_has_all_routes() {
     let server = Server::start(&[]);
     let document = server.get("/openapi.json").await;
     assert_eq!(document.header("content-type"), "application/json");
@@ -349,7 +349,7 @@ fn assert_references(document: &serde_json::Value, part: &serde_json::Value) {
 }
 
 #[tokio::test]
-async fn old_and_new_versions_of_http_are_spoken() {
+async fn http_1_0_and_http_2_are_supported() {
     let server = Server::start(&[]);
     let old = |path: &str, more: &str| format!("GET {path} HTTP/1.0\r\n{more}\r\n");
     let accepts = "Accept-Encoding: gzip\r\n";

@@ -70,7 +70,7 @@ async fn a_bad_line_is_answered_in_its_place() {
 }
 
 #[tokio::test]
-async fn what_is_no_batch_is_refused() {
+async fn requests_that_are_not_batches_are_refused() {
     let server = Server::start(&[]);
     let mut image = post("/batch", "{\"n\":3}");
     image.headers_mut().remove("content-type");
@@ -117,7 +117,7 @@ async fn a_line_is_answered_before_the_next_is_sent() {
 }
 
 #[tokio::test]
-async fn who_does_not_read_is_not_read_any_further() {
+async fn a_client_that_does_not_read_suspends_the_batch() {
     let server = Server::start(&["--stall", "2s"]);
     let mut stream = server.connect_narrow().await;
     stream.write_all(CHUNKED).await.expect("a reader");
@@ -138,7 +138,7 @@ async fn who_does_not_read_is_not_read_any_further() {
 }
 
 #[tokio::test]
-async fn who_sends_nothing_any_more_is_cut_off() {
+async fn a_client_that_stops_sending_is_disconnected() {
     let server = Server::start(&["--stall", "300ms"]);
     let mut stream = server.connect().await;
     stream.write_all(CHUNKED).await.expect("a reader");

@@ -10,7 +10,7 @@ use crate::service::{Server, get, rest, with};
 const REQUEST: &[u8] = b"GET /factorial/5 HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 #[tokio::test]
-async fn who_asks_nothing_is_sent_away() {
+async fn an_idle_connection_is_closed() {
     let server = Server::start(&["--idle", "500ms"]);
     let mut silent = server.connect().await;
     let mut half = server.connect().await;
@@ -40,7 +40,7 @@ async fn who_asks_nothing_is_sent_away() {
 }
 
 #[tokio::test]
-async fn who_sends_a_head_byte_by_byte_is_sent_away() {
+async fn a_slow_request_head_closes_the_connection() {
     let server = Server::start(&["--idle", "1s"]);
     let mut stream = server.connect().await;
     let sending = async {
@@ -57,7 +57,7 @@ async fn who_sends_a_head_byte_by_byte_is_sent_away() {
 }
 
 #[tokio::test]
-async fn a_head_has_a_size() {
+async fn the_size_of_a_request_head_is_limited() {
     let server = Server::start(&["--headers", "8KiB"]);
     let fits = with(get("/factorial/5"), "x", &"x".repeat(7000));
     assert_eq!(server.ask(fits.clone()).await.text(), "120");
@@ -79,7 +79,7 @@ async fn a_head_has_a_size() {
 }
 
 #[tokio::test]
-async fn requests_that_come_together_are_answered_in_order() {
+async fn pipelined_requests_are_answered_in_order() {
     let server = Server::start(&[]);
     let mut stream = server.connect().await;
     let requests: String = [5, 30_000, 6]

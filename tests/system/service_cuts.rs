@@ -46,7 +46,7 @@ fn curl(url: &str, flags: &[&str]) -> Command {
 }
 
 #[tokio::test]
-async fn a_component_that_fails_midway_breaks_the_answer_off() {
+async fn a_failing_component_cuts_the_response() {
     let server = hostile_server();
     for n in CUTS {
         let path = format!("/factorial/{n}");
@@ -67,7 +67,7 @@ async fn a_component_that_fails_midway_breaks_the_answer_off() {
 
 #[tokio::test]
 #[ignore = "needs curl"]
-async fn curl_sees_that_a_component_failed_midway() {
+async fn curl_detects_a_failing_component() {
     let server = hostile_server();
     for n in CUTS {
         for flags in CURLS {
@@ -100,7 +100,7 @@ fn assert_cut(answer: &[u8]) {
 }
 
 #[tokio::test]
-async fn a_server_that_is_killed_breaks_the_answer_off() {
+async fn a_killed_server_cuts_the_response() {
     let path = format!("/factorial/{}", hostile::WAIT_MIDSTREAM);
     let first = Server::hostile(&["--deadline", "1h"]);
     let second = Server::hostile(&["--deadline", "1h"]);
@@ -118,7 +118,7 @@ async fn a_server_that_is_killed_breaks_the_answer_off() {
 
 #[tokio::test]
 #[ignore = "needs curl"]
-async fn curl_sees_that_a_server_was_killed() {
+async fn curl_detects_a_killed_server() {
     let path = format!("/factorial/{}", hostile::WAIT_MIDSTREAM);
     for flags in CURLS.into_iter().take(2) {
         let server = Server::hostile(&["--deadline", "1h"]);
@@ -135,7 +135,7 @@ async fn curl_sees_that_a_server_was_killed() {
 }
 
 #[tokio::test]
-async fn an_old_client_sees_that_a_server_was_killed() {
+async fn an_http_1_0_client_detects_a_killed_server() {
     // More digits than all buffers between client and server hold.
     let server = Server::start(&[]);
     let mut stream = server.connect_narrow().await;

@@ -132,7 +132,7 @@ async fn end_under_load(signal: Signal) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_that_has_begun_is_lost() {
+async fn requests_under_way_finish() {
     for round in 0..10 {
         let term = round % 2 == 0;
         end_under_load(if term { Signal::TERM } else { Signal::INT }).await;
@@ -140,7 +140,7 @@ async fn nothing_that_has_begun_is_lost() {
 }
 
 #[tokio::test]
-async fn what_was_sent_before_the_signal_is_answered() {
+async fn requests_sent_before_the_signal_are_answered() {
     for _ in 0..10 {
         let server = Server::start(&[]);
         let mut kept = Vec::new();
@@ -166,7 +166,7 @@ async fn what_was_sent_before_the_signal_is_answered() {
 }
 
 #[tokio::test]
-async fn a_second_signal_does_not_wait() {
+async fn a_second_signal_ends_the_service_at_once() {
     let server = Server::hostile(&["--deadline", "1h", "--drain-timeout", "1h"]);
     let mut stream = server.connect().await;
     let spin = format!(
@@ -182,7 +182,7 @@ async fn a_second_signal_does_not_wait() {
 }
 
 #[tokio::test]
-async fn work_is_taken_until_the_delay_is_over() {
+async fn requests_are_accepted_during_the_drain_delay() {
     let server = Server::start(&["--drain-delay", "1h"]);
     assert_eq!(server.get("/readyz").await.status, 200);
     server.signal(Signal::TERM);
@@ -205,7 +205,7 @@ async fn work_is_taken_until_the_delay_is_over() {
 }
 
 #[tokio::test]
-async fn what_does_not_end_is_given_up() {
+async fn the_drain_timeout_cuts_unfinished_requests() {
     let server = Server::hostile(&["--deadline", "1h", "--drain-timeout", "200ms"]);
     let mut stream = server.connect().await;
     let spin = format!(
@@ -222,7 +222,7 @@ async fn what_does_not_end_is_given_up() {
 }
 
 #[tokio::test]
-async fn who_never_asks_does_not_hold_the_end_up() {
+async fn idle_connections_do_not_delay_the_end() {
     // Longer than any test waits.
     let server = Server::start(&["--idle", "1h", "--drain-timeout", "1h"]);
     let silent = server.connect().await;

@@ -40,7 +40,7 @@ const MIDWAY: [u64; 4] = [
 ];
 
 #[tokio::test]
-async fn every_harm_has_its_status_and_its_neighbours_are_right() {
+async fn every_harm_has_its_status_and_honest_requests_succeed() {
     let flags = ["--sandbox-memory", "8MiB", "--output", "30KB"];
     let server = Server::hostile(&[&flags[..], &["--deadline", "20s"]].concat());
     let (over, honest_count) = (AtomicBool::new(false), AtomicU32::new(0));
@@ -89,7 +89,7 @@ async fn every_harm_has_its_status_and_its_neighbours_are_right() {
 }
 
 #[tokio::test]
-async fn other_routes_tell_of_harm_in_their_place() {
+async fn other_routes_report_harm_in_their_documents() {
     let server = Server::hostile(&["--deadline", "1s"]);
     let problem = server.get(&format!("/info/{}", hostile::SPIN)).await;
     problem.problem(504);
@@ -135,7 +135,7 @@ async fn other_routes_tell_of_harm_in_their_place() {
 }
 
 #[tokio::test]
-async fn a_batch_breaks_off_where_a_long_answer_does() {
+async fn a_batch_is_cut_by_a_failed_long_answer() {
     let server = Server::hostile(&[]);
     let lines = [1000, hostile::TRAP_MIDSTREAM, 1001].map(|n| format!("{{\"n\":{n}}}\n"));
     let mut client = server.client().await;

@@ -30,7 +30,7 @@ async fn occupy(server: &Server) -> TcpStream {
 const APART: Duration = Duration::from_millis(50);
 
 #[tokio::test]
-async fn the_longest_idle_connection_makes_room() {
+async fn the_longest_idle_connection_is_evicted() {
     let server = Server::start(&["--connections", "3", "--idle", "1h"]);
     let mut clients = vec![server.client().await, server.client().await];
     for client in &mut clients {
@@ -139,7 +139,7 @@ async fn a_request_under_way_is_never_cut_for_another() {
 }
 
 #[tokio::test]
-async fn a_full_queue_leaves_the_service_ready() {
+async fn a_full_queue_keeps_the_service_ready() {
     let server = Server::hostile(&["--sandboxes", "1", "--queue", "0", "--deadline", "1h"]);
     let _busy = occupy(&server).await;
     let honest = format!("/factorial/{}", hostile::HONEST);
@@ -191,7 +191,7 @@ async fn ask(address: &str, path: &str) -> String {
 }
 
 #[tokio::test]
-async fn health_has_an_address_of_its_own() {
+async fn health_can_have_its_own_address() {
     let folder = tempfile::tempdir().expect("a folder");
     let token = folder.path().join("token");
     std::fs::write(&token, "0123456789abcdef").expect("a file");
@@ -241,7 +241,7 @@ async fn health_has_an_address_of_its_own() {
 }
 
 #[test]
-fn config_shows_what_is_in_force_and_why() {
+fn config_shows_effective_limits_and_reasons() {
     let limited = |arguments: &[&str]| {
         let mut command = Command::new("sh");
         command.args(["-c", "ulimit -n 1000; exec \"$0\" \"$@\""]);
@@ -274,7 +274,7 @@ fn config_shows_what_is_in_force_and_why() {
 }
 
 #[tokio::test]
-async fn a_limit_that_was_given_and_is_lowered_is_reported() {
+async fn an_explicit_limit_that_is_lowered_is_reported() {
     let server = Server::start(&["--connections", "1000000"]);
     server.signal(Signal::TERM);
     let log = server.wait_for_exit().await.err;

@@ -34,7 +34,7 @@ async fn status(server: &Server, bytes: &[u8]) -> u16 {
 }
 
 #[tokio::test]
-async fn every_request_has_one_valid_host() {
+async fn every_request_needs_one_valid_host() {
     let server = Server::start(&[]);
     for (line, hosts, expected) in [
         ("GET /factorial/5 HTTP/1.1", &["localhost"][..], 200),
@@ -105,7 +105,7 @@ async fn every_request_has_one_valid_host() {
 }
 
 #[tokio::test]
-async fn a_head_that_is_none_gets_a_problem() {
+async fn an_invalid_head_gets_a_problem() {
     let server = Server::start(&["--headers", "8KiB"]);
     let long = "x".repeat(9000);
     let many: Vec<_> = (0..101).map(|i| format!("x{i}: y\r\n")).collect();
@@ -226,7 +226,7 @@ async fn until(stream: &mut tokio::net::TcpStream, end: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_client_that_waits_for_the_100_gets_it() {
+async fn a_client_that_expects_100_continue_gets_it() {
     const GO_ON: &str = "HTTP/1.1 100 Continue\r\n\r\n";
     let server = Server::start(&[]);
     let body = "{\"n\":5}\n{\"n\":6}\n";
@@ -272,7 +272,7 @@ async fn a_client_that_waits_for_the_100_gets_it() {
 }
 
 #[tokio::test]
-async fn a_client_that_was_asked_for_a_body_must_send_it() {
+async fn a_client_must_send_its_body_after_100_continue() {
     let server = Server::start(&["--stall", "300ms"]);
     let head = "POST /batch HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n";
     let answer = String::from_utf8(server.raw(head).await).expect("text");
@@ -283,7 +283,7 @@ async fn a_client_that_was_asked_for_a_body_must_send_it() {
 }
 
 #[tokio::test]
-async fn every_other_expectation_is_refused() {
+async fn unknown_expectations_are_refused() {
     let server = Server::start(&[]);
     for (expect, expected) in [
         (&["200-ok"][..], 417),

@@ -158,7 +158,7 @@ fn gunzip(answer: &Answer) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn gzip_is_for_clients_that_accept_it_and_gain_by_it() {
+async fn gzip_is_sent_if_accepted_and_smaller() {
     let server = Server::start(&[]);
     let mut client = server.client().await;
     for (path, accept, is_long) in [
@@ -256,7 +256,7 @@ async fn a_client_that_accepts_no_coding_gets_a_problem() {
 }
 
 #[tokio::test]
-async fn not_modified_follows_from_the_grammar_of_tags() {
+async fn not_modified_follows_the_grammar_of_tags() {
     let server = Server::start(&[]);
     let mut client = server.client().await;
     let path = "/factorial/1000";

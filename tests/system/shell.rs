@@ -28,14 +28,14 @@ fn little_address_space_is_enough() {
 }
 
 #[test]
-fn too_little_address_space_is_one_line() {
+fn too_little_address_space_is_reported_in_one_line() {
     let outcome = shell("ulimit -v 450000; exec \"$0\" run 3");
     assert_fails(&outcome, 1, &["address space", "586 MiB"]);
 }
 
 /// A command whose standard error is unwritable keeps its exit code.
 #[test]
-fn errors_need_no_reader() {
+fn errors_keep_their_exit_code_without_a_reader() {
     for (line, code) in [
         ("exec \"$0\" compute x 2>/dev/full", 2),
         ("exec \"$0\" compute 5 >/dev/full 2>/dev/full", 1),
@@ -53,7 +53,7 @@ fn errors_need_no_reader() {
 }
 
 #[test]
-fn few_descriptors_are_enough() {
+fn few_file_descriptors_are_enough() {
     for descriptors in [20, 32, 64, 65, 128] {
         let Outcome { out, err, code } =
             shell(&format!("ulimit -n {descriptors}; exec \"$0\" run 300"));
@@ -66,7 +66,7 @@ fn few_descriptors_are_enough() {
 }
 
 #[test]
-fn a_file_that_may_not_grow_is_one_line_and_no_half_file() {
+fn a_file_size_limit_is_reported_and_leaves_no_partial_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("value");
     let path = path.to_str().expect("text");
@@ -102,7 +102,7 @@ fn a_pipe_to_head_ends_quietly() {
 }
 
 #[test]
-fn closed_standard_streams_break_nothing() {
+fn closed_standard_streams_are_harmless() {
     let Outcome { code, err, .. } = shell("exec \"$0\" run 3 2>&-");
     assert_eq!((code, err.as_str()), (Some(0), ""));
     let Outcome { err, .. } = shell("exec \"$0\" run 3 >&-");

@@ -75,7 +75,7 @@ fn many_instances_memories_and_tables_run() {
 }
 
 #[test]
-fn more_memories_than_there_are_slots_run_on_demand() {
+fn more_memories_than_slots_are_allocated_on_demand() {
     let outcome = exec(&with_instances("(memory 1)", 300), &["--sandboxes", "2"]);
     assert_eq!((outcome.code, outcome.err.as_str()), (Some(0), ""));
     let outcome = exec(

@@ -131,7 +131,7 @@ fn spans_of_a_request_arrive_over_http() {
 }
 
 #[test]
-fn a_long_answer_has_a_channel_and_a_stopped_one_its_error() {
+fn spans_of_long_and_stopped_answers_have_channel_and_error() {
     let mut receiver = Receiver::start(Protocol::Grpc);
     let mut command = exporting_command(&receiver.endpoint, Protocol::Grpc);
     command.env("OTEL_RESOURCE_ATTRIBUTES", "service.name=third,x=y");
@@ -175,7 +175,7 @@ fn a_long_answer_has_a_channel_and_a_stopped_one_its_error() {
 }
 
 #[test]
-fn a_fan_out_is_one_trace_that_is_whole_when_the_program_ends() {
+fn a_fan_out_is_one_trace_flushed_at_the_end() {
     let mut receiver = Receiver::start(Protocol::Http);
     let mut command = cocoon(["compute", "190000", "--fan-out", "2"]);
     // The spans are sent only at the end of the command.
@@ -217,7 +217,7 @@ fn a_fan_out_is_one_trace_that_is_whole_when_the_program_ends() {
 }
 
 #[test]
-fn nothing_is_exported_unless_somebody_asks() {
+fn nothing_is_exported_by_default() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.set_nonblocking(true).expect("a socket");
     let endpoint = format!("http://{}", listener.local_addr().expect("its address"));
@@ -237,7 +237,7 @@ fn nothing_is_exported_unless_somebody_asks() {
 }
 
 #[test]
-fn a_wrong_log_filter_is_told_before_anything_is_done() {
+fn an_invalid_log_filter_is_reported_before_the_run() {
     let outcome = run_command(cocoon(["compute", "10"]).env("COCOON_LOG", "cocoon=loud"));
     assert_fails(&outcome, 1, &["cocoon=loud", "cocoon=debug"]);
 }
@@ -271,7 +271,7 @@ fn requests_do_not_wait_for(endpoint: &str, protocol: Protocol) {
 }
 
 #[test]
-fn requests_do_not_wait_for_a_receiver_that_is_not_there() {
+fn requests_do_not_wait_for_an_unreachable_receiver() {
     for protocol in [Protocol::Grpc, Protocol::Http] {
         // A released port refuses connections.
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -327,7 +327,7 @@ fn metrics(service: &Service) -> BTreeMap<String, f64> {
 }
 
 #[test]
-fn metrics_move_with_what_happens() {
+fn metrics_count_requests_sandboxes_and_limits() {
     let service = Service::start(&mut cocoon(["serve"]));
     let before = metrics(&service);
     for n in 0..5 {

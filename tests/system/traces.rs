@@ -131,7 +131,7 @@ fn a_request_whose_parent_is_not_sampled_exports_nothing() {
 }
 
 #[test]
-fn a_request_that_its_client_gave_up_says_so_and_lasts_until_then() {
+fn a_cancelled_request_has_a_failed_span_until_the_cancellation() {
     const PATIENCE: Duration = Duration::from_millis(400);
     let mut receiver = Receiver::start(Protocol::Http);
     let service = Service::start(&mut exporting_command(&receiver));
@@ -152,7 +152,7 @@ fn a_request_that_its_client_gave_up_says_so_and_lasts_until_then() {
 }
 
 #[test]
-fn a_response_that_its_client_did_not_read_says_so() {
+fn an_unread_response_has_a_failed_span() {
     let mut receiver = Receiver::start(Protocol::Http);
     let service = Service::start(&mut exporting_command(&receiver));
     let mut stream = service.connect();
@@ -171,7 +171,7 @@ fn a_response_that_its_client_did_not_read_says_so() {
 }
 
 #[test]
-fn a_whole_response_is_no_error_with_or_without_a_body() {
+fn whole_responses_have_no_error_status() {
     let mut receiver = Receiver::start(Protocol::Http);
     let service = Service::start(&mut exporting_command(&receiver));
     let end = "HTTP/1.1\r\nHost: test\r\nConnection: close\r\n";
@@ -203,7 +203,7 @@ fn a_whole_response_is_no_error_with_or_without_a_body() {
 }
 
 #[test]
-fn a_request_has_the_attributes_of_the_conventions() {
+fn a_request_has_the_attributes_of_the_semantic_conventions() {
     let mut receiver = Receiver::start(Protocol::Http);
     let service = Service::start(&mut exporting_command(&receiver));
     let host = "Host: a.example:81\r\nConnection: close\r\nUser-Agent: it\r\n";
@@ -254,7 +254,7 @@ fn a_request_has_the_attributes_of_the_conventions() {
 }
 
 #[test]
-fn health_and_metrics_are_traced_only_where_that_is_asked_for() {
+fn health_and_metrics_are_traced_only_if_configured() {
     for (asked, traced) in [(None, 1), (Some("true"), 4)] {
         let mut receiver = Receiver::start(Protocol::Http);
         let mut command = exporting_command(&receiver);
@@ -277,7 +277,7 @@ fn health_and_metrics_are_traced_only_where_that_is_asked_for() {
 }
 
 #[test]
-fn the_parent_is_read_by_the_rules_of_w3c() {
+fn the_parent_follows_w3c_trace_context() {
     let mut receiver = Receiver::start(Protocol::Http);
     let service = Service::start(&mut exporting_command(&receiver));
     let parent = format!("00-{TRACE}-{CALLER}-01");

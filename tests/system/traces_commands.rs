@@ -92,7 +92,7 @@ fn every_command_is_one_trace_with_a_root() {
 }
 
 #[test]
-fn an_instance_has_its_number_and_its_exit() {
+fn a_span_of_an_instance_has_its_number_and_exit_code() {
     let (spans, outcome) = trace_command(&["exec", FACTOR, "-n", "3", "--", "{i}x"]);
     assert_eq!(outcome.code, Some(1), "{}", outcome.err);
     let root = whole_trace(&spans);
@@ -115,7 +115,7 @@ fn an_instance_has_its_number_and_its_exit() {
 }
 
 #[test]
-fn a_stopped_instance_says_by_what() {
+fn a_span_of_a_stopped_instance_names_the_limit() {
     let (spans, outcome) = trace_command(&[
         "exec",
         "--deadline",
@@ -133,7 +133,7 @@ fn a_stopped_instance_says_by_what() {
 }
 
 #[test]
-fn an_interrupted_command_says_so() {
+fn an_interrupted_command_has_a_failed_span() {
     let mut receiver = Receiver::start(Protocol::Http);
     let program = cocoon_test_guests::HOSTILE_PROGRAM;
     let mut child = exporting_command(&receiver, ["exec", program, "--", "spin"])
@@ -160,7 +160,7 @@ fn an_interrupted_command_says_so() {
 }
 
 #[test]
-fn a_command_exports_the_spans_of_a_thousand_instances_and_says_how_many_it_leaves_out() {
+fn a_command_exports_a_thousand_instances_and_counts_the_rest() {
     let mut receiver = Receiver::start(Protocol::Http);
     let mut command = exporting_command(&receiver, ["exec", FACTOR, "-n", "1234", "--", "12"]);
     let outcome = run_command(&mut command);
@@ -214,7 +214,7 @@ fn the_environment_names_the_parent_of_a_command() {
 }
 
 #[test]
-fn parts_have_links_to_the_parts_that_they_read() {
+fn spans_of_parts_link_to_their_inputs() {
     let (spans, outcome) = trace_command(&["compute", "190000", "--fan-out", "2"]);
     assert_eq!(outcome.code, Some(0), "{}", outcome.err);
     whole_trace(&spans);

@@ -45,7 +45,7 @@ fn an_unknown_variable_is_reported_once_with_the_nearest_known_one() {
 }
 
 #[test]
-fn the_links_of_services_are_not_reported() {
+fn kubernetes_service_links_are_not_reported() {
     let err = stderr_with(&[
         ("COCOON_SERVICE_HOST", "10.0.0.1"),
         ("COCOON_SERVICE_PORT", "8080"),

@@ -28,7 +28,7 @@ fn file(text: &[u8]) -> tempfile::NamedTempFile {
 }
 
 #[test]
-fn right_is_one_line_and_wrong_is_another() {
+fn each_verdict_is_one_line() {
     let digits = file(b"3628800\n");
     let path = digits.path().to_str().expect("text");
     let right = verify(hostile::VERIFY_RIGHT, path, &["--seed", "88"]);
@@ -83,7 +83,7 @@ fn wrong_early_from_stdin() -> Command {
 }
 
 #[test]
-fn standard_input_is_a_file_too_and_is_read_no_further_than_needed() {
+fn standard_input_is_read_only_until_the_verdict() {
     let mut command = wrong_early_from_stdin();
     let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let mut child = spawned.expect("a process");
@@ -104,7 +104,7 @@ fn standard_input_is_a_file_too_and_is_read_no_further_than_needed() {
 }
 
 #[test]
-fn a_verdict_does_not_wait_for_input_that_never_comes() {
+fn a_verdict_does_not_wait_for_further_input() {
     let mut command = wrong_early_from_stdin();
     let (reader, mut writer) = std::io::pipe().expect("a pipe");
     writer.write_all(b"5").expect("a reader");
@@ -114,7 +114,7 @@ fn a_verdict_does_not_wait_for_input_that_never_comes() {
 }
 
 #[test]
-fn what_cannot_be_read_is_one_line() {
+fn unreadable_input_is_reported_in_one_line() {
     assert_fails(
         &run(["verify", "10", "/no/such/file"]),
         1,
@@ -136,7 +136,7 @@ fn what_cannot_be_read_is_one_line() {
 }
 
 #[test]
-fn a_file_may_be_longer_than_the_input_of_a_program() {
+fn a_file_may_exceed_the_input_limit_of_programs() {
     let digits = file(&b"7".repeat(10_000));
     let path = digits.path().to_str().expect("text");
     let right = verify(hostile::VERIFY_RIGHT, path, &["--input", "1KiB"]);
@@ -149,7 +149,7 @@ fn a_file_may_be_longer_than_the_input_of_a_program() {
 }
 
 #[tokio::test]
-async fn a_check_that_goes_wrong_is_no_verdict() {
+async fn a_failed_check_gives_no_verdict() {
     let factorial = hostile(&FEW.with(Limit::Deadline, SOON_MS)).await;
     for (n, expected) in [
         (hostile::VERIFY_PANICS, None),
@@ -187,7 +187,7 @@ async fn a_check_that_goes_wrong_is_no_verdict() {
 }
 
 #[tokio::test]
-async fn digits_that_break_off_are_neither_right_nor_wrong() {
+async fn truncated_digits_give_no_verdict() {
     let factorial = hostile(&FEW).await;
     let cause = RunError::Failed("the disk is gone".to_owned());
     let (writer, digits) = channel();

@@ -33,7 +33,7 @@ async fn sandbox(limits: &cocoon::limits::Limits) -> Sandbox<NumbersWorld> {
 }
 
 #[tokio::test]
-async fn a_function_of_another_world_is_called() {
+async fn functions_of_another_world_can_be_called() {
     let mut sandbox = sandbox(&FEW).await;
     for n in [0, 1, 21, 1 << 60] {
         let doubled = sandbox
@@ -45,7 +45,7 @@ async fn a_function_of_another_world_is_called() {
 }
 
 #[tokio::test]
-async fn bytes_go_in_and_come_out_again() {
+async fn a_component_echoes_bytes_between_channels() {
     let mut sandbox = sandbox(&FEW).await;
     let sent: Vec<u8> = (0..1_000_000_u32)
         .map(|i| i.to_le_bytes()[i as usize % 3])
@@ -94,7 +94,7 @@ async fn bytes_go_in_and_come_out_again() {
 }
 
 #[tokio::test]
-async fn who_never_reads_holds_its_writer_back_until_the_deadline() {
+async fn a_component_that_never_reads_suspends_its_writer() {
     let mut sandbox = sandbox(&FEW.with(Limit::Deadline, SOON_MS)).await;
     let (writer, incoming) = channel::<u64>();
     let writing = async {
@@ -149,14 +149,14 @@ async fn a_component_of_another_world_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn the_bundled_component_is_a_program_too() {
+async fn the_bundled_component_is_also_a_program() {
     let engine = engine(&FEW);
     let program = Component::<Program>::load(&engine, &BUNDLED, &Grants::default()).await;
     assert!(program.is_ok(), "{:?}", program.err());
 }
 
 #[tokio::test]
-async fn the_example_pipes_one_sandbox_into_the_next() {
+async fn the_pipe_example_connects_two_sandboxes() {
     let lines = soon("the pipeline", pipe::factorials(1, 10))
         .await
         .expect("factorials");
