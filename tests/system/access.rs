@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::harness::{TIMEOUT, assert_fails, cocoon, run};
-use crate::start_service::{Service, status_of};
+use crate::serving::{Service, status_of};
 
 const ONE: &str = "one-token-of-many-bytes";
 const OTHER: &str = "another-token-of-many-bytes";

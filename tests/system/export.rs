@@ -424,10 +424,7 @@ fn invalid_variables_are_reported_once_by_name() {
         assert!(collector.spans() > before, "{name}");
         // Commands without telemetry report nothing.
         let quiet = ["completions", "bash"];
-        assert_eq!(
-            crate::harness::run_command(cocoon(quiet).env(name, value)).err,
-            ""
-        );
+        assert_eq!(run_command(cocoon(quiet).env(name, value)).err, "");
     }
 }
 

@@ -255,11 +255,11 @@ async fn an_oversized_plan_is_refused_or_runs_in_one_sandbox() {
         let error = refused.err().expect("no room");
         match &error {
             RunError::TooLarge {
-                limit: outcome,
+                limit: found,
                 value: at,
                 needed: all,
                 ..
-            } => assert_eq!((*outcome, *at, *all), (limit, value, needed)),
+            } => assert_eq!((*found, *at, *all), (limit, value, needed)),
             other => panic!("{other:?}"),
         }
         let text = error.to_string();

@@ -104,7 +104,7 @@ impl Server {
     }
 
     /// Waits until the process has ended.
-    pub(crate) async fn run_command(mut self) -> Outcome {
+    pub(crate) async fn wait_for_exit(mut self) -> Outcome {
         let over = self.over.take().expect("it ends once");
         soon("the end of the server", over)
             .await
