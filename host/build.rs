@@ -57,8 +57,8 @@ fn build() -> Result<(), Box<dyn Error>> {
     bundle(&out)
 }
 
-/// What the program has of that: the code that every start needs as it is, and all else
-/// compressed. The component's own bytes are for processors that the code is not for.
+/// Writes the files that the program includes: the code for every start uncompressed, all other
+/// files compressed. The component's own bytes serve processors that the code does not support.
 fn bundle(out: &Path) -> Result<(), Box<dyn Error>> {
     let wasm = fs::read(out.join("factorial.wasm"))?;
     let digest = Sha256::digest(&wasm);
@@ -85,7 +85,7 @@ mod compiler {
 
     use super::config::{self, Calls, Layout};
 
-    /// What x86-64-v3 has beyond the baseline: processors since about 2015.
+    /// Features of x86-64-v3 beyond the baseline: processors since about 2015.
     const X86_64_V3: [&str; 11] = [
         "has_sse3",
         "has_ssse3",

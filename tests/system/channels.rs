@@ -176,7 +176,7 @@ async fn a_slow_reader_suspends_the_writer() {
             };
             soon("the writer's filling of the channel", full).await;
             tokio::time::sleep(Duration::from_millis(20)).await;
-            assert_eq!(ahead(), CHANNEL_ITEMS as u64, "values that nobody took");
+            assert_eq!(ahead(), CHANNEL_ITEMS as u64, "values without a reader");
         }
     }
     assert_eq!(numbers.recv().await, Ok(None));

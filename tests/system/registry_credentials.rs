@@ -138,17 +138,17 @@ fn a_missing_helper_and_a_broken_file_are_named() {
     let reference = format!("oci://{address}/tool:1");
     for (config, words) in [
         (
-            json!({ "credHelpers": { &address: "of-nobody" } }).to_string(),
+            json!({ "credHelpers": { &address: "absent" } }).to_string(),
             &[
-                "docker-credential-of-nobody",
+                "docker-credential-absent",
                 "credHelpers",
                 "PATH",
                 "config.json",
             ][..],
         ),
         (
-            json!({ "credsStore": "of-nobody" }).to_string(),
-            &["docker-credential-of-nobody", "credsStore", "PATH"],
+            json!({ "credsStore": "absent" }).to_string(),
+            &["docker-credential-absent", "credsStore", "PATH"],
         ),
         (
             format!(r#"{{"auths":{{"{address}":["YWxpOnJpZ2h0"]}}}}"#),

@@ -362,7 +362,7 @@ fn a_token_is_requested_with_and_without_credentials() {
 
 #[test]
 fn an_invalid_token_is_refused() {
-    let (address, _) = with_tokens("nobody has this", "");
+    let (address, _) = with_tokens("never requested", "");
     assert_pull_fails(
         &format!("{address}/tool"),
         &[],

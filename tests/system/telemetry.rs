@@ -232,7 +232,7 @@ fn nothing_is_exported_by_default() {
         let outcome = run_command(command);
         assert_eq!((&*outcome.out, &*outcome.err), ("3628800\n", ""));
     }
-    let error = listener.accept().expect_err("nobody to connect");
+    let error = listener.accept().expect_err("no connection");
     assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
 }
 

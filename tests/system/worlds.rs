@@ -129,7 +129,7 @@ async fn a_component_that_never_reads_suspends_its_writer() {
     );
     // The capacity of the channel, and one value that the store may hold for a read.
     let most = cocoon::limits::CHANNEL_ITEMS as u64 + 1;
-    assert!(sent <= most, "{sent} values were taken by nobody");
+    assert!(sent <= most, "{sent} values without a reader");
 }
 
 #[tokio::test]
