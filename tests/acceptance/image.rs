@@ -15,11 +15,11 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::TEN;
+use crate::blocking_service::{parts_of, status_of};
 use crate::container::{
-    Container, LOCKED, answer, docker_stdout, image, images, inspect, run, send_request,
+    Container, LOCKED, docker_stdout, fetch, image, images, inspect, run, send_request,
 };
 use crate::harness::{Outcome, assert_fails, sha256, stdout_of};
-use crate::serving::{parts_of, status_of};
 
 /// The maximum size of the image with the compiler.
 const IMAGE_BYTES_MAX: u64 = 25_000_000;
@@ -131,7 +131,7 @@ fn the_service_answers_on_a_published_port() {
     for image in images() {
         let it = Container::serve(image, &["--publish", "127.0.0.1::8080"], &["serve"]);
         let published = docker_stdout(&["port", &it.id, "8080/tcp"]);
-        let answer = answer(&published, "/factorial/20").expect("an answer");
+        let answer = fetch(&published, "/factorial/20").expect("an answer");
         assert_eq!(parts_of(&answer).1, "2432902008176640000", "{image}");
     }
 }
@@ -168,8 +168,8 @@ fn docker_stop_drains_the_service() {
     let long = stdout_of(["compute", "200000"]);
     let short = stdout_of(["compute", "3000"]);
     let stopping = AtomicBool::new(false);
-    let ask = |path: &str, value: &str| -> std::io::Result<()> {
-        let answer = answer(&address, path)?;
+    let send = |path: &str, value: &str| -> std::io::Result<()> {
+        let answer = fetch(&address, path)?;
         if answer.is_empty() {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
@@ -190,7 +190,7 @@ fn docker_stop_drains_the_service() {
                     let mut answered = 0;
                     loop {
                         let was_stopping = stopping.load(Ordering::SeqCst);
-                        match ask("/factorial/3000", &short) {
+                        match send("/factorial/3000", &short) {
                             Ok(()) => answered += 1,
                             Err(error) => {
                                 assert!(was_stopping || stopping.load(Ordering::SeqCst), "{error}");
@@ -201,7 +201,7 @@ fn docker_stop_drains_the_service() {
                 })
             })
             .collect();
-        ask("/factorial/3000", &short).expect("an answer under load");
+        send("/factorial/3000", &short).expect("an answer under load");
         stopping.store(true, Ordering::SeqCst);
         let began = Instant::now();
         let stopped = scope.spawn(|| it.stop(grace_s));
@@ -255,7 +255,7 @@ fn little_memory_refuses_requests_without_an_oom_kill() {
                 assert_eq!(status_of(&answer), "200", "{image}: {answer:.300}");
             }
         }
-        let refused = answer(&address, "/factorial/5000000").expect("an answer");
+        let refused = fetch(&address, "/factorial/5000000").expect("an answer");
         let (head, body) = parts_of(&refused);
         assert_eq!(status_of(&refused), "422", "{head}");
         let problem: Value = serde_json::from_str(body).expect("JSON");
@@ -284,7 +284,7 @@ fn the_processor_quota_sets_the_number_of_threads() {
     let image = image();
     let threads = |cpus: &str| {
         let it = Container::serve(image, &["--cpus", cpus], &["serve"]);
-        answer(&it.address(PORT), "/factorial/20").expect("an answer");
+        fetch(&it.address(PORT), "/factorial/20").expect("an answer");
         it.threads().len()
     };
     let here = std::thread::available_parallelism().map_or(1, NonZero::get);

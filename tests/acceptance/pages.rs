@@ -12,8 +12,8 @@ use std::{env, fs};
 use cocoon_test_guests::{BUNDLED, FOREIGN_FACTOR};
 use tempfile::TempDir;
 
+use crate::blocking_service::Service;
 use crate::harness::{clean, cocoon, run_command, stdout_of};
-use crate::serving::Service;
 use crate::tools::{CURL, Tool, WASMTIME};
 
 const PAGES: [&str; 7] = [

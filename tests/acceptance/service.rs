@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use super::image::READ_ONLY;
-use crate::container::{Container, answer, image};
-use crate::serving::{parts_of, status_of};
+use crate::blocking_service::{parts_of, status_of};
+use crate::container::{Container, fetch, image};
 
 /// Reads a file of the manifests' base.
 fn manifest(name: &str) -> String {
@@ -67,7 +67,7 @@ fn the_container_answers_on_the_target_port_of_the_service() {
     );
     let port = value(&deployment, "containerPort").parse().expect("a port");
     let it = start_deployment();
-    let answer = answer(&it.address(port), "/factorial/20").expect("an answer");
+    let answer = fetch(&it.address(port), "/factorial/20").expect("an answer");
     assert_eq!(parts_of(&answer).1, "2432902008176640000");
 }
 
@@ -78,7 +78,7 @@ fn the_probes_succeed() {
     let port = value(&deployment, "containerPort").parse().expect("a port");
     let it = start_deployment();
     for name in ["livenessProbe:", "readinessProbe:"] {
-        let answer = answer(&it.address(port), probe(&deployment, name)).expect("an answer");
+        let answer = fetch(&it.address(port), probe(&deployment, name)).expect("an answer");
         assert_eq!(status_of(&answer), "200", "{name}");
     }
 }

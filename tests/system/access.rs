@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Instant;
 
+use crate::blocking_service::{Service, status_of};
 use crate::harness::{TIMEOUT, assert_fails, cocoon, run};
-use crate::serving::{Service, status_of};
 
 const ONE: &str = "one-token-of-many-bytes";
 const OTHER: &str = "another-token-of-many-bytes";
@@ -16,13 +16,13 @@ fn start_service(arguments: &[&str]) -> Service {
 }
 
 /// Returns the response to a request with this `Authorization` header.
-fn ask(service: &Service, path: &str, authorization: Option<&str>) -> String {
+fn send_request(service: &Service, path: &str, authorization: Option<&str>) -> String {
     let header = authorization.map(|value| ("Authorization", value));
-    service.ask(path, header.as_slice())
+    service.get(path, header.as_slice())
 }
 
 fn status(service: &Service, path: &str, authorization: Option<&str>) -> String {
-    status_of(&ask(service, path, authorization)).to_owned()
+    status_of(&send_request(service, path, authorization)).to_owned()
 }
 
 fn write(path: &Path, token: &str, mode: u32) {
@@ -46,7 +46,7 @@ fn all_routes_except_health_require_the_token() {
         "/openapi.json",
         "/nowhere",
     ] {
-        let answer = ask(&service, path, None);
+        let answer = send_request(&service, path, None);
         assert!(answer.starts_with("HTTP/1.1 401 "), "{path}: {answer}");
         let (head, body) = answer.split_once("\r\n\r\n").expect("a body");
         let head = head.to_ascii_lowercase();
@@ -72,7 +72,7 @@ fn all_routes_except_health_require_the_token() {
             "{wrong}"
         );
     }
-    let answer = ask(&service, "/factorial/20", Some(&right));
+    let answer = send_request(&service, "/factorial/20", Some(&right));
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert!(answer.ends_with("\r\n\r\n2432902008176640000"), "{answer}");
     // No cache may serve the response to another client.

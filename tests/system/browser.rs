@@ -118,7 +118,7 @@ impl Browser {
             "goog:loggingPrefs": { "browser": "ALL" },
             "timeouts": { "script": TIMEOUT.as_millis(), "pageLoad": TIMEOUT.as_millis() },
         } } });
-        let opened = ask(&address, Method::POST, "/session", Some(&wanted)).await;
+        let opened = send_command(&address, Method::POST, "/session", Some(&wanted)).await;
         let opened = opened.unwrap_or_else(|error| {
             panic!(
                 "expected a browser, got: {error}; run `.ci/tools` or `apt-get install chromium`"
@@ -210,7 +210,7 @@ impl Browser {
         );
         let script = json!({ "script": script, "args": [] });
         let path = format!("{}/execute/async", self.session);
-        let waited = ask(&self.address, Method::POST, &path, Some(&script)).await;
+        let waited = send_command(&self.address, Method::POST, &path, Some(&script)).await;
         if let Err(error) = waited {
             let seen = self.text("main").await;
             panic!("never {condition} ({error}): {seen}");
@@ -245,7 +245,7 @@ impl Browser {
 
     async fn command(&self, method: Method, path: &str, body: Option<&Value>) -> Value {
         let path = format!("{}/{path}", self.session);
-        let answer = ask(&self.address, method, &path, body).await;
+        let answer = send_command(&self.address, method, &path, body).await;
         answer.unwrap_or_else(|error| panic!("{path} {body:?}: {error}"))
     }
 
@@ -278,7 +278,7 @@ impl Drop for Browser {
 }
 
 /// Sends a command to a driver and returns its result, or its error with the browser's message.
-async fn ask(
+async fn send_command(
     address: &str,
     method: Method,
     path: &str,

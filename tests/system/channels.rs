@@ -18,7 +18,8 @@ use futures::{StreamExt as _, stream};
 use num_bigint::BigUint;
 
 use crate::harness::{
-    FEW, SOON_MS, answer, drain, engine, factorial_of, file, honest, hostile, soon,
+    FEW, SHORT_DEADLINE_MS, drain, engine, factorial_of, file, honest, hostile, run_request,
+    wait_for,
 };
 use crate::pipe::numbers::NumbersWorld;
 
@@ -81,7 +82,7 @@ async fn a_thousand_answers_of_one_server_come_in_order() {
         assert_eq!(answers.recv().await?, None);
         Ok::<_, RunError>(())
     };
-    let (asked, served, read) = soon("the end", async {
+    let (asked, served, read) = wait_for("the end", async {
         tokio::join!(asking, factorial.serve(requests, answered), reading)
     })
     .await;
@@ -95,7 +96,7 @@ async fn a_thousand_sandboxes_send_in_order_through_one_channel() {
     let sending = tokio::spawn(async move {
         let jobs = random_requests().into_iter().map(|request| {
             let factorial = factorial.clone();
-            let job = tokio::spawn(async move { answer(&factorial, request).await });
+            let job = tokio::spawn(async move { run_request(&factorial, request).await });
             async move { job.await.expect("no panic") }
         });
         let mut jobs = stream::iter(jobs).buffered(48);
@@ -106,7 +107,7 @@ async fn a_thousand_sandboxes_send_in_order_through_one_channel() {
     });
     let factorials = factorials();
     for (index, request) in random_requests().iter().enumerate() {
-        let answer = soon("an answer", answers.recv())
+        let answer = wait_for("an answer", answers.recv())
             .await
             .expect("no failure")
             .expect("an answer");
@@ -165,7 +166,7 @@ async fn a_slow_reader_suspends_the_writer() {
     let (sender, mut numbers) = channel();
     let counting = tokio::spawn(count(1000, false, sender, Arc::clone(&taken)));
     for read in 1..=1000 {
-        assert_eq!(soon("a number", numbers.recv()).await, Ok(Some(read)));
+        assert_eq!(wait_for("a number", numbers.recv()).await, Ok(Some(read)));
         // Some pauses are long enough for the writer to run ahead as far as it can.
         if read % 200 == 0 && read < 1000 {
             let ahead = || taken.load(Ordering::SeqCst) - read;
@@ -174,7 +175,7 @@ async fn a_slow_reader_suspends_the_writer() {
                     tokio::task::yield_now().await;
                 }
             };
-            soon("the writer's filling of the channel", full).await;
+            wait_for("the writer's filling of the channel", full).await;
             tokio::time::sleep(Duration::from_millis(20)).await;
             assert_eq!(ahead(), CHANNEL_ITEMS as u64, "values without a reader");
         }
@@ -187,7 +188,7 @@ async fn a_slow_reader_suspends_the_writer() {
 async fn an_absent_reader_suspends_the_writer() {
     let output_bytes = 64 << 20;
     let factorial = hostile(
-        &FEW.with(Limit::Stall, SOON_MS * 3)
+        &FEW.with(Limit::Stall, SHORT_DEADLINE_MS * 3)
             .with(Limit::Output, output_bytes),
     )
     .await;
@@ -203,7 +204,7 @@ async fn an_absent_reader_suspends_the_writer() {
         outcome,
         Err(RunError::Stopped {
             limit: Limit::Stall,
-            value: SOON_MS * 3
+            value: SHORT_DEADLINE_MS * 3
         })
     );
     let (buffered, seen) = drain(digits).await;
@@ -233,7 +234,7 @@ async fn a_failed_writer_is_reported_after_its_last_value() {
             // Further reads return the same error.
             assert_eq!(numbers.recv().await, end);
         };
-        let (counted, ()) = soon("the end", async { tokio::join!(counting, reading) }).await;
+        let (counted, ()) = wait_for("the end", async { tokio::join!(counting, reading) }).await;
         assert!(matches!(counted, Err(RunError::Trapped(_))), "{counted:?}");
     }
 }
@@ -243,9 +244,12 @@ async fn leave(factorial: &Factorial, n: u64) -> Result<(), RunError> {
     let admitted = factorial.admit(factorial_of(n)).await.expect("a sandbox");
     let (sender, mut digits) = channel();
     let sending = tokio::spawn(admitted.send_to(sender));
-    assert!(matches!(soon("a chunk", digits.recv()).await, Ok(Some(_))));
+    assert!(matches!(
+        wait_for("a chunk", digits.recv()).await,
+        Ok(Some(_))
+    ));
     drop(digits);
-    let sent = soon("the writer's end", sending).await;
+    let sent = wait_for("the writer's end", sending).await;
     sent.expect("no panic").map(|_| ())
 }
 
@@ -259,9 +263,9 @@ async fn a_dropped_reader_stops_the_writer_and_releases_its_place() {
         hostile::SPIN_MIDSTREAM,
     ] {
         assert_eq!(leave(&factorial, n).await, Err(RunError::ReaderGone), "{n}");
-        let next = soon(
+        let next = wait_for(
             "a free place",
-            answer(&factorial, factorial_of(hostile::HONEST)),
+            run_request(&factorial, factorial_of(hostile::HONEST)),
         )
         .await;
         assert_eq!(next.as_deref(), Ok("1000"), "{n}");
@@ -280,14 +284,16 @@ async fn a_dropped_reader_stops_a_server() {
     requests.send(factorial_of(5)).await.expect("a server");
     assert_eq!(answers.recv().await, Ok(Some(Ok("120".to_owned()))));
     drop(answers);
-    let served = soon("the server's end", serving).await.expect("no panic");
+    let served = wait_for("the server's end", serving)
+        .await
+        .expect("no panic");
     assert_eq!(served, Err(RunError::ReaderGone));
     assert_eq!(
         requests.send(factorial_of(5)).await,
         Err(RunError::ReaderGone)
     );
     assert_eq!(
-        answer(&factorial, factorial_of(4)).await.as_deref(),
+        run_request(&factorial, factorial_of(4)).await.as_deref(),
         Ok("24")
     );
 }
@@ -309,7 +315,7 @@ async fn a_failure_propagates_through_the_next_sandbox() {
     let asking = forward(counted, asked);
     let serving = factorial.serve(requests, answered);
     let all = Box::pin(async { tokio::join!(counting, asking, serving, reading) });
-    let (counted, (), served, seen) = soon("the end", all).await;
+    let (counted, (), served, seen) = wait_for("the end", all).await;
     let trapped = counted.expect_err("it breaks");
     assert!(matches!(trapped, RunError::Trapped(_)), "{trapped:?}");
     let upstream = RunError::Upstream(Box::new(trapped));

@@ -1,8 +1,8 @@
 //! The command line: flags around the component of `exec`, a component in the wrong place, the
 //! help that an error names, and short forms of values.
 
+use crate::blocking_service::Service;
 use crate::harness::{assert_fails, cocoon, json_lines, run, stdout_of};
-use crate::serving::Service;
 
 const PROGRAM: &str = cocoon_test_guests::HOSTILE_PROGRAM;
 

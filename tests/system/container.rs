@@ -226,7 +226,7 @@ pub(crate) fn send_request(address: &str, path: &str) -> std::io::Result<TcpStre
 }
 
 /// Sends a request and returns the whole response.
-pub(crate) fn answer(address: &str, path: &str) -> std::io::Result<String> {
+pub(crate) fn fetch(address: &str, path: &str) -> std::io::Result<String> {
     let mut answer = String::new();
     send_request(address, path)?.read_to_string(&mut answer)?;
     Ok(answer)

@@ -6,7 +6,7 @@ use cocoon::limits::REPLY_BYTES;
 use cocoon::worlds::factorial::{Count, Factorial, Format, Kind, ONE_OF_EACH_KIND, Request};
 use num_bigint::BigUint;
 
-use crate::harness::{FEW, answer, factorial_of, honest};
+use crate::harness::{FEW, factorial_of, honest, run_request};
 
 /// Computes the number by its definition.
 pub(crate) fn by_definition(kind: Kind, n: u64) -> BigUint {
@@ -54,13 +54,13 @@ async fn the_first_factorials_are_exact() {
     for n in 1..=34_u64 {
         product *= u128::from(n);
         assert_eq!(
-            answer(&factorial, factorial_of(n)).await,
+            run_request(&factorial, factorial_of(n)).await,
             Ok(product.to_string()),
             "{n}!"
         );
     }
     assert_eq!(
-        answer(&factorial, factorial_of(25)).await.as_deref(),
+        run_request(&factorial, factorial_of(25)).await.as_deref(),
         Ok("15511210043330985984000000")
     );
 }
@@ -87,7 +87,7 @@ async fn check(factorial: &Factorial, kind: Kind, n: u64, expected: &str) {
         "{kind} of {n}"
     );
     assert_eq!(
-        answer(factorial, request).await.as_deref(),
+        run_request(factorial, request).await.as_deref(),
         Ok(expected),
         "{kind} of {n}, streamed"
     );

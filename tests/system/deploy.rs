@@ -10,9 +10,9 @@ use cocoon::limits::{Limit, Limits, PLACE_BYTES, TELEMETRY_FLUSH};
 use cocoon::machine::Machine;
 use serde_json::{Value, json};
 
+use crate::blocking_service::{Service, status_of};
 use crate::harness::{Outcome, cocoon, json_lines, run_command, stdout_of};
 use crate::manifests::{BUILDS, build, build_with, deploy, document, of_kind};
-use crate::serving::{Service, status_of};
 
 /// The image as the manifests name it.
 pub(crate) const IMAGE: &str = concat!("localhost/cocoon:", env!("CARGO_PKG_VERSION"));
@@ -227,7 +227,7 @@ fn the_service_answers_on_the_ports_and_paths_of_the_manifests() {
         &container["readinessProbe"]["httpGet"]["path"],
         &deployment["spec"]["template"]["metadata"]["annotations"]["prometheus.io/path"],
     ] {
-        let answer = service.ask(&text(path), &[]);
+        let answer = service.get(&text(path), &[]);
         assert_eq!(status_of(&answer), "200", "{path}: {answer}");
     }
     let log = json_lines(&service.end());

@@ -11,9 +11,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 
+use crate::blocking_service::{Service, parts_of, status_of};
 use crate::collector::{Collector, Reply};
 use crate::harness::{cocoon, run_command};
-use crate::serving::{Service, parts_of, status_of};
 use crate::tools::OPENSSL;
 
 /// The service, exporting to `endpoint` at once.
@@ -27,7 +27,7 @@ fn exporting_command(endpoint: &str) -> Command {
 
 /// A metric's value by its name and labels.
 fn metric(service: &Service, series: &str) -> u64 {
-    let answer = service.ask("/metrics", &[]);
+    let answer = service.get("/metrics", &[]);
     let (_, body) = parts_of(&answer);
     let value = body
         .lines()
@@ -54,7 +54,7 @@ fn an_outage_and_its_end_are_logged_once_each() {
         _ => Reply::ok(),
     });
     let service = Service::start(&mut exporting_command(&collector.endpoint));
-    assert_eq!(status_of(&service.ask("/factorial/3", &[])), "200");
+    assert_eq!(status_of(&service.get("/factorial/3", &[])), "200");
     let posts = collector.wait(3);
     // The same spans are retried, with pauses.
     assert!(posts[..3].iter().all(|post| post.spans == posts[0].spans));
@@ -74,10 +74,10 @@ fn retry_after_is_respected() {
         _ => Reply::ok(),
     });
     let service = Service::start(&mut exporting_command(&collector.endpoint));
-    assert_eq!(status_of(&service.ask("/factorial/3", &[])), "200");
+    assert_eq!(status_of(&service.get("/factorial/3", &[])), "200");
     let first = collector.wait(1)[0].at;
     while first.elapsed() < AFTER {
-        service.ask("/factorial/3", &[]);
+        service.get("/factorial/3", &[]);
         std::thread::sleep(Duration::from_millis(100));
     }
     let posts = collector.wait(2);
@@ -89,7 +89,7 @@ fn retry_after_is_respected() {
 fn retry_after_of_zero_still_backs_off() {
     let collector = Collector::start(|_| Reply::error(503, "").with("retry-after", "0"));
     let service = Service::start(&mut exporting_command(&collector.endpoint));
-    service.ask("/factorial/3", &[]);
+    service.get("/factorial/3", &[]);
     collector.wait(1);
     std::thread::sleep(Duration::from_secs(2));
     let sent = collector.posts().len();
@@ -101,7 +101,7 @@ fn retry_after_of_zero_still_backs_off() {
 fn shutdown_ignores_retry_after_and_counts_lost_spans() {
     let collector = Collector::start(|_| Reply::error(503, "").with("retry-after", "3600"));
     let service = Service::start(&mut exporting_command(&collector.endpoint));
-    service.ask("/factorial/3", &[]);
+    service.get("/factorial/3", &[]);
     let sent = collector.wait(1)[0].spans;
     let began = Instant::now();
     let log = service.end();
@@ -129,7 +129,7 @@ fn rejected_spans_are_counted_and_logged_with_the_message() {
         let mut command = exporting_command(&collector.endpoint);
         let service = Service::start(command.env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol));
         for count in 1..=3 {
-            service.ask("/factorial/3", &[]);
+            service.get("/factorial/3", &[]);
             collector.wait(count);
         }
         assert_eq!(dropped_spans(&service, "rejected"), 2);
@@ -161,7 +161,7 @@ fn a_permanently_refused_batch_is_not_retried() {
         let collector = Collector::start(move |_| refusal.clone());
         let mut command = exporting_command(&collector.endpoint);
         let service = Service::start(command.env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol));
-        service.ask("/factorial/3", &[]);
+        service.get("/factorial/3", &[]);
         let sent = collector.wait(1)[0].spans as u64;
         std::thread::sleep(Duration::from_millis(1500));
         assert_eq!(collector.posts().len(), 1);
@@ -188,7 +188,7 @@ fn every_span_arrives_or_is_counted() {
     let requests = 300_u64;
     for n in 0..requests {
         let path = format!("/factorial/{n}");
-        assert_eq!(status_of(&service.ask(&path, &[])), "200");
+        assert_eq!(status_of(&service.get(&path, &[])), "200");
     }
     // Until all of them have been received.
     let arrived = || collector.spans() as u64;
@@ -467,7 +467,7 @@ fn trace_contexts_follow_the_configured_propagators() {
             command.env("OTEL_PROPAGATORS", propagators);
         }
         let service = Service::start(&mut command);
-        let answer = service.ask("/factorial/3", given);
+        let answer = service.get("/factorial/3", given);
         let (head, _) = parts_of(&answer);
         for (name, _) in fields {
             let name = name.to_ascii_lowercase();
@@ -502,7 +502,7 @@ fn a_deferred_sampling_decision_is_made_like_a_roots() {
             .env("OTEL_PROPAGATORS", "b3")
             .env("OTEL_TRACES_SAMPLER", sampler);
         let service = Service::start(&mut command);
-        service.ask("/factorials/3", &[("b3", b3)]);
+        service.get("/factorials/3", &[("b3", b3)]);
         assert_eq!(service.end(), "");
         assert_eq!(collector.spans() > 0, sampled, "{sampler} {b3}");
     }
@@ -513,7 +513,7 @@ fn spans_lost_to_a_dead_collector_are_logged_with_their_number() {
     let collector = Collector::start(|_| Reply::error(404, "no such path"));
     let service = Service::start(&mut exporting_command(&collector.endpoint));
     for _ in 0..10 {
-        service.ask("/factorial/3", &[]);
+        service.get("/factorial/3", &[]);
     }
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(

@@ -10,11 +10,11 @@ use cocoon_test_guests::hostile;
 use futures::future::join_all;
 
 use crate::harness::{
-    FEW, SOON_MS, answer, assert_fails, cocoon, drain, factorial_of, hostile, json_lines, run,
-    run_command, sha256, soon, stdout_of,
+    FEW, SHORT_DEADLINE_MS, assert_fails, cocoon, drain, factorial_of, hostile, json_lines, run,
+    run_command, run_request, sha256, stdout_of, wait_for,
 };
 
-const SHORT: Limits = FEW.with(Limit::Deadline, SOON_MS);
+const SHORT: Limits = FEW.with(Limit::Deadline, SHORT_DEADLINE_MS);
 const THREE: Width = Width::UpTo(3);
 /// A seed, which the joiner reports as the exponent of its grade.
 const SEED: u64 = 44;
@@ -37,7 +37,7 @@ async fn fan_out(
 ) -> Result<(Grade, Vec<u8>), RunError> {
     let work = FanOut::prepare(factorial, factorial_of(n), width).await?;
     let (sender, receiver) = channel();
-    let (outcome, (all, seen)) = soon("the end of a fan-out", async {
+    let (outcome, (all, seen)) = wait_for("the end of a fan-out", async {
         tokio::join!(work.send_to(sender, Some(SEED)), drain(receiver))
     })
     .await;
@@ -51,7 +51,7 @@ async fn assert_places_are_back(factorial: &Factorial) {
     // A job that promises little memory.
     let one = factorial_of(hostile::PARTED);
     let held = join_all((0..sandboxes).map(|_| factorial.admit(one)));
-    let held = soon("all places", held).await;
+    let held = wait_for("all places", held).await;
     assert!(held.iter().all(Result::is_ok), "a place is missing");
 }
 
@@ -120,7 +120,7 @@ async fn a_failed_part_fails_the_whole_with_its_cause() {
         failure(&FEW.with(limit, value), hostile::PART_FLOODS).await,
         RunError::Stopped { limit, value }
     );
-    let (limit, value) = (Limit::Deadline, SOON_MS);
+    let (limit, value) = (Limit::Deadline, SHORT_DEADLINE_MS);
     for n in [
         hostile::PART_SPINS,
         hostile::PART_ENDS_SILENTLY,
@@ -168,9 +168,12 @@ async fn a_dropped_reader_stops_all_parts() {
         let work = FanOut::prepare(&factorial, factorial_of(n), THREE).await;
         let (sender, mut digits) = channel();
         let sending = tokio::spawn(work.expect("three places").send_to(sender, None));
-        assert!(matches!(soon("a chunk", digits.recv()).await, Ok(Some(_))));
+        assert!(matches!(
+            wait_for("a chunk", digits.recv()).await,
+            Ok(Some(_))
+        ));
         drop(digits);
-        let outcome = soon("the parts' end", sending).await.expect("no panic");
+        let outcome = wait_for("the parts' end", sending).await.expect("no panic");
         assert_eq!(outcome, Err(RunError::ReaderGone), "{n}");
         assert_places_are_back(&factorial).await;
     }
@@ -182,10 +185,13 @@ async fn a_dropped_fan_out_stops_all_parts() {
     let work = FanOut::prepare(&factorial, factorial_of(hostile::PART_SPINS), THREE).await;
     let (sender, mut digits) = channel();
     let sending = tokio::spawn(work.expect("three places").send_to(sender, None));
-    assert!(matches!(soon("a chunk", digits.recv()).await, Ok(Some(_))));
+    assert!(matches!(
+        wait_for("a chunk", digits.recv()).await,
+        Ok(Some(_))
+    ));
     sending.abort();
     loop {
-        match soon("the end", digits.recv()).await {
+        match wait_for("the end", digits.recv()).await {
             Ok(Some(_)) => {}
             // A stream whose writer was dropped has not ended successfully.
             outcome => break assert_eq!(outcome, Err(RunError::WriterGone)),
@@ -213,12 +219,12 @@ async fn fan_outs_that_exceed_the_places_together_all_finish() {
                 } else {
                     // Alternates small and large jobs.
                     let request = factorial_of(hostile::HONEST + job);
-                    let outcome = answer(&factorial, request).await;
+                    let outcome = run_request(&factorial, request).await;
                     outcome.map(|_| 2 * hostile::PART_BYTES)
                 }
             })
         });
-        for job in soon("all fan-outs", join_all(jobs)).await {
+        for job in wait_for("all fan-outs", join_all(jobs)).await {
             assert_eq!(job.expect("no panic"), Ok(2 * hostile::PART_BYTES));
         }
         assert_places_are_back(&factorial).await;
@@ -226,7 +232,7 @@ async fn fan_outs_that_exceed_the_places_together_all_finish() {
         // case.
         let one = factorial_of(hostile::HONEST);
         let held = join_all((0..4).map(|_| factorial.admit(one)));
-        assert!(soon("all memory", held).await.iter().all(Result::is_ok));
+        assert!(wait_for("all memory", held).await.iter().all(Result::is_ok));
     }
 }
 
@@ -300,7 +306,7 @@ async fn progress_counts_the_parts() {
         }
         last
     };
-    let (outcome, _, done) = soon("the end", async {
+    let (outcome, _, done) = wait_for("the end", async {
         tokio::join!(work.send_to(sender, None), drain(receiver), counting)
     })
     .await;
@@ -339,7 +345,7 @@ async fn by_hand(change_at: Option<usize>) -> (Result<Grade, RunError>, Vec<u8>)
     assert_eq!(plan.parts().len(), 3);
     let ((out0, from0), (to0, in0)) = (channel(), channel());
     let ((out1, in1), (out2, digits)) = (channel(), channel());
-    let (_, _, outcome, (), (all, _)) = soon(
+    let (_, _, outcome, (), (all, _)) = wait_for(
         "the end",
         Box::pin(async {
             tokio::join!(

@@ -19,7 +19,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 /// A short deadline, for jobs that are expected to exceed it.
-pub(crate) const SOON_MS: u64 = 300;
+pub(crate) const SHORT_DEADLINE_MS: u64 = 300;
 /// A timeout that no test reaches, even on a busy machine. It ends a test that would hang.
 pub(crate) const TIMEOUT: Duration = Duration::from_mins(2);
 
@@ -70,7 +70,10 @@ pub(crate) async fn drain(mut digits: Receiver<Bytes>) -> (Vec<u8>, Result<(), R
 
 /// Returns the whole answer through `send_to`, and asserts that writer and reader agree on the
 /// outcome.
-pub(crate) async fn answer(factorial: &Factorial, request: Request) -> Result<String, RunError> {
+pub(crate) async fn run_request(
+    factorial: &Factorial,
+    request: Request,
+) -> Result<String, RunError> {
     let (outcome, all, seen) = run_streamed(factorial, request).await?;
     assert_eq!(
         outcome, seen,
@@ -92,7 +95,7 @@ pub(crate) async fn run_streamed(
 }
 
 /// Waits for an event, for at most [`NEVER`].
-pub(crate) async fn soon<R>(what: &str, event: impl Future<Output = R>) -> R {
+pub(crate) async fn wait_for<R>(what: &str, event: impl Future<Output = R>) -> R {
     let waited = tokio::time::timeout(TIMEOUT, event).await;
     waited.unwrap_or_else(|_| panic!("{what} did not happen within {TIMEOUT:?}"))
 }

@@ -6,22 +6,24 @@ use cocoon::channel::channel;
 use cocoon::limits::{Limit, Limits, SMALL_JOB_BYTES};
 use cocoon_test_guests::hostile;
 
-use crate::harness::{FEW, SOON_MS, answer, factorial_of, hostile, run_streamed, soon};
+use crate::harness::{
+    FEW, SHORT_DEADLINE_MS, factorial_of, hostile, run_request, run_streamed, wait_for,
+};
 
-const SHORT: Limits = FEW.with(Limit::Deadline, SOON_MS);
+const SHORT: Limits = FEW.with(Limit::Deadline, SHORT_DEADLINE_MS);
 
 /// Returns the error of the job of `n` under `limits`.
 async fn error_of(limits: &Limits, n: u64) -> RunError {
     let factorial = hostile(limits).await;
-    let outcome = soon(
+    let outcome = wait_for(
         "the end of a hostile job",
-        answer(&factorial, factorial_of(n)),
+        run_request(&factorial, factorial_of(n)),
     )
     .await;
     // The place is released in every case.
-    let honest = soon(
+    let honest = wait_for(
         "an honest job",
-        answer(&factorial, factorial_of(hostile::HONEST)),
+        run_request(&factorial, factorial_of(hostile::HONEST)),
     )
     .await;
     assert_eq!(honest.as_deref(), Ok("1000"), "after {n}");
@@ -48,13 +50,21 @@ fn assert_stopped(error: &RunError, limit: Limit, value: u64) {
 #[tokio::test]
 async fn spinning_is_stopped_by_the_deadline() {
     for n in [hostile::COST_SPINS, hostile::SPIN, hostile::SPIN_MIDSTREAM] {
-        assert_stopped(&error_of(&SHORT, n).await, Limit::Deadline, SOON_MS);
+        assert_stopped(
+            &error_of(&SHORT, n).await,
+            Limit::Deadline,
+            SHORT_DEADLINE_MS,
+        );
     }
     let factorial = hostile(&SHORT).await;
     let spun = factorial
         .info(cocoon::worlds::factorial::Kind::Factorial, hostile::SPIN)
         .await;
-    assert_stopped(&spun.expect_err("no facts"), Limit::Deadline, SOON_MS);
+    assert_stopped(
+        &spun.expect_err("no facts"),
+        Limit::Deadline,
+        SHORT_DEADLINE_MS,
+    );
 }
 
 #[tokio::test]
@@ -65,7 +75,11 @@ async fn waiting_without_a_writer_is_stopped_by_the_deadline() {
         hostile::END_SILENTLY,
         hostile::RESOLVE_EARLY,
     ] {
-        assert_stopped(&error_of(&SHORT, n).await, Limit::Deadline, SOON_MS);
+        assert_stopped(
+            &error_of(&SHORT, n).await,
+            Limit::Deadline,
+            SHORT_DEADLINE_MS,
+        );
     }
 }
 
@@ -73,14 +87,17 @@ async fn waiting_without_a_writer_is_stopped_by_the_deadline() {
 async fn the_deadline_is_precise() {
     let factorial = hostile(&SHORT).await;
     let started = std::time::Instant::now();
-    let outcome = answer(&factorial, factorial_of(hostile::SPIN)).await;
+    let outcome = run_request(&factorial, factorial_of(hostile::SPIN)).await;
     let took_ms = started.elapsed().as_millis();
     assert!(outcome.is_err());
     assert!(
-        took_ms >= u128::from(SOON_MS),
+        took_ms >= u128::from(SHORT_DEADLINE_MS),
         "it ended early, after {took_ms} ms"
     );
-    assert!(took_ms < u128::from(SOON_MS) * 10, "it took {took_ms} ms");
+    assert!(
+        took_ms < u128::from(SHORT_DEADLINE_MS) * 10,
+        "it took {took_ms} ms"
+    );
 }
 
 #[tokio::test]
@@ -238,14 +255,14 @@ async fn a_misbehaving_server_is_stopped_or_fails() {
             hostile::DEAF,
             Some(RunError::Stopped {
                 limit: Limit::Deadline,
-                value: SOON_MS,
+                value: SHORT_DEADLINE_MS,
             }),
         ),
         (
             hostile::SPIN_SERVING,
             Some(RunError::Stopped {
                 limit: Limit::Deadline,
-                value: SOON_MS,
+                value: SHORT_DEADLINE_MS,
             }),
         ),
         (hostile::TRAP_SERVING, None),
@@ -277,7 +294,7 @@ async fn a_misbehaving_server_is_stopped_or_fails() {
                 }
             }
         };
-        let (asked, served, (count, seen)) = soon("the end", async {
+        let (asked, served, (count, seen)) = wait_for("the end", async {
             tokio::join!(asking, factorial.serve(incoming, outgoing), reading)
         })
         .await;
@@ -341,7 +358,7 @@ async fn a_server_with_endless_answers_is_stopped() {
             }
         }
     };
-    let (_, served, (bytes, seen)) = soon("the end", async {
+    let (_, served, (bytes, seen)) = wait_for("the end", async {
         tokio::join!(asking, factorial.serve(incoming, outgoing), reading)
     })
     .await;

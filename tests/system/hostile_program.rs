@@ -11,7 +11,7 @@ use cocoon::pool::Pool;
 use cocoon::worlds::command::{self, Exit, Program, Start, Stream};
 use cocoon_test_guests::HOSTILE_PROGRAM;
 
-use crate::harness::{FEW, SOON_MS, engine, file, soon};
+use crate::harness::{FEW, SHORT_DEADLINE_MS, engine, file, wait_for};
 
 pub(crate) const SMALL: Limits = FEW
     .with(Limit::SandboxMemory, 16 << 20)
@@ -55,7 +55,7 @@ impl Bench {
                 }
             }
         };
-        let (ran, (text, seen)) = soon("the program's end", async {
+        let (ran, (text, seen)) = wait_for("the program's end", async {
             tokio::join!(running, reading)
         })
         .await;
@@ -115,7 +115,7 @@ async fn spinning_and_sleeping_are_stopped_by_the_deadline() {
         clocks: true,
         ..Grants::default()
     };
-    let bench = Bench::new(&SMALL.with(Limit::Deadline, SOON_MS), grants).await;
+    let bench = Bench::new(&SMALL.with(Limit::Deadline, SHORT_DEADLINE_MS), grants).await;
     bench.assert_stopped("spin", Limit::Deadline).await;
     bench.assert_stopped("sleep", Limit::Deadline).await;
 }
@@ -132,14 +132,14 @@ async fn a_trap_follows_the_earlier_output() {
 #[tokio::test]
 async fn unread_output_suspends_the_program() {
     let limits = FEW
-        .with(Limit::Deadline, SOON_MS * 3)
+        .with(Limit::Deadline, SHORT_DEADLINE_MS * 3)
         .with(Limit::SandboxMemory, 16 << 20);
     let bench = Bench::new(&limits.with(Limit::Output, 64 << 20), Grants::default()).await;
     let (sender, mut output) = channel();
-    let ran = soon("the deadline", bench.start("flood", sender)).await;
+    let ran = wait_for("the deadline", bench.start("flood", sender)).await;
     let deadline = RunError::Stopped {
         limit: Limit::Deadline,
-        value: SOON_MS * 3,
+        value: SHORT_DEADLINE_MS * 3,
     };
     assert_eq!(ran, Err(deadline.clone()), "and not the limit of output");
     let mut buffered = 0;
@@ -170,7 +170,7 @@ async fn a_dropped_reader_stops_the_program() {
         assert!(matches!(output.recv().await, Ok(Some(_))));
         drop(output);
     };
-    let (ran, ()) = soon("the program's end", async {
+    let (ran, ()) = wait_for("the program's end", async {
         tokio::join!(bench.start("flood", sender), leaving)
     })
     .await;
@@ -190,6 +190,6 @@ async fn a_dropped_reader_stops_a_silent_program() {
     .await;
     let (sender, output) = channel();
     drop(output);
-    let ran = soon("the program's end", bench.start("spin", sender)).await;
+    let ran = wait_for("the program's end", bench.start("spin", sender)).await;
     assert_eq!(ran, Err(RunError::ReaderGone));
 }

@@ -5,7 +5,7 @@ use cocoon::channel::channel;
 use cocoon::worlds::factorial::{Factorial, Kind, ONE_OF_EACH_KIND, Request};
 
 use crate::contract::{assert_count, assert_facts};
-use crate::harness::{FEW, drain, honest, soon};
+use crate::harness::{FEW, drain, honest, wait_for};
 
 /// Primes above every n in this file, so that no product vanishes.
 const PRIMES: [u64; 4] = [998_244_353, 2_147_483_647, 4_294_967_291, (1 << 61) - 1];
@@ -87,7 +87,7 @@ async fn check(factorial: &Factorial, kind: Kind, n: u64) {
         .expect("a sandbox");
     let cost = *admitted.cost();
     let (sender, receiver) = channel();
-    let (outcome, (digits, seen)) = soon("a large number", async {
+    let (outcome, (digits, seen)) = wait_for("a large number", async {
         tokio::join!(admitted.send_to(sender), drain(receiver))
     })
     .await;

@@ -5,9 +5,9 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::blocking_service::{Service, parts_of, status_of};
 use crate::harness::{cocoon, json_lines, run_command};
 use crate::otlp::{Protocol, Receiver};
-use crate::serving::{Service, parts_of, status_of};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const PARENT: (&str, &str) = (
@@ -63,9 +63,9 @@ fn a_service_with_a_json_log_writes_json_on_every_stream() {
         (&json!("INFO"), &json!("serving"))
     );
     assert!(started["deadline_seconds"].is_f64(), "{started}");
-    let answer = service.ask("/factorial/20", &[PARENT, ("X-Request-Id", "order-17")]);
+    let answer = service.get("/factorial/20", &[PARENT, ("X-Request-Id", "order-17")]);
     assert!(parts_of(&answer).0.contains("\r\nx-request-id: order-17"));
-    let answer = service.ask("/factorial/x", &[]);
+    let answer = service.get("/factorial/x", &[]);
     assert_eq!(status_of(&answer), "400");
     let lines = access_lines(&service.end());
     let [one, wrong] = &lines[..] else {
@@ -104,7 +104,7 @@ fn only_server_errors_are_logged_without_the_access_log() {
         ("/factorial/x", "400"),
         ("/factorial/3000000", "504"),
     ] {
-        assert_eq!(status_of(&service.ask(path, &[])), status, "{path}");
+        assert_eq!(status_of(&service.get(path, &[])), status, "{path}");
     }
     let log = service.end();
     let lines = access_lines(&log);
@@ -123,8 +123,8 @@ fn only_server_errors_are_logged_without_the_access_log() {
 #[test]
 fn a_disconnected_client_is_logged() {
     let service = Service::start(&mut json_service(&["--access-log"]));
-    let stream = service.begin("/factorial/3000000");
-    let metrics_have = |text: &str| while !service.ask("/metrics", &[]).contains(text) {};
+    let stream = service.start_get("/factorial/3000000");
+    let metrics_have = |text: &str| while !service.get("/metrics", &[]).contains(text) {};
     metrics_have("\ncocoon_sandboxes_live 1\n");
     drop(stream);
     metrics_have("status=\"499\"");
@@ -141,7 +141,7 @@ fn a_disconnected_client_is_logged() {
 #[test]
 fn lines_within_a_request_have_the_trace_of_its_caller() {
     let service = Service::start(json_service(&[]).env("COCOON_LOG", "cocoon=debug"));
-    let answer = service.ask("/factorial/20", &[PARENT, ("X-Request-Id", "order-17")]);
+    let answer = service.get("/factorial/20", &[PARENT, ("X-Request-Id", "order-17")]);
     assert_eq!(status_of(&answer), "200");
     let lines = json_lines(&service.end()).into_iter();
     let of_request: Vec<_> = lines
@@ -163,13 +163,13 @@ fn lines_within_a_request_have_its_name_and_its_trace() {
         .env("OTEL_EXPORTER_OTLP_PROTOCOL", Protocol::Http.name())
         .env("OTEL_BSP_SCHEDULE_DELAY", "20");
     let service = Service::start(&mut command);
-    let answer = service.ask("/factorial/20", &[PARENT, ("X-Request-Id", "order-17")]);
+    let answer = service.get("/factorial/20", &[PARENT, ("X-Request-Id", "order-17")]);
     assert_eq!(status_of(&answer), "200");
     let spans = receiver.wait(|spans| spans.iter().any(|span| span.span.parent_span_id.len() == 8));
     assert!(!spans.is_empty());
     // The exemplar of a bucket names its latest request.
     let accept = ("Accept", "application/openmetrics-text");
-    let metrics = service.ask("/metrics", &[accept]);
+    let metrics = service.get("/metrics", &[accept]);
     let exemplar = format!(" # {{trace_id=\"{TRACE}\"}} ");
     let with = metrics.lines().filter(|line| line.contains(&exemplar));
     let with: Vec<_> = with.collect();
@@ -179,7 +179,7 @@ fn lines_within_a_request_have_its_name_and_its_trace() {
         metrics.contains("\ncocoon_http_requests_created{"),
         "{metrics}"
     );
-    let classic = service.ask("/metrics", &[]);
+    let classic = service.get("/metrics", &[]);
     assert!(!classic.contains("trace_id") && !classic.contains("_created"));
     let log = service.end();
     let lines = json_lines(&log);
@@ -206,9 +206,9 @@ fn a_request_without_the_token_is_logged_and_counted() {
     std::fs::set_permissions(&file, owner_only).expect("permissions");
     let file = file.to_str().expect("UTF-8");
     let service = Service::start(&mut json_service(&["--access-log", "--token-file", file]));
-    assert_eq!(status_of(&service.ask("/factorial/20", &[])), "401");
+    assert_eq!(status_of(&service.get("/factorial/20", &[])), "401");
     let token = ("Authorization", "Bearer one-token-of-many-bytes");
-    let metrics = service.ask("/metrics", &[token]);
+    let metrics = service.get("/metrics", &[token]);
     let counted = r#"cocoon_http_requests_total{route="/factorial/{n}",status="401"} 1"#;
     assert!(metrics.contains(counted), "{metrics}");
     let lines = access_lines(&service.end());

@@ -7,7 +7,7 @@ use cocoon::worlds::factorial::Factorial;
 use cocoon_test_guests::hostile;
 use futures::future::join_all;
 
-use crate::harness::{FEW, answer, engine, factorial_of, file, soon};
+use crate::harness::{FEW, engine, factorial_of, file, run_request, wait_for};
 
 /// The number of concurrent honest jobs.
 const JOBS: u64 = 100;
@@ -23,7 +23,7 @@ const LIMITS: Limits = FEW
 async fn honest_jobs(factorial: &Factorial) -> Vec<Result<String, RunError>> {
     let jobs = (0..JOBS).map(|job| {
         let factorial = factorial.clone();
-        tokio::spawn(async move { answer(&factorial, factorial_of(20_000 + job)).await })
+        tokio::spawn(async move { run_request(&factorial, factorial_of(20_000 + job)).await })
     });
     join_all(jobs)
         .await
@@ -57,7 +57,7 @@ async fn a_hundred_honest_jobs_finish_beside_hostile_ones() {
         for _ in 0..4 {
             let hostile = hostile.clone();
             busy.push(tokio::spawn(async move {
-                answer(&hostile, factorial_of(n)).await
+                run_request(&hostile, factorial_of(n)).await
             }));
         }
     }
@@ -73,7 +73,7 @@ async fn a_hundred_honest_jobs_finish_beside_hostile_ones() {
                     hostile::PANIC,
                     hostile::TRAP_MIDSTREAM,
                 ] {
-                    assert!(answer(&hostile, factorial_of(n)).await.is_err());
+                    assert!(run_request(&hostile, factorial_of(n)).await.is_err());
                 }
             }
         }
@@ -92,7 +92,7 @@ async fn a_hundred_honest_jobs_finish_beside_hostile_ones() {
         tokio::task::yield_now().await;
     }
 
-    let disturbed = soon("the honest jobs' end", honest_jobs(&honest)).await;
+    let disturbed = wait_for("the honest jobs' end", honest_jobs(&honest)).await;
     assert!(
         !restless.is_finished(),
         "the restless ones were there to the end"

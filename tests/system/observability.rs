@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::blocking_service::{Service, parts_of, status_of};
 use crate::harness::{Outcome, TIMEOUT, cocoon, run_command};
 use crate::manifests::{deploy, document};
-use crate::serving::{Service, parts_of, status_of};
 use crate::tools::{PROMETHEUS, PROMTOOL};
 
 /// The interval between queries for the latest scrape.
@@ -89,7 +89,7 @@ impl Prometheus {
     }
 
     /// The `data` of a response of its API.
-    fn ask(&self, path: &str) -> Value {
+    fn query_api(&self, path: &str) -> Value {
         let answer = self.get(path);
         let (_, body) = parts_of(&answer);
         let answer: Value = serde_json::from_str(body).unwrap_or_else(|_| panic!("{body}"));
@@ -106,7 +106,7 @@ impl Prometheus {
                 _ => format!("%{byte:02X}"),
             })
             .collect();
-        let data = self.ask(&format!("/api/v1/query?query={encoded}"));
+        let data = self.query_api(&format!("/api/v1/query?query={encoded}"));
         data["result"].as_array().expect("series").clone()
     }
 }
@@ -243,10 +243,10 @@ fn prometheus_answers_every_query_of_rules_and_dashboard() {
     while !expected.is_empty() {
         assert!(Instant::now() < end, "no answer to {expected:#?}");
         for path in ["/factorial/10", "/factorials/5", "/healthz"] {
-            assert_eq!(status_of(&service.ask(path, &[])), "200", "{path}");
+            assert_eq!(status_of(&service.get(path, &[])), "200", "{path}");
         }
         // Above the output limit.
-        let refused = service.ask("/factorial/100000000", &[]);
+        let refused = service.get("/factorial/100000000", &[]);
         assert_eq!(status_of(&refused), "422");
         expected.retain(|expression| prometheus.query(expression).is_empty());
         std::thread::sleep(LOOK);
@@ -258,7 +258,7 @@ fn prometheus_answers_every_query_of_rules_and_dashboard() {
         let expression = expression.replace("$__rate_interval", "10s");
         prometheus.query(&expression.replace("$job", ".*").replace("$instance", ".*"));
     }
-    let groups = prometheus.ask("/api/v1/rules")["groups"].clone();
+    let groups = prometheus.query_api("/api/v1/rules")["groups"].clone();
     let groups = groups.as_array().expect("groups");
     assert_eq!(groups.len(), 2);
     for rule in groups

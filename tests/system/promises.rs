@@ -12,7 +12,7 @@ use cocoon::sandbox::Sandbox;
 use cocoon::worlds::factorial::{BUNDLED, Estimate, FactorialWorld, Format, Kind, Request};
 
 use crate::contract::kinds;
-use crate::harness::{FEW, drain, engine, soon};
+use crate::harness::{FEW, drain, engine, wait_for};
 
 struct Bench {
     component: Component<FactorialWorld>,
@@ -118,7 +118,7 @@ async fn stream(
 
 async fn check(bench: &Bench, request: Request) {
     let promised = bench.cost(request).await.peak_bytes.expect("within reach");
-    let used = soon("the answer", bench.used_bytes(request, 1 << 30))
+    let used = wait_for("the answer", bench.used_bytes(request, 1 << 30))
         .await
         .expect("a sandbox");
     assert!(
@@ -130,7 +130,7 @@ async fn check(bench: &Bench, request: Request) {
         "{request:?}: {promised} bytes promised and only {used} used"
     );
     // The request also finishes under a cap of exactly the promise.
-    let capped = soon("the answer", bench.used_bytes(request, promised)).await;
+    let capped = wait_for("the answer", bench.used_bytes(request, promised)).await;
     assert_eq!(capped, Ok(used), "{request:?} within its promise");
 }
 

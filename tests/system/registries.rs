@@ -154,7 +154,9 @@ pub(crate) fn manifest(config: &str, kind: &str, layer: Digest, size: usize) -> 
 /// Starts a server on this machine and returns its address. For each request it calls `answer`
 /// with the head of the request and the connection, and then closes the connection. It ends
 /// with the test process.
-pub(crate) fn liar(answer: impl Fn(&str, TcpStream) + Send + Sync + 'static) -> String {
+pub(crate) fn start_faulty_registry(
+    answer: impl Fn(&str, TcpStream) + Send + Sync + 'static,
+) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its address").to_string();
     let answer = Arc::new(answer);

@@ -9,9 +9,9 @@ use std::process::Command;
 
 use cocoon::component::Digest;
 
+use crate::blocking_service::Service;
 use crate::harness::{Outcome, assert_fails, assert_one_line, run_command};
 use crate::registries::{CONFIG, Home, LAYER, Registry};
-use crate::serving::Service;
 use crate::tools::OPENSSL;
 
 /// The htpasswd entry for `open sesame`, in bcrypt, the only hash that the registry accepts.
@@ -102,7 +102,7 @@ fn the_service_pulls_its_component_from_a_registry() {
     let reference = registry.at("factorial");
     let mut command = home.cocoon(&["serve"]);
     let service = Service::start(command.env("COCOON_COMPONENT", reference));
-    let answer = service.ask("/factorial/20", &[]);
+    let answer = service.get("/factorial/20", &[]);
     assert!(answer.ends_with("2432902008176640000"), "{answer}");
     service.end();
 }

@@ -10,7 +10,7 @@ use cocoon::component::Digest;
 use serde_json::json;
 
 use crate::harness::{assert_fails, run_command};
-use crate::registries::{CONFIG, Home, LAYER, MANIFEST, liar, manifest, reply};
+use crate::registries::{CONFIG, Home, LAYER, MANIFEST, manifest, reply, start_faulty_registry};
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
@@ -25,7 +25,7 @@ fn start_guarded(password: &str) -> String {
     let expected = format!("basic {}", expected.to_lowercase());
     let component = factor();
     let manifest = manifest(CONFIG, LAYER, Digest::of(&component), component.len());
-    liar(move |head, mut stream| {
+    start_faulty_registry(move |head, mut stream| {
         let head = head.to_lowercase();
         let answer = if !head.contains(&expected) {
             reply(
@@ -173,7 +173,7 @@ fn start_index(entries: usize) -> String {
         "manifests": vec![entry; entries],
     })
     .to_string();
-    liar(move |head, mut stream| {
+    start_faulty_registry(move |head, mut stream| {
         let answer = if head.contains("/manifests/1 ") {
             reply(
                 "200 OK",

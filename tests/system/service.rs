@@ -21,7 +21,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 
-use crate::harness::{Outcome, cocoon, kill, soon};
+use crate::harness::{Outcome, cocoon, kill, wait_for};
 
 /// `cocoon serve` on a free port.
 pub(crate) struct Server {
@@ -106,7 +106,7 @@ impl Server {
     /// Waits until the process has ended.
     pub(crate) async fn wait_for_exit(mut self) -> Outcome {
         let over = self.over.take().expect("it ends once");
-        soon("the end of the server", over)
+        wait_for("the end of the server", over)
             .await
             .expect("a listener");
         let code = self.child.wait().expect("its end").code();
@@ -119,7 +119,7 @@ impl Server {
 
     /// Opens an idle connection.
     pub(crate) async fn connect(&self) -> TcpStream {
-        let connected = soon("a connection", TcpStream::connect(self.address)).await;
+        let connected = wait_for("a connection", TcpStream::connect(self.address)).await;
         connected.expect("a connection")
     }
 
@@ -127,7 +127,7 @@ impl Server {
     pub(crate) async fn connect_narrow(&self) -> TcpStream {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.set_recv_buffer_size(4096).expect("a small buffer");
-        let connected = soon("a connection", socket.connect(self.address)).await;
+        let connected = wait_for("a connection", socket.connect(self.address)).await;
         connected.expect("a connection")
     }
 
@@ -155,23 +155,23 @@ impl Server {
 
     /// Sends `GET path` and returns the response.
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        self.ask(get(path)).await
+        self.send(get(path)).await
     }
 
     /// Sends `GET path` with `Accept: media` and returns the response.
     pub(crate) async fn get_as(&self, path: &str, media: &str) -> Answer {
-        self.ask(with(get(path), "accept", media)).await
+        self.send(with(get(path), "accept", media)).await
     }
 
     /// Sends `request` and returns the response, which must be whole.
-    pub(crate) async fn ask(&self, request: Request<Full<Bytes>>) -> Answer {
-        self.client().await.ask(request).await.expect("an answer")
+    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
+        self.client().await.send(request).await.expect("an answer")
     }
 
     /// Sends `request` and returns the response after its head, with an unread body.
     pub(crate) async fn open(&self, request: Request<Full<Bytes>>) -> Response<Incoming> {
         let mut client = self.client().await;
-        let opened = soon("an answer", client.0.send_request(request)).await;
+        let opened = wait_for("an answer", client.0.send_request(request)).await;
         opened.expect("an answer")
     }
 
@@ -186,7 +186,7 @@ impl Server {
 
     /// Waits until it refuses new connections.
     pub(crate) async fn wait_until_closed(&self) {
-        soon("the closing of the listener", async {
+        wait_for("the closing of the listener", async {
             while TcpStream::connect(self.address).await.is_ok() {
                 tokio::task::yield_now().await;
             }
@@ -197,7 +197,7 @@ impl Server {
     /// Waits until the kernel lists no socket that `holds`.
     async fn wait_while(&self, holds: impl Fn(&Socket) -> bool) {
         let port = format!(":{:04X}", self.address.port());
-        soon("the reading of all bytes", async {
+        wait_for("the reading of all bytes", async {
             loop {
                 let sockets = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
                 let mut sockets = sockets.lines().map(|line| Socket::read(line, &port));
@@ -263,11 +263,11 @@ impl Client {
     }
 
     /// Sends `request` and returns the response, or the error that cut it.
-    pub(crate) async fn ask(
+    pub(crate) async fn send(
         &mut self,
         request: Request<Full<Bytes>>,
     ) -> Result<Answer, hyper::Error> {
-        soon("an answer", async {
+        wait_for("an answer", async {
             self.0.ready().await?;
             Answer::read(self.0.send_request(request).await?).await
         })
@@ -288,7 +288,7 @@ impl Client2 {
         let whole = format!("http://localhost{}", request.uri());
         *request.uri_mut() = whole.parse().expect("an address");
         request.headers_mut().remove("host");
-        soon("an answer", async {
+        wait_for("an answer", async {
             self.0.ready().await?;
             self.0.send_request(request).await
         })
@@ -296,7 +296,7 @@ impl Client2 {
     }
 
     /// Sends `request` and returns the response, or the error that cut it.
-    pub(crate) async fn ask(
+    pub(crate) async fn send(
         &mut self,
         request: Request<Full<Bytes>>,
     ) -> Result<Answer, hyper::Error> {
@@ -304,7 +304,7 @@ impl Client2 {
     }
 
     /// Sends `request` with `:authority: localhost` and a different `Host`.
-    pub(crate) async fn ask_with_host(
+    pub(crate) async fn send_with_host(
         &mut self,
         request: Request<Full<Bytes>>,
         host: &str,
@@ -314,7 +314,7 @@ impl Client2 {
         head.uri = whole.parse().expect("an address");
         head.headers.insert("host", host.parse().expect("a header"));
         let request = Request::from_parts(head, body);
-        let opened = soon("an answer", async {
+        let opened = wait_for("an answer", async {
             self.0.ready().await?;
             self.0.send_request(request).await
         });
@@ -334,7 +334,7 @@ impl Answer {
     /// Reads the rest of `response`, or returns the error that cut it.
     pub(crate) async fn read(response: Response<Incoming>) -> Result<Self, hyper::Error> {
         let (head, body) = response.into_parts();
-        let body = soon("the end of an answer", body.collect()).await?;
+        let body = wait_for("the end of an answer", body.collect()).await?;
         Ok(Self {
             status: head.status.as_u16(),
             headers: head.headers,
@@ -413,7 +413,7 @@ pub(crate) fn with(
 pub(crate) async fn rest(stream: &mut TcpStream) -> Vec<u8> {
     let mut all = Vec::new();
     // Bytes before a reset are kept.
-    let _ = soon("the end of a connection", stream.read_to_end(&mut all)).await;
+    let _ = wait_for("the end of a connection", stream.read_to_end(&mut all)).await;
     all
 }
 

@@ -7,7 +7,7 @@ use cocoon_test_guests::hostile;
 use hyper::body::Body as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::harness::{TIMEOUT, soon};
+use crate::harness::{TIMEOUT, wait_for};
 use crate::service::{Server, factorial, get, rest};
 
 /// The duration of the overload. Other tests compete for the machine meanwhile.
@@ -30,7 +30,7 @@ async fn overload_is_refused_and_admitted_requests_are_right() {
             while Instant::now() < until {
                 let (n, value) = &numbers[seed.usize(..numbers.len())];
                 let started = Instant::now();
-                let answer = connection.ask(get(&format!("/factorial/{n}"))).await;
+                let answer = connection.send(get(&format!("/factorial/{n}"))).await;
                 let answer = answer.expect("an answer");
                 if answer.status == 200 {
                     assert_eq!(answer.text(), value);
@@ -48,7 +48,7 @@ async fn overload_is_refused_and_admitted_requests_are_right() {
             (answered, refused)
         }
     });
-    let counts = soon("the end of the load", futures::future::join_all(clients)).await;
+    let counts = wait_for("the end of the load", futures::future::join_all(clients)).await;
     let answered: u32 = counts.iter().map(|(answered, _)| answered).sum();
     let refused: u32 = counts.iter().map(|(_, refused)| refused).sum();
     assert!(answered > 20 && refused > 0, "{answered} and {refused}");
@@ -59,7 +59,7 @@ async fn overload_is_refused_and_admitted_requests_are_right() {
 /// Waits until the only sandbox runs before it sends an honest request, which could otherwise
 /// take the place.
 async fn until_full(server: &Server) {
-    soon("a full service", async {
+    wait_for("a full service", async {
         let path = format!("/factorial/{}", hostile::HONEST);
         loop {
             let metrics = server.get("/metrics").await;
@@ -77,7 +77,7 @@ async fn until_full(server: &Server) {
 
 /// Repeats the honest request until it is admitted.
 async fn until_free(server: &Server) {
-    soon("a free sandbox", async {
+    wait_for("a free sandbox", async {
         let path = format!("/factorial/{}", hostile::HONEST);
         while server.get(&path).await.status != 200 {}
     })
@@ -117,7 +117,7 @@ async fn a_client_that_disconnects_releases_its_sandbox() {
         asking.abort();
         until_free(&server).await;
         let honest = get(&format!("/factorial/{}", hostile::HONEST));
-        assert_eq!(client.ask(honest).await.expect("an answer").status, 200);
+        assert_eq!(client.send(honest).await.expect("an answer").status, 200);
     }
 }
 
@@ -139,7 +139,7 @@ async fn a_slow_reader_gets_the_whole_response() {
     // A byte now and then is slow, but steady.
     while started.elapsed() < deadline * 2 {
         let mut piece = [0; 100];
-        let read = soon("a piece", stream.read(&mut piece)).await;
+        let read = wait_for("a piece", stream.read(&mut piece)).await;
         let read = read.expect("a piece");
         assert_ne!(read, 0, "it was cut off");
         all.extend_from_slice(&piece[..read]);
@@ -175,7 +175,7 @@ async fn a_client_that_reads_nothing_is_disconnected() {
     until_free(&server).await;
     assert!(!unread.body().is_end_stream());
     let honest = get(&format!("/factorial/{}", hostile::HONEST));
-    assert_eq!(client.ask(honest).await.expect("an answer").status, 200);
+    assert_eq!(client.send(honest).await.expect("an answer").status, 200);
 }
 
 #[tokio::test]
@@ -198,7 +198,7 @@ async fn memory_of_a_disconnected_client_is_released() {
     let mut first = server.connect_narrow().await;
     first.write_all(flood.as_bytes()).await.expect("a reader");
     let mut start = [0; 1];
-    soon("its answer", first.read_exact(&mut start))
+    wait_for("its answer", first.read_exact(&mut start))
         .await
         .expect("a byte");
     // The large request waits for memory until the first one is ended; small ones do not wait.
@@ -223,7 +223,7 @@ async fn the_deadline_covers_time_in_the_queue() {
     );
     stream.write_all(spin.as_bytes()).await.expect("a reader");
     let path = format!("/factorial/{}?timeout=50ms", hostile::HONEST);
-    let waited = soon("a full service", async {
+    let waited = wait_for("a full service", async {
         loop {
             let answer = server.get(&path).await;
             if answer.status != 200 {

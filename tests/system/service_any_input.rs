@@ -240,6 +240,6 @@ async fn noise_over_http_2_does_not_affect_other_clients() {
         })
         .await;
     let mut client = server.client2().await;
-    let answer = client.ask(crate::service::get("/factorial/5")).await;
+    let answer = client.send(crate::service::get("/factorial/5")).await;
     assert_eq!(answer.expect("an answer").text(), "120");
 }

@@ -85,7 +85,7 @@ async fn head_is_answered_without_computing() {
     let server = Server::start(&["--deadline", "300ms"]);
     let mut request = get("/factorial/3000000");
     *request.method_mut() = Method::HEAD;
-    let head = server.ask(request.clone()).await;
+    let head = server.send(request.clone()).await;
     assert_eq!((head.status, head.body.len()), (200, 0));
     // The number that `cocoon info` reports.
     assert_eq!(head.header("content-length"), "18128484");
@@ -95,12 +95,12 @@ async fn head_is_answered_without_computing() {
         "if-none-match",
         head.header("etag"),
     );
-    let had = server.ask(had).await;
+    let had = server.send(had).await;
     assert_eq!((had.status, had.body.len()), (304, 0));
     assert_eq!(had.header("etag"), head.header("etag"));
     assert_eq!(had.header("cache-control"), head.header("cache-control"));
     let other = with(get("/factorial/20"), "if-none-match", head.header("etag"));
-    assert_eq!(server.ask(other).await.text(), "2432902008176640000");
+    assert_eq!(server.send(other).await.text(), "2432902008176640000");
 }
 
 #[tokio::test]
@@ -267,7 +267,7 @@ async fn errors_name_the_expected_value() {
     ] {
         let mut request = get(path);
         *request.method_mut() = method.parse().expect("a method");
-        let answer = server.ask(request).await;
+        let answer = server.send(request).await;
         answer.problem(405);
         assert!(answer.header("allow").contains(allowed), "{answer:?}");
     }
@@ -374,11 +374,11 @@ async fn http_1_0_and_http_2_are_supported() {
     let mut client = server.client2().await;
     for n in [20, 30_000] {
         let path = format!("/factorial/{n}");
-        let answer = client.ask(get(&path)).await.expect("all of it");
+        let answer = client.send(get(&path)).await.expect("all of it");
         assert_eq!(answer.text(), factorial(n), "{n}");
         let length = answer.body.len().to_string();
         assert_eq!(answer.header("content-length"), length);
     }
-    let batch = client.ask(post("/batch", "{\"n\":3}")).await;
+    let batch = client.send(post("/batch", "{\"n\":3}")).await;
     assert_eq!(batch.expect("all of it").json()["value"], "6");
 }

@@ -3,7 +3,7 @@
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::harness::soon;
+use crate::harness::wait_for;
 use crate::service::{Server, factorial, post, rest, with};
 
 #[tokio::test]
@@ -12,7 +12,7 @@ async fn answers_are_in_the_order_of_the_lines() {
     let lines: Vec<u64> = (0..200).map(|i| i * 7919 % 1000).collect();
     let body: Vec<_> = lines.iter().map(|n| format!("{{\"n\":{n}}}\n")).collect();
     let body = body.concat();
-    let answer = server.ask(post("/batch", body)).await;
+    let answer = server.send(post("/batch", body)).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("content-type"), "application/x-ndjson");
     let answers = answer.lines();
@@ -41,7 +41,7 @@ async fn a_bad_line_is_answered_in_its_place() {
         // The last line has no line end.
         "{\"n\":6}",
     ];
-    let answer = server.ask(post("/batch", body.join("\n"))).await;
+    let answer = server.send(post("/batch", body.join("\n"))).await;
     let answers = answer.lines();
     let problem = |index: usize| &answers[index]["problem"]["status"];
     assert_eq!(answers.len(), 9, "empty lines are none");
@@ -55,16 +55,16 @@ async fn a_bad_line_is_answered_in_its_place() {
     assert_eq!(problem(6), 400);
     assert_eq!(answers[7]["value"], "3.8e+3");
     assert_eq!(answers[8]["value"], "720");
-    let none = server.ask(post("/batch", "")).await.problem(400);
+    let none = server.send(post("/batch", "")).await.problem(400);
     let detail = none["detail"].as_str().expect("text");
     assert!(detail.contains("expected a body of lines"), "{detail}");
     for body in ["\n\n", "\n  \n"] {
-        let answer = server.ask(post("/batch", body)).await;
+        let answer = server.send(post("/batch", body)).await;
         assert_eq!((answer.status, answer.text()), (200, ""));
     }
     // A line without an end is discarded, and gets one error.
     let endless = "7".repeat(3 << 20);
-    let answer = server.ask(post("/batch", endless)).await;
+    let answer = server.send(post("/batch", endless)).await;
     assert_eq!(answer.lines().len(), 1);
     assert_eq!(answer.json()["problem"]["status"], 413);
 }
@@ -75,9 +75,9 @@ async fn requests_that_are_not_batches_are_refused() {
     let mut image = post("/batch", "{\"n\":3}");
     image.headers_mut().remove("content-type");
     let image = with(image, "content-type", "image/png");
-    server.ask(image).await.problem(415);
+    server.send(image).await.problem(415);
     let refusing = with(post("/batch", "{\"n\":3}"), "accept", "text/html");
-    server.ask(refusing).await.problem(406);
+    server.send(refusing).await.problem(406);
     let old = "POST /batch HTTP/1.0\r\nContent-Length: 7\r\n\r\n{\"n\":3}";
     let old = server.raw(old).await;
     assert!(old.starts_with(b"HTTP/1.0 426 "));
@@ -104,13 +104,13 @@ async fn a_line_is_answered_before_the_next_is_sent() {
         let mut seen = Vec::new();
         // Up to the end of its chunk.
         while !(seen.ends_with(b"}\n\r\n") && String::from_utf8_lossy(&seen).contains(&value)) {
-            let read = soon("an answer", stream.read_buf(&mut seen)).await;
+            let read = wait_for("an answer", stream.read_buf(&mut seen)).await;
             assert_ne!(read.expect("a reader"), 0, "it broke off");
         }
     }
     stream.write_all(b"0\r\n\r\n").await.expect("a reader");
     let mut end = [0; 5];
-    soon("the end", stream.read_exact(&mut end))
+    wait_for("the end", stream.read_exact(&mut end))
         .await
         .expect("an end");
     assert_eq!(&end, b"0\r\n\r\n");
@@ -126,7 +126,7 @@ async fn a_client_that_does_not_read_suspends_the_batch() {
     let line = chunk(&format!("{{\"n\":15000{}}}\n", " ".repeat(4000)));
     let lines = line.repeat(64);
     let mut written_bytes = 0;
-    let written = soon("the end of a client that does not read", async {
+    let written = wait_for("the end of a client that does not read", async {
         while written_bytes < 128 << 20 {
             stream.write_all(lines.as_bytes()).await?;
             written_bytes += lines.len();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 
-use crate::harness::soon;
+use crate::harness::wait_for;
 use crate::service::{Server, get, rest, with};
 
 const REQUEST: &[u8] = b"GET /factorial/5 HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -28,10 +28,10 @@ async fn an_idle_connection_is_closed() {
     assert!(!rest(&mut preface).await.starts_with(b"HTTP/1.1 200"));
     assert!(rest(&mut kept).await.ends_with(b"\r\n\r\n120"));
     let mut client = server.client2().await;
-    let answer = client.ask(get("/factorial/5")).await.expect("an answer");
+    let answer = client.send(get("/factorial/5")).await.expect("an answer");
     assert_eq!(answer.text(), "120");
-    soon("the end of an idle connection", async {
-        while client.ask(get("/healthz")).await.is_ok() {
+    wait_for("the end of an idle connection", async {
+        while client.send(get("/healthz")).await.is_ok() {
             // Longer than the idle timeout.
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
@@ -53,23 +53,23 @@ async fn a_slow_request_head_closes_the_connection() {
         #[expect(unreachable_code, reason = "it says what type this has")]
         Ok::<(), std::io::Error>(())
     };
-    assert!(soon("the end of a slow head", sending).await.is_err());
+    assert!(wait_for("the end of a slow head", sending).await.is_err());
 }
 
 #[tokio::test]
 async fn the_size_of_a_request_head_is_limited() {
     let server = Server::start(&["--headers", "8KiB"]);
     let fits = with(get("/factorial/5"), "x", &"x".repeat(7000));
-    assert_eq!(server.ask(fits.clone()).await.text(), "120");
+    assert_eq!(server.send(fits.clone()).await.text(), "120");
     let mut client = server.client2().await;
-    let answer = client.ask(fits).await.expect("an answer");
+    let answer = client.send(fits).await.expect("an answer");
     assert_eq!(answer.text(), "120");
     let too_long = with(get("/factorial/5"), "x", &"x".repeat(20_000));
-    assert_eq!(server.ask(too_long.clone()).await.status, 431);
-    let answer = client.ask(too_long).await;
+    assert_eq!(server.send(too_long.clone()).await.status, 431);
+    let answer = client.send(too_long).await;
     assert!(answer.is_err() || answer.is_ok_and(|answer| answer.status == 431));
     let long = format!("/factorial/5?kind={}", "x".repeat(20_000));
-    let long = server.ask(get(&long)).await.status;
+    let long = server.send(get(&long)).await.status;
     assert!(matches!(long, 414 | 431), "{long}");
     let many = (0..1000).fold(String::from("GET / HTTP/1.1\r\n"), |head, i| {
         head + &format!("x{i}: \r\n")

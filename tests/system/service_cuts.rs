@@ -9,7 +9,7 @@ use http_body_util::BodyExt as _;
 use rustix::process::Signal;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::harness::{run_command, soon};
+use crate::harness::{run_command, wait_for};
 use crate::service::{Answer, Server, get, rest};
 use crate::tools::CURL;
 
@@ -54,7 +54,7 @@ async fn a_failing_component_cuts_the_response() {
             let request = || crate::service::with(get(&path), "accept", media);
             let cut = Answer::read(server.open(request()).await).await;
             assert!(cut.is_err(), "{n} as {media} looks whole: {cut:?}");
-            let cut = server.client2().await.ask(request()).await;
+            let cut = server.client2().await.send(request()).await;
             assert!(cut.is_err(), "{n} as {media} looks whole: {cut:?}");
         }
     }
@@ -108,10 +108,10 @@ async fn a_killed_server_cuts_the_response() {
     let two = second.client2().await.open(get(&path)).await;
     let mut two = two.expect("an answer").into_body();
     for (server, body) in [(first, &mut one), (second, &mut two)] {
-        let piece = soon("a piece", body.frame()).await;
+        let piece = wait_for("a piece", body.frame()).await;
         assert!(piece.is_some_and(|piece| piece.is_ok()));
         server.signal(Signal::KILL);
-        let rest = soon("the end", body.collect()).await;
+        let rest = wait_for("the end", body.collect()).await;
         assert!(rest.is_err(), "it looks whole");
     }
 }
@@ -142,7 +142,7 @@ async fn an_http_1_0_client_detects_a_killed_server() {
     let request = b"GET /factorial/3000000 HTTP/1.0\r\n\r\n";
     stream.write_all(request).await.expect("a reader");
     let mut answer = vec![0; 5000];
-    let read = soon("the first digits", stream.read_exact(&mut answer)).await;
+    let read = wait_for("the first digits", stream.read_exact(&mut answer)).await;
     read.expect("digits");
     server.signal(Signal::KILL);
     answer.extend(rest(&mut stream).await);

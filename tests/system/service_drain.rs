@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::harness::{assert_one_line, soon};
+use crate::harness::{assert_one_line, wait_for};
 use crate::service::{Server, factorial, get, rest};
 
 /// A number whose response takes a while, is streamed, and exceeds the buffers of a narrow
@@ -17,7 +17,7 @@ const LONG: u64 = 100_000;
 static LONG_VALUE: LazyLock<String> = LazyLock::new(|| factorial(LONG));
 
 async fn write(stream: &mut TcpStream, text: &str) {
-    let written = soon("a reader", stream.write_all(text.as_bytes())).await;
+    let written = wait_for("a reader", stream.write_all(text.as_bytes())).await;
     written.expect("a reader");
 }
 
@@ -26,7 +26,7 @@ async fn ask_for_health(stream: &mut TcpStream) {
     write(stream, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").await;
     let mut seen = Vec::new();
     while !seen.ends_with(b"\r\n\r\nok\n") {
-        let read = soon("an answer", stream.read_buf(&mut seen)).await;
+        let read = wait_for("an answer", stream.read_buf(&mut seen)).await;
         assert_ne!(read.expect("an answer"), 0);
     }
 }
@@ -51,12 +51,12 @@ async fn keep_asking(server: &Server, ending: &AtomicBool) -> u32 {
     let mut client = server.client().await;
     loop {
         let was_ending = ending.load(Ordering::SeqCst);
-        match soon("an answer", client.0.send_request(get("/factorial/3000"))).await {
+        match wait_for("an answer", client.0.send_request(get("/factorial/3000"))).await {
             Ok(response) => {
                 let answer = crate::service::Answer::read(response).await;
                 assert_eq!(answer.expect("all of it").status, 200);
                 answered += 1;
-                if soon("the connection", client.0.ready()).await.is_err() {
+                if wait_for("the connection", client.0.ready()).await.is_err() {
                     return answered;
                 }
             }
@@ -88,7 +88,7 @@ async fn end_under_load(signal: Signal) {
     }
     let mut client = server.client2().await;
     // Their streams have begun when these requests are answered.
-    client.ask(get("/healthz")).await.expect("an answer");
+    client.send(get("/healthz")).await.expect("an answer");
     for stream in &mut halves {
         write(stream, half).await;
     }
@@ -97,7 +97,7 @@ async fn end_under_load(signal: Signal) {
     }
     let streams = (0..4).map(|_| {
         let mut client = client.clone();
-        tokio::spawn(async move { client.ask(get(&format!("/factorial/{LONG}"))).await })
+        tokio::spawn(async move { client.send(get(&format!("/factorial/{LONG}"))).await })
     });
     let streams: Vec<_> = streams.collect();
     tokio::task::yield_now().await;
@@ -117,7 +117,7 @@ async fn end_under_load(signal: Signal) {
             assert_whole(&rest(stream).await, value, "what was computed");
         }
         for stream in streams {
-            let answer = soon("an answer", stream).await.expect("no panic");
+            let answer = wait_for("an answer", stream).await.expect("no panic");
             let answer = answer.expect("a stream that had begun");
             assert!(answer.text() == value, "a stream is wrong");
         }
@@ -125,7 +125,7 @@ async fn end_under_load(signal: Signal) {
     // The load continues meanwhile.
     let load = (0..4).map(|_| keep_asking(&server, &ending));
     let all = async { tokio::join!(futures::future::join_all(load), outcome) };
-    let (answered, ()) = soon("the end", all).await;
+    let (answered, ()) = wait_for("the end", all).await;
     assert!(answered.iter().sum::<u32>() > 0, "there was no load");
     let outcome = server.wait_for_exit().await;
     assert_eq!((outcome.code, outcome.err.as_str()), (Some(0), ""));
@@ -186,7 +186,7 @@ async fn requests_are_accepted_during_the_drain_delay() {
     let server = Server::start(&["--drain-delay", "1h"]);
     assert_eq!(server.get("/readyz").await.status, 200);
     server.signal(Signal::TERM);
-    soon("the end of readiness", async {
+    wait_for("the end of readiness", async {
         while server.get("/readyz").await.status == 200 {}
     })
     .await;
@@ -227,9 +227,9 @@ async fn idle_connections_do_not_delay_the_end() {
     let server = Server::start(&["--idle", "1h", "--drain-timeout", "1h"]);
     let silent = server.connect().await;
     let mut kept = server.client().await;
-    kept.ask(get("/healthz")).await.expect("an answer");
+    kept.send(get("/healthz")).await.expect("an answer");
     let mut kept2 = server.client2().await;
-    kept2.ask(get("/healthz")).await.expect("an answer");
+    kept2.send(get("/healthz")).await.expect("an answer");
     server.wait_until_read().await;
     server.signal(Signal::TERM);
     assert_eq!(server.wait_for_exit().await.code, Some(0));

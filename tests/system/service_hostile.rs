@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use cocoon_test_guests::hostile;
 
-use crate::harness::soon;
+use crate::harness::wait_for;
 use crate::service::{Server, get, post, with};
 
 /// Requests that the deadline stops.
@@ -48,7 +48,7 @@ async fn every_harm_has_its_status_and_honest_requests_succeed() {
         let mut connection = server.client().await;
         let mut n = hostile::HONEST + client;
         while !over.load(Ordering::Relaxed) {
-            let answer = connection.ask(get(&format!("/factorial/{n}"))).await;
+            let answer = connection.send(get(&format!("/factorial/{n}"))).await;
             let answer = answer.expect("an answer");
             assert_eq!((answer.status, answer.text()), (200, &*n.to_string()));
             honest_count.fetch_add(1, Ordering::Relaxed);
@@ -84,7 +84,7 @@ async fn every_harm_has_its_status_and_honest_requests_succeed() {
         over.store(true, Ordering::Relaxed);
     };
     let all = async { tokio::join!(harm, futures::future::join_all(neighbours)) };
-    soon("the end of all harm", all).await;
+    wait_for("the end of all harm", all).await;
     assert!(honest_count.load(Ordering::Relaxed) > 100);
 }
 
@@ -107,7 +107,7 @@ async fn other_routes_report_harm_in_their_documents() {
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert_eq!(lines[0]["failed"]["status"], 504, "{lines:?}");
     let path = format!("/factorials/{}", hostile::PANIC);
-    let events = server.ask(with(get(&path), "accept", "text/event-stream"));
+    let events = server.send(with(get(&path), "accept", "text/event-stream"));
     let events = events.await;
     let (_, last) = events
         .text()
@@ -124,7 +124,7 @@ async fn other_routes_report_harm_in_their_documents() {
         1002,
     ]
     .map(|n| format!("{{\"n\":{n}}}\n"));
-    let answers = server.ask(post("/batch", lines.concat())).await.lines();
+    let answers = server.send(post("/batch", lines.concat())).await.lines();
     assert_eq!(answers.len(), 6);
     for (index, value) in [(0, "1000"), (2, "1001"), (5, "1002")] {
         assert_eq!(answers[index]["value"], value, "{index}");
@@ -139,9 +139,9 @@ async fn a_batch_is_cut_by_a_failed_long_answer() {
     let server = Server::hostile(&[]);
     let lines = [1000, hostile::TRAP_MIDSTREAM, 1001].map(|n| format!("{{\"n\":{n}}}\n"));
     let mut client = server.client().await;
-    let answer = client.ask(post("/batch", lines.concat())).await;
+    let answer = client.send(post("/batch", lines.concat())).await;
     assert!(answer.is_err(), "it looks whole: {answer:?}");
     let mut client = server.client2().await;
-    let answer = client.ask(post("/batch", lines.concat())).await;
+    let answer = client.send(post("/batch", lines.concat())).await;
     assert!(answer.is_err(), "it looks whole: {answer:?}");
 }

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use crate::harness::{cocoon, json_lines, kill, run_command, soon, stdout_of};
+use crate::harness::{cocoon, json_lines, kill, run_command, stdout_of, wait_for};
 use crate::service::{Server, get, rest};
 
 /// Sends a request that never ends, and waits until it runs.
@@ -34,37 +34,37 @@ async fn the_longest_idle_connection_is_evicted() {
     let server = Server::start(&["--connections", "3", "--idle", "1h"]);
     let mut clients = vec![server.client().await, server.client().await];
     for client in &mut clients {
-        let answer = client.ask(get("/factorial/5")).await.expect("an answer");
+        let answer = client.send(get("/factorial/5")).await.expect("an answer");
         assert_eq!(answer.text(), "120");
         sleep(APART).await;
     }
     let mut multiplexed = server.client2().await;
-    multiplexed.ask(get("/healthz")).await.expect("an answer");
+    multiplexed.send(get("/healthz")).await.expect("an answer");
     sleep(APART).await;
     let mut new = Vec::new();
     for oldest in 0..2 {
         let mut client = server.client().await;
-        let answer = client.ask(get("/factorial/6")).await.expect("an answer");
+        let answer = client.send(get("/factorial/6")).await.expect("an answer");
         assert_eq!(answer.text(), "720");
         new.push(client);
-        assert!(clients[oldest].ask(get("/healthz")).await.is_err());
+        assert!(clients[oldest].send(get("/healthz")).await.is_err());
         if oldest == 0 {
-            let younger = clients[1].ask(get("/healthz")).await;
+            let younger = clients[1].send(get("/healthz")).await;
             assert_eq!(younger.expect("an answer").status, 200);
             sleep(APART).await;
             // The other connection is the oldest now, and then this one again.
-            multiplexed.ask(get("/healthz")).await.expect("an answer");
+            multiplexed.send(get("/healthz")).await.expect("an answer");
             sleep(APART).await;
-            new[0].ask(get("/healthz")).await.expect("an answer");
+            new[0].send(get("/healthz")).await.expect("an answer");
         }
     }
-    multiplexed.ask(get("/healthz")).await.expect("an answer");
+    multiplexed.send(get("/healthz")).await.expect("an answer");
 }
 
 /// Sends requests on new connections until one gets a 200. Connections without a place may be
 /// reset.
 async fn until_answered(server: &Server, path: &str) {
-    soon("an answer", async {
+    wait_for("an answer", async {
         let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
         while !server.raw(&request).await.starts_with(b"HTTP/1.1 200 ") {}
     })
@@ -103,10 +103,10 @@ async fn a_full_service_answers_health_and_refuses_the_rest() {
         (&"connections".into(), &2.into())
     );
     let mut client = server.client2().await;
-    let refused = client.ask(get("/factorial/5")).await.expect("an answer");
+    let refused = client.send(get("/factorial/5")).await.expect("an answer");
     refused.problem(503);
-    soon("the end of the connection", async {
-        while client.ask(get("/healthz")).await.is_ok() {}
+    wait_for("the end of the connection", async {
+        while client.send(get("/healthz")).await.is_ok() {}
     })
     .await;
     // Silent connections do not keep health requests out either.
@@ -129,7 +129,7 @@ async fn a_request_under_way_is_never_cut_for_another() {
     let long = format!("GET {LONG} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     busy.write_all(long.as_bytes()).await.expect("a reader");
     let mut seen = [0; 16];
-    let read = soon("an answer", busy.read_exact(&mut seen)).await;
+    let read = wait_for("an answer", busy.read_exact(&mut seen)).await;
     read.expect("an answer");
     for _ in 0..20 {
         server.get("/factorial/5").await.problem(503);
@@ -143,7 +143,7 @@ async fn a_full_queue_keeps_the_service_ready() {
     let server = Server::hostile(&["--sandboxes", "1", "--queue", "0", "--deadline", "1h"]);
     let _busy = occupy(&server).await;
     let honest = format!("/factorial/{}", hostile::HONEST);
-    soon("a full queue", async {
+    wait_for("a full queue", async {
         while server.get(&honest).await.status != 503 {}
     })
     .await;
@@ -183,7 +183,7 @@ impl Drop for Apart {
 }
 
 /// Sends `GET path` to `address` and returns the response. The response closes the connection.
-async fn ask(address: &str, path: &str) -> String {
+async fn send_request(address: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(address).await.expect("a connection");
     let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.expect("sent");
@@ -206,16 +206,16 @@ async fn health_can_have_its_own_address() {
         ("/readyz", "ready\n"),
         ("/metrics", "cocoon_"),
     ] {
-        let answer = ask(&service.admin, path).await;
+        let answer = send_request(&service.admin, path).await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
         assert!(answer.contains(expected), "{answer}");
     }
     for path in ["/healthz", "/readyz"] {
-        let answer = ask(&service.main, path).await;
+        let answer = send_request(&service.main, path).await;
         assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
         assert!(answer.contains("--admin-listen"), "{answer}");
     }
-    let elsewhere = ask(&service.admin, "/factorial/5").await;
+    let elsewhere = send_request(&service.admin, "/factorial/5").await;
     assert!(elsewhere.starts_with("HTTP/1.1 404 "), "{elsewhere}");
     assert!(elsewhere.contains("--listen"), "{elsewhere}");
     // The same variables and configuration direct a probe to that address.
@@ -231,13 +231,20 @@ async fn health_can_have_its_own_address() {
     assert_eq!((probed.code, probed.out), (Some(0), expected));
     // While the service drains, it responds that it is unready.
     kill(service.child.id(), Signal::TERM);
-    soon("the end of readiness", async {
-        while !ask(&service.admin, "/readyz").await.contains("503") {
+    wait_for("the end of readiness", async {
+        while !send_request(&service.admin, "/readyz")
+            .await
+            .contains("503")
+        {
             sleep(Duration::from_millis(5)).await;
         }
     })
     .await;
-    assert!(ask(&service.admin, "/healthz").await.contains("200 OK"));
+    assert!(
+        send_request(&service.admin, "/healthz")
+            .await
+            .contains("200 OK")
+    );
 }
 
 #[test]

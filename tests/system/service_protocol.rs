@@ -4,7 +4,7 @@
 use axum::http::{HeaderValue, Method};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::harness::soon;
+use crate::harness::wait_for;
 use crate::service::{Server, get, post, rest, with};
 
 /// The status of the only response to `bytes`, which must be a problem if it is an error.
@@ -95,7 +95,7 @@ async fn every_request_needs_one_valid_host() {
         ("user@localhost", 400),
     ] {
         let mut client = server.client2().await;
-        let answer = client.ask_with_host(get("/factorial/5"), host).await;
+        let answer = client.send_with_host(get("/factorial/5"), host).await;
         let answer = answer.expect("an answer");
         assert_eq!(answer.status, expected, "{host}");
         if expected >= 400 {
@@ -207,7 +207,7 @@ async fn every_error_of_a_route_is_a_problem() {
         }
         let mut request = get(path);
         *request.method_mut() = method.clone();
-        let answer = server.ask(request).await;
+        let answer = server.send(request).await;
         answer.problem(expected);
         let is_allowed = answer.headers.contains_key("allow");
         assert_eq!(is_allowed, expected == 405, "{method} {path}");
@@ -218,7 +218,7 @@ async fn every_error_of_a_route_is_a_problem() {
 async fn until(stream: &mut tokio::net::TcpStream, end: &str) -> String {
     let mut seen = Vec::new();
     while !seen.ends_with(end.as_bytes()) {
-        let read = soon("what is waited for", stream.read_buf(&mut seen)).await;
+        let read = wait_for("what is waited for", stream.read_buf(&mut seen)).await;
         let text = String::from_utf8_lossy(&seen);
         assert_ne!(read.expect("a reader"), 0, "it ended after {text:?}");
     }
@@ -296,7 +296,7 @@ async fn unknown_expectations_are_refused() {
             let request = expect
                 .iter()
                 .fold(get(path), |request, expect| with(request, "expect", expect));
-            let answer = server.ask(request).await;
+            let answer = server.send(request).await;
             assert_eq!(answer.status, expected, "{expect:?}");
             if expected == 417 {
                 answer.problem(417);
@@ -339,13 +339,13 @@ async fn only_an_object_is_a_record_of_a_batch() {
         "{\"kind\":[\"double\"],\"n\":5}",
         "{}",
     ];
-    let answer = server.ask(post("/batch", lines.join("\n"))).await;
+    let answer = server.send(post("/batch", lines.join("\n"))).await;
     let answers = answer.lines();
     assert_eq!(answers.len(), lines.len());
     for (line, answer) in lines.iter().zip(&answers) {
         assert_eq!(answer["problem"]["status"], 400, "{line}: {answer}");
     }
-    let good = server.ask(post("/batch", " {\"\\u006e\" : 5 } ")).await;
+    let good = server.send(post("/batch", " {\"\\u006e\" : 5 } ")).await;
     assert_eq!(good.json()["value"], "120");
 }
 
@@ -377,7 +377,7 @@ async fn the_type_of_a_batch_follows_the_grammar() {
             let it = HeaderValue::from_bytes(it.as_bytes()).expect("a value");
             request.headers_mut().append("content-type", it);
         }
-        let answer = server.ask(request).await;
+        let answer = server.send(request).await;
         assert_eq!(answer.status, expected, "{types:?}");
         if expected == 200 {
             assert_eq!(answer.json()["value"], "120", "{types:?}");
@@ -386,11 +386,11 @@ async fn the_type_of_a_batch_follows_the_grammar() {
         }
     }
     let zipped = with(post("/batch", "x"), "content-encoding", "gzip");
-    let zipped = server.ask(zipped).await;
+    let zipped = server.send(zipped).await;
     zipped.problem(415);
     assert_eq!(zipped.header("accept-encoding"), "identity");
     let bare = with(post("/batch", "{\"n\":5}"), "content-encoding", "identity");
-    assert_eq!(server.ask(bare).await.json()["value"], "120");
+    assert_eq!(server.send(bare).await.json()["value"], "120");
 }
 
 #[tokio::test]

@@ -83,11 +83,11 @@ fn assert_of_get(headers: &HeaderMap, get: &Answer, wanted: &[&str], what: &str)
     }
 }
 
-async fn ask(client: &mut Client, path: &str, fields: &[(&'static str, &str)]) -> Answer {
+async fn send_request(client: &mut Client, path: &str, fields: &[(&'static str, &str)]) -> Answer {
     let request = fields.iter().fold(get(path), |request, (name, value)| {
         with(request, name, value)
     });
-    client.ask(request).await.expect("an answer")
+    client.send(request).await.expect("an answer")
 }
 
 #[tokio::test]
@@ -101,7 +101,7 @@ async fn head_and_not_modified_have_the_fields_of_the_get() {
                 let what = format!("{path} as {accept} in {coding:?}");
                 let mut fields = vec![("accept", accept)];
                 fields.extend(coding.map(|coding| ("accept-encoding", coding)));
-                let answer = ask(&mut client, path, &fields).await;
+                let answer = send_request(&mut client, path, &fields).await;
                 let lines: Vec<_> = fields
                     .iter()
                     .map(|(name, value)| format!("{name}: {value}\r\n"))
@@ -131,7 +131,7 @@ async fn head_and_not_modified_have_the_fields_of_the_get() {
                 }
                 tags += 1;
                 fields.push(("if-none-match", tag));
-                let had = ask(&mut client, path, &fields).await;
+                let had = send_request(&mut client, path, &fields).await;
                 assert_eq!((had.status, had.body.len()), (304, 0), "{what}");
                 let wanted = ["cache-control", "vary", "etag"];
                 assert_of_get(&had.headers, &answer, &wanted, &what);
@@ -175,7 +175,7 @@ async fn gzip_is_sent_if_accepted_and_smaller() {
         ("/healthz", "*/*", false),
         ("/nothing", "*/*", false),
     ] {
-        let plain = ask(&mut client, path, &[("accept", accept)]).await;
+        let plain = send_request(&mut client, path, &[("accept", accept)]).await;
         assert_eq!(plain.header("content-encoding"), "", "{path}");
         for (coding, is_zipped) in [
             ("gzip", is_long),
@@ -189,7 +189,7 @@ async fn gzip_is_sent_if_accepted_and_smaller() {
             ("*;q=0, gzip;q=0.001", plain.status == 200),
         ] {
             let fields = [("accept", accept), ("accept-encoding", coding)];
-            let answer = ask(&mut client, path, &fields).await;
+            let answer = send_request(&mut client, path, &fields).await;
             let what = format!("{path} as {accept} in {coding:?}");
             assert_eq!(answer.status, plain.status, "{what}");
             let expected = if is_zipped { "gzip" } else { "" };
@@ -209,17 +209,17 @@ async fn gzip_is_sent_if_accepted_and_smaller() {
     }
     for media in ["application/x-ndjson", "text/event-stream"] {
         let fields = [("accept", media), ("accept-encoding", "gzip, identity;q=0")];
-        let answer = ask(&mut client, "/factorials/20", &fields).await;
+        let answer = send_request(&mut client, "/factorials/20", &fields).await;
         assert_eq!(answer.header("content-encoding"), "gzip", "{media}");
         let text = String::from_utf8(gunzip(&answer)).expect("text");
         assert!(text.contains("\"count\":20}"), "{text}");
     }
     let fields = [("accept", "text/event-stream"), ("accept-encoding", "gzip")];
-    let events = ask(&mut client, "/factorials/20", &fields).await;
+    let events = send_request(&mut client, "/factorials/20", &fields).await;
     assert_eq!(events.header("content-encoding"), "");
     let mut client = server.client2().await;
     let zipped = with(get("/factorial/30000"), "accept-encoding", "gzip");
-    let zipped = client.ask(zipped).await.expect("an answer");
+    let zipped = client.send(zipped).await.expect("an answer");
     assert_eq!(gunzip(&zipped), factorial(30_000).as_bytes());
 }
 
@@ -241,7 +241,7 @@ async fn a_client_that_accepts_no_coding_gets_a_problem() {
             "gzip;q=0, identity;q=0",
         ] {
             let request = with(get(path), "accept-encoding", coding);
-            let problem = server.ask(request).await.problem(406);
+            let problem = server.send(request).await.problem(406);
             let detail = problem["detail"].as_str().expect("text");
             assert!(detail.contains("gzip or identity"), "{detail}");
         }
@@ -260,7 +260,10 @@ async fn not_modified_follows_the_grammar_of_tags() {
     let server = Server::start(&[]);
     let mut client = server.client().await;
     let path = "/factorial/1000";
-    let tag = ask(&mut client, path, &[]).await.header("etag").to_owned();
+    let tag = send_request(&mut client, path, &[])
+        .await
+        .header("etag")
+        .to_owned();
     let strong = tag.trim_start_matches("W/");
     let gzipped = strong.replace("-text\"", "-text-gzip\"");
     for (tags, status) in [
@@ -280,11 +283,11 @@ async fn not_modified_follows_the_grammar_of_tags() {
         ("", 200),
     ] {
         let fields = [("if-none-match", tags)];
-        let answer = ask(&mut client, path, &fields).await;
+        let answer = send_request(&mut client, path, &fields).await;
         assert_eq!(answer.status, status, "{tags}");
     }
     // A missing resource matches no tag.
     let none = [("if-none-match", "*")];
-    let answer = ask(&mut client, "/factorial/18446744073709551615", &none).await;
+    let answer = send_request(&mut client, "/factorial/18446744073709551615", &none).await;
     answer.problem(422);
 }

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
+use crate::blocking_service::{Service, parts_of, status_of};
 use crate::harness::{assert_fails, cocoon, run_command, stdout_of};
 use crate::otlp::{Protocol, Receiver, Span};
-use crate::serving::{Service, parts_of, status_of};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const CALLER: &str = "b7ad6b7169203331";
@@ -68,7 +68,7 @@ fn spans_of_a_request_arrive(protocol: Protocol) {
         ("traceparent", traceparent.as_str()),
         ("tracestate", "vendor=1"),
     ];
-    let answer = service.ask("/factorial/20?format=decimal", &headers);
+    let answer = service.get("/factorial/20?format=decimal", &headers);
     let (head, body) = parts_of(&answer);
     assert_eq!(body, "2432902008176640000", "{head}");
     assert!(head.contains("\r\ntracestate: vendor=1"), "{head}");
@@ -136,7 +136,7 @@ fn spans_of_long_and_stopped_answers_have_channel_and_error() {
     let mut command = exporting_command(&receiver.endpoint, Protocol::Grpc);
     command.env("OTEL_RESOURCE_ATTRIBUTES", "service.name=third,x=y");
     let service = Service::start(&mut command);
-    let answer = service.ask("/factorial/30000", &[]);
+    let answer = service.get("/factorial/30000", &[]);
     let (_, body) = parts_of(&answer);
     let spans = receiver.wait(|spans| has(spans, REQUEST));
     let request = find_span(spans, REQUEST);
@@ -151,7 +151,7 @@ fn spans_of_long_and_stopped_answers_have_channel_and_error() {
     assert_eq!(digits.span.parent_span_id, channel.span.parent_span_id);
     let status = request.span.status.as_ref().map(|status| status.code);
     assert_ne!(status, Some(StatusCode::Error as i32));
-    let answer = service.ask("/factorial/1000000?timeout=20ms", &[]);
+    let answer = service.get("/factorial/1000000?timeout=20ms", &[]);
     assert_eq!(status_of(&answer), "504", "{answer}");
     let is_late = |span: &Span| span.count("http.response.status_code") == Some(504);
     let spans = receiver.wait(|spans| spans.iter().any(is_late));
@@ -250,12 +250,12 @@ fn requests_do_not_wait_for(endpoint: &str, protocol: Protocol) {
     let service = Service::start(&mut command);
     for _ in 0..50 {
         let began = Instant::now();
-        let answer = service.ask("/factorial/20", &[]);
+        let answer = service.get("/factorial/20", &[]);
         assert!(answer.ends_with("2432902008176640000"), "{answer}");
         // The exporter's timeout is ten seconds.
         assert!(began.elapsed() < Duration::from_secs(5), "{began:?}");
     }
-    let metrics = service.ask("/metrics", &[]);
+    let metrics = service.get("/metrics", &[]);
     assert!(metrics.contains("\ncocoon_queue_length 0\n"), "{metrics}");
     let began = Instant::now();
     let log = service.end();
@@ -320,7 +320,7 @@ fn samples(text: &str) -> BTreeMap<String, f64> {
 }
 
 fn metrics(service: &Service) -> BTreeMap<String, f64> {
-    let answer = service.ask("/metrics", &[("Accept", "application/openmetrics-text")]);
+    let answer = service.get("/metrics", &[("Accept", "application/openmetrics-text")]);
     let (head, body) = parts_of(&answer);
     assert!(head.contains("\r\ncontent-type: application/openmetrics-text"));
     samples(body)
@@ -332,13 +332,13 @@ fn metrics_count_requests_sandboxes_and_limits() {
     let before = metrics(&service);
     for n in 0..5 {
         assert_eq!(
-            status_of(&service.ask(&format!("/factorial/{n}"), &[])),
+            status_of(&service.get(&format!("/factorial/{n}"), &[])),
             "200"
         );
     }
-    assert_eq!(status_of(&service.ask("/factorial/many", &[])), "400");
-    assert_eq!(status_of(&service.ask("/nowhere", &[])), "404");
-    let late = service.ask("/factorial/1000000?timeout=20ms", &[]);
+    assert_eq!(status_of(&service.get("/factorial/many", &[])), "400");
+    assert_eq!(status_of(&service.get("/nowhere", &[])), "404");
+    let late = service.get("/factorial/1000000?timeout=20ms", &[]);
     assert_eq!(status_of(&late), "504", "{late}");
     let after = metrics(&service);
     let moved = |series: &str| {

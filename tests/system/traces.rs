@@ -8,9 +8,9 @@ use std::time::Duration;
 use opentelemetry_proto::tonic::trace::v1::SpanFlags;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 
+use crate::blocking_service::{Service, parts_of, status_of};
 use crate::harness::cocoon;
 use crate::otlp::{Protocol, Receiver, Span, whole_trace};
-use crate::serving::{Service, parts_of, status_of};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const CALLER: &str = "b7ad6b7169203331";
@@ -74,7 +74,7 @@ fn every_request_is_one_trace() {
         "/info/9",
         "/factorial/5",
     ] {
-        assert_eq!(status_of(&service.ask(path, &[])), "200", "{path}");
+        assert_eq!(status_of(&service.get(path, &[])), "200", "{path}");
     }
     let spans = receiver.wait(|spans| requests(spans) == 6).to_vec();
     for (name, sandboxes) in [
@@ -110,7 +110,7 @@ fn a_request_whose_parent_is_not_sampled_exports_nothing() {
         "/factorial/30000",
         "/factorial/5",
     ] {
-        let answer = service.ask(path, &unsampled);
+        let answer = service.get(path, &unsampled);
         let (head, _) = parts_of(&answer);
         let expected = format!("\r\ntraceparent: 00-{TRACE}-");
         assert!(head.contains(&expected), "{head}");
@@ -122,7 +122,7 @@ fn a_request_whose_parent_is_not_sampled_exports_nothing() {
         1,
     );
     assert_eq!(status_of(&service.send(&sent)), "200");
-    let answer = service.ask("/info/9", &[]);
+    let answer = service.get("/info/9", &[]);
     assert_eq!(status_of(&answer), "200");
     // The end of the service flushes all spans.
     assert_eq!(service.end(), "");
@@ -264,7 +264,7 @@ fn health_and_metrics_are_traced_only_if_configured() {
         let service = Service::start(&mut command);
         let parent = format!("00-{TRACE}-{CALLER}-01");
         for path in ["/healthz", "/readyz", "/metrics", "/factorial/3"] {
-            let answer = service.ask(path, &[("traceparent", &parent)]);
+            let answer = service.get(path, &[("traceparent", &parent)]);
             assert_eq!(status_of(&answer), "200", "{path}");
             let (head, _) = parts_of(&answer);
             let is_told = head.contains("\r\ntraceparent: ");
@@ -298,7 +298,7 @@ fn the_parent_follows_w3c_trace_context() {
         headers.extend(parents.iter().map(|value| ("traceparent", *value)));
         headers.extend(states.iter().map(|value| ("tracestate", *value)));
         let (head, _) = {
-            let answer = service.ask("/factorial/3", &headers);
+            let answer = service.get("/factorial/3", &headers);
             let (head, body) = parts_of(&answer);
             (head, body.len())
         };

@@ -11,7 +11,8 @@ use cocoon::worlds::factorial::{Kind, Verdict};
 use cocoon_test_guests::hostile;
 
 use crate::harness::{
-    FEW, Outcome, SOON_MS, assert_fails, cocoon, hostile, json_lines, run, run_command, soon,
+    FEW, Outcome, SHORT_DEADLINE_MS, assert_fails, cocoon, hostile, json_lines, run, run_command,
+    wait_for,
 };
 
 /// Runs `verify` with the hostile component.
@@ -150,14 +151,14 @@ fn a_file_may_exceed_the_input_limit_of_programs() {
 
 #[tokio::test]
 async fn a_failed_check_gives_no_verdict() {
-    let factorial = hostile(&FEW.with(Limit::Deadline, SOON_MS)).await;
+    let factorial = hostile(&FEW.with(Limit::Deadline, SHORT_DEADLINE_MS)).await;
     for (n, expected) in [
         (hostile::VERIFY_PANICS, None),
         (
             hostile::VERIFY_SPINS,
             Some(RunError::Stopped {
                 limit: Limit::Deadline,
-                value: SOON_MS,
+                value: SHORT_DEADLINE_MS,
             }),
         ),
         (
@@ -174,7 +175,7 @@ async fn a_failed_check_gives_no_verdict() {
         let (writer, digits) = channel();
         writer.send(Bytes::from_static(b"1")).await.expect("room");
         writer.finish();
-        let outcome = soon(
+        let outcome = wait_for(
             "the verdict",
             factorial.verify(Kind::Factorial, n, digits, 0),
         )

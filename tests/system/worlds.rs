@@ -12,7 +12,7 @@ use cocoon::worlds::command::Program;
 use cocoon::worlds::factorial::{BUNDLED, FactorialWorld};
 use wasmtime::component::StreamReader;
 
-use crate::harness::{FEW, SOON_MS, drain, engine, file, soon};
+use crate::harness::{FEW, SHORT_DEADLINE_MS, drain, engine, file, wait_for};
 use crate::pipe;
 use crate::pipe::numbers::NumbersWorld;
 
@@ -80,7 +80,7 @@ async fn a_component_echoes_bytes_between_channels() {
         outgoing.end(&echoed);
         echoed
     };
-    let ((), echoed, (received, end)) = soon("the echo", async {
+    let ((), echoed, (received, end)) = wait_for("the echo", async {
         tokio::join!(writing, echoing, drain(reader))
     })
     .await;
@@ -95,7 +95,7 @@ async fn a_component_echoes_bytes_between_channels() {
 
 #[tokio::test]
 async fn a_component_that_never_reads_suspends_its_writer() {
-    let mut sandbox = sandbox(&FEW.with(Limit::Deadline, SOON_MS)).await;
+    let mut sandbox = sandbox(&FEW.with(Limit::Deadline, SHORT_DEADLINE_MS)).await;
     let (writer, incoming) = channel::<u64>();
     let writing = async {
         let mut sent = 0;
@@ -119,12 +119,12 @@ async fn a_component_that_never_reads_suspends_its_writer() {
             })
             .await
     };
-    let (sent, outcome) = soon("the deadline", async { tokio::join!(writing, ignoring) }).await;
+    let (sent, outcome) = wait_for("the deadline", async { tokio::join!(writing, ignoring) }).await;
     assert_eq!(
         outcome,
         Err(RunError::Stopped {
             limit: Limit::Deadline,
-            value: SOON_MS
+            value: SHORT_DEADLINE_MS
         })
     );
     // The capacity of the channel, and one value that the store may hold for a read.
@@ -157,7 +157,7 @@ async fn the_bundled_component_is_also_a_program() {
 
 #[tokio::test]
 async fn the_pipe_example_connects_two_sandboxes() {
-    let lines = soon("the pipeline", pipe::factorials(1, 10))
+    let lines = wait_for("the pipeline", pipe::factorials(1, 10))
         .await
         .expect("factorials");
     let expected: Vec<String> = (1..=10)
@@ -165,7 +165,7 @@ async fn the_pipe_example_connects_two_sandboxes() {
         .collect();
     assert_eq!(lines, expected);
     // More than the channels hold, so that they have to move.
-    let many = soon("the pipeline", pipe::factorials(0, 20))
+    let many = wait_for("the pipeline", pipe::factorials(0, 20))
         .await
         .expect("factorials");
     assert_eq!(many.len(), 21);

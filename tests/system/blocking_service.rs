@@ -56,7 +56,7 @@ impl Service {
     }
 
     /// Sends `GET path` and returns the whole response.
-    pub(crate) fn ask(&self, path: &str, headers: &[(&str, &str)]) -> String {
+    pub(crate) fn get(&self, path: &str, headers: &[(&str, &str)]) -> String {
         let mut request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n");
         for (name, value) in headers {
             request.extend([*name, ": ", *value, "\r\n"]);
@@ -76,7 +76,7 @@ impl Service {
     }
 
     /// Sends `GET path` and leaves the response unread.
-    pub(crate) fn begin(&self, path: &str) -> TcpStream {
+    pub(crate) fn start_get(&self, path: &str) -> TcpStream {
         let mut stream = self.connect();
         let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n");
         stream.write_all(request.as_bytes()).expect("sent");

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use cocoon::component::Digest;
 
 use crate::harness::assert_fails;
-use crate::registries::{CONFIG, Home, LAYER, liar, manifest, reply};
+use crate::registries::{CONFIG, Home, LAYER, manifest, reply, start_faulty_registry};
 
 fn factor() -> Vec<u8> {
     fs::read(cocoon_test_guests::FOREIGN_FACTOR).expect("a component")
@@ -28,7 +28,7 @@ fn start_registry(manifest: &str, layer: &[u8]) -> String {
 /// Starts a registry with `manifest`, and with `layer` as the whole response for every layer.
 fn start_with_layer(manifest: &str, layer: Vec<u8>) -> String {
     let manifest = reply("200 OK", "", manifest.as_bytes());
-    liar(move |head, stream| {
+    start_faulty_registry(move |head, stream| {
         send(
             stream,
             if head.contains("/manifests/") {
@@ -42,7 +42,7 @@ fn start_with_layer(manifest: &str, layer: Vec<u8>) -> String {
 
 /// Starts a registry that responds with `answer` to every request.
 fn start_with_response(answer: Vec<u8>) -> String {
-    liar(move |_, stream| send(stream, &answer))
+    start_faulty_registry(move |_, stream| send(stream, &answer))
 }
 
 /// Sends as much as the client accepts; the client may disconnect early.
@@ -143,7 +143,7 @@ fn a_wrong_length_is_refused() {
 fn an_endless_response_is_not_read_to_its_end() {
     let endless = |kind: &'static str| {
         let manifest = reply("200 OK", "", honest_manifest().as_bytes());
-        liar(move |head, mut stream| {
+        start_faulty_registry(move |head, mut stream| {
             if !head.contains(kind) {
                 return send(stream, &manifest);
             }
@@ -193,7 +193,7 @@ fn a_slow_pull_times_out() {
     let manifest = reply("200 OK", "", honest_manifest().as_bytes());
     let factor = reply("200 OK", "", &factor());
     let held = Mutex::new(Vec::new());
-    let address = liar(move |head, mut stream| {
+    let address = start_faulty_registry(move |head, mut stream| {
         if head.contains("/manifests/") {
             return send(stream, &manifest);
         }
@@ -274,7 +274,7 @@ fn redirects_never_leave_tls_or_loop() {
         reply("200 OK", "", honest_manifest().as_bytes()),
         reply("302 Found", &location, b""),
     );
-    let address = liar(move |head, stream| {
+    let address = start_faulty_registry(move |head, stream| {
         send(
             stream,
             if head.contains("/manifests/") {
@@ -290,14 +290,17 @@ fn redirects_never_leave_tls_or_loop() {
 
 /// Starts a registry that requires a token for everything, and issues `token` if the request
 /// for one contains `wanted`.
-fn with_tokens(wanted: &'static str, token: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
+fn start_with_tokens(
+    wanted: &'static str,
+    token: &'static str,
+) -> (String, Arc<Mutex<Vec<String>>>) {
     let heads = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&heads);
     let (manifest, layer) = (
         reply("200 OK", "", honest_manifest().as_bytes()),
         reply("200 OK", "", &factor()),
     );
-    let address = liar(move |head, stream| {
+    let address = start_faulty_registry(move |head, stream| {
         log.lock().expect("no panic").push(head.to_owned());
         let host = head
             .lines()
@@ -350,7 +353,7 @@ fn a_token_is_requested_with_and_without_credentials() {
             right,
         ),
     ] {
-        let (address, heads) = with_tokens(wanted, token);
+        let (address, heads) = start_with_tokens(wanted, token);
         let home = Home::new();
         home.configure(&config.replace("HOST", &address));
         let output = home.stdout_of(&["exec", &format!("oci://{address}/tool"), "--", "12"]);
@@ -362,7 +365,7 @@ fn a_token_is_requested_with_and_without_credentials() {
 
 #[test]
 fn an_invalid_token_is_refused() {
-    let (address, _) = with_tokens("never requested", "");
+    let (address, _) = start_with_tokens("never requested", "");
     assert_pull_fails(
         &format!("{address}/tool"),
         &[],
@@ -382,7 +385,7 @@ fn an_invalid_token_is_refused() {
         ),
         (r#"{"token":"\u0000"}"#, "invalid answer of the registry"),
     ] {
-        let (address, _) = with_tokens("/token", token);
+        let (address, _) = start_with_tokens("/token", token);
         assert_pull_fails(&format!("{address}/tool"), &[], &[word]);
     }
 }
