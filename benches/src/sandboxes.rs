@@ -64,15 +64,15 @@ impl Sandboxes {
             self.jobs, self.threads
         );
         println!(
-            "library        {:9.0} a second, {:.1} us each, 99 % within {:.1} us",
+            "library        {:9.0} per second, {:.1} us each, 99 % within {:.1} us",
             figures.per_second, figures.mean_us, figures.p99_us
         );
         if let (Some(bare), Some(ratio)) = (figures.bare_per_second, figures.ratio_to_bare) {
-            println!("bare Wasmtime  {bare:9.0} a second; the library makes {ratio:.3} of that");
+            println!("bare Wasmtime  {bare:9.0} per second; ratio of the library {ratio:.3}");
         }
         if let Some(processes) = figures.processes_per_second {
             println!(
-                "{} processes    {processes:9.0} a second; one process makes {:.3} of that",
+                "{} processes    {processes:9.0} per second; ratio of one process {:.3}",
                 self.threads,
                 figures.per_second / processes
             );

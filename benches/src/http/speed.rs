@@ -50,7 +50,7 @@ pub(crate) async fn measure(
         for at in order {
             let (name, server) = &servers[at];
             let rate = wrk(server.address, seconds).with_context(|| (*name).to_owned())?;
-            println!("  {name:20} {rate:9.0} a second");
+            println!("  {name:20} {rate:9.0} per second");
             if round > 0 {
                 rates[at].push(rate);
             }

@@ -54,7 +54,7 @@ pub(crate) async fn measure(programs: &Programs, seconds: u64) -> anyhow::Result
     for large in [0, LARGE] {
         let tail = beside(server.address, large, seconds).await?;
         println!(
-            "  {large} large beside: 99 % within {:.2} ms, all of {} within {:.2} ms",
+            "  {large} large clients: 99 % within {:.2} ms, all of {} within {:.2} ms",
             tail.permille_ms(990),
             tail.answers(),
             tail.permille_ms(1000)

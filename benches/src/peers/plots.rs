@@ -417,7 +417,7 @@ fn ratios(rows: &[&Row], place: &str) -> String {
     let mut page = paper(
         width,
         bottom + 58.0,
-        "Time beside malachite’s, written in decimal",
+        "Time relative to malachite’s, in decimal",
         &format!(
             "Ratio within a round; malachite is 1 · {}",
             rounds_and_place(rows, place)
