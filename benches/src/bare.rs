@@ -1,9 +1,8 @@
-//! The baseline: the same jobs on bare Wasmtime, written as fast as one would by
-//! hand. It is fixed; the library is measured against it.
+//! The baseline: the same jobs on bare Wasmtime, in direct and fast code. It is fixed; the
+//! library is measured against it.
 //!
-//! Pooling, copy-on-write images, epochs that tick every millisecond, async
-//! calls, the initial memory kept resident, a fresh store for each job that is
-//! dropped after it, and WASI state that is made only if it is asked for.
+//! Pooling, copy-on-write images, epochs with a tick of a millisecond, async calls, resident
+//! initial memory, a fresh store for each job, and WASI state that is created only on use.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,7 +46,7 @@ impl WasiView for State {
     }
 }
 
-/// An engine with the component linked, and its ticker.
+/// An engine with the linked component, and its ticker.
 pub(crate) struct Bare {
     engine: Engine,
     pre: SandboxPre<State>,
@@ -110,14 +109,14 @@ impl Bare {
         }
     }
 
-    /// So many calls in one sandbox. Tells how long they took together, and how
-    /// long the answer is.
+    /// Makes `count` calls in one sandbox. Returns their total time and the length of the
+    /// answer.
     pub(crate) async fn calls(&self, n: u64, count: u64) -> wasmtime::Result<(Duration, usize)> {
         let mut store = self.store();
         let component = self.pre.instantiate_async(&mut store).await?;
         let mut digits = 0;
         let mut started = Instant::now();
-        // The first one grows the memory, and is not counted.
+        // The first call grows the memory, and is not counted.
         for call in 0..=count {
             if call == 1 {
                 started = Instant::now();
@@ -157,7 +156,7 @@ impl Drop for Bare {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(ticker) = self.ticker.take() {
-            // It never panics.
+            // The ticker never panics.
             let _ = ticker.join();
         }
     }

@@ -1,5 +1,5 @@
-//! `calls`: one reply of a sandbox that is already there, beside the same by
-//! GMP in a loop, in turn.
+//! `calls`: one reply of an existing sandbox against the same computation by GMP in a loop, in
+//! turn.
 
 use std::process::Command;
 
@@ -13,15 +13,15 @@ use crate::peers::programs::{first_line, gmp_program};
 
 /// Their digits fit in one reply.
 const NUMBERS: [u64; 2] = [1_000, 10_000];
-/// What a turn of either should last, so that neither clock nor start counts.
+/// The duration of a turn, long enough to hide the clock's resolution and the start.
 const TURN_US: f64 = 200_000.0;
 
 #[derive(Debug, Args)]
 pub(crate) struct Calls {
-    /// Turns of each that are counted
+    /// Counted turns of each
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u64).range(1..))]
     rounds: u64,
-    /// One JSON object instead of text
+    /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
 }
@@ -75,7 +75,7 @@ impl Calls {
         };
         let mut figures = Vec::new();
         for n in NUMBERS {
-            // The first turns tell how many calls make one.
+            // The first turns determine how many calls fill a turn.
             let count = |first: f64| (TURN_US / first).ceil().max(1.0) as u64;
             let gmp_count = count(gmp(n, 10)?.0);
             let sandbox_count = count(sandbox(n, 10)?.0);
@@ -99,7 +99,7 @@ impl Calls {
     }
 }
 
-/// As GitHub shows it.
+/// The table in GitHub's Markdown.
 pub(crate) fn table(figures: &[Figures]) -> String {
     let head = "| n | `compute` in a sandbox | GMP, product and digits | of GMP |\n| ---: | ---: | ---: | ---: |\n";
     let rows = figures.iter().map(|row| {

@@ -1,5 +1,4 @@
-//! `density`: sandboxes that have each answered one request and are all
-//! suspended on the next.
+//! `density`: sandboxes that have each answered one request and are all suspended on the next.
 
 use std::time::Duration;
 
@@ -21,7 +20,7 @@ pub(crate) struct Density {
     /// Sandboxes that are suspended at once
     #[arg(long, default_value_t = 10_000)]
     sandboxes: u64,
-    /// One JSON object instead of text
+    /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
 }
@@ -34,7 +33,7 @@ struct Figures {
     mappings_per_sandbox: f64,
 }
 
-/// What the kernel says of this process.
+/// The kernel's figures for this process.
 #[derive(Clone, Copy)]
 struct Held {
     resident_bytes: u64,
@@ -71,8 +70,8 @@ impl Density {
     }
 
     async fn measure(&self) -> anyhow::Result<Figures> {
-        // The caps of that many sandboxes are more than this machine may have;
-        // what they use of them is what is measured.
+        // The sum of the sandboxes' caps exceeds the memory of this machine; the memory in use
+        // is measured.
         let limits = Limits::COMMANDS
             .with(Limit::Sandboxes, self.sandboxes)
             .with(Limit::TotalMemory, self.sandboxes * SMALL_JOB_BYTES * 2);
@@ -85,7 +84,7 @@ impl Density {
         let factorial = Factorial::load(&engine, &BUNDLED).await?;
         let mut serving = JoinSet::new();
 
-        // One conversation beforehand, so that what all share is not counted.
+        // One conversation in advance, so that shared costs are not counted.
         let mut first = start(&factorial, &mut serving);
         ask(&first).await?;
         check(&mut first).await?;
@@ -101,7 +100,7 @@ impl Density {
         for conversation in &mut conversations {
             check(conversation).await?;
         }
-        // Let the last ones reach their next read.
+        // The last sandboxes have time to reach their next read.
         tokio::time::sleep(Duration::from_millis(100)).await;
         let during = Held::now()?;
         let suspended = serving.len() as u64;
@@ -149,7 +148,7 @@ async fn check(conversation: &mut Conversation) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Ends the conversations and counts those that ended well.
+/// Ends the conversations and counts those that succeeded.
 async fn finish(
     conversations: Vec<Conversation>,
     serving: &mut JoinSet<Result<(), RunError>>,
@@ -162,7 +161,7 @@ async fn finish(
         requests.finish();
         ensure!(
             answers.recv().await?.is_none(),
-            "an answer that nobody asked for"
+            "an answer without a request"
         );
     }
     let mut completed = 0;
@@ -179,7 +178,7 @@ impl Held {
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib: u64 = resident
             .and_then(|line| line.split_whitespace().next())
-            .context("the kernel does not tell resident memory")?
+            .context("no VmRSS in /proc/self/status")?
             .parse()?;
         let mappings = std::fs::read_to_string("/proc/self/maps")?.lines().count() as u64;
         Ok(Self {

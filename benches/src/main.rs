@@ -1,7 +1,7 @@
-//! `cocoon-bench`: what sandboxes cost, and what comes out of them.
+//! `cocoon-bench`: the costs of sandboxes, and the resulting performance.
 //!
-//! These machines are shared and noisy. Every figure is a median over rounds,
-//! and what is compared takes turns in one run.
+//! Benchmarks run on shared and noisy machines. Every figure is a median over rounds, and
+//! compared programs take turns in one run.
 
 #![expect(
     clippy::print_stdout,
@@ -20,7 +20,7 @@ mod sandboxes;
 
 use clap::{Parser, Subcommand};
 
-/// Measures sandboxes, and what comes out of them.
+/// Measures the costs of sandboxes, and the resulting performance.
 #[derive(Debug, Parser)]
 struct Cli {
     #[command(subcommand)]
@@ -29,16 +29,16 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Bench {
-    /// Fresh sandboxes one after the other, beside the same on bare Wasmtime
+    /// Fresh sandboxes one after the other, compared with bare Wasmtime
     Sandboxes(sandboxes::Sandboxes),
     /// Sandboxes that are all suspended at once
     Density(density::Density),
-    /// One factorial as a whole process, beside native libraries; writes the table
-    /// and the plots
+    /// One factorial as a whole process, compared with native libraries; writes the table and
+    /// the plots
     Peers(peers::Peers),
-    /// Calls in a sandbox that is already there, beside GMP
+    /// Calls in an existing sandbox, compared with GMP
     Calls(calls::Calls),
-    /// The service under load, beside a native handler and `wasmtime serve`; writes the
+    /// The service under load, compared with a native handler and `wasmtime serve`; writes the
     /// table and the plot
     Http(http::Http),
     /// The native handler that `http` compares with
@@ -61,7 +61,7 @@ fn main() -> anyhow::Result<()> {
 const N: u64 = 20;
 const ANSWER: &str = "2432902008176640000";
 
-/// The middle one of `values`.
+/// Returns the median of `values`.
 fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)

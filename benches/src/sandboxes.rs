@@ -1,5 +1,5 @@
-//! `sandboxes`: fresh sandboxes one after the other on each thread, through the
-//! library and on bare Wasmtime, in turn.
+//! `sandboxes`: fresh sandboxes one after the other on each thread, through the library and on
+//! bare Wasmtime, in turn.
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -17,21 +17,21 @@ use tokio::runtime::Runtime;
 use crate::bare::Bare;
 use crate::{ANSWER, N, median};
 
-/// Turns that the library and the baseline take.
+/// Turns of the library and of the baseline.
 const ROUNDS: u64 = 10;
 
 #[derive(Debug, Args)]
 pub(crate) struct Sandboxes {
-    /// Sandboxes in all, for each of the two
+    /// Total number of sandboxes, for each of the two
     #[arg(long, default_value_t = 200_000)]
     jobs: u64,
-    /// Threads that make them
+    /// Threads that create them
     #[arg(long, default_value_t = 1)]
     threads: u64,
-    /// One JSON object instead of text
+    /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
-    /// Leave the baseline and the processes out
+    /// Leave out the baseline and the processes
     #[arg(long, hide = true)]
     library_only: bool,
 }
@@ -48,7 +48,7 @@ struct Figures {
     bare_per_second: Option<f64>,
     /// Median of the ratios of neighbouring rounds.
     ratio_to_bare: Option<f64>,
-    /// What as many processes of one thread each make, side by side.
+    /// The rate of as many concurrent processes as there are threads, each with one thread.
     processes_per_second: Option<f64>,
 }
 
@@ -64,15 +64,15 @@ impl Sandboxes {
             self.jobs, self.threads
         );
         println!(
-            "library        {:9.0} a second, {:.1} us each, 99 % within {:.1} us",
+            "library        {:9.0} per second, {:.1} us each, 99 % within {:.1} us",
             figures.per_second, figures.mean_us, figures.p99_us
         );
         if let (Some(bare), Some(ratio)) = (figures.bare_per_second, figures.ratio_to_bare) {
-            println!("bare Wasmtime  {bare:9.0} a second; the library makes {ratio:.3} of that");
+            println!("bare Wasmtime  {bare:9.0} per second; ratio of the library {ratio:.3}");
         }
         if let Some(processes) = figures.processes_per_second {
             println!(
-                "{} processes    {processes:9.0} a second; one process makes {:.3} of that",
+                "{} processes    {processes:9.0} per second; ratio of one process {:.3}",
                 self.threads,
                 figures.per_second / processes
             );
@@ -135,7 +135,7 @@ impl Sandboxes {
         })
     }
 
-    /// The same jobs in as many processes as there are threads.
+    /// Runs the same jobs in as many processes as there are threads.
     fn processes(&self) -> anyhow::Result<Option<f64>> {
         if self.threads == 1 || self.library_only {
             return Ok(None);
@@ -177,8 +177,7 @@ fn runtime(threads: u64) -> anyhow::Result<Runtime> {
     built.context("no threads")
 }
 
-/// Runs `each` jobs on every thread. Tells how many there were a second in all,
-/// and how long each took.
+/// Runs `each` jobs on every thread. Returns the rate per second, and the time of each job.
 fn round_of<F>(
     runtime: &Runtime,
     threads: u64,

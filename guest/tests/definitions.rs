@@ -101,7 +101,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, rng_seed: seed(), ..Default::default() })]
 
     #[test]
-    fn short_numbers_are_as_define(kind in any_kind(), n in 0..220_u64) {
+    fn short_numbers_match_the_definition(kind in any_kind(), n in 0..220_u64) {
         let expected = define(kind, n);
         let text = expected.to_str_radix(10);
         let number = number::compute(kind, n, &mut Multiplier::proved()).to_text();

@@ -53,7 +53,7 @@ fn build() -> Result<(), Box<dyn Error>> {
 fn build_guest(guest: &Path, target: &Path, features: &[&str]) -> Result<(), Box<dyn Error>> {
     // Features are named in the package's own folder only.
     let mut cargo = nested_cargo::cargo(guest);
-    // Panics name files of other crates, and would name the folder of whoever builds.
+    // Panics name files of other crates, and would contain paths of the building machine.
     let folders = registry_folders().into_iter();
     let remapped =
         folders.map(|folder| format!("'--remap-path-prefix={}=crates'", folder.display()));

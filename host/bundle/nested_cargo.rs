@@ -48,7 +48,7 @@ pub(crate) fn cargo(folder: &Path) -> Command {
 ///
 /// # Errors
 ///
-/// What cargo printed, if it fails.
+/// The output of a failed cargo.
 pub(crate) fn run(cargo: &mut Command) -> Result<(), Box<dyn Error>> {
     let Err(text) = run_once(cargo)? else {
         return Ok(());

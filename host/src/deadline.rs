@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_restart_gives_the_whole_time_again() {
+    async fn a_restart_resets_the_deadline() {
         let deadline = Deadline::after(50, 10_000);
         tokio::time::sleep(Duration::from_millis(30)).await;
         assert!(deadline.restart().is_ok());

@@ -25,7 +25,7 @@ pub enum RunError {
         value: u64,
         /// The job's need, in the same unit.
         needed: u64,
-        /// What needs that much, to follow the number: " for 158 digits", or nothing.
+        /// The reason for the need, appended to the number: " for 158 digits", or empty.
         needs: Cow<'static, str>,
     },
     /// The result is out of reach at any limit.

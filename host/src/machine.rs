@@ -328,7 +328,7 @@ mod tests {
     };
 
     #[test]
-    fn sandboxes_are_bounded_by_what_is_scarcest() {
+    fn sandboxes_are_limited_by_the_scarcest_resource() {
         let many = Limits::COMMANDS.with(Limit::Sandboxes, 1_000_000);
         assert_eq!(MACHINE.sandboxes(&Limits::COMMANDS), 1000);
         assert_eq!(
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_force_says_why() {
+    fn effective_limits_have_reasons() {
         let machine = Machine {
             memory_bytes: 2 << 30,
             descriptors: 1 << 20,

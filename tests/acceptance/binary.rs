@@ -1,22 +1,22 @@
-//! The host binary: the commands as a newcomer types them, and what they print.
+//! The host binary: the commands of a first session, and their output.
 
 use cocoon::limits::{Limit, Limits, Scope};
 use serde_json::{Value, json};
 
 use super::{SHA256_OF_20000, TEN};
-use crate::harness::{cocoon, ended, json_lines, printed, run, sha256};
+use crate::harness::{cocoon, json_lines, run, run_command, sha256, stdout_of};
 
 #[test]
 fn run_prints_ten_factorials() {
-    assert_eq!(printed(["run"]), TEN);
-    assert_eq!(printed(["run", "10"]), TEN);
-    assert_eq!(printed(["run", "1"]), "1! = 1\n");
-    assert_eq!(printed(["run", "0"]), "0! = 1\n");
+    assert_eq!(stdout_of(["run"]), TEN);
+    assert_eq!(stdout_of(["run", "10"]), TEN);
+    assert_eq!(stdout_of(["run", "1"]), "1! = 1\n");
+    assert_eq!(stdout_of(["run", "0"]), "0! = 1\n");
 }
 
 #[test]
 fn run_prints_many_in_order() {
-    let text = printed(["run", "1500"]);
+    let text = stdout_of(["run", "1500"]);
     assert_eq!(text.lines().count(), 1500);
     for (n, line) in (1..).zip(text.lines()) {
         assert!(
@@ -31,21 +31,21 @@ fn kinds_prints_one_of_each() {
     let expected = "10! = 3628800\n10!! = 3840\n10!!! = 280\n!10 = 1334961\n10# = 210\n\
                     sf(10) = 6658606584104736522240000000\n\
                     H(10) = 215779412229418562091680268288000000000000000\naf(10) = 3301819\n";
-    assert_eq!(printed(["kinds", "10"]), expected);
+    assert_eq!(stdout_of(["kinds", "10"]), expected);
 }
 
 #[test]
-fn compute_prints_the_number_of_an_independent_program() {
-    let digits = printed(["compute", "20000"]);
+fn compute_agrees_with_an_independent_program() {
+    let digits = stdout_of(["compute", "20000"]);
     assert_eq!(sha256(&digits), SHA256_OF_20000);
 }
 
 #[test]
-fn compute_knows_kinds_and_formats() {
-    assert_eq!(printed(["compute", "0"]), "1\n");
-    assert_eq!(printed(["compute", "10", "--kind", "multi:4"]), "120\n");
+fn compute_supports_kinds_and_formats() {
+    assert_eq!(stdout_of(["compute", "0"]), "1\n");
+    assert_eq!(stdout_of(["compute", "10", "--kind", "multi:4"]), "120\n");
     assert_eq!(
-        printed([
+        stdout_of([
             "compute",
             "10",
             "--kind=primorial",
@@ -57,8 +57,8 @@ fn compute_knows_kinds_and_formats() {
 }
 
 #[test]
-fn info_tells_what_is_known_without_the_product() {
-    let text = printed(["info", "1000"]);
+fn info_reports_facts_without_the_product() {
+    let text = stdout_of(["info", "1000"]);
     for line in ["digits:", "trailing zeros:", "leading digits:", "memory:"] {
         assert_eq!(
             text.lines().filter(|it| it.starts_with(line)).count(),
@@ -72,17 +72,17 @@ fn info_tells_what_is_known_without_the_product() {
             && text.contains(" 40238726007709377354\n"),
         "{text}"
     );
-    // A number that nobody can compute.
-    let facts = json_lines(&printed(["info", "1000000000000", "--json"]));
+    // A number that is too large to compute.
+    let facts = json_lines(&stdout_of(["info", "1000000000000", "--json"]));
     assert_eq!(facts[0]["digits"], json!(11_565_705_518_104_u64));
     assert_eq!(facts[0]["trailing_zeros"], json!(249_999_999_997_u64));
     assert_eq!(facts[0]["peak_bytes"], Value::Null);
 }
 
 #[test]
-fn json_has_one_object_a_line() {
+fn json_has_one_object_per_line() {
     for (command, count) in [("run", 5), ("kinds", 8), ("compute", 1)] {
-        let records = json_lines(&printed([command, "5", "--json"]));
+        let records = json_lines(&stdout_of([command, "5", "--json"]));
         assert_eq!(records.len(), count, "{command}");
         for record in &records {
             let keys: Vec<_> = record
@@ -98,12 +98,12 @@ fn json_has_one_object_a_line() {
             assert_eq!(sorted, expected, "{command}");
         }
     }
-    let records = json_lines(&printed(["run", "3", "--json"]));
+    let records = json_lines(&stdout_of(["run", "3", "--json"]));
     assert_eq!(
         (&records[2]["n"], &records[2]["value"]),
         (&json!(3), &json!("6"))
     );
-    let info = &json_lines(&printed(["info", "100", "--json"]))[0];
+    let info = &json_lines(&stdout_of(["info", "100", "--json"]))[0];
     assert_eq!(
         (&info["digits"], &info["trailing_zeros"]),
         (&json!(158), &json!(24))
@@ -111,10 +111,10 @@ fn json_has_one_object_a_line() {
 }
 
 #[test]
-fn inspect_tells_imports_exports_and_needs() {
+fn inspect_reports_imports_exports_and_needs() {
     for text in [
-        printed(["inspect"]),
-        printed(["inspect", cocoon_test_guests::BUNDLED]),
+        stdout_of(["inspect"]),
+        stdout_of(["inspect", cocoon_test_guests::BUNDLED]),
     ] {
         for part in [
             "imports:\n",
@@ -131,10 +131,10 @@ fn inspect_tells_imports_exports_and_needs() {
         }
     }
     assert!(
-        printed(["inspect"]).contains("precompiled:  yes"),
+        stdout_of(["inspect"]).contains("precompiled:  yes"),
         "the precompiled code fits this machine"
     );
-    let numbers = printed(["inspect", cocoon_test_guests::NUMBERS]);
+    let numbers = stdout_of(["inspect", cocoon_test_guests::NUMBERS]);
     assert!(
         numbers.contains("break-after") && numbers.contains("no, compiled at load"),
         "{numbers}"
@@ -143,7 +143,7 @@ fn inspect_tells_imports_exports_and_needs() {
 
 #[test]
 fn the_bundled_component_imports_nothing_but_wasi_02() {
-    let text = printed(["inspect"]);
+    let text = stdout_of(["inspect"]);
     let imports = text
         .lines()
         .skip(1)
@@ -165,8 +165,8 @@ fn help_shows_every_limit_with_default_and_variable() {
         ("exec", Limits::EXEC, Scope::Jobs),
         ("serve", Limits::SERVE, Scope::Service),
     ] {
-        // Wide enough that nothing is broken into two lines within a word.
-        let text = printed([command, "--help"]);
+        // Wide enough that no word is split across lines.
+        let text = stdout_of([command, "--help"]);
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         for limit in Limit::in_scope(scope) {
             let spec = limit.spec();
@@ -199,7 +199,7 @@ fn help_shows_every_limit_with_default_and_variable() {
 
 #[test]
 fn help_version_completions_and_manual_are_there() {
-    let help = printed(["--help"]);
+    let help = stdout_of(["--help"]);
     for command in [
         "run",
         "compute",
@@ -217,17 +217,17 @@ fn help_version_completions_and_manual_are_there() {
         assert!(help.contains(&format!("\n  {command} ")), "{help}");
     }
     assert_eq!(
-        printed(["--version"]),
+        stdout_of(["--version"]),
         concat!("cocoon ", env!("CARGO_PKG_VERSION"), "\n")
     );
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let script = printed(["completions", shell]);
+        let script = stdout_of(["completions", shell]);
         assert!(
             script.contains("cocoon") && script.contains("sandbox-memory"),
             "{shell}"
         );
     }
-    let page = printed(["man"]);
+    let page = stdout_of(["man"]);
     for part in [
         ".TH",
         "cocoon",
@@ -240,48 +240,48 @@ fn help_version_completions_and_manual_are_there() {
 }
 
 #[test]
-fn no_command_at_all_shows_the_help() {
-    let ended = ended(&mut cocoon::<&str>([]));
-    assert_eq!(ended.code, Some(2));
+fn running_without_a_command_shows_the_help() {
+    let outcome = run_command(&mut cocoon::<&str>([]));
+    assert_eq!(outcome.code, Some(2));
     assert!(
-        [&ended.out, &ended.err]
+        [&outcome.out, &outcome.err]
             .iter()
             .any(|text| text.contains("Usage: cocoon")),
         "{}",
-        ended.err
+        outcome.err
     );
 }
 
 #[test]
-fn another_component_of_the_world_takes_the_place_of_the_bundled_one() {
+fn another_component_replaces_the_bundled_one() {
     let same = ["run", "3", "--component", cocoon_test_guests::BUNDLED];
-    assert_eq!(printed(same), "1! = 1\n2! = 2\n3! = 6\n");
+    assert_eq!(stdout_of(same), "1! = 1\n2! = 2\n3! = 6\n");
     let other = [
         "compute",
         "1234",
         "--component",
         cocoon_test_guests::HOSTILE_FACTORIAL,
     ];
-    assert_eq!(printed(other), "1234\n");
-    let by_variable = ended(
+    assert_eq!(stdout_of(other), "1234\n");
+    let by_variable = run_command(
         cocoon(["compute", "1234"]).env("COCOON_COMPONENT", cocoon_test_guests::HOSTILE_FACTORIAL),
     );
     assert_eq!(by_variable.out, "1234\n");
 }
 
 #[test]
-fn variables_set_limits_and_flags_win_over_them() {
-    let by_variable = ended(cocoon(["compute", "1000"]).env("COCOON_OUTPUT", "1KiB"));
+fn variables_set_limits_and_flags_override_them() {
+    let by_variable = run_command(cocoon(["compute", "1000"]).env("COCOON_OUTPUT", "1KiB"));
     assert_eq!(by_variable.code, Some(1));
     assert!(by_variable.err.contains("1 KiB"), "{}", by_variable.err);
     let by_flag =
-        ended(cocoon(["compute", "1000", "--output", "4KiB"]).env("COCOON_OUTPUT", "1KiB"));
+        run_command(cocoon(["compute", "1000", "--output", "4KiB"]).env("COCOON_OUTPUT", "1KiB"));
     assert_eq!(by_flag.code, Some(0), "{}", by_flag.err);
 }
 
 #[test]
-fn one_sandbox_at_a_time_is_enough_for_everything() {
-    assert_eq!(printed(["run", "10", "--sandboxes", "1"]), TEN);
+fn every_command_works_with_one_sandbox() {
+    assert_eq!(stdout_of(["run", "10", "--sandboxes", "1"]), TEN);
     let few = run(["run", "200", "--sandboxes", "2", "--total-memory", "16MiB"]);
     assert_eq!(
         (few.code, few.out.lines().count()),

@@ -1,11 +1,11 @@
 //! The component alone, under stock Wasmtime and without any flag.
 
 use super::{SHA256_OF_20000, TEN};
-use crate::harness::{Ended, printed, sha256};
+use crate::harness::{Outcome, sha256, stdout_of};
 use crate::tools::WASMTIME;
 
 /// Runs stock Wasmtime 48 to its end.
-fn wasmtime(arguments: &[&str]) -> Ended {
+fn wasmtime(arguments: &[&str]) -> Outcome {
     let version = WASMTIME.run(&["--version"]).out;
     assert!(
         version.starts_with("wasmtime 48."),
@@ -14,9 +14,9 @@ fn wasmtime(arguments: &[&str]) -> Ended {
     WASMTIME.run(arguments)
 }
 
-/// What the component prints, which must succeed and complain of nothing.
-fn alone(arguments: &[&str]) -> String {
-    let Ended { out, err, code } =
+/// Returns the output of the component. Asserts that it succeeds with an empty standard error.
+fn stdout_of_component(arguments: &[&str]) -> String {
+    let Outcome { out, err, code } =
         wasmtime(&[&["run", cocoon_test_guests::BUNDLED], arguments].concat());
     assert_eq!((code, err.as_str()), (Some(0), ""), "{arguments:?}");
     out
@@ -24,9 +24,12 @@ fn alone(arguments: &[&str]) -> String {
 
 #[test]
 #[ignore = "needs Wasmtime 48"]
-fn it_prints_what_the_binary_prints() {
-    assert_eq!(alone(&[]), TEN);
-    assert_eq!(sha256(&alone(&["compute", "20000"])), SHA256_OF_20000);
+fn component_and_binary_have_the_same_output() {
+    assert_eq!(stdout_of_component(&[]), TEN);
+    assert_eq!(
+        sha256(&stdout_of_component(&["compute", "20000"])),
+        SHA256_OF_20000
+    );
     for arguments in [
         &["run", "10"][..],
         &["run", "0"],
@@ -41,27 +44,30 @@ fn it_prints_what_the_binary_prints() {
             "scientific:2",
         ],
     ] {
-        assert!(alone(arguments) == printed(arguments), "{arguments:?}");
+        assert!(
+            stdout_of_component(arguments) == stdout_of(arguments),
+            "{arguments:?}"
+        );
     }
 }
 
 #[test]
 #[ignore = "needs Wasmtime 48"]
-fn info_says_the_same_whatever_its_layout() {
+fn info_of_component_and_binary_are_equal() {
     let words = |text: String| {
         text.split_whitespace()
             .map(str::to_owned)
             .collect::<Vec<_>>()
     };
     assert_eq!(
-        words(alone(&["info", "1000"])),
-        words(printed(["info", "1000"]))
+        words(stdout_of_component(&["info", "1000"])),
+        words(stdout_of(["info", "1000"]))
     );
 }
 
 #[test]
 #[ignore = "needs Wasmtime 48"]
-fn bad_arguments_get_a_usage_line_and_a_failure() {
+fn invalid_arguments_print_the_usage_and_fail() {
     for arguments in [
         &["compute"][..],
         &["compute", "ten"],
@@ -71,7 +77,7 @@ fn bad_arguments_get_a_usage_line_and_a_failure() {
         &["bogus"],
         &["run", "1", "2"],
     ] {
-        let Ended { out, err, code } =
+        let Outcome { out, err, code } =
             wasmtime(&[&["run", cocoon_test_guests::BUNDLED], arguments].concat());
         assert!(code != Some(0) && out.is_empty(), "{arguments:?}: {out}");
         assert!(
@@ -83,8 +89,8 @@ fn bad_arguments_get_a_usage_line_and_a_failure() {
 
 #[test]
 #[ignore = "needs Wasmtime 48"]
-fn what_is_out_of_reach_fails_with_a_line() {
-    let Ended { out, err, code } = wasmtime(&[
+fn a_number_out_of_reach_fails_with_one_line() {
+    let Outcome { out, err, code } = wasmtime(&[
         "run",
         cocoon_test_guests::BUNDLED,
         "compute",

@@ -1,7 +1,6 @@
-//! The image, run by a real engine: `docker run`.
+//! The image, run by the Docker engine: `docker run`.
 //!
-//! What it prints, whom it runs as, how it serves, ends and is refused, and what it
-//! is made of.
+//! Its output, its user, its service, its end, its failures, and its contents.
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
@@ -16,18 +15,20 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::TEN;
-use crate::container::{Container, LOCKED, answer, asked, image, images, known, run, told};
-use crate::harness::{Ended, assert_fails, printed, sha256};
-use crate::serving::{parts_of, status_of};
+use crate::blocking_service::{parts_of, status_of};
+use crate::container::{
+    Container, LOCKED, docker_stdout, fetch, image, images, inspect, run, send_request,
+};
+use crate::harness::{Outcome, assert_fails, sha256, stdout_of};
 
-/// The most that the image with the compiler may have.
+/// The maximum size of the image with the compiler.
 const IMAGE_BYTES_MAX: u64 = 25_000_000;
-/// The most that the image without it may have.
+/// The maximum size of the image without the compiler.
 const LEAN_BYTES_MAX: u64 = 12_500_000;
-/// The port of the image.
+/// The port that the image exposes.
 const PORT: u16 = 8080;
 
-/// What a service of the tests may not do.
+/// Options that restrict the containers with a service.
 pub(super) const READ_ONLY: [&str; 5] = [
     "--read-only",
     "--cap-drop",
@@ -36,50 +37,54 @@ pub(super) const READ_ONLY: [&str; 5] = [
     "no-new-privileges",
 ];
 
-/// What a container printed, which must have succeeded and complained of nothing.
-fn succeeded(ended: Ended) -> String {
-    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
-    ended.out
+/// The output of a container. Asserts that it succeeded with an empty standard error.
+fn expect_success(outcome: Outcome) -> String {
+    assert_eq!((outcome.code, outcome.err.as_str()), (Some(0), ""));
+    outcome.out
 }
 
 // --- one shot -----------------------------------------------------------------
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn without_arguments_it_prints_ten_factorials() {
+fn the_image_without_arguments_prints_ten_factorials() {
     for image in images() {
-        assert_eq!(succeeded(run(image, &[], &[])), TEN, "{image}");
+        assert_eq!(expect_success(run(image, &[], &[])), TEN, "{image}");
     }
 }
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn it_does_so_locked_down_and_under_any_user() {
+fn the_image_runs_restricted_and_as_any_user() {
     for image in images() {
-        assert_eq!(succeeded(run(image, &LOCKED, &[])), TEN, "{image}");
+        assert_eq!(expect_success(run(image, &LOCKED, &[])), TEN, "{image}");
         for user in ["0", "12345", "1000670000:0"] {
             let options = [&LOCKED[..], &["--user", user]].concat();
-            assert_eq!(succeeded(run(image, &options, &[])), TEN, "{image} {user}");
+            assert_eq!(
+                expect_success(run(image, &options, &[])),
+                TEN,
+                "{image} {user}"
+            );
         }
     }
 }
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn every_command_works_as_on_the_host() {
+fn every_command_has_the_same_output_as_on_the_host() {
     for image in images() {
         for arguments in [&["kinds", "10"][..], &["info", "1000"], &["--version"]] {
-            let out = succeeded(run(image, &LOCKED, arguments));
-            assert_eq!(out, printed(arguments), "{image} {arguments:?}");
+            let out = expect_success(run(image, &LOCKED, arguments));
+            assert_eq!(out, stdout_of(arguments), "{image} {arguments:?}");
         }
-        let digits = succeeded(run(image, &LOCKED, &["compute", "20000"]));
+        let digits = expect_success(run(image, &LOCKED, &["compute", "20000"]));
         assert_eq!(sha256(&digits), super::SHA256_OF_20000, "{image}");
     }
 }
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn exit_codes_pass_through() {
+fn exit_codes_are_passed_on() {
     for image in images() {
         assert_fails(&run(image, &LOCKED, &["compute", "ten"]), 2, &["ten"]);
         let beyond = run(image, &LOCKED, &["compute", "18446744073709551615"]);
@@ -89,14 +94,14 @@ fn exit_codes_pass_through() {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn with_the_compiler_it_runs_any_component() {
+fn the_image_with_the_compiler_runs_any_component() {
     let image = image();
     let own = run(
         image,
         &LOCKED,
         &["run", "10", "--component", "/factorial.wasm"],
     );
-    assert_eq!(succeeded(own), TEN);
+    assert_eq!(expect_success(own), TEN);
     let mount = format!("{}:/factor.wasm:ro", cocoon_test_guests::FOREIGN_FACTOR);
     let options = [&LOCKED[..], &["--volume", &mount]].concat();
     let factors = run(image, &options, &["exec", "/factor.wasm", "--", "12"]);
@@ -105,7 +110,7 @@ fn with_the_compiler_it_runs_any_component() {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn without_it_it_says_so_in_one_line() {
+fn the_image_without_the_compiler_reports_that_in_one_line() {
     let [_, lean] = images();
     let mount = format!("{}:/factor.wasm:ro", cocoon_test_guests::FOREIGN_FACTOR);
     let options = [&LOCKED[..], &["--volume", &mount]].concat();
@@ -122,49 +127,49 @@ fn without_it_it_says_so_in_one_line() {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn it_serves_on_a_published_port() {
+fn the_service_answers_on_a_published_port() {
     for image in images() {
-        let it = Container::serving(image, &["--publish", "127.0.0.1::8080"], &["serve"]);
-        let published = told(&["port", &it.id, "8080/tcp"]);
-        let answer = answer(&published, "/factorial/20").expect("an answer");
+        let it = Container::serve(image, &["--publish", "127.0.0.1::8080"], &["serve"]);
+        let published = docker_stdout(&["port", &it.id, "8080/tcp"]);
+        let answer = fetch(&published, "/factorial/20").expect("an answer");
         assert_eq!(parts_of(&answer).1, "2432902008176640000", "{image}");
     }
 }
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn it_becomes_healthy_by_its_own_check() {
+fn the_health_check_reports_healthy() {
     for image in images() {
-        let it = Container::serving(image, &["--health-interval", "1s"], &["serve"]);
+        let it = Container::serve(image, &["--health-interval", "1s"], &["serve"]);
         assert_eq!(it.health(), "healthy", "{image}");
-        let asked = told(&["exec", &it.id, "/cocoon", "health"]);
-        assert_eq!(asked, "http://127.0.0.1:8080/healthz is healthy: 200 OK");
+        let health = docker_stdout(&["exec", &it.id, "/cocoon", "health"]);
+        assert_eq!(health, "http://127.0.0.1:8080/healthz is healthy: 200 OK");
     }
 }
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn it_becomes_unhealthy_when_nobody_answers() {
+fn the_health_check_reports_unhealthy_without_an_answer() {
     let image = image();
     let options = ["--health-interval", "1s", "--health-retries", "1"];
-    // A service that listens elsewhere than the image says.
+    // The service listens on another address than the one that the image probes.
     let arguments = ["serve", "--listen", "127.0.0.1:8081"];
     let options = [&options[..], &["--health-start-period", "0s"]].concat();
-    let it = Container::serving(image, &options, &arguments);
+    let it = Container::serve(image, &options, &arguments);
     assert_eq!(it.health(), "unhealthy");
 }
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn it_drains_when_it_is_stopped() {
+fn docker_stop_drains_the_service() {
     let image = image();
-    let it = Container::serving(image, &READ_ONLY, &["serve"]);
+    let it = Container::serve(image, &READ_ONLY, &["serve"]);
     let address = it.address(PORT);
-    let long = printed(["compute", "200000"]);
-    let short = printed(["compute", "3000"]);
+    let long = stdout_of(["compute", "200000"]);
+    let short = stdout_of(["compute", "3000"]);
     let stopping = AtomicBool::new(false);
-    let ask = |path: &str, value: &str| -> std::io::Result<()> {
-        let answer = answer(&address, path)?;
+    let send = |path: &str, value: &str| -> std::io::Result<()> {
+        let answer = fetch(&address, path)?;
         if answer.is_empty() {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
@@ -174,21 +179,21 @@ fn it_drains_when_it_is_stopped() {
     };
     let grace_s = 60;
     std::thread::scope(|scope| {
-        // What has been asked for when it is stopped is answered.
+        // Requests that are under way when the container is stopped are answered.
         let mut begun: Vec<_> = (0..8)
-            .map(|_| asked(&address, "/factorial/200000").expect("a connection"))
+            .map(|_| send_request(&address, "/factorial/200000").expect("a connection"))
             .collect();
-        // And so is all else until nobody listens any more.
+        // So are all others until the listener is closed.
         let load: Vec<_> = (0..4)
             .map(|_| {
                 scope.spawn(|| {
                     let mut answered = 0;
                     loop {
-                        let told = stopping.load(Ordering::SeqCst);
-                        match ask("/factorial/3000", &short) {
+                        let was_stopping = stopping.load(Ordering::SeqCst);
+                        match send("/factorial/3000", &short) {
                             Ok(()) => answered += 1,
                             Err(error) => {
-                                assert!(told || stopping.load(Ordering::SeqCst), "{error}");
+                                assert!(was_stopping || stopping.load(Ordering::SeqCst), "{error}");
                                 return answered;
                             }
                         }
@@ -196,7 +201,7 @@ fn it_drains_when_it_is_stopped() {
                 })
             })
             .collect();
-        ask("/factorial/3000", &short).expect("an answer under load");
+        send("/factorial/3000", &short).expect("an answer under load");
         stopping.store(true, Ordering::SeqCst);
         let began = Instant::now();
         let stopped = scope.spawn(|| it.stop(grace_s));
@@ -206,7 +211,7 @@ fn it_drains_when_it_is_stopped() {
             assert_eq!(status_of(&answer), "200", "{answer:.200}");
             assert!(parts_of(&answer).1 == long.trim_end(), "an answer was cut");
         }
-        assert_eq!(stopped.join().expect("no panic"), 0, "{}", it.said());
+        assert_eq!(stopped.join().expect("no panic"), 0, "{}", it.logs());
         assert!(began.elapsed() < Duration::from_secs(grace_s.into()));
         let answered: u32 = load
             .into_iter()
@@ -218,12 +223,12 @@ fn it_drains_when_it_is_stopped() {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn one_that_computes_ends_at_once_when_it_is_stopped() {
+fn docker_stop_ends_a_computation_at_once() {
     let image = image();
     let it = Container::start(image, &[], &["compute", "10000000"]);
-    it.hears(Signal::TERM);
+    it.wait_for_handler(Signal::TERM);
     let began = Instant::now();
-    assert_eq!(it.stop(60), 130, "{}", it.said());
+    assert_eq!(it.stop(60), 130, "{}", it.logs());
     assert!(began.elapsed() < Duration::from_secs(30), "it was killed");
 }
 
@@ -231,18 +236,18 @@ fn one_that_computes_ends_at_once_when_it_is_stopped() {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn little_memory_refuses_requests_and_kills_nothing() {
+fn little_memory_refuses_requests_without_an_oom_kill() {
     for image in images() {
         let few = ["--memory", "64m", "--memory-swap", "64m"];
-        let it = Container::serving(image, &few, &["serve"]);
+        let it = Container::serve(image, &few, &["serve"]);
         let address = it.address(PORT);
-        // What fits is answered, several at once and again and again.
+        // Requests that fit are answered, several at once and repeatedly.
         for _ in 0..3 {
             let mut streams: Vec<_> = ["/factorial/200000", "/factorials/2000", "/factorial/3000"]
                 .into_iter()
                 .cycle()
                 .take(12)
-                .map(|path| asked(&address, path).expect("a connection"))
+                .map(|path| send_request(&address, path).expect("a connection"))
                 .collect();
             for stream in &mut streams {
                 let mut answer = String::new();
@@ -250,7 +255,7 @@ fn little_memory_refuses_requests_and_kills_nothing() {
                 assert_eq!(status_of(&answer), "200", "{image}: {answer:.300}");
             }
         }
-        let refused = answer(&address, "/factorial/5000000").expect("an answer");
+        let refused = fetch(&address, "/factorial/5000000").expect("an answer");
         let (head, body) = parts_of(&refused);
         assert_eq!(status_of(&refused), "422", "{head}");
         let problem: Value = serde_json::from_str(body).expect("JSON");
@@ -258,12 +263,12 @@ fn little_memory_refuses_requests_and_kills_nothing() {
         for part in [Limit::TotalMemory.spec().name, "--total-memory"] {
             assert!(detail.contains(part), "{detail}");
         }
-        let state = &known(&it.id)["State"];
+        let state = &inspect(&it.id)["State"];
         assert_eq!(
             (&state["Running"], &state["OOMKilled"]),
             (&json!(true), &json!(false))
         );
-        assert_eq!(it.stop(60), 0, "{}", it.said());
+        assert_eq!(it.stop(60), 0, "{}", it.logs());
         let refused = run(image, &few, &["compute", "5000000"]);
         assert_fails(
             &refused,
@@ -275,16 +280,15 @@ fn little_memory_refuses_requests_and_kills_nothing() {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn a_quota_of_processors_sets_the_threads() {
+fn the_processor_quota_sets_the_number_of_threads() {
     let image = image();
     let threads = |cpus: &str| {
-        let it = Container::serving(image, &["--cpus", cpus], &["serve"]);
-        answer(&it.address(PORT), "/factorial/20").expect("an answer");
+        let it = Container::serve(image, &["--cpus", cpus], &["serve"]);
+        fetch(&it.address(PORT), "/factorial/20").expect("an answer");
         it.threads().len()
     };
     let here = std::thread::available_parallelism().map_or(1, NonZero::get);
-    // A worker and a thread for connections for each processor, and beside them as many
-    // others whatever the quota.
+    // A worker and a connection thread for each processor, and a constant number of others.
     let one = threads("1");
     assert_eq!(threads("0.5"), one);
     assert_eq!(threads(&here.to_string()), one + 2 * (here - 1));
@@ -292,16 +296,16 @@ fn a_quota_of_processors_sets_the_threads() {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn too_little_memory_to_start_is_one_line() {
+fn too_little_memory_to_start_is_reported_in_one_line() {
     for image in images() {
-        let ended = run(image, &["--memory", "6m", "--memory-swap", "6m"], &[]);
-        assert_fails(&ended, 1, &["memory", "at least"]);
+        let outcome = run(image, &["--memory", "6m", "--memory-swap", "6m"], &[]);
+        assert_fails(&outcome, 1, &["memory", "at least"]);
     }
 }
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn a_component_is_compiled_where_there_is_memory_for_it_and_nothing_is_killed() {
+fn compilation_needs_enough_memory_and_is_refused_otherwise() {
     let image = image();
     let arguments = ["run", "1", "--component", "/factorial.wasm"];
     let enough = ["--memory", "64m", "--memory-swap", "64m"];
@@ -314,31 +318,31 @@ fn a_component_is_compiled_where_there_is_memory_for_it_and_nothing_is_killed() 
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn too_few_threads_is_one_line() {
+fn too_few_threads_are_reported_in_one_line() {
     for image in images() {
-        let ended = run(image, &["--pids-limit", "4"], &[]);
-        assert_fails(&ended, 1, &["threads, got 4", "--pids-limit"]);
+        let outcome = run(image, &["--pids-limit", "4"], &[]);
+        assert_fails(&outcome, 1, &["threads, got 4", "--pids-limit"]);
     }
 }
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn a_port_in_use_is_one_line() {
+fn a_port_in_use_is_reported_in_one_line() {
     let image = image();
-    let it = Container::serving(image, &[], &["serve"]);
+    let it = Container::serve(image, &[], &["serve"]);
     let network = format!("container:{}", it.id);
     let second = run(image, &["--network", &network], &["serve"]);
     assert_fails(&second, 1, &["cannot listen on 0.0.0.0:8080", "in use"]);
 }
 
-// --- what it is made of -------------------------------------------------------
+// --- contents ------------------------------------------------------------------
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn its_settings_are_those_of_a_careful_image() {
+fn the_image_has_secure_settings() {
     for image in images() {
-        let known = known(image);
-        let config = &known["Config"];
+        let details = inspect(image);
+        let config = &details["Config"];
         assert_eq!(config["User"], "65532:65532");
         assert_eq!(config["Entrypoint"], json!(["/cocoon"]));
         assert_eq!(config["Cmd"], json!(["run", "10"]));
@@ -359,7 +363,7 @@ fn its_settings_are_those_of_a_careful_image() {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn its_layers_hold_the_program_and_its_component_alone() {
+fn the_layers_contain_only_the_program_and_its_component() {
     let [image, lean] = images();
     for (image, wanted) in [
         (
@@ -374,7 +378,7 @@ fn its_layers_hold_the_program_and_its_component_alone() {
     ] {
         let folder = tempfile::tempdir().expect("a folder");
         let saved = folder.path().join("saved.tar");
-        told(&["save", "--output", saved.to_str().expect("text"), image]);
+        docker_stdout(&["save", "--output", saved.to_str().expect("text"), image]);
         unpack(&saved, folder.path());
         let manifest = std::fs::read(folder.path().join("manifest.json")).expect("a file");
         let manifest: Value = serde_json::from_slice(&manifest).expect("JSON");
@@ -389,8 +393,9 @@ fn its_layers_hold_the_program_and_its_component_alone() {
         }
         let wanted: BTreeSet<_> = wanted.iter().map(|&name| name.to_owned()).collect();
         assert_eq!(files, wanted, "{image}");
-        // Nor does its history tell what its build was told.
-        let history = told(&["history", "--no-trunc", "--format", "{{.CreatedBy}}", image]);
+        // The history contains no build arguments.
+        let history =
+            docker_stdout(&["history", "--no-trunc", "--format", "{{.CreatedBy}}", image]);
         for word in ["TOKEN", "PASSWORD", "SECRET", "PROXY", "CARGO"] {
             assert!(!history.to_uppercase().contains(word), "{history}");
         }
@@ -409,14 +414,14 @@ fn unpack(archive: &Path, folder: &Path) {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn its_component_is_byte_for_byte_the_one_that_is_built_here() {
+fn the_component_in_the_image_equals_the_local_build() {
     let image = image();
     let folder = tempfile::tempdir().expect("a folder");
     let copy = folder.path().join("factorial.wasm");
-    let container = told(&["create", image]);
+    let container = docker_stdout(&["create", image]);
     let file = format!("{container}:/factorial.wasm");
-    told(&["cp", &file, copy.to_str().expect("text")]);
-    told(&["rm", &container]);
+    docker_stdout(&["cp", &file, copy.to_str().expect("text")]);
+    docker_stdout(&["rm", &container]);
     let [theirs, ours] = [copy.as_path(), Path::new(cocoon_test_guests::BUNDLED)]
         .map(|file| std::fs::read(file).expect("a component"));
     assert!(
@@ -427,10 +432,10 @@ fn its_component_is_byte_for_byte_the_one_that_is_built_here() {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn it_is_small() {
+fn the_image_is_small() {
     let [image, lean] = images();
     for (image, most) in [(image, IMAGE_BYTES_MAX), (lean, LEAN_BYTES_MAX)] {
-        let bytes = known(image)["Size"].as_u64().expect("a size");
+        let bytes = inspect(image)["Size"].as_u64().expect("a size");
         assert!(
             bytes <= most,
             "{image} has {bytes} bytes, and at most {most}"

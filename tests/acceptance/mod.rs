@@ -1,6 +1,6 @@
-//! Acceptance tests: the promises of the README, one file for each way in.
+//! Acceptance tests: the promises of the README, one file for each way to run Cocoon.
 //!
-//! Each file runs a real artifact as a reader of the README does: the component on stock
+//! Each file runs a real artifact in the way that the README shows: the component on stock
 //! Wasmtime, the host binary, the image, and the service behind the ports of its manifests.
 //! `pages` runs the commands of README and `docs/`.
 
@@ -10,7 +10,7 @@ mod image;
 mod pages;
 mod service;
 
-/// The output of each way in without arguments.
+/// The output of each artifact without arguments.
 const TEN: &str = "1! = 1\n2! = 2\n3! = 6\n4! = 24\n5! = 120\n6! = 720\n7! = 5040\n8! = 40320\n\
                    9! = 362880\n10! = 3628800\n";
 

@@ -1,4 +1,5 @@
-//! README and `docs/`: their commands print what they show, and their links lead somewhere.
+//! README and `docs/`: their commands print the output that is shown, and their links have
+//! targets.
 //!
 //! A block of the language `console` contains commands, each after `$ `, and their output. A
 //! block of the language `sh` contains commands without output, which are not run here.
@@ -11,8 +12,8 @@ use std::{env, fs};
 use cocoon_test_guests::{BUNDLED, FOREIGN_FACTOR};
 use tempfile::TempDir;
 
-use crate::harness::{clean, cocoon, ended, printed};
-use crate::serving::Serving;
+use crate::blocking_service::Service;
+use crate::harness::{clean, cocoon, run_command, stdout_of};
 use crate::tools::{CURL, Tool, WASMTIME};
 
 const PAGES: [&str; 7] = [
@@ -31,7 +32,7 @@ const OTHER_PAGES: [&str; 4] = [
     "CONTRIBUTING.md",
     "benches/README.md",
 ];
-/// Programs that not every machine has. `deploy_policies` runs conftest.
+/// Programs that may be missing. `deploy_policies` runs conftest.
 const OTHER_PROGRAMS: [&str; 6] = ["cargo", "cd", "conftest", "curl", "kubectl", "wasmtime"];
 /// The address of the service on the pages.
 const ADDRESS: &str = "127.0.0.1:8080";
@@ -55,7 +56,7 @@ fn blocks<'page>(page: &'page str, language: &str) -> Vec<&'page str> {
         .collect()
 }
 
-/// A command and its output. What `cargo run` builds is there already.
+/// A command and its output. Artifacts of `cargo run` are already built.
 struct Example {
     command: String,
     output: String,
@@ -133,11 +134,11 @@ impl Folder {
             .current_dir(self.0.path())
             .env("CURL_HOME", self.0.path())
             .env("PATH", format!("{}:{path}", self.path("bin").display()));
-        ended(&mut shell).out
+        run_command(&mut shell).out
     }
 }
 
-/// `text` with `N` in place of numbers that differ, and without white space at its end.
+/// `text` with `N` in place of varying numbers, and without trailing white space.
 fn steady(text: &str) -> String {
     let mut steady = text.trim_end().to_owned();
     for field in UNSTEADY {
@@ -151,16 +152,16 @@ fn steady(text: &str) -> String {
     steady
 }
 
-/// Runs the chosen commands of all pages; returns their number.
+/// Runs the chosen commands of all pages, and returns their number.
 fn check(tools: &[Tool], address: &str, chosen: impl Fn(&Example) -> bool) -> usize {
     let mut count = 0;
     for name in PAGES {
         let page = read(name);
         let folder = Folder::new(&page, tools);
         for example in Example::all(&page).into_iter().filter(&chosen) {
-            let printed = folder.run(&example.command.replace(ADDRESS, address));
+            let output = folder.run(&example.command.replace(ADDRESS, address));
             let expected = steady(&example.output);
-            assert_eq!(steady(&printed), expected, "{name}: {}", example.command);
+            assert_eq!(steady(&output), expected, "{name}: {}", example.command);
             count += 1;
         }
     }
@@ -168,22 +169,22 @@ fn check(tools: &[Tool], address: &str, chosen: impl Fn(&Example) -> bool) -> us
 }
 
 #[test]
-fn commands_print_what_the_pages_show() {
+fn commands_have_the_documented_output() {
     let count = check(&[], ADDRESS, Example::needs_only_cocoon);
     assert!(count >= 15, "{count} commands");
 }
 
 #[test]
 #[ignore = "needs curl"]
-fn requests_are_answered_as_the_pages_show() {
-    let service = Serving::start(&mut cocoon(["serve"]));
+fn requests_have_the_documented_responses() {
+    let service = Service::start(&mut cocoon(["serve"]));
     let count = check(&[CURL], service.address(), |example| example.runs("curl"));
     assert!(count >= 6, "{count} requests");
 }
 
 #[test]
 #[ignore = "needs Wasmtime 48"]
-fn the_component_alone_prints_what_the_pages_show() {
+fn the_component_alone_has_the_documented_output() {
     let count = check(&[WASMTIME], ADDRESS, |example| example.runs("wasmtime"));
     assert!(count >= 2, "{count} commands");
 }
@@ -204,7 +205,7 @@ fn every_flag_is_on_a_page() {
     for command in [
         "compute", "config", "exec", "health", "inspect", "serve", "verify",
     ] {
-        let help = printed([command, "--help"]);
+        let help = stdout_of([command, "--help"]);
         let of_flag = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
         for word in help.split_whitespace().filter(|it| it.starts_with("--")) {
             let end = word.find(|letter| !of_flag(letter)).unwrap_or(word.len());
@@ -229,7 +230,7 @@ fn anchors(page: &str) -> Vec<String> {
 }
 
 #[test]
-fn links_lead_to_files_and_headings() {
+fn links_have_targets() {
     for name in PAGES.into_iter().chain(OTHER_PAGES) {
         let page = read(name);
         for (at, _) in page.match_indices("](") {

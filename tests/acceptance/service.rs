@@ -1,20 +1,20 @@
-//! The service behind its manifests: the image with the arguments, variables, ports
-//! and probes that Kubernetes would give it.
+//! The service as its manifests describe it: the image with the arguments, variables, ports and
+//! probes that Kubernetes would use.
 
 use std::path::Path;
 
 use super::image::READ_ONLY;
-use crate::container::{Container, answer, image};
-use crate::serving::{parts_of, status_of};
+use crate::blocking_service::{parts_of, status_of};
+use crate::container::{Container, fetch, image};
 
-/// A file of the manifests' base.
+/// Reads a file of the manifests' base.
 fn manifest(name: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/base");
     std::fs::read_to_string(root.join(name)).expect("a manifest")
 }
 
-/// The value behind the first `key:` of a manifest in the style of ours: a mapping's
-/// key stands on a line of its own, before its value.
+/// The value after the first `key:` of a manifest in our style: a mapping's key stands on its
+/// own line, before its value.
 fn value<'a>(text: &'a str, key: &str) -> &'a str {
     let found = text.lines().find_map(|line| {
         let line = line.trim_start().trim_start_matches("- ");
@@ -24,10 +24,10 @@ fn value<'a>(text: &'a str, key: &str) -> &'a str {
     found.split(" #").next().unwrap_or_default().trim()
 }
 
-/// Starts the Deployment's container as the manifest says.
-fn deployed() -> Container {
+/// Starts the Deployment's container with the settings of the manifest.
+fn start_deployment() -> Container {
     let text = manifest("deployment.yaml");
-    // From `env:` on, each name is followed by its value.
+    // After `env:`, each name is followed by its value.
     let (_, variables) = text.split_once(" env:\n").expect("variables");
     let mut options: Vec<String> = READ_ONLY.map(str::to_owned).into();
     let mut rest = variables;
@@ -46,7 +46,7 @@ fn deployed() -> Container {
     let options: Vec<_> = options.iter().map(String::as_str).collect();
     let arguments = value(&text, "args").trim_matches(['[', ']']);
     let arguments: Vec<_> = arguments.split(", ").collect();
-    Container::serving(image(), &options, &arguments)
+    Container::serve(image(), &options, &arguments)
 }
 
 /// The path of a probe.
@@ -57,37 +57,37 @@ fn probe<'a>(text: &'a str, name: &str) -> &'a str {
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn it_answers_on_the_port_that_the_service_sends_requests_to() {
+fn the_container_answers_on_the_target_port_of_the_service() {
     let (service, deployment) = (manifest("service.yaml"), manifest("deployment.yaml"));
-    // The Service's port leads to the container's port by its name.
+    // The Service's port refers to the container's port by name.
     let name = value(&service, "targetPort");
     assert_eq!(
         value(deployment.split_once(" ports:\n").expect("ports").1, "name"),
         name
     );
     let port = value(&deployment, "containerPort").parse().expect("a port");
-    let it = deployed();
-    let answer = answer(&it.address(port), "/factorial/20").expect("an answer");
+    let it = start_deployment();
+    let answer = fetch(&it.address(port), "/factorial/20").expect("an answer");
     assert_eq!(parts_of(&answer).1, "2432902008176640000");
 }
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn its_probes_succeed() {
+fn the_probes_succeed() {
     let deployment = manifest("deployment.yaml");
     let port = value(&deployment, "containerPort").parse().expect("a port");
-    let it = deployed();
+    let it = start_deployment();
     for name in ["livenessProbe:", "readinessProbe:"] {
-        let answer = answer(&it.address(port), probe(&deployment, name)).expect("an answer");
+        let answer = fetch(&it.address(port), probe(&deployment, name)).expect("an answer");
         assert_eq!(status_of(&answer), "200", "{name}");
     }
 }
 
 #[test]
 #[ignore = "needs Docker and the images"]
-fn it_ends_within_the_grace_that_it_is_given() {
+fn the_container_ends_within_its_grace_period() {
     let grace = manifest("deployment.yaml");
     let grace = value(&grace, "terminationGracePeriodSeconds").parse();
-    let it = deployed();
-    assert_eq!(it.stop(grace.expect("seconds")), 0, "{}", it.said());
+    let it = start_deployment();
+    assert_eq!(it.stop(grace.expect("seconds")), 0, "{}", it.logs());
 }

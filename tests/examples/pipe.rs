@@ -1,14 +1,13 @@
-//! A pipeline of two sandboxes: the first one counts, the second one answers
-//! each number with its factorial.
+//! A pipeline of two sandboxes: the first one counts, and the second one answers each number
+//! with its factorial.
 //!
 //! `cargo run --release -p cocoon --example pipe` prints 1! to 10!.
 //!
-//! A `stream` of the component model lives inside one store and ends with it. So
-//! between the two lies a channel of the host's: an outlet takes what the first
-//! component writes, and an inlet feeds it to the second. The channel is bounded,
-//! so that neither runs away from the other, and it carries failure: were the
-//! first component to trap, the second would be stopped with that as its reason,
-//! and would not take what came so far for all there is.
+//! A `stream` of the component model belongs to one store and ends with it. A channel of the
+//! host connects the two stores: an outlet takes the values that the first component writes,
+//! and an inlet passes them to the second. The channel is bounded, so back-pressure holds the
+//! faster side back. It also carries failure: if the first component traps, the second is
+//! stopped with that cause, and does not mistake the values so far for the whole stream.
 
 use cocoon::RunError;
 use cocoon::channel::{Outlet, Sender, channel};
@@ -35,7 +34,7 @@ pub mod numbers {
         world: "cocoon:numbers/numbers",
         exports: { default: async },
     });
-    // With this, everything generic runs components of that world too.
+    // This macro makes all generic layers run components of the world.
     cocoon::world!(
         /// Components of the world `cocoon:numbers/numbers`.
         NumbersWorld,
@@ -49,17 +48,17 @@ use numbers::NumbersWorld;
 ///
 /// # Errors
 ///
-/// What stopped either sandbox.
+/// The error that stopped either sandbox.
 pub async fn factorials(first: u64, last: u64) -> anyhow::Result<Vec<String>> {
     let engine = Engine::new(&Limits::COMMANDS, &Machine::detect())?;
     let file = Source::File(cocoon_test_guests::NUMBERS.into());
     let counter = Component::load(&engine, &file, &Grants::default()).await?;
     let factorial = Factorial::load(&engine, &BUNDLED).await?;
 
-    // Two channels: from the counter to the factorial, and from there to us.
+    // Two channels: from the counter to the factorial, and from there to the caller.
     let (request_writer, requests) = channel();
     let (answer_writer, mut answers) = channel();
-    // Three coroutines, which take turns as the channels let them.
+    // Three coroutines, which the channels suspend and resume.
     let counting = count(&counter, first, last, request_writer);
     let serving = factorial.serve(requests, answer_writer);
     let reading = async {
@@ -75,8 +74,7 @@ pub async fn factorials(first: u64, last: u64) -> anyhow::Result<Vec<String>> {
     lines
 }
 
-/// Runs the counter in a sandbox of its own, until it has counted to `last` or
-/// nobody listens any more.
+/// Runs the counter in its own sandbox, until it has counted to `last` or the reader is gone.
 async fn count(
     counter: &Component<NumbersWorld>,
     first: u64,
@@ -84,7 +82,7 @@ async fn count(
     requests: Sender<Request>,
 ) -> Result<(), RunError> {
     let counted = count_with(counter, first, last, &requests).await;
-    // The last word decides what the reader is told: an end, or a failure.
+    // The channel ends as the counter does: finished or failed.
     requests.end(&counted);
     counted
 }
@@ -104,7 +102,7 @@ async fn count_with(
         store
             .run_concurrent(async |accessor| {
                 let numbers = component.call_count(accessor, first, last).await?;
-                // The outlet maps each value on its way: a number to a request.
+                // The outlet maps each value: a number to a request.
                 let (outlet, closed) =
                     Outlet::new(requests, |n: u64| Ok(Request::decimal(Kind::Factorial, n)));
                 accessor.with(|store| numbers.pipe(store, outlet))?;

@@ -10,7 +10,7 @@ use nested_cargo::TARGET;
 #[path = "../../host/bundle/nested_cargo.rs"]
 mod nested_cargo;
 
-/// A component's name as a constant, and its file.
+/// The name of each component's constant, and its file.
 const COMPONENTS: [(&str, &str); 4] = [
     ("FOREIGN_FACTOR", "factor.wasm"),
     ("HOSTILE_FACTORIAL", "hostile_factorial.wasm"),

@@ -1,27 +1,28 @@
-//! Who may ask the service: everybody, or whoever has the token.
+//! Authentication: the service without a token is open to every client, and with one it
+//! requires the token.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Instant;
 
-use crate::harness::{NEVER, assert_fails, cocoon, run};
-use crate::serving::{Serving, status_of};
+use crate::blocking_service::{Service, status_of};
+use crate::harness::{TIMEOUT, assert_fails, cocoon, run};
 
 const ONE: &str = "one-token-of-many-bytes";
 const OTHER: &str = "another-token-of-many-bytes";
 
-fn serving(arguments: &[&str]) -> Serving {
-    Serving::start(&mut cocoon(["serve"].iter().chain(arguments)))
+fn start_service(arguments: &[&str]) -> Service {
+    Service::start(&mut cocoon(["serve"].iter().chain(arguments)))
 }
 
-/// The answer to a request with this authorization.
-fn ask(serving: &Serving, path: &str, authorization: Option<&str>) -> String {
+/// Returns the response to a request with this `Authorization` header.
+fn send_request(service: &Service, path: &str, authorization: Option<&str>) -> String {
     let header = authorization.map(|value| ("Authorization", value));
-    serving.ask(path, header.as_slice())
+    service.get(path, header.as_slice())
 }
 
-fn status(serving: &Serving, path: &str, authorization: Option<&str>) -> String {
-    status_of(&ask(serving, path, authorization)).to_owned()
+fn status(service: &Service, path: &str, authorization: Option<&str>) -> String {
+    status_of(&send_request(service, path, authorization)).to_owned()
 }
 
 fn write(path: &Path, token: &str, mode: u32) {
@@ -30,14 +31,14 @@ fn write(path: &Path, token: &str, mode: u32) {
 }
 
 #[test]
-fn everything_but_health_asks_for_the_token() {
+fn all_routes_except_health_require_the_token() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("token");
     write(&file, ONE, 0o600);
-    let serving = serving(&["--token-file", file.to_str().expect("UTF-8")]);
+    let service = start_service(&["--token-file", file.to_str().expect("UTF-8")]);
     let right = format!("Bearer {ONE}");
     for path in ["/healthz", "/readyz"] {
-        assert_eq!(status(&serving, path, None), "200", "{path}");
+        assert_eq!(status(&service, path, None), "200", "{path}");
     }
     for path in [
         "/factorial/20",
@@ -45,7 +46,7 @@ fn everything_but_health_asks_for_the_token() {
         "/openapi.json",
         "/nowhere",
     ] {
-        let answer = ask(&serving, path, None);
+        let answer = send_request(&service, path, None);
         assert!(answer.starts_with("HTTP/1.1 401 "), "{path}: {answer}");
         let (head, body) = answer.split_once("\r\n\r\n").expect("a body");
         let head = head.to_ascii_lowercase();
@@ -66,33 +67,33 @@ fn everything_but_health_asks_for_the_token() {
         "",
     ] {
         assert_eq!(
-            status(&serving, "/factorial/20", Some(wrong)),
+            status(&service, "/factorial/20", Some(wrong)),
             "401",
             "{wrong}"
         );
     }
-    let answer = ask(&serving, "/factorial/20", Some(&right));
+    let answer = send_request(&service, "/factorial/20", Some(&right));
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert!(answer.ends_with("\r\n\r\n2432902008176640000"), "{answer}");
-    // No cache is to hand it to somebody else.
+    // No cache may serve the response to another client.
     assert!(
         answer
             .to_ascii_lowercase()
             .contains("\r\ncache-control: private,"),
         "{answer}"
     );
-    assert_eq!(status(&serving, "/nowhere", Some(&right)), "404");
-    assert_eq!(serving.end(), "");
+    assert_eq!(status(&service, "/nowhere", Some(&right)), "404");
+    assert_eq!(service.end(), "");
 }
 
 #[test]
-fn a_token_that_changes_is_asked_for_from_then_on() {
+fn a_changed_token_is_required_from_then_on() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("token");
     write(&file, ONE, 0o600);
-    let serving = serving(&["--token-file", file.to_str().expect("UTF-8")]);
+    let service = start_service(&["--token-file", file.to_str().expect("UTF-8")]);
     let status_with =
-        |token: &str| status(&serving, "/factorial/5", Some(&format!("Bearer {token}")));
+        |token: &str| status(&service, "/factorial/5", Some(&format!("Bearer {token}")));
     assert_eq!(
         (status_with(ONE), status_with(OTHER)),
         ("200".into(), "401".into())
@@ -102,26 +103,25 @@ fn a_token_that_changes_is_asked_for_from_then_on() {
     std::fs::rename(&next, &file).expect("renamed");
     let changed = Instant::now();
     while status_with(OTHER) != "200" {
-        assert!(changed.elapsed() < NEVER, "the token did not change");
+        assert!(changed.elapsed() < TIMEOUT, "the token did not change");
     }
     assert_eq!(status_with(ONE), "401");
-    // What is useless changes nothing, and is told once.
+    // An invalid token file changes nothing and is logged once.
     write(&file, "short", 0o600);
     let spoilt = Instant::now();
     while spoilt.elapsed() < cocoon::limits::TOKEN_AGE * 3 {
         assert_eq!(status_with(OTHER), "200");
     }
-    let told = serving.end();
+    let log = service.end();
     assert_eq!(
-        told.matches("expected a token of at least 16 bytes")
-            .count(),
+        log.matches("expected a token of at least 16 bytes").count(),
         1,
-        "{told}"
+        "{log}"
     );
 }
 
 #[test]
-fn a_token_that_is_none_does_not_start_a_service() {
+fn an_invalid_token_prevents_the_start() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("token");
     let name = file.to_str().expect("UTF-8");
@@ -134,26 +134,26 @@ fn a_token_that_is_none_does_not_start_a_service() {
 }
 
 #[test]
-fn a_token_for_everybody_to_read_is_warned_of() {
+fn a_world_readable_token_file_logs_a_warning() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("token");
     write(&file, ONE, 0o644);
-    let serving = serving(&["--token-file", file.to_str().expect("UTF-8")]);
-    assert_eq!(status(&serving, "/factorial/5", None), "401");
-    let told = serving.end();
-    assert!(told.contains("readable by others"), "{told}");
-    assert!(!told.contains(ONE), "{told}");
+    let service = start_service(&["--token-file", file.to_str().expect("UTF-8")]);
+    assert_eq!(status(&service, "/factorial/5", None), "401");
+    let log = service.end();
+    assert!(log.contains("readable by others"), "{log}");
+    assert!(!log.contains(ONE), "{log}");
 }
 
 #[test]
-fn a_service_without_token_tells_that_anybody_may_ask() {
-    let open = serving(&["--listen", "0.0.0.0:0"]);
+fn a_service_without_a_token_logs_that_it_is_open() {
+    let open = start_service(&["--listen", "0.0.0.0:0"]);
     assert_eq!(status(&open, "/factorial/5", None), "200");
     assert!(open.end().contains("--token-file"));
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("token");
     write(&file, ONE, 0o600);
-    let asks = serving(&[
+    let asks = start_service(&[
         "--listen=0.0.0.0:0",
         "--token-file",
         file.to_str().expect("UTF-8"),

@@ -1,5 +1,5 @@
-//! Who may have a sandbox: the queue, the budget of memory, and small jobs that
-//! are never stuck behind large ones.
+//! Admission: the queue, the memory budget, and the lane that keeps small jobs from waiting
+//! behind large ones.
 
 use cocoon::RunError;
 use cocoon::channel::channel;
@@ -7,10 +7,12 @@ use cocoon::limits::{Limit, Limits};
 use cocoon::machine::Machine;
 use cocoon_test_guests::hostile;
 
-use crate::harness::{FEW, SOON_MS, answer, factorial_of, honest, hostile, soon};
+use crate::harness::{
+    FEW, SHORT_DEADLINE_MS, factorial_of, honest, hostile, run_request, wait_for,
+};
 
 #[tokio::test]
-async fn a_full_queue_says_busy_and_may_be_retried() {
+async fn a_full_queue_returns_a_retryable_busy_error() {
     let factorial = hostile(&FEW.with(Limit::Sandboxes, 1).with(Limit::Queue, 0)).await;
     let (sender, mut digits) = channel();
     let admitted = factorial
@@ -35,21 +37,25 @@ async fn a_full_queue_says_busy_and_may_be_retried() {
     assert!(refused.to_string().contains("--queue"), "{refused}");
     drop(digits);
     assert_eq!(
-        soon("the end", flooding).await.expect("no panic"),
+        wait_for("the end", flooding).await.expect("no panic"),
         Err(RunError::ReaderGone)
     );
-    let retried = answer(&factorial, factorial_of(hostile::HONEST)).await;
+    let retried = run_request(&factorial, factorial_of(hostile::HONEST)).await;
     assert_eq!(retried.as_deref(), Ok("1000"));
 }
 
 #[tokio::test]
-async fn the_deadline_passes_in_the_queue_as_well() {
-    let factorial = hostile(&FEW.with(Limit::Sandboxes, 1).with(Limit::Deadline, SOON_MS)).await;
+async fn the_deadline_includes_time_in_the_queue() {
+    let factorial = hostile(
+        &FEW.with(Limit::Sandboxes, 1)
+            .with(Limit::Deadline, SHORT_DEADLINE_MS),
+    )
+    .await;
     let held = factorial
         .admit(factorial_of(hostile::HONEST))
         .await
         .expect("the one place");
-    let waited = soon(
+    let waited = wait_for(
         "the deadline",
         factorial.admit(factorial_of(hostile::HONEST)),
     )
@@ -59,15 +65,15 @@ async fn the_deadline_passes_in_the_queue_as_well() {
         waited,
         Some(RunError::Stopped {
             limit: Limit::Deadline,
-            value: SOON_MS
+            value: SHORT_DEADLINE_MS
         })
     );
     drop(held);
 }
 
 #[tokio::test]
-async fn small_jobs_are_not_stuck_behind_large_ones() {
-    // 4 places of 2 MiB, and not quite enough beside them for two of 4 MiB.
+async fn small_jobs_do_not_wait_behind_large_ones() {
+    // 4 places of 2 MiB, which leaves slightly less than two further places of 4 MiB.
     let limits = FEW
         .with(Limit::Sandboxes, 4)
         .with(Limit::TotalMemory, (8 << 20) + 7 * (1 << 20));
@@ -83,17 +89,17 @@ async fn small_jobs_are_not_stuck_behind_large_ones() {
     let honest = honest(&limits).await;
     for n in 1..50 {
         assert!(
-            soon("a small job", answer(&honest, factorial_of(n)))
+            wait_for("a small job", run_request(&honest, factorial_of(n)))
                 .await
                 .is_ok()
         );
     }
     drop(large);
-    assert!(soon("the second one's turn", second).await.is_ok());
+    assert!(wait_for("the second one's turn", second).await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn more_jobs_than_places_all_get_done() {
+async fn more_jobs_than_places_all_finish() {
     let factorial = honest(
         &FEW.with(Limit::Sandboxes, 3)
             .with(Limit::TotalMemory, 24 << 20),
@@ -102,17 +108,17 @@ async fn more_jobs_than_places_all_get_done() {
     let jobs: Vec<_> = (0..300_u64)
         .map(|job| {
             let factorial = factorial.clone();
-            // Every tenth is a large one.
+            // Every tenth job is a large one.
             let n = if job % 10 == 0 { 60_000 } else { job };
             tokio::spawn(async move {
-                answer(&factorial, factorial_of(n))
+                run_request(&factorial, factorial_of(n))
                     .await
                     .map(|value| value.len())
             })
         })
         .collect();
     for job in jobs {
-        let length = soon("a job", job)
+        let length = wait_for("a job", job)
             .await
             .expect("no panic")
             .expect("an answer");
@@ -121,7 +127,7 @@ async fn more_jobs_than_places_all_get_done() {
 }
 
 #[tokio::test]
-async fn a_machine_without_room_starts_no_engine() {
+async fn a_machine_without_enough_memory_starts_no_engine() {
     let machine = Machine::detect();
     for poor in [
         Machine {
@@ -140,7 +146,7 @@ async fn a_machine_without_room_starts_no_engine() {
             "{error}"
         );
     }
-    // Without address space it starts, and works.
+    // Without reserved address space it starts and works.
     let narrow = Machine {
         address_space_bytes: 1 << 30,
         ..machine
@@ -151,7 +157,7 @@ async fn a_machine_without_room_starts_no_engine() {
             .await
             .expect("it compiles");
     assert_eq!(
-        answer(&factorial, factorial_of(20)).await.as_deref(),
+        run_request(&factorial, factorial_of(20)).await.as_deref(),
         Ok("2432902008176640000")
     );
 }

@@ -1,17 +1,17 @@
-//! Wrong arguments and variables: one line that says what is wrong and what is
-//! expected, exit code 2, and no output. The advice in it works.
+//! Invalid arguments and variables: one line names the fault and the expected value, with exit
+//! code 2 and no output. The suggested fix works.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 
-use crate::harness::{assert_fails, cocoon, ended, run};
+use crate::harness::{assert_fails, cocoon, run, run_command};
 
 const PROGRAM: &str = cocoon_test_guests::HOSTILE_PROGRAM;
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "it is a table")]
-fn what_is_typed_wrong_is_named_with_what_would_be_right() {
+fn an_invalid_argument_is_named_with_the_expected_value() {
     for (arguments, words) in [
         (&["compute"][..], &["<N>"][..]),
         (&["compute", "ten"], &["ten", "0 to 18446744073709551615"]),
@@ -143,14 +143,14 @@ fn what_is_typed_wrong_is_named_with_what_would_be_right() {
         (&["exec", PROGRAM, "--env", "=x"], &["NAME=VALUE"]),
         (&["completions", "tcsh"], &["tcsh", "zsh"]),
     ] {
-        let ended = run(arguments);
-        assert_eq!(ended.code, Some(2), "{arguments:?}: {}", ended.err);
-        assert_fails(&ended, 2, words);
+        let outcome = run(arguments);
+        assert_eq!(outcome.code, Some(2), "{arguments:?}: {}", outcome.err);
+        assert_fails(&outcome, 2, words);
     }
 }
 
 #[test]
-fn what_contradicts_itself_is_refused() {
+fn contradictory_arguments_are_refused() {
     for (arguments, words) in [
         (
             &["run", "--sandbox-memory", "2GiB", "--total-memory", "1GiB"][..],
@@ -181,20 +181,20 @@ fn what_contradicts_itself_is_refused() {
 }
 
 #[test]
-fn variables_are_checked_as_flags_are_and_named() {
-    let wrong = ended(cocoon(["run"]).env("COCOON_DEADLINE", "soon"));
+fn variables_are_validated_like_flags_and_named() {
+    let wrong = run_command(cocoon(["run"]).env("COCOON_DEADLINE", "soon"));
     assert_fails(&wrong, 2, &["cocoon: COCOON_DEADLINE: ", "soon", "30s"]);
-    let empty = ended(cocoon(["run"]).env("COCOON_COMPONENT_CACHE", ""));
+    let empty = run_command(cocoon(["run"]).env("COCOON_COMPONENT_CACHE", ""));
     assert_fails(&empty, 2, &["COCOON_COMPONENT_CACHE: ", "empty"]);
-    let flag = ended(cocoon(["run", "--deadline=never"]).env("COCOON_DEADLINE", "1s"));
+    let flag = run_command(cocoon(["run", "--deadline=never"]).env("COCOON_DEADLINE", "1s"));
     assert_fails(&flag, 2, &["cocoon: invalid value 'never'"]);
     let contradiction =
-        ended(cocoon(["run", "--sandbox-memory", "2GiB"]).env("COCOON_TOTAL_MEMORY", "1GiB"));
+        run_command(cocoon(["run", "--sandbox-memory", "2GiB"]).env("COCOON_TOTAL_MEMORY", "1GiB"));
     assert_fails(&contradiction, 2, &["--total-memory"]);
 }
 
 #[test]
-fn what_a_limit_forbids_is_known_before_computing() {
+fn a_result_above_a_limit_is_refused_before_computing() {
     for (arguments, words) in [
         (
             &["compute", "1000000", "--output", "1MiB"][..],
@@ -241,16 +241,16 @@ fn what_a_limit_forbids_is_known_before_computing() {
 const NO_TEXT: &[u8] = b"a\xff";
 
 #[test]
-fn a_value_that_must_be_utf8_is_named_with_its_source() {
+fn a_value_that_is_not_utf8_is_named_with_its_source() {
     let no_text = OsStr::from_bytes(NO_TEXT);
     for flag in ["--env", "--deadline", "-n", "--log-format"] {
-        let ended = ended(cocoon(["exec", PROGRAM, flag]).arg(no_text));
-        assert_fails(&ended, 2, &["expected UTF-8 for '-", "got `a\\xff`"]);
+        let outcome = run_command(cocoon(["exec", PROGRAM, flag]).arg(no_text));
+        assert_fails(&outcome, 2, &["expected UTF-8 for '-", "got `a\\xff`"]);
     }
-    let argument = ended(cocoon(["exec", PROGRAM, "--", "say"]).arg(no_text));
+    let argument = run_command(cocoon(["exec", PROGRAM, "--", "say"]).arg(no_text));
     assert_fails(&argument, 2, &["expected UTF-8 for '[ARGS]...'", "a\\xff"]);
-    // The path is none of those.
-    let path = ended(
+    // The path is not among these variables.
+    let path = run_command(
         cocoon(["exec", PROGRAM, "--stdin"])
             .arg(no_text)
             .arg("--deadline")
@@ -264,25 +264,25 @@ fn a_value_that_must_be_utf8_is_named_with_its_source() {
         ("COCOON_FAN_OUT", "compute"),
     ] {
         let arguments = [&[command][..], &["5"][..usize::from(command == "compute")]].concat();
-        let ended = ended(cocoon(arguments).env(variable, no_text));
+        let outcome = run_command(cocoon(arguments).env(variable, no_text));
         let named = format!("{variable}: expected UTF-8");
-        assert_fails(&ended, 2, &[&named, "got `a\\xff`"]);
+        assert_fails(&outcome, 2, &[&named, "got `a\\xff`"]);
     }
-    let shown = ended(cocoon(["config", "exec", "--deadline"]).arg(no_text));
+    let shown = run_command(cocoon(["config", "exec", "--deadline"]).arg(no_text));
     assert_fails(&shown, 2, &["expected UTF-8 for '--deadline", "a\\xff"]);
-    let log = ended(cocoon(["run", "1"]).env("COCOON_LOG", no_text));
+    let log = run_command(cocoon(["run", "1"]).env("COCOON_LOG", no_text));
     assert_fails(&log, 1, &["a\\xff", "COCOON_LOG", "not UTF-8"]);
 }
 
 #[test]
-fn a_variable_is_granted_by_its_value_here_or_another() {
+fn a_variable_is_granted_with_its_own_or_a_new_value() {
     let env = |value: &[u8], grant: &str| {
         let mut command = cocoon(["exec", PROGRAM, "--env", grant, "--", "environment"]);
-        ended(command.env("HERE", OsStr::from_bytes(value)))
+        run_command(command.env("HERE", OsStr::from_bytes(value)))
     };
     assert_eq!(env("é".as_bytes(), "HERE").out, "HERE=é\n");
     assert_eq!(env(b"", "HERE").out, "HERE=\n");
-    // It is set, and not UTF-8; the advice works.
+    // The variable is set but not UTF-8; the suggested fix works.
     let not_utf8 = env(NO_TEXT, "HERE");
     assert_fails(
         &not_utf8,
@@ -307,7 +307,7 @@ fn a_variable_is_granted_by_its_value_here_or_another() {
 }
 
 #[test]
-fn two_grants_of_one_name_are_refused() {
+fn duplicate_grants_are_refused() {
     let twice = ["exec", PROGRAM, "--env", "A=1", "--env", "A=2", "--env=B=1"];
     assert_fails(&run(twice), 2, &["--env", "`A`"]);
     let twice = ["exec", PROGRAM, "--dir", "/tmp:/x", "--dir", "/var:/x"];
@@ -315,12 +315,12 @@ fn two_grants_of_one_name_are_refused() {
 }
 
 #[test]
-fn a_folder_may_have_any_name_outside_if_its_name_inside_is_text() {
+fn a_folder_with_a_non_utf8_path_needs_a_utf8_name_inside() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |name: &[u8]| folder.path().join(OsStr::from_bytes(name));
     let read = |grant: &OsStr, file: &str| {
         let mut command = cocoon(["exec", PROGRAM, "--dir"]);
-        ended(command.arg(grant).args(["--", "read", file]))
+        run_command(command.arg(grant).args(["--", "read", file]))
     };
     for name in [NO_TEXT, b"a:b"] {
         fs::create_dir(at(name)).expect("a folder");
@@ -348,7 +348,7 @@ fn a_folder_may_have_any_name_outside_if_its_name_inside_is_text() {
 }
 
 #[test]
-fn an_input_or_output_of_the_wrong_kind_is_named() {
+fn an_input_or_output_path_of_the_wrong_type_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().to_str().expect("UTF-8");
     let input = run(["exec", PROGRAM, "--stdin", path, "--", "cat"]);
@@ -362,7 +362,8 @@ fn an_input_or_output_of_the_wrong_kind_is_named() {
     let below = format!("{file}/below");
     let output = run(["exec", PROGRAM, "--output-dir", &below, "--", "say"]);
     assert_fails(&output, 1, &["cannot create the folder", &below]);
-    // A name that is not UTF-8 loses no byte in a message.
-    let missing = ended(cocoon(["exec", PROGRAM, "--stdin"]).arg(OsStr::from_bytes(b"no\xff")));
+    // A name that is not UTF-8 is printed without loss.
+    let missing =
+        run_command(cocoon(["exec", PROGRAM, "--stdin"]).arg(OsStr::from_bytes(b"no\xff")));
     assert_fails(&missing, 1, &["cannot read no\\xff: "]);
 }

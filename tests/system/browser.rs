@@ -1,4 +1,4 @@
-//! A real browser with its driver: what the page is tried with.
+//! A real browser with its driver, for tests of the page.
 //!
 //! Each browser has its own driver, port and profile, which end with it.
 
@@ -14,20 +14,20 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{NEVER, cocoon, kill};
+use crate::harness::{TIMEOUT, cocoon, kill};
 use crate::tools::CHROMEDRIVER;
 
-/// A program that runs until it is dropped, and has said where it listens.
+/// A process that has printed its address, and is killed on drop.
 pub(crate) struct Running {
     child: Child,
-    /// What it goes on to say must find a reader.
+    /// Keeps the pipe open, so that later output does not fail.
     _out: BufReader<ChildStdout>,
-    /// The line in which it said so.
+    /// The line of output that contains the address.
     pub(crate) line: String,
 }
 
 impl Running {
-    /// Starts a program and waits for a line with `word`.
+    /// Starts a process and waits for a line of output with `word`.
     fn start(command: &mut Command, word: &str) -> Self {
         let command = command.stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().expect("a program that starts");
@@ -45,7 +45,7 @@ impl Running {
         }
     }
 
-    /// The service with a free port.
+    /// Starts the service on a free port.
     pub(crate) fn service(more: &[&str]) -> Self {
         let arguments = ["serve", "--listen", "127.0.0.1:0"];
         let arguments = arguments.iter().chain(more);
@@ -58,7 +58,7 @@ impl Running {
         urls.next().expect("where it listens")
     }
 
-    /// Ends it as a power cut would.
+    /// Kills the process with `SIGKILL`, as a power cut would end it.
     pub(crate) fn cut(&mut self) {
         self.child.kill().expect("a signal");
         self.child.wait().expect("its end");
@@ -81,10 +81,10 @@ pub(crate) const RIGHT: &str = "\u{e014}";
 
 /// A browser, driven by the commands of the W3C protocol.
 pub(crate) struct Browser {
-    /// The address of the driver, and the path of the session.
+    /// The address of the driver and the path of the session.
     address: String,
     session: String,
-    // Fields are dropped in this order: the browser ends before its folder.
+    // Fields are dropped in this order: the browser ends before its folder is removed.
     _driver: Running,
     _profile: TempDir,
 }
@@ -98,7 +98,8 @@ impl Browser {
         let port = port.trim().trim_end_matches('.');
         let address = format!("127.0.0.1:{port}");
         let mut arguments: Vec<_> = [
-            // In a container it has no sandbox of its own, and needs none here.
+            // Inside a container the browser's own sandbox is unavailable, and unnecessary
+            // here.
             "--no-sandbox",
             "--headless",
             "--disable-gpu",
@@ -115,9 +116,9 @@ impl Browser {
         let wanted = json!({ "capabilities": { "alwaysMatch": {
             "goog:chromeOptions": { "args": arguments },
             "goog:loggingPrefs": { "browser": "ALL" },
-            "timeouts": { "script": NEVER.as_millis(), "pageLoad": NEVER.as_millis() },
+            "timeouts": { "script": TIMEOUT.as_millis(), "pageLoad": TIMEOUT.as_millis() },
         } } });
-        let opened = ask(&address, Method::POST, "/session", Some(&wanted)).await;
+        let opened = send_command(&address, Method::POST, "/session", Some(&wanted)).await;
         let opened = opened.unwrap_or_else(|error| {
             panic!(
                 "expected a browser, got: {error}; run `.ci/tools` or `apt-get install chromium`"
@@ -148,7 +149,7 @@ impl Browser {
         self.post(&format!("{element}/click"), &json!({})).await;
     }
 
-    /// Types `text` in place of what a field has.
+    /// Replaces the value of a field by typing `text`.
     pub(crate) async fn fill(&self, selector: &str, text: &str) {
         let field = self.find(selector).await;
         self.post(&format!("{field}/clear"), &json!({})).await;
@@ -156,20 +157,20 @@ impl Browser {
         self.post(&format!("{field}/value"), &typed).await;
     }
 
-    /// Presses keys wherever the focus is.
+    /// Sends key presses to the focused element.
     pub(crate) async fn press(&self, keys: &str) {
         let focused = path_of(&self.get("element/active").await);
         let typed = json!({ "text": keys });
         self.post(&format!("{focused}/value"), &typed).await;
     }
 
-    /// What a script says that may use `return`.
+    /// Runs a script, which may use `return`, and returns its result.
     pub(crate) async fn run(&self, script: &str) -> Value {
         self.post("execute/sync", &json!({ "script": script, "args": [] }))
             .await
     }
 
-    /// Whether somebody can use a button or a field.
+    /// Returns whether a user can operate a button or a field.
     pub(crate) async fn is_enabled(&self, selector: &str) -> bool {
         let element = self.find(selector).await;
         self.get(&format!("{element}/enabled")).await == json!(true)
@@ -194,13 +195,13 @@ impl Browser {
         place["width"].as_f64().expect("a width")
     }
 
-    /// The text of an element as somebody sees it.
+    /// The visible text of an element.
     pub(crate) async fn text(&self, selector: &str) -> String {
         let element = self.find(selector).await;
         text(self.get(&format!("{element}/text")).await)
     }
 
-    /// Waits until the page says that `condition` holds, looking at each frame.
+    /// Waits until the script `condition` is true, and evaluates it once for each frame.
     pub(crate) async fn until(&self, condition: &str) {
         let script = format!(
             "const done = arguments[0];
@@ -209,26 +210,26 @@ impl Browser {
         );
         let script = json!({ "script": script, "args": [] });
         let path = format!("{}/execute/async", self.session);
-        let waited = ask(&self.address, Method::POST, &path, Some(&script)).await;
+        let waited = send_command(&self.address, Method::POST, &path, Some(&script)).await;
         if let Err(error) = waited {
             let seen = self.text("main").await;
             panic!("never {condition} ({error}): {seen}");
         }
     }
 
-    /// Waits until the number is `state`.
+    /// Waits until the element of the number has the state `state`.
     pub(crate) async fn number_is(&self, state: &str) {
         let condition = format!("document.querySelector('#result').dataset.state === '{state}'");
         self.until(&condition).await;
     }
 
-    /// Tells the browser what its driver has no words for.
+    /// Sends a `DevTools` command, for features that the driver's protocol lacks.
     pub(crate) async fn devtools(&self, command: &str, parameters: &Value) {
-        let told = json!({ "cmd": command, "params": parameters });
-        self.post("goog/cdp/execute", &told).await;
+        let body = json!({ "cmd": command, "params": parameters });
+        self.post("goog/cdp/execute", &body).await;
     }
 
-    /// The path of the first element that a selector of CSS finds.
+    /// Returns the path of the first element that matches a CSS selector.
     async fn find(&self, selector: &str) -> String {
         let wanted = json!({ "using": "css selector", "value": selector });
         path_of(&self.post("element", &wanted).await)
@@ -244,12 +245,12 @@ impl Browser {
 
     async fn command(&self, method: Method, path: &str, body: Option<&Value>) -> Value {
         let path = format!("{}/{path}", self.session);
-        let answer = ask(&self.address, method, &path, body).await;
+        let answer = send_command(&self.address, method, &path, body).await;
         answer.unwrap_or_else(|error| panic!("{path} {body:?}: {error}"))
     }
 
-    /// Ends the browser, in whose console nothing is to be but failed requests,
-    /// if any were `meant` to fail: no error of a script, no broken policy.
+    /// Ends the browser. Its console must be empty except for failed requests, which are
+    /// allowed if `meant` is set: no script errors, no violated policy.
     pub(crate) async fn close(self, meant: bool) {
         let log = self.post("se/log", &json!({ "type": "browser" })).await;
         for line in log.as_array().expect("lines") {
@@ -259,12 +260,12 @@ impl Browser {
 }
 
 impl Drop for Browser {
-    /// A driver that ends leaves its browser behind, so the browser ends first,
-    /// also after a test that failed.
+    /// A driver that ends leaves its browser running, so the browser ends first, also after a
+    /// failed test.
     fn drop(&mut self) {
         let end = || -> io::Result<()> {
             let mut driver = TcpStream::connect(&self.address)?;
-            driver.set_read_timeout(Some(NEVER))?;
+            driver.set_read_timeout(Some(TIMEOUT))?;
             let (session, host) = (&self.session, &self.address);
             write!(
                 driver,
@@ -276,8 +277,8 @@ impl Drop for Browser {
     }
 }
 
-/// Sends a command to a driver. Its answer, or its error with the browser's message.
-async fn ask(
+/// Sends a command to a driver and returns its result, or its error with the browser's message.
+async fn send_command(
     address: &str,
     method: Method,
     path: &str,
@@ -303,7 +304,7 @@ async fn ask(
     if good { Ok(value) } else { Err(value) }
 }
 
-/// The path of an element, whose reference is an object of one pair.
+/// Returns the path of an element, whose reference is a JSON object with one member.
 fn path_of(reference: &Value) -> String {
     let id = reference.as_object().and_then(|pair| pair.values().next());
     let id = id.and_then(Value::as_str);

@@ -1,4 +1,4 @@
-//! Channels: order, back-pressure, failure carried, and readers that leave.
+//! Channels: order, back-pressure, propagation of failure, and readers that stop early.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,14 +18,15 @@ use futures::{StreamExt as _, stream};
 use num_bigint::BigUint;
 
 use crate::harness::{
-    FEW, SOON_MS, answer, drain, engine, factorial_of, file, honest, hostile, soon,
+    FEW, SHORT_DEADLINE_MS, drain, engine, factorial_of, file, honest, hostile, run_request,
+    wait_for,
 };
 use crate::pipe::numbers::NumbersWorld;
 
 const JOBS: usize = 1000;
 const N_MAX: u64 = 1200;
 
-/// Requests of random cost, always the same ones.
+/// Requests of random cost, from a fixed seed.
 fn random_requests() -> Vec<Request> {
     let mut random = fastrand::Rng::with_seed(20_260_101);
     (0..JOBS)
@@ -42,7 +43,7 @@ fn factorials() -> BTreeMap<u64, String> {
     numbers.collect()
 }
 
-/// A failed comparison that does not print thousands of digits.
+/// Asserts equality without printing thousands of digits.
 fn assert_answer(answer: &Result<String, RunError>, expected: &str, index: usize) {
     match answer {
         Ok(answer) => assert!(answer == expected, "answer {index} is wrong: {answer:.40}…"),
@@ -58,7 +59,7 @@ async fn a_thousand_answers_of_one_server_come_in_order() {
     let asking = async {
         for (index, request) in random_requests().into_iter().enumerate() {
             asked.send(request).await?;
-            // A bad request has its place in the order as well.
+            // A malformed request keeps its place in the order as well.
             if index % 100 == 0 {
                 asked
                     .send(Request::decimal(Kind::Multifactorial(0), 3))
@@ -81,7 +82,7 @@ async fn a_thousand_answers_of_one_server_come_in_order() {
         assert_eq!(answers.recv().await?, None);
         Ok::<_, RunError>(())
     };
-    let (asked, served, read) = soon("the end", async {
+    let (asked, served, read) = wait_for("the end", async {
         tokio::join!(asking, factorial.serve(requests, answered), reading)
     })
     .await;
@@ -95,7 +96,7 @@ async fn a_thousand_sandboxes_send_in_order_through_one_channel() {
     let sending = tokio::spawn(async move {
         let jobs = random_requests().into_iter().map(|request| {
             let factorial = factorial.clone();
-            let job = tokio::spawn(async move { answer(&factorial, request).await });
+            let job = tokio::spawn(async move { run_request(&factorial, request).await });
             async move { job.await.expect("no panic") }
         });
         let mut jobs = stream::iter(jobs).buffered(48);
@@ -106,7 +107,7 @@ async fn a_thousand_sandboxes_send_in_order_through_one_channel() {
     });
     let factorials = factorials();
     for (index, request) in random_requests().iter().enumerate() {
-        let answer = soon("an answer", answers.recv())
+        let answer = wait_for("an answer", answers.recv())
             .await
             .expect("no failure")
             .expect("an answer");
@@ -116,7 +117,7 @@ async fn a_thousand_sandboxes_send_in_order_through_one_channel() {
     sending.await.expect("the sender");
 }
 
-/// Runs `count` of the numbers world into `numbers`, counting what was taken.
+/// Runs `count` of the numbers world into `numbers`, and counts the values that were accepted.
 async fn count(
     last: u64,
     breaks: bool,
@@ -160,13 +161,13 @@ async fn count(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slow_reader_holds_the_writer_back() {
+async fn a_slow_reader_suspends_the_writer() {
     let taken = Arc::new(AtomicU64::new(0));
     let (sender, mut numbers) = channel();
     let counting = tokio::spawn(count(1000, false, sender, Arc::clone(&taken)));
     for read in 1..=1000 {
-        assert_eq!(soon("a number", numbers.recv()).await, Ok(Some(read)));
-        // Now and then so slow that the writer has all the time it wants.
+        assert_eq!(wait_for("a number", numbers.recv()).await, Ok(Some(read)));
+        // Some pauses are long enough for the writer to run ahead as far as it can.
         if read % 200 == 0 && read < 1000 {
             let ahead = || taken.load(Ordering::SeqCst) - read;
             let full = async {
@@ -174,9 +175,9 @@ async fn a_slow_reader_holds_the_writer_back() {
                     tokio::task::yield_now().await;
                 }
             };
-            soon("the writer's filling of the channel", full).await;
+            wait_for("the writer's filling of the channel", full).await;
             tokio::time::sleep(Duration::from_millis(20)).await;
-            assert_eq!(ahead(), CHANNEL_ITEMS as u64, "values that nobody took");
+            assert_eq!(ahead(), CHANNEL_ITEMS as u64, "values without a reader");
         }
     }
     assert_eq!(numbers.recv().await, Ok(None));
@@ -184,10 +185,10 @@ async fn a_slow_reader_holds_the_writer_back() {
 }
 
 #[tokio::test]
-async fn digits_that_nobody_takes_stay_with_the_writer() {
+async fn an_absent_reader_suspends_the_writer() {
     let output_bytes = 64 << 20;
     let factorial = hostile(
-        &FEW.with(Limit::Stall, SOON_MS * 3)
+        &FEW.with(Limit::Stall, SHORT_DEADLINE_MS * 3)
             .with(Limit::Output, output_bytes),
     )
     .await;
@@ -196,18 +197,18 @@ async fn digits_that_nobody_takes_stay_with_the_writer() {
         .await
         .expect("a sandbox");
     let (sender, digits) = channel();
-    // Time enough for gigabytes, were it not held back: it would meet the limit
-    // of output long before.
-    let told = flood.send_to(sender).await.map(|_| ());
+    // Long enough for gigabytes of output: without back-pressure it would exceed the output
+    // limit.
+    let outcome = flood.send_to(sender).await.map(|_| ());
     assert_eq!(
-        told,
+        outcome,
         Err(RunError::Stopped {
             limit: Limit::Stall,
-            value: SOON_MS * 3
+            value: SHORT_DEADLINE_MS * 3
         })
     );
     let (buffered, seen) = drain(digits).await;
-    assert_eq!(seen, told);
+    assert_eq!(seen, outcome);
     let most = CHANNEL_ITEMS * CHUNK_BYTES;
     assert!(
         !buffered.is_empty() && buffered.len() <= most,
@@ -217,7 +218,7 @@ async fn digits_that_nobody_takes_stay_with_the_writer() {
 }
 
 #[tokio::test]
-async fn a_writer_that_dies_is_seen_as_failed_after_its_last_value() {
+async fn a_failed_writer_is_reported_after_its_last_value() {
     for last in [0, 1, 5, 500] {
         let (sender, mut numbers) = channel();
         let counting = count(last, true, sender, Arc::default());
@@ -230,28 +231,31 @@ async fn a_writer_that_dies_is_seen_as_failed_after_its_last_value() {
                 matches!(end, Err(RunError::Trapped(_))),
                 "{end:?} after {last}"
             );
-            // And it stays so.
+            // Further reads return the same error.
             assert_eq!(numbers.recv().await, end);
         };
-        let (counted, ()) = soon("the end", async { tokio::join!(counting, reading) }).await;
+        let (counted, ()) = wait_for("the end", async { tokio::join!(counting, reading) }).await;
         assert!(matches!(counted, Err(RunError::Trapped(_))), "{counted:?}");
     }
 }
 
-/// Takes the first chunk of a hostile stream and goes away.
+/// Reads the first chunk of a hostile stream, and then drops the reader.
 async fn leave(factorial: &Factorial, n: u64) -> Result<(), RunError> {
     let admitted = factorial.admit(factorial_of(n)).await.expect("a sandbox");
     let (sender, mut digits) = channel();
     let sending = tokio::spawn(admitted.send_to(sender));
-    assert!(matches!(soon("a chunk", digits.recv()).await, Ok(Some(_))));
+    assert!(matches!(
+        wait_for("a chunk", digits.recv()).await,
+        Ok(Some(_))
+    ));
     drop(digits);
-    let sent = soon("the writer's end", sending).await;
+    let sent = wait_for("the writer's end", sending).await;
     sent.expect("no panic").map(|_| ())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_that_leaves_stops_the_writer_and_frees_its_place() {
-    // An hour: only the reader's leaving can end these.
+async fn a_dropped_reader_stops_the_writer_and_releases_its_place() {
+    // A deadline of an hour: only the dropped reader can end these jobs.
     let factorial = hostile(&FEW.with(Limit::Sandboxes, 1)).await;
     for n in [
         hostile::FLOOD,
@@ -259,9 +263,9 @@ async fn a_reader_that_leaves_stops_the_writer_and_frees_its_place() {
         hostile::SPIN_MIDSTREAM,
     ] {
         assert_eq!(leave(&factorial, n).await, Err(RunError::ReaderGone), "{n}");
-        let next = soon(
+        let next = wait_for(
             "a free place",
-            answer(&factorial, factorial_of(hostile::HONEST)),
+            run_request(&factorial, factorial_of(hostile::HONEST)),
         )
         .await;
         assert_eq!(next.as_deref(), Ok("1000"), "{n}");
@@ -269,7 +273,7 @@ async fn a_reader_that_leaves_stops_the_writer_and_frees_its_place() {
 }
 
 #[tokio::test]
-async fn a_server_whose_reader_leaves_is_stopped_too() {
+async fn a_dropped_reader_stops_a_server() {
     let factorial = honest(&FEW.with(Limit::Sandboxes, 1)).await;
     let (requests, incoming) = channel();
     let (outgoing, mut answers) = channel();
@@ -280,20 +284,22 @@ async fn a_server_whose_reader_leaves_is_stopped_too() {
     requests.send(factorial_of(5)).await.expect("a server");
     assert_eq!(answers.recv().await, Ok(Some(Ok("120".to_owned()))));
     drop(answers);
-    let served = soon("the server's end", serving).await.expect("no panic");
+    let served = wait_for("the server's end", serving)
+        .await
+        .expect("no panic");
     assert_eq!(served, Err(RunError::ReaderGone));
     assert_eq!(
         requests.send(factorial_of(5)).await,
         Err(RunError::ReaderGone)
     );
     assert_eq!(
-        answer(&factorial, factorial_of(4)).await.as_deref(),
+        run_request(&factorial, factorial_of(4)).await.as_deref(),
         Ok("24")
     );
 }
 
 #[tokio::test]
-async fn failure_travels_from_one_sandbox_through_the_next() {
+async fn a_failure_propagates_through_the_next_sandbox() {
     let factorial = honest(&FEW).await;
     let (numbers, counted) = channel();
     let (asked, requests) = channel();
@@ -309,7 +315,7 @@ async fn failure_travels_from_one_sandbox_through_the_next() {
     let asking = forward(counted, asked);
     let serving = factorial.serve(requests, answered);
     let all = Box::pin(async { tokio::join!(counting, asking, serving, reading) });
-    let (counted, (), served, seen) = soon("the end", all).await;
+    let (counted, (), served, seen) = wait_for("the end", all).await;
     let trapped = counted.expect_err("it breaks");
     assert!(matches!(trapped, RunError::Trapped(_)), "{trapped:?}");
     let upstream = RunError::Upstream(Box::new(trapped));
@@ -323,7 +329,7 @@ async fn failure_travels_from_one_sandbox_through_the_next() {
     );
 }
 
-/// Makes requests of numbers, and ends as they end.
+/// Converts numbers to requests, and forwards the end or the error of their channel.
 async fn forward(mut numbers: Receiver<u64>, requests: Sender<Request>) {
     loop {
         match numbers.recv().await {

@@ -1,5 +1,5 @@
-//! A collector that answers as a test wants: over HTTP/1 and HTTP/2, in the clear or over
-//! TLS, with any status, after any time.
+//! A collector with responses chosen by the test: over HTTP/1 and HTTP/2, in plain text or over
+//! TLS, with any status, after any delay.
 
 use std::convert::Infallible;
 use std::io::Read as _;
@@ -22,9 +22,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio_rustls::TlsAcceptor;
 
-use crate::harness::NEVER;
+use crate::harness::TIMEOUT;
 
-/// What the collector answers.
+/// One response of the collector.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -34,7 +34,7 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// All is well.
+    /// A response of success.
     pub(crate) fn ok() -> Self {
         Self {
             status: 200,
@@ -43,7 +43,7 @@ impl Reply {
         }
     }
 
-    /// So many spans are rejected.
+    /// A response that rejects this many spans.
     pub(crate) fn partial(rejected: i64, message: &str) -> Self {
         let response = ExportTraceServiceResponse {
             partial_success: Some(ExportTracePartialSuccess {
@@ -57,7 +57,7 @@ impl Reply {
         }
     }
 
-    /// An error, with a text.
+    /// An error response with a text.
     pub(crate) fn error(status: u16, text: &str) -> Self {
         Self {
             status,
@@ -67,13 +67,13 @@ impl Reply {
         }
     }
 
-    /// This one, with one more header.
+    /// Adds a header to this response.
     pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
         self.headers.push((name, value.to_owned()));
         self
     }
 
-    /// This one, as the answer to a call over gRPC that ended with `status`.
+    /// Converts this response to that of a gRPC call with the status `status`.
     pub(crate) fn over_grpc(mut self, status: &str) -> Self {
         self.headers = vec![("content-type", "application/grpc".to_owned())];
         let length = u32::try_from(self.body.len()).expect("a short message");
@@ -95,7 +95,7 @@ pub(crate) struct Post {
 type Posts = Arc<Mutex<Vec<Post>>>;
 type Replies = Arc<dyn Fn(usize) -> Reply + Send + Sync>;
 
-/// The collector, which lives as long as the test.
+/// A running collector, which stops at the end of the test.
 pub(crate) struct Collector {
     pub(crate) endpoint: String,
     posts: Posts,
@@ -103,12 +103,12 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
-    /// One that answers its requests, numbered from 0, so.
+    /// Starts a collector. `reply` maps the number of a request, from 0, to its response.
     pub(crate) fn start(reply: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Self {
         Self::start_with(None, Arc::new(reply))
     }
 
-    /// The same over TLS.
+    /// Starts a collector over TLS.
     pub(crate) fn start_tls(config: ServerConfig) -> Self {
         Self::start_with(Some(config), Arc::new(|_| Reply::ok()))
     }
@@ -139,13 +139,13 @@ impl Collector {
         }
     }
 
-    /// What has arrived.
+    /// The requests received so far.
     pub(crate) fn posts(&self) -> Vec<Post> {
         let posts = self.posts.lock().unwrap_or_else(PoisonError::into_inner);
         posts.clone()
     }
 
-    /// What has arrived, as soon as it is so many requests.
+    /// Waits for `count` requests and returns all that were received.
     pub(crate) fn wait(&self, count: usize) -> Vec<Post> {
         let began = Instant::now();
         loop {
@@ -153,12 +153,12 @@ impl Collector {
             if posts.len() >= count {
                 return posts;
             }
-            assert!(began.elapsed() < NEVER, "{posts:#?}");
+            assert!(began.elapsed() < TIMEOUT, "{posts:#?}");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
-    /// The spans that have arrived.
+    /// The number of spans received so far.
     pub(crate) fn spans(&self) -> usize {
         self.posts().iter().map(|post| post.spans).sum()
     }
@@ -170,7 +170,7 @@ async fn serve(stream: TcpStream, tls: Option<TlsAcceptor>, posts: Posts, replie
         async move { Ok::<_, Infallible>(answer(request, &posts, &replies).await) }
     });
     let http = Builder::new(TokioExecutor::new());
-    // The client may go away.
+    // The client may disconnect.
     let _ = match tls {
         Some(tls) => match tls.accept(stream).await {
             Ok(stream) => http.serve_connection(TokioIo::new(stream), service).await,
@@ -194,10 +194,10 @@ async fn answer(request: Request<Incoming>, posts: &Posts, replies: &Replies) ->
         assert_eq!(length as usize, body.len() - 5);
         let is_zipped = header("grpc-encoding") == Some("gzip");
         assert_eq!(body[0], u8::from(is_zipped));
-        body = unzipped(&body[5..], is_zipped);
+        body = gunzip(&body[5..], is_zipped);
     } else {
         assert_eq!(header("content-type"), Some("application/x-protobuf"));
-        body = unzipped(&body, header("content-encoding") == Some("gzip"));
+        body = gunzip(&body, header("content-encoding") == Some("gzip"));
     }
     let request = ExportTraceServiceRequest::decode(&*body).expect("spans");
     let scopes = request.resource_spans.iter().flat_map(|it| &it.scope_spans);
@@ -230,7 +230,7 @@ async fn answer(request: Request<Incoming>, posts: &Posts, replies: &Replies) ->
     response
 }
 
-fn unzipped(bytes: &[u8], is_zipped: bool) -> Vec<u8> {
+fn gunzip(bytes: &[u8], is_zipped: bool) -> Vec<u8> {
     if !is_zipped {
         return bytes.to_vec();
     }

@@ -1,8 +1,8 @@
 //! The command line: flags around the component of `exec`, a component in the wrong place, the
 //! help that an error names, and short forms of values.
 
-use crate::harness::{assert_fails, cocoon, json_lines, printed, run};
-use crate::serving::Serving;
+use crate::blocking_service::Service;
+use crate::harness::{assert_fails, cocoon, json_lines, run, stdout_of};
 
 const PROGRAM: &str = cocoon_test_guests::HOSTILE_PROGRAM;
 
@@ -10,7 +10,7 @@ const PROGRAM: &str = cocoon_test_guests::HOSTILE_PROGRAM;
 fn flags_follow_the_component_until_its_first_argument() {
     let text = "--verbose -n 7 --json -- x";
     let theirs = text.split(' ');
-    let lines = printed(
+    let lines = stdout_of(
         ["exec", PROGRAM, "-n", "1", "--json", "say"]
             .into_iter()
             .chain(theirs),
@@ -21,11 +21,11 @@ fn flags_follow_the_component_until_its_first_argument() {
         &["exec", PROGRAM, "--", "say", "--json"],
         &["exec", "--clocks", PROGRAM, "--network", "say", "--json"],
     ] {
-        assert_eq!(printed(arguments), "--json\n", "{arguments:?}");
+        assert_eq!(stdout_of(arguments), "--json\n", "{arguments:?}");
     }
     // The configuration and the format are read before the arguments are parsed.
     assert_eq!(
-        printed([
+        stdout_of([
             "exec",
             PROGRAM,
             "say",
@@ -57,7 +57,7 @@ fn flags_follow_the_component_until_its_first_argument() {
 }
 
 #[test]
-fn a_component_in_place_of_a_number_or_command_leads_to_exec() {
+fn a_component_in_place_of_a_number_suggests_exec() {
     for (arguments, advice) in [
         (&["run", "my.wasm"][..], "`cocoon exec my.wasm`"),
         (&["run", "my.wasm", "-n", "5"], "`cocoon exec my.wasm`"),
@@ -74,7 +74,7 @@ fn a_component_in_place_of_a_number_or_command_leads_to_exec() {
     ] {
         assert_fails(&run(arguments), 2, &[advice]);
     }
-    // A flag that is wrong before it is the error.
+    // An invalid flag before the component is reported first.
     assert_fails(&run(["run", "--deadline", "soon"]), 2, &["soon"]);
 }
 
@@ -93,19 +93,19 @@ fn an_error_names_the_help_of_its_subcommand() {
     ] {
         assert_fails(&run(arguments), 2, &[help]);
         let command = help.trim_matches('`').split(' ').skip(1);
-        assert!(printed(command).contains("Usage: cocoon"), "{help}");
+        assert!(stdout_of(command).contains("Usage: cocoon"), "{help}");
     }
-    let help = printed(["exec", "--help"]);
+    let help = stdout_of(["exec", "--help"]);
     let (arguments, _) = help.split_once("\nOptions:").expect("options");
     assert!(arguments.contains("\n  [ARGS]..."), "{arguments}");
 }
 
 #[test]
 fn digits_of_a_number_may_be_grouped() {
-    assert_eq!(printed(["compute", "1_0"]), "3628800\n");
+    assert_eq!(stdout_of(["compute", "1_0"]), "3628800\n");
     let two = run(["exec", PROGRAM, "-n", "0_2", "say"]);
     assert_eq!((two.code, two.out.lines().count()), (Some(0), 2));
-    assert_eq!(printed(["run", "1", "--sandboxes", "1_000"]), "1! = 1\n");
+    assert_eq!(stdout_of(["run", "1", "--sandboxes", "1_000"]), "1! = 1\n");
     for text in ["1__0", "_1", "1_", "1,000"] {
         assert_fails(&run(["compute", text]), 2, &[text, "expected an integer"]);
     }
@@ -114,8 +114,8 @@ fn digits_of_a_number_may_be_grouped() {
 #[test]
 fn a_listen_address_has_short_forms() {
     for listen in ["localhost:0", "0"] {
-        let serving = Serving::start(&mut cocoon(["serve", "--listen", listen]));
-        let address = serving.address();
+        let service = Service::start(&mut cocoon(["serve", "--listen", listen]));
+        let address = service.address();
         assert!(address.starts_with("127.0.0.1:"), "{listen}: {address}");
     }
 }

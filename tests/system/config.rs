@@ -1,5 +1,4 @@
-//! Settings from flags, variables and a file, and what `cocoon config` tells of
-//! them.
+//! Settings from flags, variables and a file, and their report by `cocoon config`.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -7,14 +6,14 @@ use std::process::Command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Ended, assert_fails, cocoon, ended, json_lines, printed};
+use crate::harness::{Outcome, assert_fails, cocoon, json_lines, run_command, stdout_of};
 
 /// A folder with a configuration.
-struct Configured {
+struct ConfigFolder {
     folder: TempDir,
 }
 
-impl Configured {
+impl ConfigFolder {
     fn new(text: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("cocoon.toml"), text).expect("written");
@@ -25,7 +24,8 @@ impl Configured {
         self.folder.path().join("cocoon.toml")
     }
 
-    /// The binary in that folder, with the configuration's variable.
+    /// The binary with its working directory in that folder, and the configuration's variable
+    /// set.
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = cocoon(arguments);
         command
@@ -34,12 +34,12 @@ impl Configured {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Ended {
-        ended(&mut self.command(arguments))
+    fn run(&self, arguments: &[&str]) -> Outcome {
+        run_command(&mut self.command(arguments))
     }
 
-    fn printed(&self, arguments: &[&str]) -> String {
-        let Ended { out, err, code } = self.run(arguments);
+    fn stdout_of(&self, arguments: &[&str]) -> String {
+        let Outcome { out, err, code } = self.run(arguments);
         assert_eq!((code, err.as_str()), (Some(0), ""), "{arguments:?}");
         out
     }
@@ -54,38 +54,38 @@ fn row(text: &str, key: &str) -> Value {
 
 #[test]
 fn a_file_sets_flags_for_all_commands_or_for_one() {
-    let it = Configured::new(
+    let it = ConfigFolder::new(
         "json = true\n\
          kind = \"double\"\n\
          [compute]\n\
          kind = \"subfactorial\"\n\
          json = false\n",
     );
-    assert_eq!(it.printed(&["compute", "10"]), "1334961\n");
-    let facts = &json_lines(&it.printed(&["info", "10"]))[0];
+    assert_eq!(it.stdout_of(&["compute", "10"]), "1334961\n");
+    let facts = &json_lines(&it.stdout_of(&["info", "10"]))[0];
     assert_eq!(
         (&facts["kind"], &facts["n"]),
         (&json!("double"), &json!(10))
     );
-    assert_eq!(json_lines(&it.printed(&["run", "2"]))[1]["value"], "2");
-    // The flag wins, either way.
-    assert_eq!(it.printed(&["compute", "4", "--kind=factorial"]), "24\n");
+    assert_eq!(json_lines(&it.stdout_of(&["run", "2"]))[1]["value"], "2");
+    // A flag wins in either direction.
+    assert_eq!(it.stdout_of(&["compute", "4", "--kind=factorial"]), "24\n");
     assert_eq!(
-        it.printed(&["run", "2", "--json=false"]),
+        it.stdout_of(&["run", "2", "--json=false"]),
         "1! = 1\n2! = 2\n"
     );
-    let twice = it.printed(&["compute", "10", "--json"]);
+    let twice = it.stdout_of(&["compute", "10", "--json"]);
     assert_eq!(json_lines(&twice)[0]["value"], "1334961");
 }
 
 #[test]
-fn flags_win_over_variables_and_variables_over_the_file() {
-    let it = Configured::new("output = \"2KiB\"\n");
+fn flags_override_variables_and_variables_override_the_file() {
+    let it = ConfigFolder::new("output = \"2KiB\"\n");
     let many = ["compute", "2000"];
     assert_fails(&it.run(&many), 1, &["2 KiB", "--output"]);
-    let by_variable = ended(it.command(&many).env("COCOON_OUTPUT", "1KiB"));
+    let by_variable = run_command(it.command(&many).env("COCOON_OUTPUT", "1KiB"));
     assert_fails(&by_variable, 1, &["1 KiB"]);
-    let by_flag = ended(
+    let by_flag = run_command(
         it.command(&["compute", "2000", "--output=1MiB"])
             .env("COCOON_OUTPUT", "1KiB"),
     );
@@ -93,9 +93,9 @@ fn flags_win_over_variables_and_variables_over_the_file() {
 }
 
 #[test]
-fn the_flag_names_the_file_before_the_variable_does() {
-    let it = Configured::new("json = true");
-    let other = Configured::new("kind = \"primorial\"");
+fn the_config_flag_overrides_its_variable() {
+    let it = ConfigFolder::new("json = true");
+    let other = ConfigFolder::new("kind = \"primorial\"");
     let file = other.file();
     let file = file.to_str().expect("UTF-8");
     for arguments in [
@@ -103,11 +103,11 @@ fn the_flag_names_the_file_before_the_variable_does() {
         ["compute", "--config", file, "10"],
         ["compute", "10", "--config", file],
     ] {
-        assert_eq!(it.printed(&arguments), "210\n");
+        assert_eq!(it.stdout_of(&arguments), "210\n");
     }
     let joined = format!("--config={file}");
-    assert_eq!(it.printed(&["compute", "10", &joined]), "210\n");
-    // What is behind `--` is the program's.
+    assert_eq!(it.stdout_of(&["compute", "10", &joined]), "210\n");
+    // Arguments after `--` belong to the program.
     let program = cocoon_test_guests::HOSTILE_PROGRAM;
     let theirs = it.run(&["exec", program, "--", "arguments", "--config", "nowhere"]);
     assert!(!theirs.err.contains("nowhere:"), "{}", theirs.err);
@@ -115,17 +115,17 @@ fn the_flag_names_the_file_before_the_variable_does() {
 }
 
 #[test]
-fn what_a_flag_excludes_is_not_taken_from_the_file() {
-    let it = Configured::new("[exec]\noutput-dir = \"out\"\nclocks = true\n");
-    let rows = it.printed(&["config", "exec"]);
+fn a_flag_overrides_conflicting_settings_of_the_file() {
+    let it = ConfigFolder::new("[exec]\noutput-dir = \"out\"\nclocks = true\n");
+    let rows = it.stdout_of(&["config", "exec"]);
     assert!(rows.contains("\noutput-dir = \"out\""), "{rows}");
-    let other = Configured::new("[exec]\nstdin = \"nowhere\"\n");
-    let rows = other.printed(&["config", "exec", "-i"]);
+    let other = ConfigFolder::new("[exec]\nstdin = \"nowhere\"\n");
+    let rows = other.stdout_of(&["config", "exec", "-i"]);
     assert!(
         rows.contains("\ninteractive = true") && rows.contains("\n# stdin: not set"),
         "{rows}"
     );
-    let both = Configured::new("[exec]\ninteractive = true\nstdin = \"nowhere\"\n");
+    let both = ConfigFolder::new("[exec]\ninteractive = true\nstdin = \"nowhere\"\n");
     assert_fails(
         &both.run(&["run", "1"]),
         2,
@@ -134,7 +134,7 @@ fn what_a_flag_excludes_is_not_taken_from_the_file() {
 }
 
 #[test]
-fn a_wrong_file_is_told_with_line_and_what_would_be_right() {
+fn an_invalid_file_is_reported_with_line_and_expected_value() {
     for (text, words) in [
         (
             "\nsandbox_memory = \"1GiB\"",
@@ -228,49 +228,49 @@ fn a_wrong_file_is_told_with_line_and_what_would_be_right() {
             &["--sandbox-memory", "to be at most"],
         ),
     ] {
-        // Whichever command runs, all of the file must be right.
-        let ended = Configured::new(text).run(&["compute", "5"]);
-        assert_fails(&ended, 2, words);
+        // Every command validates the whole file.
+        let outcome = ConfigFolder::new(text).run(&["compute", "5"]);
+        assert_fails(&outcome, 2, words);
     }
 }
 
 #[test]
-fn a_file_that_is_none_is_told() {
-    let it = Configured::new(&"#".repeat((64 << 10) + 1));
+fn an_unreadable_file_is_reported() {
+    let it = ConfigFolder::new(&"#".repeat((64 << 10) + 1));
     assert_fails(&it.run(&["run", "1"]), 2, &["cocoon.toml", "64 KiB"]);
-    let it = Configured::new(&"#".repeat(64 << 10));
-    assert_eq!(it.printed(&["run", "1"]), "1! = 1\n");
+    let it = ConfigFolder::new(&"#".repeat(64 << 10));
+    assert_eq!(it.stdout_of(&["run", "1"]), "1! = 1\n");
     std::fs::write(it.file(), b"component = \"\xff\"").expect("written");
     assert_fails(&it.run(&["run", "1"]), 2, &["cocoon.toml", "UTF-8"]);
     for path in ["nowhere.toml", "/", "/dev/zero"] {
-        let ended = it.run(&["run", "1", "--config", path]);
-        assert_fails(&ended, 2, &[path]);
+        let outcome = it.run(&["run", "1", "--config", path]);
+        assert_fails(&outcome, 2, &[path]);
     }
     for arguments in [&["run", "--config"][..], &["run", "1", "--config="]] {
         assert_fails(&it.run(arguments), 2, &["--config <FILE>"]);
     }
-    // Who wrote it wrong needs the help.
-    assert!(it.printed(&["run", "--help"]).contains("--config <FILE>"));
+    // The help works with an invalid file.
+    assert!(it.stdout_of(&["run", "--help"]).contains("--config <FILE>"));
 }
 
 #[test]
-fn help_shows_what_the_file_sets() {
-    let it = Configured::new("sandboxes = 7\n[compute]\nkind = \"double\"\n");
-    let help = it.printed(&["compute", "--help"]);
+fn help_shows_the_settings_of_the_file() {
+    let it = ConfigFolder::new("sandboxes = 7\n[compute]\nkind = \"double\"\n");
+    let help = it.stdout_of(&["compute", "--help"]);
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     for words in ["[configured: 7]", "[configured: double]"] {
         assert!(help.contains(words), "{words} in {help}");
     }
-    assert!(!printed(["compute", "--help"]).contains("configured"));
+    assert!(!stdout_of(["compute", "--help"]).contains("configured"));
 }
 
 #[test]
-fn config_tells_where_each_value_comes_from() {
-    let it = Configured::new("# first\nqueue = 5\nstack = \"1MiB\"\noutput = \"1KiB\"\n");
+fn config_reports_the_source_of_each_value() {
+    let it = ConfigFolder::new("# first\nqueue = 5\nstack = \"1MiB\"\noutput = \"1KiB\"\n");
     let arguments = ["config", "compute", "--sandboxes", "3", "--stack=2MiB"];
     let shown = |more: &[&str]| {
         let arguments: Vec<_> = arguments.iter().chain(more).copied().collect();
-        let Ended { out, err, code } = ended(
+        let Outcome { out, err, code } = run_command(
             it.command(&arguments)
                 .env("COCOON_OUTPUT", "4 KiB")
                 .env("COCOON_STACK", "3MiB"),
@@ -296,7 +296,7 @@ fn config_tells_where_each_value_comes_from() {
     ] {
         assert!(lines.iter().any(|it| it == line), "{line:?} in {text}");
     }
-    // What that comes to depends on the machine.
+    // The resulting value depends on the machine.
     let total = "# total-memory = \"70%\" # default; ";
     let total = lines.iter().find(|line| line.starts_with(total));
     assert!(
@@ -325,7 +325,7 @@ fn config_tells_where_each_value_comes_from() {
     assert_eq!(source("component")["value"], Value::Null);
 }
 
-/// Key and value of all that is not a default.
+/// Key and value of every setting that is not a default.
 fn chosen(text: &str) -> Vec<(Value, Value)> {
     json_lines(text)
         .into_iter()
@@ -335,7 +335,7 @@ fn chosen(text: &str) -> Vec<(Value, Value)> {
 }
 
 #[test]
-fn what_config_prints_means_the_same_when_it_is_read_back() {
+fn the_output_of_config_is_an_equivalent_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let odd = "a \"file\"\\ of\ttabs, # and \u{7f} ü";
     let flags: [&[&str]; 5] = [
@@ -380,9 +380,10 @@ fn what_config_prints_means_the_same_when_it_is_read_back() {
     ];
     for arguments in flags {
         let file = folder.path().join("printed.toml");
-        std::fs::write(&file, printed(arguments)).expect("written");
-        let expected = printed(arguments.iter().copied().chain(["--json"]));
-        let got = ended(cocoon(["config", arguments[1], "--json"]).env("COCOON_CONFIG", &file));
+        std::fs::write(&file, stdout_of(arguments)).expect("written");
+        let expected = stdout_of(arguments.iter().copied().chain(["--json"]));
+        let got =
+            run_command(cocoon(["config", arguments[1], "--json"]).env("COCOON_CONFIG", &file));
         assert_eq!((got.code, got.err.as_str()), (Some(0), ""), "{arguments:?}");
         assert_eq!(chosen(&got.out), chosen(&expected), "{arguments:?}");
         assert_eq!(chosen(&got.out).is_empty(), arguments.len() == 2);
@@ -402,15 +403,15 @@ fn what_config_prints_means_the_same_when_it_is_read_back() {
 }
 
 #[test]
-fn the_service_is_what_config_tells_of_unless_told_otherwise() {
-    let it = Configured::new("listen = \"0.0.0.0:8080\"\n[serve]\nstall = \"5s\"\n");
-    let text = it.printed(&["config"]);
-    assert_eq!(text, it.printed(&["config", "serve"]));
+fn config_without_a_command_describes_the_service() {
+    let it = ConfigFolder::new("listen = \"0.0.0.0:8080\"\n[serve]\nstall = \"5s\"\n");
+    let text = it.stdout_of(&["config"]);
+    assert_eq!(text, it.stdout_of(&["config", "serve"]));
     assert!(
         text.starts_with("[serve]\nlisten = \"0.0.0.0:8080\" "),
         "{text}"
     );
-    let text = it.printed(&[
+    let text = it.stdout_of(&[
         "config",
         "--listen=[::]:1",
         "--json",
@@ -430,7 +431,7 @@ fn the_service_is_what_config_tells_of_unless_told_otherwise() {
 fn config_shows_no_secret() {
     for more in [None, Some("--json")] {
         let arguments = ["config", "exec", "--env", "PASSWORD=open sesame"];
-        let text = printed(arguments.into_iter().chain(more));
+        let text = stdout_of(arguments.into_iter().chain(more));
         assert!(
             text.contains("PASSWORD") && !text.contains("sesame"),
             "{text}"
@@ -439,7 +440,7 @@ fn config_shows_no_secret() {
 }
 
 #[test]
-fn config_refuses_what_the_command_would() {
+fn config_reports_the_errors_of_the_command() {
     for (arguments, words) in [
         (
             &["config", "compute", "--sandboxs", "5"][..],
@@ -460,6 +461,6 @@ fn config_refuses_what_the_command_would() {
             &["--interactive", "--stdin"],
         ),
     ] {
-        assert_fails(&ended(&mut cocoon(arguments)), 2, words);
+        assert_fails(&run_command(&mut cocoon(arguments)), 2, words);
     }
 }

@@ -1,4 +1,4 @@
-//! Containers of the image, by the Docker engine.
+//! Containers of the image, run by the Docker engine.
 //!
 //! `COCOON_IMAGE` names the image; without it the tests use the image `cocoon`, which must
 //! be of this commit. A container ends with its [`Container`].
@@ -11,13 +11,13 @@ use std::sync::OnceLock;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::harness::{Ended, NEVER, ended};
+use crate::harness::{Outcome, TIMEOUT, run_command};
 use crate::tools::DOCKER;
 
 /// The variable that names the image.
 const VARIABLE: &str = "COCOON_IMAGE";
 
-/// What every container of the tests may not do.
+/// Options that restrict every container of the tests.
 pub(crate) const LOCKED: [&str; 7] = [
     "--read-only",
     "--cap-drop",
@@ -28,7 +28,7 @@ pub(crate) const LOCKED: [&str; 7] = [
     "no-new-privileges",
 ];
 
-/// The image and the one without the compiler.
+/// The image with the compiler, and the one without it.
 ///
 /// # Panics
 ///
@@ -68,8 +68,8 @@ pub(crate) fn image() -> &'static str {
 
 /// Asserts that an image is of the commit that is checked out.
 fn assert_of_this_commit(image: &str) {
-    let head = ended(Command::new("git").args(["rev-parse", "HEAD"])).out;
-    let label = &known(image)["Config"]["Labels"]["org.opencontainers.image.revision"];
+    let head = run_command(Command::new("git").args(["rev-parse", "HEAD"])).out;
+    let label = &inspect(image)["Config"]["Labels"]["org.opencontainers.image.revision"];
     assert_eq!(
         label.as_str(),
         Some(head.trim()),
@@ -77,27 +77,27 @@ fn assert_of_this_commit(image: &str) {
     );
 }
 
-/// Runs the engine's client to its end.
-pub(crate) fn docker(arguments: &[&str]) -> Ended {
+/// Runs `docker` with `arguments` to its end.
+pub(crate) fn docker(arguments: &[&str]) -> Outcome {
     DOCKER.run(arguments)
 }
 
-/// What the engine's client prints, which must succeed.
-pub(crate) fn told(arguments: &[&str]) -> String {
-    let Ended { out, err, code } = docker(arguments);
+/// Runs `docker` and returns its output. Asserts that it succeeds.
+pub(crate) fn docker_stdout(arguments: &[&str]) -> String {
+    let Outcome { out, err, code } = docker(arguments);
     assert_eq!(code, Some(0), "docker {arguments:?}: {err}");
     out.trim_end().to_owned()
 }
 
-/// What the engine knows of an image or a container.
-pub(crate) fn known(thing: &str) -> Value {
-    let text = told(&["inspect", thing]);
+/// Returns the output of `docker inspect` for an image or a container.
+pub(crate) fn inspect(thing: &str) -> Value {
+    let text = docker_stdout(&["inspect", thing]);
     let mut all: Value = serde_json::from_str(&text).expect("JSON");
     all[0].take()
 }
 
-/// A container's run from its start to its end.
-pub(crate) fn run(image: &str, options: &[&str], arguments: &[&str]) -> Ended {
+/// Runs a container to its end.
+pub(crate) fn run(image: &str, options: &[&str], arguments: &[&str]) -> Outcome {
     docker(&[&["run", "--rm"], options, &[image], arguments].concat())
 }
 
@@ -107,21 +107,22 @@ pub(crate) struct Container {
 }
 
 impl Container {
-    /// A container of `image` that has told its first line, which is that it serves.
-    pub(crate) fn serving(image: &str, options: &[&str], arguments: &[&str]) -> Self {
+    /// Starts a container of `image` and waits for its first line of output, which announces
+    /// the service.
+    pub(crate) fn serve(image: &str, options: &[&str], arguments: &[&str]) -> Self {
         let it = Self::start(image, options, arguments);
         let first = it.follow(&["logs", "--follow", &it.id]);
         assert!(first.contains("serves http://"), "{first:?}");
         it
     }
 
-    /// A container of `image`.
+    /// Starts a container of `image`.
     pub(crate) fn start(image: &str, options: &[&str], arguments: &[&str]) -> Self {
-        let id = told(&[&["run", "--detach"], options, &[image], arguments].concat());
+        let id = docker_stdout(&[&["run", "--detach"], options, &[image], arguments].concat());
         Self { id }
     }
 
-    /// The first line that the engine's client prints, which then is ended.
+    /// Runs `docker` until it prints a line, then ends it and returns that line.
     fn follow(&self, arguments: &[&str]) -> String {
         let mut client = DOCKER
             .command()
@@ -135,11 +136,11 @@ impl Container {
         out.read_line(&mut line).expect("a line");
         let _ = client.kill();
         client.wait().expect("its end");
-        assert!(!line.is_empty(), "{}", self.said());
+        assert!(!line.is_empty(), "{}", self.logs());
         line
     }
 
-    /// Waits until its health check has had a result, and tells it.
+    /// Waits for the first result of the container's health check, and returns it.
     pub(crate) fn health(&self) -> String {
         let filter = format!("container={}", self.id);
         let event = self.follow(&[
@@ -159,22 +160,22 @@ impl Container {
             .to_owned()
     }
 
-    /// Its own address, which its host reaches without a proxy.
+    /// The container's own address, which the host reaches without a proxy.
     pub(crate) fn address(&self, port: u16) -> String {
-        let known = known(&self.id);
-        let ip = known["NetworkSettings"]["IPAddress"].as_str();
+        let details = inspect(&self.id);
+        let ip = details["NetworkSettings"]["IPAddress"].as_str();
         format!("{}:{port}", ip.expect("an address"))
     }
 
-    /// What it has said, on both of its outputs.
-    pub(crate) fn said(&self) -> String {
-        let Ended { out, err, .. } = docker(&["logs", &self.id]);
+    /// The container's output on both streams so far.
+    pub(crate) fn logs(&self) -> String {
+        let Outcome { out, err, .. } = docker(&["logs", &self.id]);
         out + &err
     }
 
-    /// The names of its main process's threads.
+    /// The names of the threads of its main process.
     pub(crate) fn threads(&self) -> Vec<String> {
-        let id = &known(&self.id)["State"]["Pid"];
+        let id = &inspect(&self.id)["State"]["Pid"];
         let tasks = std::fs::read_dir(format!("/proc/{id}/task")).expect("a process");
         let name = |task: std::io::Result<std::fs::DirEntry>| {
             std::fs::read_to_string(task.ok()?.path().join("comm")).ok()
@@ -185,8 +186,8 @@ impl Container {
 
     /// Waits until its main process has a handler for `signal`: the first process of a
     /// container does not end by a signal that it does not handle.
-    pub(crate) fn hears(&self, signal: Signal) {
-        let id = &known(&self.id)["State"]["Pid"];
+    pub(crate) fn wait_for_handler(&self, signal: Signal) {
+        let id = &inspect(&self.id)["State"]["Pid"];
         let bit = 1_u64 << (signal.as_raw() - 1);
         loop {
             let status = std::fs::read_to_string(format!("/proc/{id}/status"));
@@ -200,10 +201,10 @@ impl Container {
         }
     }
 
-    /// Stops it as `docker stop` does, and tells its exit code.
+    /// Stops the container as `docker stop` does, and returns its exit code.
     pub(crate) fn stop(&self, grace_s: u32) -> i64 {
-        told(&["stop", "-t", &grace_s.to_string(), &self.id]);
-        known(&self.id)["State"]["ExitCode"]
+        docker_stdout(&["stop", "-t", &grace_s.to_string(), &self.id]);
+        inspect(&self.id)["State"]["ExitCode"]
             .as_i64()
             .expect("a code")
     }
@@ -215,18 +216,18 @@ impl Drop for Container {
     }
 }
 
-/// A connection on which a request for `path` was sent.
-pub(crate) fn asked(address: &str, path: &str) -> std::io::Result<TcpStream> {
+/// Connects and sends a request for `path`.
+pub(crate) fn send_request(address: &str, path: &str) -> std::io::Result<TcpStream> {
     let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(NEVER))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     Ok(stream)
 }
 
-/// The whole answer to a request.
-pub(crate) fn answer(address: &str, path: &str) -> std::io::Result<String> {
+/// Sends a request and returns the whole response.
+pub(crate) fn fetch(address: &str, path: &str) -> std::io::Result<String> {
     let mut answer = String::new();
-    asked(address, path)?.read_to_string(&mut answer)?;
+    send_request(address, path)?.read_to_string(&mut answer)?;
     Ok(answer)
 }

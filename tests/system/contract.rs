@@ -1,14 +1,14 @@
-//! The compiled component against the definitions: small numbers of every kind,
-//! both formats, and what it refuses.
+//! The compiled component against the definitions: small numbers of every kind, both formats,
+//! and the requests that it refuses.
 
 use cocoon::RunError;
 use cocoon::limits::REPLY_BYTES;
 use cocoon::worlds::factorial::{Count, Factorial, Format, Kind, ONE_OF_EACH_KIND, Request};
 use num_bigint::BigUint;
 
-use crate::harness::{FEW, answer, factorial_of, honest};
+use crate::harness::{FEW, factorial_of, honest, run_request};
 
-/// The number by its definition.
+/// Computes the number by its definition.
 pub(crate) fn by_definition(kind: Kind, n: u64) -> BigUint {
     let one = BigUint::from(1_u8);
     match kind {
@@ -54,19 +54,19 @@ async fn the_first_factorials_are_exact() {
     for n in 1..=34_u64 {
         product *= u128::from(n);
         assert_eq!(
-            answer(&factorial, factorial_of(n)).await,
+            run_request(&factorial, factorial_of(n)).await,
             Ok(product.to_string()),
             "{n}!"
         );
     }
     assert_eq!(
-        answer(&factorial, factorial_of(25)).await.as_deref(),
+        run_request(&factorial, factorial_of(25)).await.as_deref(),
         Ok("15511210043330985984000000")
     );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_kind_is_what_its_definition_says() {
+async fn every_kind_matches_its_definition() {
     let factorial = honest(&FEW).await;
     for kind in kinds() {
         for n in (0..=45).chain([64, 97, 100, 128]) {
@@ -76,7 +76,7 @@ async fn every_kind_is_what_its_definition_says() {
     }
 }
 
-/// The answer and everything that is said of it beforehand.
+/// Asserts that the answer and the facts announced before it are right.
 async fn check(factorial: &Factorial, kind: Kind, n: u64, expected: &str) {
     let request = Request::decimal(kind, n);
     let admitted = factorial.admit(request).await.expect("a sandbox");
@@ -87,7 +87,7 @@ async fn check(factorial: &Factorial, kind: Kind, n: u64, expected: &str) {
         "{kind} of {n}"
     );
     assert_eq!(
-        answer(factorial, request).await.as_deref(),
+        run_request(factorial, request).await.as_deref(),
         Ok(expected),
         "{kind} of {n}, streamed"
     );
@@ -136,7 +136,7 @@ pub(crate) fn assert_facts(
     }
     if let Some(zeros) = facts.trailing_zeros {
         let there = value.len() - value.trim_end_matches('0').len();
-        // Zero itself is all zeros, or has none: it depends on how one counts.
+        // The count of digits of zero, and of its trailing zeros, depends on the convention.
         assert!(
             value == "0" || zeros == there as u64,
             "{kind} of {n} ends in {there} zeros, not {zeros}"
@@ -151,7 +151,7 @@ pub(crate) fn assert_facts(
 }
 
 #[tokio::test]
-async fn scientific_numbers_are_rounded_to_the_nearest_and_ties_to_even() {
+async fn scientific_numbers_round_half_to_even() {
     let factorial = honest(&FEW).await;
     for (kind, n, digits, expected) in [
         (Kind::Factorial, 0, 1, "1e+0"),
@@ -163,7 +163,7 @@ async fn scientific_numbers_are_rounded_to_the_nearest_and_ties_to_even() {
         // 945 and 3465: a tie goes to the even neighbour.
         (Kind::Multifactorial(2), 9, 2, "9.4e+2"),
         (Kind::Multifactorial(2), 15, 6, "2.02702e+6"),
-        // 9 and then nothing but nines carries all the way.
+        // A 9 followed by nines carries through all digits.
         (Kind::Multifactorial(u32::MAX), 995, 2, "1.0e+3"),
         (Kind::Multifactorial(u32::MAX), 999_999, 5, "1.0000e+6"),
     ] {
@@ -191,7 +191,7 @@ async fn scientific_numbers_are_rounded_to_the_nearest_and_ties_to_even() {
 }
 
 #[tokio::test]
-async fn senseless_requests_are_malformed() {
+async fn invalid_requests_are_malformed() {
     let factorial = honest(&FEW).await;
     let zero_step = Request::decimal(Kind::Multifactorial(0), 5);
     let no_digits = Request {
@@ -215,7 +215,7 @@ async fn senseless_requests_are_malformed() {
 }
 
 #[tokio::test]
-async fn a_reply_has_no_more_than_64_kib() {
+async fn a_reply_has_at_most_64_kib() {
     let factorial = honest(&FEW).await;
     // 18,000! has 68,000 digits, 17,000! has 63,815.
     let short = factorial
@@ -240,7 +240,7 @@ async fn a_reply_has_no_more_than_64_kib() {
 }
 
 #[tokio::test]
-async fn the_greatest_numbers_are_out_of_reach_and_break_nothing() {
+async fn the_largest_numbers_are_refused() {
     let factorial = honest(&FEW).await;
     for n in [
         u64::from(u32::MAX),
@@ -255,7 +255,7 @@ async fn the_greatest_numbers_are_out_of_reach_and_break_nothing() {
                 .info(kind, n)
                 .await
                 .unwrap_or_else(|error| panic!("{kind} of {n}: {error}"));
-            // Few factors make a small number even of a great n.
+            // A multifactorial with few factors is small even for a large n.
             if facts.peak_bytes.is_some() {
                 assert!(matches!(kind, Kind::Multifactorial(_)), "{kind} of {n}");
                 continue;
@@ -267,7 +267,7 @@ async fn the_greatest_numbers_are_out_of_reach_and_break_nothing() {
             for request in [Request::decimal(kind, n), scientific] {
                 let refused = match factorial.admit(request).await {
                     Ok(admitted) => {
-                        // A series answers without the number.
+                        // A series gives the leading digits without the number itself.
                         assert_eq!(request, scientific, "{kind} of {n}");
                         assert!(kind != Kind::Primorial, "{kind} of {n}");
                         let answer = admitted.compute().await;

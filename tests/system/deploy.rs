@@ -1,5 +1,5 @@
-//! What the manifests say of the program, held against the program: its version,
-//! its settings, its port, its limits, and how long it takes to end.
+//! The manifests against the program: its version, its settings, its port, its limits, and its
+//! time to drain.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,22 +10,22 @@ use cocoon::limits::{Limit, Limits, PLACE_BYTES, TELEMETRY_FLUSH};
 use cocoon::machine::Machine;
 use serde_json::{Value, json};
 
-use crate::harness::{Ended, cocoon, ended, json_lines, printed};
+use crate::blocking_service::{Service, status_of};
+use crate::harness::{Outcome, cocoon, json_lines, run_command, stdout_of};
 use crate::manifests::{BUILDS, build, build_with, deploy, document, of_kind};
-use crate::serving::{Serving, status_of};
 
 /// The image as the manifests name it.
 pub(crate) const IMAGE: &str = concat!("localhost/cocoon:", env!("CARGO_PKG_VERSION"));
 
-/// How a manifest runs the program.
+/// Arguments and variables with which a manifest runs the program.
 pub(crate) struct Setting {
     pub(crate) arguments: Vec<String>,
     pub(crate) variables: BTreeMap<String, String>,
 }
 
 impl Setting {
-    /// That of the one container of the manifest of a kind. Variables with a value weigh
-    /// more than those of a `ConfigMap`, and the kubelet sets the others.
+    /// Reads the one container of the manifest of a kind. Variables with a value override those
+    /// of a `ConfigMap`; the kubelet sets the others.
     fn of(manifests: &[Value], kind: &str) -> Self {
         let container = container(of_kind(manifests, kind));
         let mut variables = BTreeMap::new();
@@ -48,29 +48,29 @@ impl Setting {
         self.variables.iter()
     }
 
-    /// The program as the manifest starts it.
+    /// The program with the arguments and variables of the manifest.
     pub(crate) fn command(&self) -> Command {
         let mut command = cocoon(&self.arguments);
         command.envs(self.variables());
         command
     }
 
-    /// What the program makes of it: the value of each key.
+    /// The effective settings by key, from `cocoon config`.
     pub(crate) fn effective(&self) -> BTreeMap<String, Value> {
         let arguments = ["config".to_owned()].into_iter();
         let arguments = arguments.chain(self.arguments.iter().cloned());
         let mut command = cocoon(arguments.chain(["--json".to_owned()]));
-        let Ended { out, err, code } = ended(command.envs(self.variables()));
+        let Outcome { out, err, code } = run_command(command.envs(self.variables()));
         assert_eq!((code, err.as_str()), (Some(0), ""));
         let rows = json_lines(&out).into_iter();
         rows.map(|row| (text(&row["key"]), row["value"].clone()))
             .collect()
     }
 
-    /// Each variable of ours is one that the program reads.
+    /// Asserts that the program reads each of our variables.
     pub(crate) fn assert_known(&self) {
-        let help = printed([self.arguments[0].as_str(), "--help"]);
-        // Its lines are as wide as the terminal.
+        let help = stdout_of([self.arguments[0].as_str(), "--help"]);
+        // The help is wrapped to the width of the terminal.
         let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
         for name in self.variables.keys() {
             let known = help.contains(&format!("[env: {name}]"));
@@ -98,18 +98,18 @@ pub(crate) fn texts(value: &Value) -> Vec<String> {
     list.iter().map(text).collect()
 }
 
-/// A time as people write it.
+/// Parses a duration such as `30s` to milliseconds.
 pub(crate) fn ms(value: &Value) -> u64 {
     Limit::DrainDelay.parse(&text(value)).expect("a time")
 }
 
-/// An amount of memory as Kubernetes writes it.
+/// Parses an amount of memory in the notation of Kubernetes.
 fn bytes(value: &Value) -> u64 {
     let size = format!("{}B", text(value));
     Limit::TotalMemory.parse(&size).expect("a size")
 }
 
-/// A machine with so much memory, and with all else that one usually has.
+/// A machine with this much memory, and typical values otherwise.
 fn machine(memory_bytes: u64) -> Machine {
     Machine {
         memory_bytes,
@@ -131,7 +131,7 @@ fn kustomizations(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 #[test]
-fn every_file_beside_a_kustomization_is_listed_in_it() {
+fn every_kustomization_lists_all_files_of_its_folder() {
     let mut folders = Vec::new();
     kustomizations(&deploy(""), &mut folders);
     assert!(folders.len() > BUILDS.len(), "{folders:?}");
@@ -183,7 +183,7 @@ fn paths_on_the_pages_exist() {
 
 #[test]
 #[ignore = "needs kustomize"]
-fn the_deployment_is_set_as_the_program_understands() {
+fn the_program_accepts_the_settings_of_the_deployment() {
     for folder in ["base", "overlays/token"] {
         let manifests = build(folder);
         let deployment = of_kind(&manifests, "Deployment");
@@ -211,23 +211,23 @@ fn the_deployment_is_set_as_the_program_understands() {
 
 #[test]
 #[ignore = "needs kustomize"]
-fn the_service_answers_where_the_manifests_ask() {
+fn the_service_answers_on_the_ports_and_paths_of_the_manifests() {
     let manifests = build("base");
     let deployment = of_kind(&manifests, "Deployment");
     let mut command = Setting::of(&manifests, "Deployment").command();
-    // At one address, whose port the test knows.
+    // At an address whose port the test knows.
     command
         .env_remove("COCOON_ADMIN_LISTEN")
         .env("COCOON_DRAIN_DELAY", "0s")
         .env("COCOON_LOG", "cocoon::http=debug");
-    let service = Serving::start(&mut command);
+    let service = Service::start(&mut command);
     let container = container(deployment);
     for path in [
         &container["livenessProbe"]["httpGet"]["path"],
         &container["readinessProbe"]["httpGet"]["path"],
         &deployment["spec"]["template"]["metadata"]["annotations"]["prometheus.io/path"],
     ] {
-        let answer = service.ask(&text(path), &[]);
+        let answer = service.get(&text(path), &[]);
         assert_eq!(status_of(&answer), "200", "{path}: {answer}");
     }
     let log = json_lines(&service.end());
@@ -236,7 +236,7 @@ fn the_service_answers_where_the_manifests_ask() {
 
 #[test]
 #[ignore = "needs kustomize"]
-fn there_is_time_to_end() {
+fn the_grace_period_covers_draining() {
     let manifests = build("overlays/openshift");
     let deployment = of_kind(&manifests, "Deployment");
     let effective = Setting::of(&manifests, "Deployment").effective();
@@ -247,7 +247,7 @@ fn there_is_time_to_end() {
         Duration::from_millis(grace_ms) > Duration::from_millis(end_ms) + TELEMETRY_FLUSH,
         "{grace_ms} {end_ms}"
     );
-    // Whoever asked last has its answer, by whichever way it asked.
+    // The drain and the route both outlast the deadline of the last request.
     let deadline_ms = ms(&effective["deadline"]);
     assert!(ms(&effective["drain-timeout"]) > deadline_ms);
     let annotations = &of_kind(&manifests, "Route")["metadata"]["annotations"];
@@ -257,7 +257,7 @@ fn there_is_time_to_end() {
 
 #[test]
 #[ignore = "needs kustomize"]
-fn the_memory_limit_is_the_least_that_has_room_for_the_defaults() {
+fn the_memory_limit_is_the_minimum_for_the_defaults() {
     let manifests = build("base");
     let limit_bytes =
         bytes(&container(of_kind(&manifests, "Deployment"))["resources"]["limits"]["memory"]);
@@ -276,7 +276,7 @@ fn the_memory_limit_is_the_least_that_has_room_for_the_defaults() {
 
 #[test]
 #[ignore = "needs kustomize"]
-fn the_processors_of_a_limit_are_whole() {
+fn processor_limits_are_whole_numbers() {
     for (folder, kind) in [("base", "Deployment"), ("job", "Job")] {
         let manifests = build(folder);
         let limits = &container(of_kind(&manifests, kind))["resources"]["limits"];
@@ -290,15 +290,15 @@ fn the_processors_of_a_limit_are_whole() {
 
 #[test]
 #[ignore = "needs kustomize"]
-fn the_job_prints_what_the_program_prints() {
+fn the_job_has_the_output_of_the_program() {
     let manifests = build("job");
     let job = of_kind(&manifests, "Job");
     assert_eq!(container(job)["image"], IMAGE);
     let setting = Setting::of(&manifests, "Job");
     setting.assert_known();
-    let Ended { out, err, code } = ended(&mut setting.command());
+    let Outcome { out, err, code } = run_command(&mut setting.command());
     assert_eq!((code, err.as_str()), (Some(0), ""));
-    assert_eq!(out, printed(["run", "10"]));
+    assert_eq!(out, stdout_of(["run", "10"]));
     let deadline_ms = ms(&setting.effective()["deadline"]);
     let seconds = job["spec"]["activeDeadlineSeconds"]
         .as_u64()
@@ -311,7 +311,7 @@ fn the_job_prints_what_the_program_prints() {
 
 #[test]
 #[ignore = "needs kustomize"]
-fn the_job_ends_for_good_where_the_program_fails_by_itself() {
+fn the_job_does_not_retry_failures_of_the_program() {
     let manifests = build("job");
     let rules = &of_kind(&manifests, "Job")["spec"]["podFailurePolicy"]["rules"];
     let codes = rules[1]["onExitCodes"]["values"].as_array().expect("codes");
@@ -319,18 +319,18 @@ fn the_job_ends_for_good_where_the_program_fails_by_itself() {
         (&["compute", "20000", "--output", "1KiB"][..], 1),
         (&["compute", "ten"], 2),
     ] {
-        let ended = ended(&mut cocoon(arguments));
-        assert_eq!(ended.code, Some(code), "{}", ended.err);
+        let outcome = run_command(&mut cocoon(arguments));
+        assert_eq!(outcome.code, Some(code), "{}", outcome.err);
         assert!(codes.contains(&json!(code)), "{codes:?}");
     }
 }
 
 #[test]
 #[ignore = "needs kustomize"]
-fn an_eviction_is_no_failure_of_the_job() {
+fn the_job_retries_after_an_eviction() {
     let manifests = build("job");
     let rules = &of_kind(&manifests, "Job")["spec"]["podFailurePolicy"]["rules"];
-    // The first rule that matches decides.
+    // Kubernetes applies the first rule that matches.
     let condition = json!([{ "type": "DisruptionTarget", "status": "True" }]);
     assert_eq!(rules[0]["action"], "Ignore");
     assert_eq!(rules[0]["onPodConditions"], condition);
@@ -351,9 +351,9 @@ fn two_pods_and_a_rollout_fit_on_a_node_of_two_processors() {
     let least = scaler["minReplicas"].as_u64().expect("a number");
     let surge = &deployment["spec"]["strategy"]["rollingUpdate"]["maxSurge"];
     let pods = least + surge.as_u64().expect("a number");
-    // What a kubeadm cluster's own pods request on such a node.
+    // 950 millicores are the requests of a kubeadm cluster's own pods on such a node.
     assert!(milli * pods + 950 <= 2000, "{milli}m for each of {pods}");
-    // The target is below the limit, or it would never be reached.
+    // A target above the limit would never be reached.
     let target = text(&scaler["metrics"][0]["resource"]["target"]["averageValue"]);
     let target: u64 = target
         .strip_suffix('m')
@@ -382,7 +382,7 @@ fn a_change_of_variables_rolls_out_and_pods_are_labelled() {
                 assert_eq!(labels["app.kubernetes.io/part-of"], "cocoon", "{folder}");
                 assert_eq!(labels["app.kubernetes.io/version"], version, "{folder}");
             }
-            // A selector cannot be changed, so that no version stands in it.
+            // A selector is immutable, so it contains no version.
             let selector = &manifest["spec"]["selector"]["matchLabels"];
             assert_eq!(selector["app.kubernetes.io/version"], Value::Null);
         }
@@ -432,7 +432,7 @@ fn spans_carry_the_attributes_of_their_pod() {
         });
         let variable = variable.unwrap_or_else(|| panic!("{name} in {attributes}"));
         let at = |name: &str| variables.iter().position(|entry| entry["name"] == name);
-        // The kubelet knows the variables above.
+        // The kubelet expands only variables that are defined earlier.
         assert!(at(variable) < at("OTEL_RESOURCE_ATTRIBUTES"), "{variable}");
         let source = &variables[at(variable).expect("a variable")]["valueFrom"];
         assert!(source["fieldRef"]["fieldPath"].is_string(), "{source}");
@@ -441,7 +441,7 @@ fn spans_carry_the_attributes_of_their_pod() {
 
 #[test]
 #[ignore = "needs kustomize"]
-fn a_monitor_has_the_token_that_the_service_asks_for() {
+fn the_monitor_has_the_token_of_the_service() {
     let monitor = |manifests: &[Value]| {
         of_kind(manifests, "PodMonitor")["spec"]["podMetricsEndpoints"][0].clone()
     };
@@ -456,7 +456,7 @@ fn a_monitor_has_the_token_that_the_service_asks_for() {
 
 #[test]
 #[ignore = "needs kustomize"]
-fn keda_takes_the_place_of_the_autoscaler() {
+fn keda_replaces_the_autoscaler() {
     let manifests = build_with("keda");
     let scaler = of_kind(&manifests, "ScaledObject");
     let scalers = manifests
@@ -476,7 +476,7 @@ fn keda_takes_the_place_of_the_autoscaler() {
 
 #[test]
 #[ignore = "needs kustomize"]
-fn the_network_policy_lets_spans_out_where_the_collector_takes_them() {
+fn the_network_policy_allows_spans_to_the_collector() {
     let collector = document(&deploy("otel-collector.yaml"));
     let protocols = &collector["receivers"]["otlp"]["protocols"];
     let port = |protocol: &str| {

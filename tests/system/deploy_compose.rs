@@ -1,5 +1,4 @@
-//! The Compose file: what its services say of each other and of the files that
-//! they mount.
+//! The Compose file: the references between its services, and to the files that they mount.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +8,7 @@ use serde_json::{Value, json};
 use crate::deploy::{IMAGE, Setting, ms, text, texts};
 use crate::manifests::{deploy, document};
 
-/// The file, as far as it uses what such files may have: the rest is refused.
+/// The parsed file. Fields that this type lacks are refused.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Compose {
@@ -49,7 +48,7 @@ fn services() -> BTreeMap<String, Service> {
     compose.services
 }
 
-/// How the service of ours is run.
+/// The arguments and variables of the `cocoon` service.
 fn ours(services: &BTreeMap<String, Service>) -> Setting {
     Setting {
         arguments: services["cocoon"].command.clone(),
@@ -57,15 +56,15 @@ fn ours(services: &BTreeMap<String, Service>) -> Setting {
     }
 }
 
-/// Host and port of `host:port`, with or without a scheme before it.
+/// Splits `host:port`, with or without a scheme, into host and port.
 fn host_and_port(endpoint: &str) -> (String, u16) {
     let address = endpoint.trim_start_matches("http://");
     let (host, port) = address.split_once(':').expect("a port");
     (host.to_owned(), port.parse().expect("a number"))
 }
 
-/// The file of `deploy/` that a service has at `target`.
-fn mounted(service: &Service, target: &str) -> Value {
+/// Reads the file of `deploy/` that a service mounts at `target`.
+fn mounted_file(service: &Service, target: &str) -> Value {
     let volumes = &service.volumes;
     let source = volumes.iter().find_map(|volume| {
         let mut fields = volume.split(':');
@@ -77,7 +76,7 @@ fn mounted(service: &Service, target: &str) -> Value {
 }
 
 #[test]
-fn every_image_is_pinned_and_ours_is_this_version() {
+fn every_image_is_pinned() {
     let services = services();
     assert_eq!(services["cocoon"].image, IMAGE);
     for (name, service) in &services {
@@ -92,7 +91,7 @@ fn every_image_is_pinned_and_ours_is_this_version() {
 }
 
 #[test]
-fn every_service_is_locked_down_and_reached_from_this_machine_alone() {
+fn every_service_is_restricted_and_listens_on_loopback() {
     for (name, service) in services() {
         assert_eq!(service.cap_drop, ["ALL"], "{name}");
         assert_eq!(service.security_opt, ["no-new-privileges:true"], "{name}");
@@ -107,7 +106,7 @@ fn every_service_is_locked_down_and_reached_from_this_machine_alone() {
 }
 
 #[test]
-fn the_service_is_set_as_the_program_understands() {
+fn the_program_accepts_the_settings_of_the_compose_file() {
     let services = services();
     let setting = ours(&services);
     setting.assert_known();
@@ -126,10 +125,10 @@ fn the_service_is_set_as_the_program_understands() {
 }
 
 #[test]
-fn spans_find_their_way() {
+fn spans_reach_the_back_ends() {
     let services = services();
     let collector = &services["otel-collector"];
-    let config = mounted(collector, "/etc/otel-collector.yaml");
+    let config = mounted_file(collector, "/etc/otel-collector.yaml");
     let variables = &collector.environment;
     // From the service to the Collector.
     let endpoint = &ours(&services).variables["OTEL_EXPORTER_OTLP_ENDPOINT"];
@@ -138,7 +137,7 @@ fn spans_find_their_way() {
     let receiver = text(&config["receivers"]["otlp"]["protocols"]["http"]["endpoint"]);
     assert_eq!(receiver, format!("${{env:OTLP_HOST:-localhost}}:{port}"));
     assert_eq!(variables["OTLP_HOST"], "0.0.0.0");
-    // From the Collector to where they are looked at: these take them by these ports.
+    // From the Collector to the back ends, at the ports on which these listen.
     let mut reached = BTreeSet::new();
     for (exporter, variable, port) in [
         ("otlp_grpc/jaeger", "JAEGER", 4317),
@@ -155,7 +154,7 @@ fn spans_find_their_way() {
         assert!(collector.depends_on.contains(&host), "{host}");
         reached.insert(exporter);
     }
-    // Its exporters are those and no more: Google's would not start.
+    // The configuration names these exporters and no others: Google's would fail to start.
     let arguments = &collector.command;
     assert_eq!(arguments[0], "--config=/etc/otel-collector.yaml");
     let list = arguments[1].strip_prefix("--config=yaml:service::pipelines::traces::exporters: ");
@@ -169,9 +168,9 @@ fn spans_find_their_way() {
 }
 
 #[test]
-fn prometheus_reads_the_service() {
+fn prometheus_scrapes_the_service() {
     let services = services();
-    let config = mounted(&services["prometheus"], "/etc/prometheus/prometheus.yml");
+    let config = mounted_file(&services["prometheus"], "/etc/prometheus/prometheus.yml");
     let scrape = &config["scrape_configs"][0];
     let (_, port) = host_and_port(&text(&ours(&services).effective()["admin-listen"]));
     assert_eq!(

@@ -1,5 +1,5 @@
-//! The policies of `deploy/policy/`, by `conftest`: on what is delivered, which keeps to
-//! them, on manifests with one thing wrong, and on their own unit tests.
+//! The policies of `deploy/policy/`, run by `conftest`: on the delivered manifests, which
+//! comply, on manifests with one fault each, and on their own unit tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -7,11 +7,11 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::harness::{Ended, ended, json_lines, printed};
+use crate::harness::{Outcome, json_lines, run_command, stdout_of};
 use crate::manifests::{BUILDS, build, build_with, deploy, document, of_kind_mut};
 use crate::tools::CONFTEST;
 
-/// How `conftest test` sees documents: all together, or each alone.
+/// Options by which `conftest test` sees documents: combined, or each alone.
 const VIEWS: [&[&str]; 2] = [&["--combine"], &[]];
 
 /// The result of one document, or of all of them, in the output of `conftest`.
@@ -47,7 +47,7 @@ fn judge_file(file: &Path, arguments: &[&str]) -> Verdict {
         .arg("--policy")
         .arg(deploy("policy"))
         .arg(file);
-    let Ended { out, err, code } = ended(&mut conftest);
+    let Outcome { out, err, code } = run_command(&mut conftest);
     let judged: Vec<Judged> =
         serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}"));
     let mut verdict = Verdict::default();
@@ -66,7 +66,7 @@ fn judge_file(file: &Path, arguments: &[&str]) -> Verdict {
 fn judge(manifests: &[Value], arguments: &[&str]) -> Verdict {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("manifests.yaml");
-    // JSON is YAML.
+    // JSON is a subset of YAML.
     let documents: Vec<_> = manifests.iter().map(Value::to_string).collect();
     std::fs::write(&file, documents.join("\n---\n")).expect("a file");
     judge_file(&file, arguments)
@@ -95,7 +95,7 @@ const CONTAINER: &str = "/spec/template/spec/containers/0";
 
 #[test]
 #[ignore = "needs conftest and kustomize"]
-fn what_is_delivered_keeps_to_the_policies() {
+fn the_delivered_manifests_comply_with_the_policies() {
     for folder in BUILDS {
         for view in VIEWS {
             assert_holds(&judge(&build(folder), view), folder);
@@ -159,7 +159,7 @@ fn an_absent_field_means_its_default() {
 
 #[test]
 #[ignore = "needs conftest and kustomize"]
-fn addresses_and_probes_that_do_not_fit_fail() {
+fn mismatched_addresses_and_probes_fail() {
     let probe = format!("{CONTAINER}/livenessProbe/httpGet");
     for (pointer, key, value, says) in [
         (
@@ -198,7 +198,7 @@ fn addresses_and_probes_that_do_not_fit_fail() {
 
 #[test]
 #[ignore = "needs conftest"]
-fn a_kind_that_no_rule_covers_is_never_passed_over() {
+fn a_kind_without_a_rule_fails() {
     let template = json!({ "spec": { "containers": [{ "image": "x" }] } });
     let manifest = |version: &str, kind: &str, spec: Value| json!({ "apiVersion": version, "kind": kind, "metadata": { "name": "x" }, "spec": spec });
     let rollout = manifest(
@@ -231,7 +231,7 @@ fn a_kind_that_no_rule_covers_is_never_passed_over() {
 
 #[test]
 #[ignore = "needs conftest"]
-fn compose_files_and_dockerfiles_are_looked_at() {
+fn compose_files_and_dockerfiles_are_checked() {
     let mut compose = document(&deploy("compose/compose.yaml"));
     compose["services"]["cocoon"]["privileged"] = json!(true);
     let says = BTreeSet::from(["service cocoon must not be privileged".to_owned()]);
@@ -252,24 +252,24 @@ fn compose_files_and_dockerfiles_are_looked_at() {
 #[test]
 #[ignore = "needs conftest"]
 fn the_unit_tests_of_the_policies_pass() {
-    // OPA gives each test 5 s by the clock, and has no option for more.
+    // OPA stops each test after 5 s of wall-clock time, and has no option for a longer timeout.
     const ATTEMPTS_MAX: usize = 3;
     let verify = || {
         let mut conftest = CONFTEST.command();
         conftest.args(["verify", "--output", "json", "--show-builtin-errors"]);
-        ended(conftest.arg("--policy").arg(deploy("policy")))
+        run_command(conftest.arg("--policy").arg(deploy("policy")))
     };
     let mut attempts = (0..ATTEMPTS_MAX).map(|_| verify());
-    let starved = |tried: &Ended| tried.err.contains("context deadline exceeded");
+    let starved = |tried: &Outcome| tried.err.contains("context deadline exceeded");
     let tried = attempts.find(|tried| !starved(tried));
-    let Ended { out, err, code } = tried.expect("a machine that is not so busy");
+    let Outcome { out, err, code } = tried.expect("a machine that is not so busy");
     assert_eq!(code, Some(0), "{out}{err}");
     let judged: Vec<Judged> = serde_json::from_str(&out).expect("JSON");
     let passed: usize = judged.iter().map(|judged| judged.successes).sum();
     assert!(passed > 2 * rules().len(), "{passed} tests passed");
 }
 
-/// The text of all policies, or of all their tests.
+/// Concatenates all policies, or all of their tests.
 fn policies(tests: bool) -> String {
     let entries = std::fs::read_dir(deploy("policy")).expect("a folder");
     let files = entries.map(|entry| entry.expect("an entry").path());
@@ -279,7 +279,8 @@ fn policies(tests: bool) -> String {
         .collect()
 }
 
-/// The rules by the `id` in their annotations; a rule without annotations has an empty one.
+/// The number of rules by the `id` in their annotations; a rule without annotations has an
+/// empty one.
 fn rules() -> BTreeMap<String, usize> {
     let policies = policies(false);
     let mut rules = BTreeMap::new();
@@ -299,7 +300,7 @@ fn rules() -> BTreeMap<String, usize> {
 }
 
 #[test]
-fn each_rule_has_annotations_and_tests_that_accept_and_refuse() {
+fn each_rule_has_annotations_and_tests_for_both_outcomes() {
     let rules = rules();
     assert!(rules.len() > 50, "{rules:?}");
     let tests = policies(true);
@@ -314,13 +315,13 @@ fn each_rule_has_annotations_and_tests_that_accept_and_refuse() {
 }
 
 #[test]
-fn the_policies_know_the_defaults_of_the_program() {
+fn the_policies_have_the_defaults_of_the_program() {
     let policies = policies(false);
     let (_, table) = policies.split_once("\ndefaults := {").expect("defaults");
     let (table, _) = table.split_once("\n}").expect("their end");
     let table = format!("{{{}}}", table.trim_end().trim_end_matches(','));
     let table: BTreeMap<String, Value> = serde_json::from_str(&table).expect("JSON");
-    let rows = json_lines(&printed(["config", "serve", "--json"]));
+    let rows = json_lines(&stdout_of(["config", "serve", "--json"]));
     for (name, default) in table {
         let row = rows.iter().find(|row| row["key"] == name.as_str());
         let row = row.unwrap_or_else(|| panic!("{name} is no flag of `cocoon serve`"));

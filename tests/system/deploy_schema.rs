@@ -7,7 +7,7 @@ use crate::manifests::{BUILDS, build, build_with, of_kind};
 
 #[test]
 #[ignore = "needs kustomize"]
-fn every_manifest_is_what_the_api_knows() {
+fn every_manifest_matches_the_api() {
     for folder in BUILDS {
         for manifest in build(folder) {
             assert_eq!(check(&manifest), Ok(()), "{folder}");
@@ -22,7 +22,7 @@ fn every_manifest_is_what_the_api_knows() {
 
 #[test]
 #[ignore = "needs kustomize"]
-fn what_the_api_does_not_know_is_refused() {
+fn unknown_fields_and_kinds_are_refused() {
     let container = "/spec/template/spec/containers/0";
     for (folder, kind, at, key, value, found) in [
         (

@@ -1,6 +1,6 @@
-//! Factorials digit for digit: from the compiled component, in one sandbox and
-//! in several, by the hashes of what GMP computed (`factorials.sha256`), and by
-//! residues that a plain loop computes.
+//! Factorials digit for digit: from the compiled component, in one sandbox and in several,
+//! against the hashes of GMP's results (`factorials.sha256`) and against residues computed by a
+//! simple loop.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
@@ -14,13 +14,13 @@ use sha2::{Digest as _, Sha256};
 
 use crate::harness::{FEW, factorial_of, honest};
 
-/// Room for all parts of the longest at once.
+/// Limits with memory for all parts of the longest factorial at once.
 const ROOMY: Limits = FEW.with(Limit::TotalMemory, 3 << 30);
 
-/// What no computation in here takes.
-const NEVER: Duration = Duration::from_mins(5);
+/// A timeout that no computation here reaches.
+const TIMEOUT: Duration = Duration::from_mins(5);
 
-/// n and the hash of its factorial's digits, from the smallest n.
+/// Each n with the hash of its factorial's digits, in ascending order.
 fn table() -> Vec<(u64, &'static str)> {
     let lines = include_str!("factorials.sha256").lines();
     lines
@@ -32,8 +32,8 @@ fn table() -> Vec<(u64, &'static str)> {
         .collect()
 }
 
-/// What `fold` makes of all that comes through a channel, which must end well.
-async fn folded<T>(mut digits: Receiver<Bytes>, start: T, fold: impl Fn(T, &[u8]) -> T) -> T {
+/// Folds all bytes of a channel, which must end successfully.
+async fn fold_digits<T>(mut digits: Receiver<Bytes>, start: T, fold: impl Fn(T, &[u8]) -> T) -> T {
     let mut value = start;
     while let Some(chunk) = digits.recv().await.expect("digits") {
         value = fold(value, &chunk);
@@ -41,8 +41,8 @@ async fn folded<T>(mut digits: Receiver<Bytes>, start: T, fold: impl Fn(T, &[u8]
     value
 }
 
-/// The same of the digits of a request by up to `sandboxes` sandboxes.
-async fn computed<T>(
+/// Folds the digits of a request that runs in up to `sandboxes` sandboxes.
+async fn fold_answer<T>(
     factorial: &Factorial,
     request: Request,
     sandboxes: u32,
@@ -52,15 +52,20 @@ async fn computed<T>(
     let work = FanOut::prepare(factorial, request, Width::UpTo(sandboxes)).await;
     let work = work.unwrap_or_else(|error| panic!("{request:?} by {sandboxes}: {error}"));
     let (sender, receiver) = channel();
-    let both = async { tokio::join!(work.send_to(sender, None), folded(receiver, start, fold)) };
-    let (told, value) = tokio::time::timeout(NEVER, both).await.expect("an end");
-    told.unwrap_or_else(|error| panic!("{request:?} by {sandboxes}: {error}"));
+    let both = async {
+        tokio::join!(
+            work.send_to(sender, None),
+            fold_digits(receiver, start, fold)
+        )
+    };
+    let (outcome, value) = tokio::time::timeout(TIMEOUT, both).await.expect("an end");
+    outcome.unwrap_or_else(|error| panic!("{request:?} by {sandboxes}: {error}"));
     value
 }
 
 async fn hash(factorial: &Factorial, n: u64, sandboxes: u32) -> String {
     let hash = Sha256::new();
-    let hash = computed(
+    let hash = fold_answer(
         factorial,
         factorial_of(n),
         sandboxes,
@@ -77,7 +82,7 @@ async fn hash(factorial: &Factorial, n: u64, sandboxes: u32) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn factorials_have_the_digits_that_gmp_computed() {
+async fn factorials_have_the_digits_of_gmp() {
     let factorial = honest(&ROOMY).await;
     let table = table();
     assert!(table.len() >= 45, "only {}", table.len());
@@ -94,22 +99,22 @@ async fn factorials_have_the_digits_that_gmp_computed() {
     }
 }
 
-/// Primes above every n in here.
+/// Primes above every n in this file.
 const PRIMES: [u64; 4] = [998_244_353, 2_147_483_647, 4_294_967_291, (1 << 59) - 55];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn random_factorials_have_the_residues_of_a_plain_loop() {
+async fn random_factorials_have_the_residues_of_a_simple_loop() {
     let factorial = honest(&ROOMY).await;
     let seed = RandomState::new().hash_one(0);
     let mut random = fastrand::Rng::with_seed(seed);
     for index in 0..10 {
-        // Some of them short.
+        // Some of them are short.
         let n = random.u64(0..=2_000_000 >> (index % 4));
         let sandboxes = random.u32(1..=4);
         let proved = random.bool();
         let request = factorial_of(n);
         let request = if proved { request.proved() } else { request };
-        let found = computed(
+        let found = fold_answer(
             &factorial,
             request,
             sandboxes,
@@ -118,7 +123,7 @@ async fn random_factorials_have_the_residues_of_a_plain_loop() {
                 let mut residues = residues;
                 for (residue, prime) in residues.iter_mut().zip(PRIMES) {
                     *residue = chunk.iter().fold(*residue, |residue, digit| {
-                        // Below 10 · 2^59 + 10.
+                        // Below 10 · 2^59 + 10, so it fits.
                         (residue * 10 + u64::from(digit - b'0')) % prime
                     });
                 }

@@ -1,5 +1,4 @@
-//! `cocoon exec`: a program that this project did not write, and ours, many at
-//! once.
+//! `cocoon exec`: a foreign program and our own, in many instances at once.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,13 +7,13 @@ use std::process::Stdio;
 
 use serde_json::json;
 
-use crate::harness::{Ended, assert_fails, assert_one_line, cocoon, json_lines, printed, run};
+use crate::harness::{Outcome, assert_fails, assert_one_line, cocoon, json_lines, run, stdout_of};
 
 const FACTOR: &str = cocoon_test_guests::FOREIGN_FACTOR;
 const PROGRAM: &str = cocoon_test_guests::HOSTILE_PROGRAM;
 
-/// What `factor` prints of n.
-fn factored(mut n: u64) -> String {
+/// The output of `factor` for n.
+fn factor_output(mut n: u64) -> String {
     let mut line = format!("{n}:");
     let mut divisor = 2;
     while n > 1 {
@@ -27,7 +26,7 @@ fn factored(mut n: u64) -> String {
     line
 }
 
-/// Lines by instance, without their prefix.
+/// Groups lines by instance, without their prefix.
 fn by_instance(text: &str) -> BTreeMap<u64, Vec<&str>> {
     let mut lines = BTreeMap::<u64, Vec<&str>>::new();
     for line in text.lines() {
@@ -44,8 +43,8 @@ fn by_instance(text: &str) -> BTreeMap<u64, Vec<&str>> {
 }
 
 #[test]
-fn a_thousand_instances_of_a_foreign_program() {
-    let Ended { out, err, code } = run(["exec", FACTOR, "--instances", "1000", "--", "{i}"]);
+fn a_thousand_instances_of_a_foreign_program_succeed() {
+    let Outcome { out, err, code } = run(["exec", FACTOR, "--instances", "1000", "--", "{i}"]);
     assert_eq!(
         (code, err.as_str()),
         (Some(0), "cocoon: 1000 of 1000 instances succeeded\n")
@@ -53,12 +52,12 @@ fn a_thousand_instances_of_a_foreign_program() {
     let lines = by_instance(&out);
     assert_eq!(lines.len(), 1000);
     for (instance, lines) in lines {
-        assert_eq!(lines, [factored(instance)]);
+        assert_eq!(lines, [factor_output(instance)]);
     }
 }
 
 #[test]
-fn each_instance_is_given_the_whole_input() {
+fn each_instance_reads_the_whole_input() {
     let mut command = cocoon(["exec", FACTOR, "-n", "20", "-i"]);
     let spawned = command
         .stdin(Stdio::piped())
@@ -83,7 +82,10 @@ fn each_instance_is_given_the_whole_input() {
     let lines = by_instance(&out);
     assert_eq!(lines.len(), 20);
     for lines in lines.values() {
-        assert_eq!(lines[..], [factored(12), factored(97), factored(1001)]);
+        assert_eq!(
+            lines[..],
+            [factor_output(12), factor_output(97), factor_output(1001)]
+        );
     }
 }
 
@@ -94,7 +96,7 @@ fn input_may_come_from_a_file_and_is_bounded() {
     fs::write(file.path(), &text).expect("a file");
     let path = file.path().to_str().expect("text");
     let given = ["exec", PROGRAM, "--stdin", path, "--", "cat"];
-    assert!(printed(given) == text, "it came back as it went in");
+    assert!(stdout_of(given) == text, "it came back as it went in");
     let small = [
         "exec", PROGRAM, "--stdin", path, "--input", "1KiB", "--", "cat",
     ];
@@ -105,18 +107,18 @@ fn input_may_come_from_a_file_and_is_bounded() {
     );
     let missing = ["exec", PROGRAM, "--stdin", "/no/such/file", "--", "cat"];
     assert_fails(&run(missing), 1, &["cannot read", "/no/such/file"]);
-    // Without a grant there is nothing to read.
-    assert_eq!(printed(["exec", PROGRAM, "--", "cat"]), "");
+    // Without a grant standard input is empty.
+    assert_eq!(stdout_of(["exec", PROGRAM, "--", "cat"]), "");
 }
 
 #[test]
-fn one_instance_is_printed_as_it_is() {
+fn the_output_of_one_instance_has_no_prefix() {
     assert_eq!(
-        printed(["exec", PROGRAM, "--", "say-unfinished", "no newline"]),
+        stdout_of(["exec", PROGRAM, "--", "say-unfinished", "no newline"]),
         "no newline"
     );
     assert_eq!(
-        printed(["exec", PROGRAM, "--", "say", "{i}", "and", "{i}"]),
+        stdout_of(["exec", PROGRAM, "--", "say", "{i}", "and", "{i}"]),
         "1 and 1\n"
     );
     let both = run(["exec", PROGRAM, "--", "both", "x"]);
@@ -127,12 +129,12 @@ fn one_instance_is_printed_as_it_is() {
 }
 
 #[test]
-fn many_instances_are_told_apart_on_both_streams() {
-    let Ended { out, err, code } = run(["exec", PROGRAM, "-n", "50", "--", "both", "{i}"]);
+fn lines_of_many_instances_have_prefixes_on_both_streams() {
+    let Outcome { out, err, code } = run(["exec", PROGRAM, "-n", "50", "--", "both", "{i}"]);
     assert_eq!(code, Some(0));
-    let (told, summary) = err.rsplit_once("cocoon: ").expect("a summary");
+    let (output, summary) = err.rsplit_once("cocoon: ").expect("a summary");
     assert_eq!(summary, "50 of 50 instances succeeded\n");
-    for (text, stream) in [(out.as_str(), "out"), (told, "err")] {
+    for (text, stream) in [(out.as_str(), "out"), (output, "err")] {
         let lines = by_instance(text);
         assert_eq!(lines.len(), 50);
         for (instance, lines) in lines {
@@ -142,8 +144,9 @@ fn many_instances_are_told_apart_on_both_streams() {
 }
 
 #[test]
-fn json_tells_lines_and_exits() {
-    let Ended { out, code, .. } = run(["exec", PROGRAM, "-n", "2", "--json", "--", "both", "{i}"]);
+fn json_has_records_for_lines_and_exits() {
+    let Outcome { out, code, .. } =
+        run(["exec", PROGRAM, "-n", "2", "--json", "--", "both", "{i}"]);
     assert_eq!(code, Some(0));
     let events = json_lines(&out);
     assert_eq!(events.len(), 6);
@@ -186,11 +189,11 @@ fn json_tells_lines_and_exits() {
 }
 
 #[test]
-fn each_instance_may_have_its_files() {
+fn each_instance_can_write_to_its_own_files() {
     let folder = tempfile::tempdir().expect("a folder");
     let dir = folder.path().join("new");
     let path = dir.to_str().expect("text");
-    let ended = run([
+    let outcome = run([
         "exec",
         PROGRAM,
         "-n",
@@ -202,10 +205,10 @@ fn each_instance_may_have_its_files() {
         "{i}",
     ]);
     assert_eq!(
-        (ended.code, ended.out.as_str()),
+        (outcome.code, outcome.out.as_str()),
         (Some(0), ""),
         "{}",
-        ended.err
+        outcome.err
     );
     assert_eq!(fs::read_dir(&dir).expect("a folder").count(), 6);
     for instance in 1..=3 {
@@ -218,10 +221,10 @@ fn each_instance_may_have_its_files() {
 }
 
 #[test]
-fn a_failed_instance_keeps_what_it_wrote_and_is_told_as_failed() {
+fn a_failed_instance_keeps_its_output_and_is_reported() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().to_str().expect("text");
-    let ended = run([
+    let outcome = run([
         "exec",
         PROGRAM,
         "--output-dir",
@@ -230,8 +233,8 @@ fn a_failed_instance_keeps_what_it_wrote_and_is_told_as_failed() {
         "trap-after",
         "half",
     ]);
-    // A program's last words are what its failure is understood by.
-    assert_fails(&ended, 1, &["trapped"]);
+    // The last lines before a failure explain it.
+    assert_fails(&outcome, 1, &["trapped"]);
     assert_eq!(
         fs::read_to_string(folder.path().join("1.out")).expect("a file"),
         "half\n"
@@ -241,8 +244,8 @@ fn a_failed_instance_keeps_what_it_wrote_and_is_told_as_failed() {
 }
 
 #[test]
-fn exit_codes_come_together_in_a_summary() {
-    let Ended { out, err, code } = run(["exec", PROGRAM, "-n", "7", "--", "exit-if-odd", "{i}"]);
+fn exit_codes_are_summarised() {
+    let Outcome { out, err, code } = run(["exec", PROGRAM, "-n", "7", "--", "exit-if-odd", "{i}"]);
     assert_eq!((code, out.as_str()), (Some(1), ""));
     let lines: Vec<_> = err.lines().collect();
     assert_eq!(lines[0], "cocoon: 3 of 7 instances succeeded");
@@ -256,7 +259,7 @@ fn exit_codes_come_together_in_a_summary() {
 }
 
 #[test]
-fn limits_stop_programs_by_name() {
+fn limits_stop_programs_and_are_named() {
     for (arguments, words) in [
         (
             &["--deadline", "300ms", "--", "spin"][..],
@@ -288,17 +291,17 @@ fn limits_stop_programs_by_name() {
     for flood in ["flood", "flood-both"] {
         let flooded = run(["exec", PROGRAM, "--output", "100KiB", "--", flood]);
         assert_eq!(flooded.code, Some(1));
-        let printed = flooded.out.len() + flooded.err.bytes().filter(|&byte| byte == b'7').count();
-        assert!(printed <= 100 << 10, "{printed} bytes got through");
+        let bytes = flooded.out.len() + flooded.err.bytes().filter(|&byte| byte == b'7').count();
+        assert!(bytes <= 100 << 10, "{bytes} bytes got through");
         let last = flooded.err.trim_start_matches('7');
         assert_one_line(
             last,
             &["output of a job", "100 KiB", "--output", "COCOON_OUTPUT"],
         );
     }
-    // Just within its memory.
+    // Just below its memory limit.
     assert_eq!(
-        printed([
+        stdout_of([
             "exec",
             PROGRAM,
             "--sandbox-memory",
@@ -312,8 +315,8 @@ fn limits_stop_programs_by_name() {
 }
 
 #[test]
-fn concurrency_and_memory_bound_what_runs_at_once() {
-    // Room for two of 256 MiB each; the others wait, and all get done.
+fn concurrency_and_memory_limit_the_running_instances() {
+    // Memory for two instances of 256 MiB each; the others wait, and all finish.
     let tight = [
         "exec",
         PROGRAM,
@@ -327,12 +330,12 @@ fn concurrency_and_memory_bound_what_runs_at_once() {
         "say",
         "{i}",
     ];
-    let ended = run(tight);
+    let outcome = run(tight);
     assert_eq!(
-        (ended.code, ended.out.lines().count()),
+        (outcome.code, outcome.out.lines().count()),
         (Some(0), 20),
         "{}",
-        ended.err
+        outcome.err
     );
     let one = run(["exec", PROGRAM, "-n", "5", "-c", "1", "--", "say", "{i}"]);
     let expected = "[1] 1\n[2] 2\n[3] 3\n[4] 4\n[5] 5\n";

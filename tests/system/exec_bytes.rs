@@ -1,4 +1,4 @@
-//! `cocoon exec` passes on every byte of a program's output, or marks what it adds.
+//! `cocoon exec` passes on every byte of a program's output, or marks its own additions.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,14 +14,14 @@ use crate::harness::{cocoon, json_lines};
 
 const PROGRAM: &str = cocoon_test_guests::HOSTILE_PROGRAM;
 
-/// A file with the output of the program, which repeats it.
+/// Creates a file of bytes for the program, which prints it.
 fn file(bytes: &[u8]) -> NamedTempFile {
     let file = NamedTempFile::new().expect("a file");
     fs::write(file.path(), bytes).expect("written");
     file
 }
 
-/// Runs instances that write the bytes of a file.
+/// Runs instances that print the bytes of a file.
 fn cat(path: &Path, flags: &[&str]) -> Output {
     let mut command = cocoon(["exec", PROGRAM, "--stdin"]);
     command.arg(path).args(flags).args(["--", "cat"]);
@@ -31,8 +31,8 @@ fn cat(path: &Path, flags: &[&str]) -> Output {
     output
 }
 
-/// The bytes that the records of one stream stand for, by instance.
-fn joined(records: &[Value], stream: &str) -> BTreeMap<u64, Vec<u8>> {
+/// Decodes the records of one stream to bytes, by instance.
+fn join_records(records: &[Value], stream: &str) -> BTreeMap<u64, Vec<u8>> {
     let mut joined = BTreeMap::<u64, Vec<u8>>::new();
     for record in records {
         let instance = record["instance"].as_u64().expect("an instance");
@@ -59,7 +59,7 @@ fn joined(records: &[Value], stream: &str) -> BTreeMap<u64, Vec<u8>> {
     joined
 }
 
-/// Outputs with all that a line can have, by name.
+/// Outputs with every feature of a line that matters, by name.
 fn outputs() -> Vec<(&'static str, Vec<u8>)> {
     let long = CHUNK_BYTES;
     let mut random = fastrand::Rng::with_seed(4);
@@ -102,15 +102,15 @@ fn outputs() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[test]
-fn records_join_to_the_bytes_that_the_program_wrote() {
+fn records_contain_every_byte_of_the_output() {
     for (name, bytes) in outputs() {
         let file = file(&bytes);
         let output = cat(file.path(), &["--json", "-n", "2"]);
         let records = json_lines(&String::from_utf8(output.stdout).expect("JSON"));
-        let joined = joined(&records, "stdout");
+        let joined = join_records(&records, "stdout");
         assert_eq!(joined.len(), 2, "{name}");
         assert!(joined.values().all(|it| *it == bytes), "{name}");
-        // A cut that splits no character leaves valid lines valid.
+        // A cut between characters leaves valid lines valid.
         let valid = str::from_utf8(&bytes).is_ok();
         let texts = records.iter().all(|it| it["base64"].is_null());
         assert_eq!(texts, valid, "{name}");
@@ -118,17 +118,17 @@ fn records_join_to_the_bytes_that_the_program_wrote() {
 }
 
 #[test]
-fn records_keep_two_streams_apart() {
+fn records_name_their_stream() {
     let output = cocoon(["exec", PROGRAM, "--json", "--", "both", "é"])
         .output()
         .expect("a process");
     let records = json_lines(&String::from_utf8(output.stdout).expect("JSON"));
-    assert_eq!(joined(&records, "stdout")[&1], "out é\n".as_bytes());
-    assert_eq!(joined(&records, "stderr")[&1], "err é\n".as_bytes());
+    assert_eq!(join_records(&records, "stdout")[&1], "out é\n".as_bytes());
+    assert_eq!(join_records(&records, "stderr")[&1], "err é\n".as_bytes());
 }
 
 #[test]
-fn a_program_that_is_stopped_in_a_line_has_a_partial_record() {
+fn a_program_stopped_within_a_line_has_a_partial_record() {
     let output = cocoon(["exec", PROGRAM, "--json", "--output", "16KiB"])
         .args(["--", "flood-both"])
         .output()
@@ -143,7 +143,7 @@ fn a_program_that_is_stopped_in_a_line_has_a_partial_record() {
 }
 
 #[test]
-fn one_instance_and_files_get_the_same_bytes() {
+fn files_have_the_bytes_of_one_instance() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().to_str().expect("UTF-8");
     for (name, bytes) in outputs() {
@@ -158,7 +158,7 @@ fn one_instance_and_files_get_the_same_bytes() {
 }
 
 #[test]
-fn a_prefix_marks_the_rest_of_a_line_that_was_cut() {
+fn a_prefix_marks_the_rest_of_a_split_line() {
     for (name, bytes) in outputs() {
         let file = file(&bytes);
         let out = cat(file.path(), &["-n", "2"]).stdout;
@@ -171,7 +171,7 @@ fn a_prefix_marks_the_rest_of_a_line_that_was_cut() {
                 if !lines.is_empty() {
                     lines.push(b'\n');
                 }
-                // Stands for an empty line.
+                // The prefix of an empty line.
                 lines.extend([&b">"[..], text].concat());
             } else {
                 lines.extend(text.strip_prefix(b"+ ").expect("a mark"));
@@ -191,7 +191,7 @@ fn a_prefix_marks_the_rest_of_a_line_that_was_cut() {
 }
 
 #[test]
-fn an_error_output_that_cannot_be_written_is_a_failure() {
+fn an_unwritable_standard_error_is_a_failure() {
     for flags in [&[][..], &["-n", "3"]] {
         let full = fs::File::options().write(true).open("/dev/full");
         let status = cocoon(["exec", PROGRAM])
@@ -202,7 +202,7 @@ fn an_error_output_that_cannot_be_written_is_a_failure() {
             .status();
         assert_eq!(status.expect("a process").code(), Some(1), "{flags:?}");
     }
-    // A reader that closed its end wants no more, which is no failure.
+    // A closed pipe is not a failure.
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
     let output = cocoon(["exec", PROGRAM, "--", "both", "x"])

@@ -1,5 +1,4 @@
-//! Spans on their way out: what is retried, counted and reported, and never in the way of a
-//! request.
+//! Export of spans: retries, counts and reports of losses, without delaying requests.
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -12,13 +11,13 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 
+use crate::blocking_service::{Service, parts_of, status_of};
 use crate::collector::{Collector, Reply};
-use crate::harness::{cocoon, ended};
-use crate::serving::{Serving, parts_of, status_of};
+use crate::harness::{cocoon, run_command};
 use crate::tools::OPENSSL;
 
 /// The service, exporting to `endpoint` at once.
-fn exporting(endpoint: &str) -> Command {
+fn exporting_command(endpoint: &str) -> Command {
     let mut command = cocoon(["serve"]);
     command
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
@@ -27,8 +26,8 @@ fn exporting(endpoint: &str) -> Command {
 }
 
 /// A metric's value by its name and labels.
-fn metric(serving: &Serving, series: &str) -> u64 {
-    let answer = serving.ask("/metrics", &[]);
+fn metric(service: &Service, series: &str) -> u64 {
+    let answer = service.get("/metrics", &[]);
     let (_, body) = parts_of(&answer);
     let value = body
         .lines()
@@ -37,87 +36,83 @@ fn metric(serving: &Serving, series: &str) -> u64 {
     value.parse().expect("an integer")
 }
 
-fn dropped(serving: &Serving, reason: &str) -> u64 {
+fn dropped_spans(service: &Service, reason: &str) -> u64 {
     let series = format!("cocoon_spans_dropped_total{{reason=\"{reason}\"}}");
-    metric(serving, &series)
+    metric(service, &series)
 }
 
-/// The lines of a log with all of `words`.
-fn lines(told: &str, words: &[&str]) -> usize {
+/// Counts the lines of a log that contain all of `words`.
+fn lines(log: &str, words: &[&str]) -> usize {
     let has = |line: &&str| words.iter().all(|word| line.contains(word));
-    told.lines().filter(has).count()
+    log.lines().filter(has).count()
 }
 
 #[test]
-fn an_outage_and_its_end_are_a_line_each_at_one_level() {
+fn an_outage_and_its_end_are_logged_once_each() {
     let collector = Collector::start(|number| match number {
         0 | 1 => Reply::error(503, "overloaded\nfor now"),
         _ => Reply::ok(),
     });
-    let serving = Serving::start(&mut exporting(&collector.endpoint));
-    assert_eq!(status_of(&serving.ask("/factorial/3", &[])), "200");
+    let service = Service::start(&mut exporting_command(&collector.endpoint));
+    assert_eq!(status_of(&service.get("/factorial/3", &[])), "200");
     let posts = collector.wait(3);
-    // The same spans, again and again, and not at once.
+    // The same spans are retried, with pauses.
     assert!(posts[..3].iter().all(|post| post.spans == posts[0].spans));
     assert!(posts[1].at - posts[0].at >= Duration::from_millis(400));
-    let told = serving.end();
+    let log = service.end();
     let words = ["WARN", "span export failed", "503", "overloaded for now"];
-    assert_eq!(lines(&told, &words), 1, "{told}");
-    assert_eq!(
-        lines(&told, &["WARN", "span export recovered"]),
-        1,
-        "{told}"
-    );
-    assert_eq!(told.lines().count(), 2, "{told}");
+    assert_eq!(lines(&log, &words), 1, "{log}");
+    assert_eq!(lines(&log, &["WARN", "span export recovered"]), 1, "{log}");
+    assert_eq!(log.lines().count(), 2, "{log}");
 }
 
 #[test]
-fn nothing_is_sent_before_the_server_wants_it() {
+fn retry_after_is_respected() {
     const AFTER: Duration = Duration::from_secs(3);
     let collector = Collector::start(|number| match number {
         0 => Reply::error(429, "").with("retry-after", "3"),
         _ => Reply::ok(),
     });
-    let serving = Serving::start(&mut exporting(&collector.endpoint));
-    assert_eq!(status_of(&serving.ask("/factorial/3", &[])), "200");
+    let service = Service::start(&mut exporting_command(&collector.endpoint));
+    assert_eq!(status_of(&service.get("/factorial/3", &[])), "200");
     let first = collector.wait(1)[0].at;
     while first.elapsed() < AFTER {
-        serving.ask("/factorial/3", &[]);
+        service.get("/factorial/3", &[]);
         std::thread::sleep(Duration::from_millis(100));
     }
     let posts = collector.wait(2);
     assert!(posts[1].at - first >= AFTER, "{:?}", posts[1].at - first);
-    serving.end();
+    service.end();
 }
 
 #[test]
-fn a_server_that_wants_no_pause_is_not_flooded() {
+fn retry_after_of_zero_still_backs_off() {
     let collector = Collector::start(|_| Reply::error(503, "").with("retry-after", "0"));
-    let serving = Serving::start(&mut exporting(&collector.endpoint));
-    serving.ask("/factorial/3", &[]);
+    let service = Service::start(&mut exporting_command(&collector.endpoint));
+    service.get("/factorial/3", &[]);
     collector.wait(1);
     std::thread::sleep(Duration::from_secs(2));
     let sent = collector.posts().len();
     assert!(sent <= 4, "{sent}");
-    serving.end();
+    service.end();
 }
 
 #[test]
-fn the_end_does_not_wait_for_the_time_that_the_server_wants_and_counts_what_is_lost() {
+fn shutdown_ignores_retry_after_and_counts_lost_spans() {
     let collector = Collector::start(|_| Reply::error(503, "").with("retry-after", "3600"));
-    let serving = Serving::start(&mut exporting(&collector.endpoint));
-    serving.ask("/factorial/3", &[]);
+    let service = Service::start(&mut exporting_command(&collector.endpoint));
+    service.get("/factorial/3", &[]);
     let sent = collector.wait(1)[0].spans;
     let began = Instant::now();
-    let told = serving.end();
+    let log = service.end();
     assert!(began.elapsed() < Duration::from_secs(5), "{began:?}");
     assert_eq!(collector.posts().len(), 1);
     let spans = format!("spans={sent}");
-    assert_eq!(lines(&told, &["spans dropped", &spans]), 1, "{told}");
+    assert_eq!(lines(&log, &["spans dropped", &spans]), 1, "{log}");
 }
 
 #[test]
-fn what_the_server_rejects_is_counted_and_reported_with_its_message() {
+fn rejected_spans_are_counted_and_logged_with_the_message() {
     for protocol in ["http/protobuf", "grpc"] {
         let collector = Collector::start(move |number| {
             let reply = match number {
@@ -131,24 +126,24 @@ fn what_the_server_rejects_is_counted_and_reported_with_its_message() {
                 reply
             }
         });
-        let mut command = exporting(&collector.endpoint);
-        let serving = Serving::start(command.env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol));
+        let mut command = exporting_command(&collector.endpoint);
+        let service = Service::start(command.env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol));
         for count in 1..=3 {
-            serving.ask("/factorial/3", &[]);
+            service.get("/factorial/3", &[]);
             collector.wait(count);
         }
-        assert_eq!(dropped(&serving, "rejected"), 2);
-        assert_eq!(dropped(&serving, "undelivered"), 0);
-        let told = serving.end();
+        assert_eq!(dropped_spans(&service, "rejected"), 2);
+        assert_eq!(dropped_spans(&service, "undelivered"), 0);
+        let log = service.end();
         let words = ["spans rejected", "spans=2", "too many attributes"];
-        assert_eq!(lines(&told, &words), 1, "{told}");
+        assert_eq!(lines(&log, &words), 1, "{log}");
         let words = ["spans=0", "mind the version"];
-        assert_eq!(lines(&told, &words), 1, "{told}");
+        assert_eq!(lines(&log, &words), 1, "{log}");
     }
 }
 
 #[test]
-fn a_batch_that_is_refused_for_good_is_not_sent_again() {
+fn a_permanently_refused_batch_is_not_retried() {
     for (protocol, refusal) in [
         ("http/protobuf", Reply::error(400, "malformed")),
         (
@@ -164,57 +159,58 @@ fn a_batch_that_is_refused_for_good_is_not_sent_again() {
         ),
     ] {
         let collector = Collector::start(move |_| refusal.clone());
-        let mut command = exporting(&collector.endpoint);
-        let serving = Serving::start(command.env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol));
-        serving.ask("/factorial/3", &[]);
+        let mut command = exporting_command(&collector.endpoint);
+        let service = Service::start(command.env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol));
+        service.get("/factorial/3", &[]);
         let sent = collector.wait(1)[0].spans as u64;
         std::thread::sleep(Duration::from_millis(1500));
         assert_eq!(collector.posts().len(), 1);
-        assert_eq!(dropped(&serving, "undelivered"), sent);
-        let told = serving.end();
+        assert_eq!(dropped_spans(&service, "undelivered"), sent);
+        let log = service.end();
         assert_eq!(
-            lines(&told, &["span export failed", "malformed"]),
+            lines(&log, &["span export failed", "malformed"]),
             1,
-            "{told}"
+            "{log}"
         );
     }
 }
 
 #[test]
 fn every_span_arrives_or_is_counted() {
-    // A collector that takes its time.
+    // A slow collector.
     let collector = Collector::start(|_| {
         std::thread::sleep(Duration::from_millis(200));
         Reply::ok()
     });
-    let mut command = exporting(&collector.endpoint);
+    let mut command = exporting_command(&collector.endpoint);
     command.env("OTEL_BSP_MAX_QUEUE_SIZE", "50");
-    let serving = Serving::start(&mut command);
+    let service = Service::start(&mut command);
     let requests = 300_u64;
     for n in 0..requests {
         let path = format!("/factorial/{n}");
-        assert_eq!(status_of(&serving.ask(&path, &[])), "200");
+        assert_eq!(status_of(&service.get(&path, &[])), "200");
     }
-    // Until all of them have been sent.
+    // Until all of them have been received.
     let arrived = || collector.spans() as u64;
     let mut before = None;
     while before != Some(arrived()) {
         before = Some(arrived());
         std::thread::sleep(Duration::from_secs(1));
     }
-    let lost = dropped(&serving, "queue_full");
+    let lost = dropped_spans(&service, "queue_full");
     assert!(lost > 0, "{}", arrived());
-    // A request for a number whose cost is not known: itself, queue, sandbox, cost, compute.
+    // A request for a number of unknown cost has five spans: request, queue, sandbox, cost,
+    // compute.
     let all = requests * 5;
     assert_eq!(arrived() + lost, all);
-    let told = serving.end();
+    let log = service.end();
     let all = format!("total={lost}");
     let words = ["spans dropped", "OTEL_BSP_MAX_QUEUE_SIZE=50", &all];
-    assert_eq!(lines(&told, &words), 1, "{told}");
+    assert_eq!(lines(&log, &words), 1, "{log}");
 }
 
 #[test]
-fn a_request_is_compressed_where_that_is_asked_for() {
+fn export_requests_are_compressed_if_configured() {
     for (protocol, path, name) in [
         ("http/protobuf", "/v1/traces", "content-encoding"),
         (
@@ -233,8 +229,8 @@ fn a_request_is_compressed_where_that_is_asked_for() {
             .env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
             .env("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
             .env("OTEL_EXPORTER_OTLP_HEADERS", "x-key=a%20b");
-        let ended = ended(&mut command);
-        assert_eq!((ended.code, &*ended.err), (Some(0), ""));
+        let outcome = run_command(&mut command);
+        assert_eq!((outcome.code, &*outcome.err), (Some(0), ""));
         let post = &collector.wait(1)[0];
         assert_eq!(post.path, path);
         assert_eq!(post.headers[name], "gzip");
@@ -243,10 +239,10 @@ fn a_request_is_compressed_where_that_is_asked_for() {
     }
 }
 
-/// Makes an authority, and certificates of it for a server and a client.
+/// Creates an authority, and certificates signed by it for a server and a client.
 fn certify(folder: &Path) {
     let openssl = |arguments: &[&str]| {
-        let made = ended(OPENSSL.command().current_dir(folder).args(arguments));
+        let made = run_command(OPENSSL.command().current_dir(folder).args(arguments));
         assert_eq!(made.code, Some(0), "{}", made.err);
     };
     let curve = "ec_paramgen_curve:prime256v1";
@@ -274,7 +270,8 @@ fn certify(folder: &Path) {
     }
 }
 
-/// What a server of this folder's certificate does; it asks clients for one of theirs.
+/// A TLS configuration of a server with the certificate of this folder; it may request client
+/// certificates.
 fn server(folder: &Path, asks_clients: bool, protocols: &[&str]) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut roots = RootCertStore::empty();
@@ -301,7 +298,7 @@ fn server(folder: &Path, asks_clients: bool, protocols: &[&str]) -> ServerConfig
 
 #[test]
 #[ignore = "needs openssl"]
-fn spans_are_encrypted_for_an_authority_that_is_named() {
+fn spans_are_encrypted_with_a_configured_authority() {
     let folder = tempfile::tempdir().expect("a folder");
     certify(folder.path());
     let file = |name: &str| folder.path().join(name);
@@ -311,27 +308,27 @@ fn spans_are_encrypted_for_an_authority_that_is_named() {
         for (name, value) in more {
             command.env(name, value);
         }
-        let ended = ended(&mut command);
+        let outcome = run_command(&mut command);
         assert_eq!(
-            (ended.code, &*ended.out),
+            (outcome.code, &*outcome.out),
             (Some(0), "3628800\n"),
             "{}",
-            ended.err
+            outcome.err
         );
-        ended.err
+        outcome.err
     };
     let authority = file("authority.pem");
     let roots = ("OTEL_EXPORTER_OTLP_CERTIFICATE", authority.as_path());
     let collector = Collector::start_tls(server(folder.path(), false, &["h2", "http/1.1"]));
     assert_eq!(run(&collector, &[roots]), "");
     assert!(collector.spans() > 0);
-    // Its authority is none of the system's, unless the system is told so.
+    // The system does not trust its authority unless a variable adds it.
     let arrived = collector.spans();
-    let told = run(&collector, &[]);
+    let log = run(&collector, &[]);
     assert_eq!(
-        lines(&told, &["UnknownIssuer", "OTEL_EXPORTER_OTLP_CERTIFICATE"]),
+        lines(&log, &["UnknownIssuer", "OTEL_EXPORTER_OTLP_CERTIFICATE"]),
         1,
-        "{told}"
+        "{log}"
     );
     assert_eq!(collector.spans(), arrived);
     assert_eq!(
@@ -345,18 +342,18 @@ fn spans_are_encrypted_for_an_authority_that_is_named() {
         ""
     );
     assert!(collector.spans() > arrived);
-    // A file that is none is reported by name.
+    // An invalid file is reported by name.
     let key = file("server.key");
-    let told = run(&collector, &[("OTEL_EXPORTER_OTLP_CERTIFICATE", &key)]);
+    let log = run(&collector, &[("OTEL_EXPORTER_OTLP_CERTIFICATE", &key)]);
     assert_eq!(
-        lines(&told, &["invalid file for OTEL_EXPORTER_OTLP_CERTIFICATE"]),
+        lines(&log, &["invalid file for OTEL_EXPORTER_OTLP_CERTIFICATE"]),
         1,
-        "{told}"
+        "{log}"
     );
 
     let collector = Collector::start_tls(server(folder.path(), true, &["http/1.1"]));
-    let told = run(&collector, &[roots]);
-    assert_eq!(lines(&told, &["span export failed"]), 1, "{told}");
+    let log = run(&collector, &[roots]);
+    assert_eq!(lines(&log, &["span export failed"]), 1, "{log}");
     assert_eq!(collector.spans(), 0);
     let (certificate, key) = (file("client.pem"), file("client.key"));
     let client = [
@@ -379,7 +376,7 @@ fn spans_are_encrypted_over_grpc() {
     let collector = Collector::start_tls(server(folder.path(), false, &["h2"]));
     let mut command = cocoon(["compute", "10"]);
     command
-        // Without a scheme, it is encrypted.
+        // An endpoint without a scheme is encrypted.
         .env(
             "OTEL_EXPORTER_OTLP_ENDPOINT",
             collector.endpoint.replace("https://", ""),
@@ -389,13 +386,13 @@ fn spans_are_encrypted_over_grpc() {
             folder.path().join("authority.pem"),
         )
         .env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
-    let ended = ended(&mut command);
-    assert_eq!(ended.code, Some(0), "{}", ended.err);
-    assert!(collector.spans() > 0, "{}", ended.err);
+    let outcome = run_command(&mut command);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.err);
+    assert!(collector.spans() > 0, "{}", outcome.err);
 }
 
 #[test]
-fn variables_that_are_no_good_are_reported_once_by_name() {
+fn invalid_variables_are_reported_once_by_name() {
     let collector = Collector::start(|_| Reply::ok());
     let wrong = std::ffi::OsStr::from_bytes(b"\xff");
     for (name, value) in [
@@ -416,22 +413,23 @@ fn variables_that_are_no_good_are_reported_once_by_name() {
         command
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint)
             .env(name, value);
-        let ended = ended(&mut command);
-        assert_eq!((ended.code, &*ended.out), (Some(0), "3628800\n"), "{name}");
-        assert_eq!(lines(&ended.err, &["WARN", name]), 1, "{}", ended.err);
-        assert_eq!(ended.err.lines().count(), 1, "{}", ended.err);
-        assert!(collector.spans() > before, "{name}");
-        // Those that export nothing have nothing to say.
-        let quiet = ["completions", "bash"];
+        let outcome = run_command(&mut command);
         assert_eq!(
-            crate::harness::ended(cocoon(quiet).env(name, value)).err,
-            ""
+            (outcome.code, &*outcome.out),
+            (Some(0), "3628800\n"),
+            "{name}"
         );
+        assert_eq!(lines(&outcome.err, &["WARN", name]), 1, "{}", outcome.err);
+        assert_eq!(outcome.err.lines().count(), 1, "{}", outcome.err);
+        assert!(collector.spans() > before, "{name}");
+        // Commands without telemetry report nothing.
+        let quiet = ["completions", "bash"];
+        assert_eq!(run_command(cocoon(quiet).env(name, value)).err, "");
     }
 }
 
 #[test]
-fn parents_are_read_and_told_as_the_propagators_say() {
+fn trace_contexts_follow_the_configured_propagators() {
     const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
     const SPAN: &str = "b7ad6b7169203331";
     let traceparent = format!("00-{TRACE}-{SPAN}-01");
@@ -443,7 +441,7 @@ fn parents_are_read_and_told_as_the_propagators_say() {
         ("X-B3-SpanId", SPAN),
         ("X-B3-Sampled", "1"),
     ];
-    for (propagators, given, told, continues) in [
+    for (propagators, given, log, continues) in [
         (None, &fields[..1], &["traceparent"][..], true),
         (None, &fields[1..2], &["traceparent"], false),
         (Some("b3"), &fields[1..2], &["b3"], true),
@@ -464,12 +462,12 @@ fn parents_are_read_and_told_as_the_propagators_say() {
         (Some("baggage"), &fields[..], &[], false),
     ] {
         let collector = Collector::start(|_| Reply::ok());
-        let mut command = exporting(&collector.endpoint);
+        let mut command = exporting_command(&collector.endpoint);
         if let Some(propagators) = propagators {
             command.env("OTEL_PROPAGATORS", propagators);
         }
-        let serving = Serving::start(&mut command);
-        let answer = serving.ask("/factorial/3", given);
+        let service = Service::start(&mut command);
+        let answer = service.get("/factorial/3", given);
         let (head, _) = parts_of(&answer);
         for (name, _) in fields {
             let name = name.to_ascii_lowercase();
@@ -478,18 +476,18 @@ fn parents_are_read_and_told_as_the_propagators_say() {
                 .find(|line| line.starts_with(&format!("{name}: ")));
             assert_eq!(
                 line.is_some(),
-                told.contains(&name.as_str()),
+                log.contains(&name.as_str()),
                 "{propagators:?}: {head}"
             );
         }
         assert_eq!(head.contains(TRACE), continues, "{propagators:?}: {head}");
-        assert_eq!(serving.end(), "");
+        assert_eq!(service.end(), "");
         assert!(collector.spans() > 0);
     }
 }
 
 #[test]
-fn a_caller_that_leaves_the_decision_is_sampled_as_the_root_would_be() {
+fn a_deferred_sampling_decision_is_made_like_a_roots() {
     const IDS: &str = "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331";
     let decided = format!("{IDS}-1");
     for (sampler, b3, sampled) in [
@@ -499,27 +497,30 @@ fn a_caller_that_leaves_the_decision_is_sampled_as_the_root_would_be() {
         ("parentbased_always_on", "0", false),
     ] {
         let collector = Collector::start(|_| Reply::ok());
-        let mut command = exporting(&collector.endpoint);
+        let mut command = exporting_command(&collector.endpoint);
         command
             .env("OTEL_PROPAGATORS", "b3")
             .env("OTEL_TRACES_SAMPLER", sampler);
-        let serving = Serving::start(&mut command);
-        serving.ask("/factorials/3", &[("b3", b3)]);
-        assert_eq!(serving.end(), "");
+        let service = Service::start(&mut command);
+        service.get("/factorials/3", &[("b3", b3)]);
+        assert_eq!(service.end(), "");
         assert_eq!(collector.spans() > 0, sampled, "{sampler} {b3}");
     }
 }
 
 #[test]
-fn losses_of_a_dead_collector_are_a_line_with_their_number() {
+fn spans_lost_to_a_dead_collector_are_logged_with_their_number() {
     let collector = Collector::start(|_| Reply::error(404, "no such path"));
-    let serving = Serving::start(&mut exporting(&collector.endpoint));
+    let service = Service::start(&mut exporting_command(&collector.endpoint));
     for _ in 0..10 {
-        serving.ask("/factorial/3", &[]);
+        service.get("/factorial/3", &[]);
     }
     std::thread::sleep(Duration::from_millis(300));
-    assert_eq!(dropped(&serving, "undelivered"), collector.spans() as u64);
-    let told = serving.end();
-    assert_eq!(lines(&told, &["span export failed", "404"]), 1, "{told}");
-    assert!(lines(&told, &["spans dropped", "total="]) >= 1, "{told}");
+    assert_eq!(
+        dropped_spans(&service, "undelivered"),
+        collector.spans() as u64
+    );
+    let log = service.end();
+    assert_eq!(lines(&log, &["span export failed", "404"]), 1, "{log}");
+    assert!(lines(&log, &["spans dropped", "total="]) >= 1, "{log}");
 }

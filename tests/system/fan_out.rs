@@ -1,5 +1,4 @@
-//! Numbers from several sandboxes: whatever becomes of a part becomes of the
-//! whole, and every place comes back.
+//! Numbers from several sandboxes: a failed part fails the whole, and every place is released.
 
 use bytes::Bytes;
 use cocoon::RunError;
@@ -11,25 +10,26 @@ use cocoon_test_guests::hostile;
 use futures::future::join_all;
 
 use crate::harness::{
-    FEW, SOON_MS, answer, assert_fails, cocoon, drain, ended, factorial_of, hostile, json_lines,
-    printed, run, sha256, soon,
+    FEW, SHORT_DEADLINE_MS, assert_fails, cocoon, drain, factorial_of, hostile, json_lines, run,
+    run_command, run_request, sha256, stdout_of, wait_for,
 };
 
-const SHORT: Limits = FEW.with(Limit::Deadline, SOON_MS);
+const SHORT: Limits = FEW.with(Limit::Deadline, SHORT_DEADLINE_MS);
 const THREE: Width = Width::UpTo(3);
-/// A seed that the joiner tells back as the exponent of its grade.
+/// A seed, which the joiner reports as the exponent of its grade.
 const SEED: u64 = 44;
 
-/// Where the hostile component is.
+/// Arguments that select the hostile component.
 const HOSTILE: [&str; 2] = ["--component", cocoon_test_guests::HOSTILE_FACTORIAL];
 
-/// The parts' output, one after the other.
+/// The output of all parts, concatenated.
 fn whole() -> Vec<u8> {
     let count = usize::try_from(hostile::PART_BYTES).expect("it fits");
     [vec![b'1'; count], vec![b'2'; count]].concat()
 }
 
-/// What was told, what came, and what the reader was told.
+/// Runs a fan-out. Returns its grade and its bytes, and asserts that writer and reader agree on
+/// the outcome.
 async fn fan_out(
     factorial: &Factorial,
     n: u64,
@@ -37,28 +37,27 @@ async fn fan_out(
 ) -> Result<(Grade, Vec<u8>), RunError> {
     let work = FanOut::prepare(factorial, factorial_of(n), width).await?;
     let (sender, receiver) = channel();
-    let (told, (all, seen)) = soon("the end of a fan-out", async {
+    let (outcome, (all, seen)) = wait_for("the end of a fan-out", async {
         tokio::join!(work.send_to(sender, Some(SEED)), drain(receiver))
     })
     .await;
-    assert_eq!(told.clone().map(|_| ()), seen, "both ends agree on {n}");
-    told.map(|grade| (grade, all))
+    assert_eq!(outcome.clone().map(|_| ()), seen, "both ends agree on {n}");
+    outcome.map(|grade| (grade, all))
 }
 
-/// As many fan-outs as there are places can be had one after the other, at once
-/// and without a wait: none was lost.
+/// Asserts that every place was released: one job for each sandbox is admitted at once.
 async fn assert_places_are_back(factorial: &Factorial) {
     let sandboxes = factorial.sandboxes();
-    // One that promises little.
+    // A job that promises little memory.
     let one = factorial_of(hostile::PARTED);
     let held = join_all((0..sandboxes).map(|_| factorial.admit(one)));
-    let held = soon("all places", held).await;
+    let held = wait_for("all places", held).await;
     assert!(held.iter().all(Result::is_ok), "a place is missing");
 }
 
-/// How the fan-out of `n` fails under `limits`.
+/// Returns the error of the fan-out of `n` under `limits`.
 async fn failure(limits: &Limits, n: u64) -> RunError {
-    // No queue: a place that did not come back is felt at once.
+    // Without a queue, a place that was not released is noticed at once.
     let limits = limits
         .clone()
         .with(Limit::Queue, 0)
@@ -92,7 +91,7 @@ async fn parts_are_joined_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_part_that_fails_fails_the_whole_with_its_cause() {
+async fn a_failed_part_fails_the_whole_with_its_cause() {
     for n in [
         hostile::PART_TRAPS,
         hostile::PART_TRAPS_AT_ONCE,
@@ -121,7 +120,7 @@ async fn a_part_that_fails_fails_the_whole_with_its_cause() {
         failure(&FEW.with(limit, value), hostile::PART_FLOODS).await,
         RunError::Stopped { limit, value }
     );
-    let (limit, value) = (Limit::Deadline, SOON_MS);
+    let (limit, value) = (Limit::Deadline, SHORT_DEADLINE_MS);
     for n in [
         hostile::PART_SPINS,
         hostile::PART_ENDS_SILENTLY,
@@ -136,7 +135,7 @@ async fn a_part_that_fails_fails_the_whole_with_its_cause() {
 }
 
 #[tokio::test]
-async fn a_plan_that_is_none_is_refused() {
+async fn an_invalid_plan_is_refused() {
     for (n, word) in [
         (hostile::PLAN_OF_ITSELF, "part 0 reads from itself"),
         (hostile::PLAN_EMPTY, "1 to 3 parts, got 0"),
@@ -153,7 +152,7 @@ async fn a_plan_that_is_none_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_joins_may_leave_a_part_unread() {
+async fn the_joiner_may_leave_a_part_unread() {
     let factorial = hostile(&FEW).await;
     let left = fan_out(&factorial, hostile::JOINER_LEAVES, THREE).await;
     let (_, all) = left.expect("an answer");
@@ -162,42 +161,48 @@ async fn who_joins_may_leave_a_part_unread() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_that_leaves_stops_all_parts() {
-    // An hour: only the reader's leaving can end these.
+async fn a_dropped_reader_stops_all_parts() {
+    // A deadline of an hour: only the dropped reader can end these parts.
     let factorial = hostile(&FEW.with(Limit::Sandboxes, 3).with(Limit::Queue, 0)).await;
     for n in [hostile::PARTED, hostile::PART_SPINS] {
         let work = FanOut::prepare(&factorial, factorial_of(n), THREE).await;
         let (sender, mut digits) = channel();
         let sending = tokio::spawn(work.expect("three places").send_to(sender, None));
-        assert!(matches!(soon("a chunk", digits.recv()).await, Ok(Some(_))));
+        assert!(matches!(
+            wait_for("a chunk", digits.recv()).await,
+            Ok(Some(_))
+        ));
         drop(digits);
-        let told = soon("the parts' end", sending).await.expect("no panic");
-        assert_eq!(told, Err(RunError::ReaderGone), "{n}");
+        let outcome = wait_for("the parts' end", sending).await.expect("no panic");
+        assert_eq!(outcome, Err(RunError::ReaderGone), "{n}");
         assert_places_are_back(&factorial).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_fan_out_that_is_dropped_stops_all_parts() {
+async fn a_dropped_fan_out_stops_all_parts() {
     let factorial = hostile(&FEW.with(Limit::Sandboxes, 3)).await;
     let work = FanOut::prepare(&factorial, factorial_of(hostile::PART_SPINS), THREE).await;
     let (sender, mut digits) = channel();
     let sending = tokio::spawn(work.expect("three places").send_to(sender, None));
-    assert!(matches!(soon("a chunk", digits.recv()).await, Ok(Some(_))));
+    assert!(matches!(
+        wait_for("a chunk", digits.recv()).await,
+        Ok(Some(_))
+    ));
     sending.abort();
     loop {
-        match soon("the end", digits.recv()).await {
+        match wait_for("the end", digits.recv()).await {
             Ok(Some(_)) => {}
-            // What nobody ended has not ended well.
-            ended => break assert_eq!(ended, Err(RunError::WriterGone)),
+            // A stream whose writer was dropped has not ended successfully.
+            outcome => break assert_eq!(outcome, Err(RunError::WriterGone)),
         }
     }
     assert_places_are_back(&factorial).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fan_outs_that_do_not_fit_beside_each_other_all_finish() {
-    // Places for one fan-out and a bit, and memory for one and a bit.
+async fn fan_outs_that_exceed_the_places_together_all_finish() {
+    // Places and memory for one fan-out and a fraction.
     let large_bytes = 4 * hostile::MUCH_BYTES;
     for limits in [
         FEW.with(Limit::Sandboxes, 5),
@@ -212,26 +217,27 @@ async fn fan_outs_that_do_not_fit_beside_each_other_all_finish() {
                     let fanned = fan_out(&factorial, hostile::LARGE_PARTS, THREE).await;
                     fanned.map(|(_, all)| all.len() as u64)
                 } else {
-                    // Small and large ones in between.
+                    // Alternates small and large jobs.
                     let request = factorial_of(hostile::HONEST + job);
-                    let told = answer(&factorial, request).await;
-                    told.map(|_| 2 * hostile::PART_BYTES)
+                    let outcome = run_request(&factorial, request).await;
+                    outcome.map(|_| 2 * hostile::PART_BYTES)
                 }
             })
         });
-        for job in soon("all fan-outs", join_all(jobs)).await {
+        for job in wait_for("all fan-outs", join_all(jobs)).await {
             assert_eq!(job.expect("no panic"), Ok(2 * hostile::PART_BYTES));
         }
         assert_places_are_back(&factorial).await;
-        // And so is the memory: that of four, which is all there is in one case.
+        // Memory is released as well: that of four places, which is the whole budget in one
+        // case.
         let one = factorial_of(hostile::HONEST);
         let held = join_all((0..4).map(|_| factorial.admit(one)));
-        assert!(soon("all memory", held).await.iter().all(Result::is_ok));
+        assert!(wait_for("all memory", held).await.iter().all(Result::is_ok));
     }
 }
 
 #[tokio::test]
-async fn a_plan_that_never_fits_is_refused_or_done_by_one() {
+async fn an_oversized_plan_is_refused_or_runs_in_one_sandbox() {
     let memory_bytes = 8 * PLACE_BYTES + 2 * hostile::MUCH_BYTES;
     for (limits, limit, value, needed) in [
         (FEW.with(Limit::Sandboxes, 2), Limit::Sandboxes, 2, 3),
@@ -255,11 +261,11 @@ async fn a_plan_that_never_fits_is_refused_or_done_by_one() {
         let error = refused.err().expect("no room");
         match &error {
             RunError::TooLarge {
-                limit: told,
+                limit: found,
                 value: at,
                 needed: all,
                 ..
-            } => assert_eq!((*told, *at, *all), (limit, value, needed)),
+            } => assert_eq!((*found, *at, *all), (limit, value, needed)),
             other => panic!("{other:?}"),
         }
         let text = error.to_string();
@@ -300,15 +306,15 @@ async fn progress_counts_the_parts() {
         }
         last
     };
-    let (told, _, done) = soon("the end", async {
+    let (outcome, _, done) = wait_for("the end", async {
         tokio::join!(work.send_to(sender, None), drain(receiver), counting)
     })
     .await;
-    assert!(told.is_ok());
+    assert!(outcome.is_ok());
     assert_eq!(done, 3);
 }
 
-/// Carries bytes from one sandbox to the next, and changes one of them.
+/// Forwards bytes from one sandbox to the next, and changes one of them.
 async fn carry(mut from: Receiver<Bytes>, to: Sender<Bytes>, change_at: Option<usize>) {
     let mut carried = 0;
     loop {
@@ -330,8 +336,8 @@ async fn carry(mut from: Receiver<Bytes>, to: Sender<Bytes>, change_at: Option<u
     }
 }
 
-/// Runs a plan of three parts by hand, and changes a byte on the way from part
-/// 0 to the last.
+/// Runs a plan of three parts without the library's fan-out, and changes a byte on the way from
+/// part 0 to the last.
 async fn by_hand(change_at: Option<usize>) -> (Result<Grade, RunError>, Vec<u8>) {
     let factorial = hostile(&FEW).await;
     let plan = Plan::make(&factorial, factorial_of(hostile::PARTED), 3).await;
@@ -339,7 +345,7 @@ async fn by_hand(change_at: Option<usize>) -> (Result<Grade, RunError>, Vec<u8>)
     assert_eq!(plan.parts().len(), 3);
     let ((out0, from0), (to0, in0)) = (channel(), channel());
     let ((out1, in1), (out2, digits)) = (channel(), channel());
-    let (_, _, told, (), (all, _)) = soon(
+    let (_, _, outcome, (), (all, _)) = wait_for(
         "the end",
         Box::pin(async {
             tokio::join!(
@@ -352,44 +358,44 @@ async fn by_hand(change_at: Option<usize>) -> (Result<Grade, RunError>, Vec<u8>)
         }),
     )
     .await;
-    (told, all)
+    (outcome, all)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_byte_that_changes_on_the_way_is_told() {
-    let (told, all) = by_hand(None).await;
-    assert!(told.is_ok() && all == whole(), "{told:?}");
+async fn a_byte_corrupted_between_sandboxes_is_detected() {
+    let (outcome, all) = by_hand(None).await;
+    assert!(outcome.is_ok() && all == whole(), "{outcome:?}");
     for at in [0, 1_000_000] {
-        let (told, _) = by_hand(Some(at)).await;
+        let (outcome, _) = by_hand(Some(at)).await;
         assert!(
-            matches!(&told, Err(RunError::Failed(text)) if text.contains("damaged")),
-            "{told:?}"
+            matches!(&outcome, Err(RunError::Failed(text)) if text.contains("damaged")),
+            "{outcome:?}"
         );
     }
 }
 
 #[test]
-fn a_part_that_goes_wrong_by_itself_is_tried_once_more() {
+fn a_part_that_fails_by_itself_is_retried_once() {
     for (n, tried) in [
         (hostile::PART_TRAPS_AT_ONCE, Some(1)),
         (hostile::PART_SAYS_FAILED, Some(1)),
-        // It waits for others, and has taken nothing yet.
+        // It waits for other parts, and has read nothing yet.
         (hostile::JOINER_TRAPS_AT_ONCE, Some(2)),
-        // It was read already.
+        // Its output was already read.
         (hostile::PART_TRAPS, None),
-        // Who reads it was told that there is nothing.
+        // Its reader has seen the end of the stream.
         (hostile::PART_CLOSES_AND_FAILS, None),
         // A limit would stop it again.
         (hostile::PART_TAKES, None),
-        // What it read is gone.
+        // Its input was consumed.
         (hostile::JOINER_TRAPS, None),
     ] {
         let n = n.to_string();
         let failed = run([&["compute", &n, "--fan-out", "3"], &HOSTILE[..]].concat());
         assert_eq!(failed.code, Some(1), "{}", failed.err);
-        let told: Vec<_> = failed.err.matches("part retried").collect();
+        let outcome: Vec<_> = failed.err.matches("part retried").collect();
         assert_eq!(
-            told.len(),
+            outcome.len(),
             usize::from(tried.is_some()),
             "{n}: {}",
             failed.err
@@ -398,49 +404,55 @@ fn a_part_that_goes_wrong_by_itself_is_tried_once_more() {
             let words = format!("part retried part={part} ");
             assert!(failed.err.contains(&words), "{n}: {}", failed.err);
         }
-        assert_eq!(failed.err.lines().count(), told.len() + 1, "{}", failed.err);
+        assert_eq!(
+            failed.err.lines().count(),
+            outcome.len() + 1,
+            "{}",
+            failed.err
+        );
     }
 }
 
 #[test]
-fn json_tells_the_grade() {
+fn json_reports_the_grade() {
     let parted = hostile::PARTED.to_string();
     let arguments = |more: &[&'static str]| {
         let mut all = vec!["compute".to_owned(), parted.clone(), "--json".to_owned()];
         all.extend(HOSTILE.iter().chain(more).map(|&word| word.to_owned()));
         all
     };
-    let proved = &json_lines(&printed(arguments(&["--fan-out", "1"])))[0];
+    let proved = &json_lines(&stdout_of(arguments(&["--fan-out", "1"])))[0];
     assert_eq!(proved["grade"], "proved");
     assert!(proved.get("miss_probability").is_none(), "{proved:.100}");
     let three = ["--fan-out", "3", "--seed", "44"];
-    let verified = &json_lines(&printed(arguments(&three)))[0];
+    let verified = &json_lines(&stdout_of(arguments(&three)))[0];
     assert_eq!(verified["grade"], "verified");
     assert_eq!(verified["products_checked"], 3);
     assert_eq!(verified["products_repeated"], 0);
     assert_eq!(verified["miss_probability"], "2^-44");
-    // What was found wrong is told, though it is right in the end.
-    let told = run(arguments(&["--fan-out", "3", "--seed", "13"]));
-    assert_eq!(told.code, Some(0));
-    assert_eq!(told.err.lines().count(), 1, "{}", told.err);
+    // A retried part is reported although the result is right.
+    let outcome = run(arguments(&["--fan-out", "3", "--seed", "13"]));
+    assert_eq!(outcome.code, Some(0));
+    assert_eq!(outcome.err.lines().count(), 1, "{}", outcome.err);
     assert!(
-        told.err
+        outcome
+            .err
             .contains("wrong products repeated repeated=1 products=3"),
         "{}",
-        told.err
+        outcome.err
     );
 }
 
 #[test]
-fn a_width_is_typed_or_set() {
+fn the_width_is_a_flag_or_a_variable() {
     for wrong in ["0", "65", "two", "-1", ""] {
         let refused = run(["compute", "5", &format!("--fan-out={wrong}")]);
         assert_fails(&refused, 2, &["fan-out", "auto", "1 to 64"]);
     }
-    let by_variable = ended(cocoon(["compute", "5"]).env("COCOON_FAN_OUT", "none"));
+    let by_variable = run_command(cocoon(["compute", "5"]).env("COCOON_FAN_OUT", "none"));
     assert_fails(&by_variable, 2, &["1 to 64"]);
-    assert_eq!(printed(["compute", "5", "--fan-out", "auto"]), "120\n");
-    assert_eq!(printed(["compute", "5", "--fan-out", "64"]), "120\n");
+    assert_eq!(stdout_of(["compute", "5", "--fan-out", "auto"]), "120\n");
+    assert_eq!(stdout_of(["compute", "5", "--fan-out", "64"]), "120\n");
     assert_fails(
         &run(["compute", "5", "--seed", "x"]),
         2,
@@ -449,7 +461,7 @@ fn a_width_is_typed_or_set() {
 }
 
 #[test]
-fn what_is_out_of_reach_is_so_for_any_width() {
+fn numbers_too_large_fail_for_any_width() {
     for width in ["1", "2", "auto"] {
         let refused = run(["compute", "18446744073709551615", "--fan-out", width]);
         assert_fails(&refused, 1, &["expected a number that fits", "4 GiB"]);
@@ -468,19 +480,19 @@ fn an_explicit_width_that_does_not_fit_is_an_error() {
     );
     let n = hostile::CROSSED.to_string();
     let auto = ["compute", &n, "--sandboxes", "1"];
-    let whole = printed([&auto[..], &HOSTILE[..]].concat());
+    let whole = stdout_of([&auto[..], &HOSTILE[..]].concat());
     assert_eq!(whole.len() as u64, 2 * hostile::PART_BYTES + 1);
 }
 
-/// What the bundled component prints with so many sandboxes, as a hash.
+/// The hash of the bundled component's output with this many sandboxes.
 fn hash(arguments: &[&str], width: &str) -> String {
-    sha256(&printed(
+    sha256(&stdout_of(
         [&["compute", "--fan-out", width], arguments].concat(),
     ))
 }
 
 #[test]
-fn the_number_is_the_same_from_any_count_of_sandboxes() {
+fn the_digits_are_equal_for_any_number_of_sandboxes() {
     for arguments in [
         &["0"][..],
         &["1"],
@@ -500,12 +512,12 @@ fn the_number_is_the_same_from_any_count_of_sandboxes() {
     }
 }
 
-/// Two sandboxes would keep memory for small jobs, which one needs for itself.
+/// Two sandboxes would reserve memory for small jobs, which one sandbox needs for itself.
 #[test]
-fn what_fits_into_one_sandbox_alone_is_computed_by_default() {
+fn the_default_width_falls_back_to_one_sandbox() {
     let arguments = ["compute", "1159130", "--total-memory", "41MiB"];
     let refused = run([&arguments[..], &["--fan-out", "2"]].concat());
     assert_fails(&refused, 1, &["--total-memory"]);
-    let alone = printed([&arguments[..], &["--fan-out", "1"]].concat());
-    assert!(printed(arguments) == alone, "other digits");
+    let alone = stdout_of([&arguments[..], &["--fan-out", "1"]].concat());
+    assert!(stdout_of(arguments) == alone, "other digits");
 }

@@ -1,5 +1,5 @@
-//! Calls into file systems and resolvers, which may block for ever: they stop with their
-//! job, and others go on.
+//! Calls into file systems and resolvers, which may block for ever: they stop with their job,
+//! and other jobs continue.
 
 use std::fs;
 use std::os::unix::net::UnixListener;
@@ -12,7 +12,7 @@ use cocoon_test_guests::HOSTILE_PROGRAM;
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
-use crate::harness::{SOON_MS, printed, run};
+use crate::harness::{SHORT_DEADLINE_MS, run, stdout_of};
 use crate::hostile_program::{Bench, SMALL};
 
 include!("../guests/src/file_system.rs");
@@ -31,12 +31,12 @@ fn fifos_sockets_and_devices_are_refused() {
     let here = format!("{}:/", folder.path().display());
     let grants = ["--dir", &here, "--dir", "/dev:/dev"];
     for name in ["fifo", "link", "socket", "/dev/null", "/dev/zero"] {
-        let opened = printed(exec(&grants, &["open", name]));
+        let opened = stdout_of(exec(&grants, &["open", name]));
         assert!(opened.contains("supported"), "{name}: {opened}");
     }
 }
 
-/// Folders for one round of operations, with a file, a folder and links to both.
+/// Creates folders for one round of operations, with a file, a folder and links to both.
 fn round(root: &Path) {
     fs::create_dir_all(root.join("dir")).expect("a folder");
     fs::create_dir_all(root.join("full/inner")).expect("a folder");
@@ -47,7 +47,7 @@ fn round(root: &Path) {
 }
 
 #[test]
-fn errors_are_those_that_the_system_gives() {
+fn errors_equal_those_of_the_system() {
     for (operation, path, other) in [
         ("lstat", "to-dir/", ""),
         ("lstat", "to-file/", ""),
@@ -85,13 +85,13 @@ fn errors_are_those_that_the_system_gives() {
         let expected = file_system(operation, &path_in(path), &path_in(other));
         let grant = format!("{}:/:rw", inside.path().display());
         let arguments = ["file-system", operation, path, other];
-        let found = printed(exec(&["--dir", &grant], &arguments));
+        let found = stdout_of(exec(&["--dir", &grant], &arguments));
         assert_eq!(found.trim_end(), expected, "{operation} {path} {other}");
     }
 }
 
 #[test]
-fn a_rename_across_file_systems_is_named_as_such() {
+fn a_rename_across_file_systems_reports_cross_device() {
     let (one, other) = (
         tempfile::tempdir().expect("a folder"),
         tempfile::tempdir_in("/dev/shm").expect("a folder in memory"),
@@ -101,17 +101,20 @@ fn a_rename_across_file_systems_is_named_as_such() {
     let (one, other) = (format!("{one}:/one:rw"), format!("{other}:/other:rw"));
     let grants = ["--dir", &one, "--dir", &other];
     let arguments = ["file-system", "rename", "/one/file", "/other/file"];
-    assert_eq!(printed(exec(&grants, &arguments)), "Err(CrossesDevices)\n");
+    assert_eq!(
+        stdout_of(exec(&grants, &arguments)),
+        "Err(CrossesDevices)\n"
+    );
 }
 
 #[test]
-fn names_are_looked_up_where_the_network_is_granted() {
+fn names_are_resolved_with_the_network_grant() {
     for (name, address) in [
         ("localhost", "127.0.0.1:80"),
         ("127.0.0.1", "127.0.0.1:80"),
         ("::1", "[::1]:80"),
     ] {
-        let found = printed(exec(&["--network"], &["lookup", name]));
+        let found = stdout_of(exec(&["--network"], &["lookup", name]));
         assert!(found.contains(address), "{name}: {found}");
     }
     for name in ["no.such.name.invalid", "two words", ""] {
@@ -120,10 +123,10 @@ fn names_are_looked_up_where_the_network_is_granted() {
     }
 }
 
-/// A file system whose server never answers, mounted below a folder.
+/// A file system whose server never responds, mounted below a folder.
 struct DeadMount {
     folder: tempfile::TempDir,
-    /// Closing it fails all calls that wait.
+    /// Closing it fails all pending calls.
     server: Option<rustix::fd::OwnedFd>,
 }
 
@@ -180,20 +183,20 @@ impl Drop for DeadMount {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs root and /dev/fuse"]
-async fn jobs_that_a_dead_mount_holds_leave_the_others_alone() {
+async fn jobs_blocked_by_a_dead_mount_do_not_affect_others() {
     let mount = DeadMount::new();
     let limits = SMALL
-        .with(Limit::Deadline, SOON_MS)
+        .with(Limit::Deadline, SHORT_DEADLINE_MS)
         .with(Limit::StuckThreads, 600);
     let bench = Bench::new(&limits, mount.grants()).await;
-    // More than the threads of tokio's pool, 512.
+    // More than the 512 threads of tokio's blocking pool.
     for operation in [
         "open dead/file",
         "list dead",
         "file-system stat dead/file",
         "file-system rmdir dead/folder",
     ] {
-        let stuck = (0..130).map(|_| bench.stopped(operation, Limit::Deadline));
+        let stuck = (0..130).map(|_| bench.assert_stopped(operation, Limit::Deadline));
         futures::future::join_all(stuck).await;
     }
     let reading = (0..100).map(|_| bench.run("read file"));
@@ -204,19 +207,19 @@ async fn jobs_that_a_dead_mount_holds_leave_the_others_alone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs root and /dev/fuse"]
-async fn threads_that_a_dead_mount_holds_are_a_limit_with_a_name() {
+async fn threads_blocked_by_a_dead_mount_are_a_named_limit() {
     let mount = DeadMount::new();
     // Longer than a sandbox waits for a thread.
     let limits = SMALL
         .with(Limit::Deadline, 5000)
         .with(Limit::StuckThreads, 3);
     let bench = Bench::new(&limits, mount.grants()).await;
-    let stuck = (0..3).map(|_| bench.stopped("open dead/file", Limit::Deadline));
+    let stuck = (0..3).map(|_| bench.assert_stopped("open dead/file", Limit::Deadline));
     futures::future::join_all(stuck).await;
     let (_, _, ran) = bench.run("read file").await;
     let (limit, value) = (Limit::StuckThreads, 3);
     assert_eq!(ran, Err(RunError::Busy { limit, value }));
-    // Another engine has threads of its own.
+    // Another engine has its own threads.
     let other = Bench::new(&limits, mount.grants()).await;
     let (text, ..) = other.run("read file").await;
     assert_eq!(text, b"text");

@@ -1,9 +1,9 @@
-//! What a program may reach: nothing, unless a flag granted it.
+//! Grants: a program reaches nothing unless a flag grants it.
 
 use std::fs;
 use std::net::TcpListener;
 
-use crate::harness::{assert_fails, cocoon, ended, printed, run};
+use crate::harness::{assert_fails, cocoon, run, run_command, stdout_of};
 
 const PROGRAM: &str = cocoon_test_guests::HOSTILE_PROGRAM;
 
@@ -12,7 +12,7 @@ fn exec<'a>(grants: &[&'a str], arguments: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[test]
-fn clocks_randomness_and_network_are_off_and_the_flag_is_named() {
+fn without_grants_clocks_randomness_and_network_fail_and_name_the_flag() {
     for (arguments, import, flag) in [
         (&["clock"][..], "wasi:clocks/wall-clock", "--clocks"),
         (&["monotonic"], "wasi:clocks/monotonic-clock", "--clocks"),
@@ -25,19 +25,19 @@ fn clocks_randomness_and_network_are_off_and_the_flag_is_named() {
 }
 
 #[test]
-fn what_is_granted_works() {
-    assert!(printed(exec(&["--clocks"], &["clock"])).contains("SystemTime"));
-    let random = || printed(exec(&["--randomness"], &["random"]));
+fn granted_capabilities_work() {
+    assert!(stdout_of(exec(&["--clocks"], &["clock"])).contains("SystemTime"));
+    let random = || stdout_of(exec(&["--randomness"], &["random"]));
     assert_ne!(random(), random());
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port of our own");
     let address = listener.local_addr().expect("an address").to_string();
-    let connected = printed(exec(&["--network"], &["connect", &address]));
+    let connected = stdout_of(exec(&["--network"], &["connect", &address]));
     assert!(connected.starts_with("Ok("), "{connected}");
     listener.accept().expect("it did connect");
 }
 
 #[test]
-fn one_grant_is_not_another() {
+fn a_grant_does_not_include_another() {
     let others = ["--clocks", "--network", "--env", "A=b"];
     assert_fails(&run(exec(&others, &["random"])), 1, &["--randomness"]);
     assert_fails(
@@ -48,20 +48,21 @@ fn one_grant_is_not_another() {
 }
 
 #[test]
-fn the_environment_is_empty_but_for_what_is_granted() {
-    assert_eq!(printed(exec(&[], &["environment"])), "");
-    let granted = printed(exec(
+fn the_environment_contains_only_grants() {
+    assert_eq!(stdout_of(exec(&[], &["environment"])), "");
+    let granted = stdout_of(exec(
         &["--env", "A=b=c", "--env", "EMPTY="],
         &["environment"],
     ));
     assert_eq!(granted, "A=b=c\nEMPTY=\n");
-    let inherited =
-        ended(cocoon(exec(&["--env", "TEST_OURS"], &["environment"])).env("TEST_OURS", "value"));
+    let inherited = run_command(
+        cocoon(exec(&["--env", "TEST_OURS"], &["environment"])).env("TEST_OURS", "value"),
+    );
     assert_eq!(inherited.out, "TEST_OURS=value\n");
 }
 
 #[test]
-fn no_file_is_seen_but_for_granted_folders() {
+fn only_granted_folders_are_visible() {
     let folder = tempfile::tempdir().expect("a folder");
     let inside = folder.path().join("inside");
     fs::create_dir(&inside).expect("a folder");
@@ -71,17 +72,21 @@ fn no_file_is_seen_but_for_granted_folders() {
     let inside = inside.to_str().expect("text");
 
     for path in ["/etc/passwd", "etc/passwd", "."] {
-        let ended = run(exec(&[], &["read", path]));
-        assert_eq!((ended.code, ended.out.as_str()), (Some(1), ""), "{path}");
+        let outcome = run(exec(&[], &["read", path]));
+        assert_eq!(
+            (outcome.code, outcome.out.as_str()),
+            (Some(1), ""),
+            "{path}"
+        );
     }
     let mounted = format!("{inside}:/data");
     assert_eq!(
-        printed(exec(&["--dir", &mounted], &["read", "/data/file"])),
+        stdout_of(exec(&["--dir", &mounted], &["read", "/data/file"])),
         "text\n"
     );
     let same = format!("{inside}/file");
     assert_eq!(
-        printed(exec(&["--dir", inside], &["read", &same])),
+        stdout_of(exec(&["--dir", inside], &["read", &same])),
         "text\n"
     );
     for path in [
@@ -91,23 +96,27 @@ fn no_file_is_seen_but_for_granted_folders() {
         "/data/none",
         "/etc/passwd",
     ] {
-        let ended = run(exec(&["--dir", &mounted], &["read", path]));
-        assert_eq!((ended.code, ended.out.as_str()), (Some(1), ""), "{path}");
+        let outcome = run(exec(&["--dir", &mounted], &["read", path]));
+        assert_eq!(
+            (outcome.code, outcome.out.as_str()),
+            (Some(1), ""),
+            "{path}"
+        );
     }
 }
 
 #[test]
-fn a_folder_is_read_only_unless_it_is_granted_for_writing() {
+fn a_folder_is_read_only_unless_granted_for_writing() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().to_str().expect("text");
     let target = folder.path().join("new");
     for grant in [format!("{path}:/data"), format!("{path}:/data:ro")] {
-        let ended = run(exec(&["--dir", &grant], &["write", "/data/new"]));
-        assert_eq!(ended.code, Some(1), "{}", ended.err);
+        let outcome = run(exec(&["--dir", &grant], &["write", "/data/new"]));
+        assert_eq!(outcome.code, Some(1), "{}", outcome.err);
         assert!(!target.exists());
     }
     assert_eq!(
-        printed(exec(
+        stdout_of(exec(
             &["--dir", &format!("{path}:/data:rw")],
             &["write", "/data/new"]
         )),
@@ -117,6 +126,6 @@ fn a_folder_is_read_only_unless_it_is_granted_for_writing() {
     fs::remove_file(&target).expect("a file");
     let own = format!("{path}:rw");
     let inside = format!("{path}/new");
-    assert_eq!(printed(exec(&["--dir", &own], &["write", &inside])), "");
+    assert_eq!(stdout_of(exec(&["--dir", &own], &["write", &inside])), "");
     assert!(target.exists());
 }

@@ -1,5 +1,5 @@
-//! What the tests have in common: engines with small limits, components by
-//! name, and ways to take a channel to its end.
+//! Shared helpers of the tests: engines with small limits, components by name, and functions
+//! that drain channels.
 
 use std::ffi::OsStr;
 use std::process::{Command, Stdio};
@@ -18,13 +18,12 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-/// The deadline of jobs that are meant to meet it.
-pub(crate) const SOON_MS: u64 = 300;
-/// What no test waits for, even on a machine that does much else. It ends a test
-/// that would hang.
-pub(crate) const NEVER: Duration = Duration::from_mins(2);
+/// A short deadline, for jobs that are expected to exceed it.
+pub(crate) const SHORT_DEADLINE_MS: u64 = 300;
+/// A timeout that no test reaches, even on a busy machine. It ends a test that would hang.
+pub(crate) const TIMEOUT: Duration = Duration::from_mins(2);
 
-/// Limits for tests: a few sandboxes, no need of a large machine.
+/// Limits for tests: a few sandboxes, which fit on a small machine.
 pub(crate) const FEW: Limits = Limits::COMMANDS
     .with(Limit::Sandboxes, 64)
     .with(Limit::TotalMemory, 2 << 30);
@@ -33,7 +32,7 @@ pub(crate) fn engine(limits: &Limits) -> Engine {
     Engine::new(limits, &Machine::detect()).expect("an engine")
 }
 
-/// A component's file as a source.
+/// A source for the component in a file.
 pub(crate) fn file(path: &str) -> Source {
     Source::File(path.into())
 }
@@ -57,7 +56,7 @@ pub(crate) const fn factorial_of(n: u64) -> Request {
     Request::decimal(Kind::Factorial, n)
 }
 
-/// Everything that came through a channel, and how it ended.
+/// Reads a channel to its end. Returns its bytes and its outcome.
 pub(crate) async fn drain(mut digits: Receiver<Bytes>) -> (Vec<u8>, Result<(), RunError>) {
     let mut all = Vec::new();
     loop {
@@ -69,49 +68,54 @@ pub(crate) async fn drain(mut digits: Receiver<Bytes>) -> (Vec<u8>, Result<(), R
     }
 }
 
-/// The whole answer, through `send_to`, with both ends agreeing on how it went.
-pub(crate) async fn answer(factorial: &Factorial, request: Request) -> Result<String, RunError> {
-    let (told, all, seen) = streamed(factorial, request).await?;
+/// Returns the whole answer through `send_to`, and asserts that writer and reader agree on the
+/// outcome.
+pub(crate) async fn run_request(
+    factorial: &Factorial,
+    request: Request,
+) -> Result<String, RunError> {
+    let (outcome, all, seen) = run_streamed(factorial, request).await?;
     assert_eq!(
-        told, seen,
+        outcome, seen,
         "writer and reader agree on how {request:?} ended"
     );
     seen.map(|()| String::from_utf8(all).expect("digits are text"))
 }
 
-/// What `send_to` said, what came before, and what the reader was told.
-pub(crate) async fn streamed(
+/// Runs a request. Returns the outcome of `send_to`, the bytes read, and the outcome that the
+/// reader saw.
+pub(crate) async fn run_streamed(
     factorial: &Factorial,
     request: Request,
 ) -> Result<(Result<(), RunError>, Vec<u8>, Result<(), RunError>), RunError> {
     let admitted = factorial.admit(request).await?;
     let (sender, receiver) = channel();
-    let (told, (all, seen)) = tokio::join!(admitted.send_to(sender), drain(receiver));
-    Ok((told.map(|_| ()), all, seen))
+    let (outcome, (all, seen)) = tokio::join!(admitted.send_to(sender), drain(receiver));
+    Ok((outcome.map(|_| ()), all, seen))
 }
 
-/// Waits for what must happen, but not for ever.
-pub(crate) async fn soon<R>(what: &str, event: impl Future<Output = R>) -> R {
-    let waited = tokio::time::timeout(NEVER, event).await;
-    waited.unwrap_or_else(|_| panic!("{what} did not happen within {NEVER:?}"))
+/// Waits for an event, for at most [`NEVER`].
+pub(crate) async fn wait_for<R>(what: &str, event: impl Future<Output = R>) -> R {
+    let waited = tokio::time::timeout(TIMEOUT, event).await;
+    waited.unwrap_or_else(|_| panic!("{what} did not happen within {TIMEOUT:?}"))
 }
 
-/// What the binary printed and how it ended.
-pub(crate) struct Ended {
+/// Output and exit code of a finished command.
+pub(crate) struct Outcome {
     pub(crate) out: String,
     pub(crate) err: String,
     pub(crate) code: Option<i32>,
 }
 
-/// The binary with `arguments`, and with none of the settings of whoever runs
-/// the tests, but with traces asked for: a panic is not to hide.
+/// The binary with `arguments`. Removes Cocoon's variables of the environment, and turns on
+/// backtraces, so that a panic is noticed.
 pub(crate) fn cocoon<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cocoon"));
     clean(&mut command).args(arguments);
     command
 }
 
-/// Takes the settings of whoever runs the tests away from a command.
+/// Removes the settings of the calling environment from a command.
 pub(crate) fn clean(command: &mut Command) -> &mut Command {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
@@ -122,25 +126,25 @@ pub(crate) fn clean(command: &mut Command) -> &mut Command {
     command.env("RUST_BACKTRACE", "1").stdin(Stdio::null())
 }
 
-/// Sends a signal to a process of ours.
+/// Sends a signal to a child process.
 pub(crate) fn kill(id: u32, signal: Signal) {
     let id = i32::try_from(id).ok().and_then(Pid::from_raw);
     kill_process(id.expect("a process"), signal).expect("a signal");
 }
 
-/// Runs a command to its end, which must come.
-pub(crate) fn ended(command: &mut Command) -> Ended {
-    ended_into(command, Stdio::piped())
+/// Runs a command to its end, within [`NEVER`].
+pub(crate) fn run_command(command: &mut Command) -> Outcome {
+    run_command_into(command, Stdio::piped())
 }
 
-/// Runs a command to its end, which must come, with another standard output.
-pub(crate) fn ended_into(command: &mut Command, stdout: impl Into<Stdio>) -> Ended {
+/// Runs a command to its end with the given standard output.
+pub(crate) fn run_command_into(command: &mut Command, stdout: impl Into<Stdio>) -> Outcome {
     let child = command.stdout(stdout).stderr(Stdio::piped()).spawn();
     let child = child.expect("a program that starts");
     let id = child.id();
     let (done, waiting) = std::sync::mpsc::channel::<()>();
     let watch = std::thread::spawn(move || {
-        if waiting.recv_timeout(NEVER) == Err(RecvTimeoutError::Timeout) {
+        if waiting.recv_timeout(TIMEOUT) == Err(RecvTimeoutError::Timeout) {
             kill(id, Signal::KILL);
         }
     });
@@ -148,7 +152,7 @@ pub(crate) fn ended_into(command: &mut Command, stdout: impl Into<Stdio>) -> End
     drop(done);
     watch.join().expect("no panic");
     let text = |bytes| String::from_utf8(bytes).expect("text");
-    Ended {
+    Outcome {
         out: text(output.stdout),
         err: text(output.stderr),
         code: output.status.code(),
@@ -156,18 +160,18 @@ pub(crate) fn ended_into(command: &mut Command, stdout: impl Into<Stdio>) -> End
 }
 
 /// Runs the binary to its end.
-pub(crate) fn run<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Ended {
-    ended(&mut cocoon(arguments))
+pub(crate) fn run<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Outcome {
+    run_command(&mut cocoon(arguments))
 }
 
-/// What the binary prints, which must succeed and complain of nothing.
-pub(crate) fn printed<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> String {
-    let Ended { out, err, code } = run(arguments);
+/// Returns the output of the binary. Asserts that it succeeds with an empty standard error.
+pub(crate) fn stdout_of<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> String {
+    let Outcome { out, err, code } = run(arguments);
     assert_eq!((code, err.as_str()), (Some(0), ""));
     out
 }
 
-/// What was printed with `--json`.
+/// Parses the output of `--json`.
 pub(crate) fn json_lines(text: &str) -> Vec<Value> {
     text.lines()
         .map(|line| serde_json::from_str(line).expect("a JSON object a line"))
@@ -181,15 +185,15 @@ pub(crate) fn sha256(text: &str) -> String {
         .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
-/// A failure as the user is to see it: nothing on standard output, one line on
-/// standard error with all of `words` in it, and this exit code.
-pub(crate) fn assert_fails(ended: &Ended, code: i32, words: &[&str]) {
-    let Ended { out, err, .. } = ended;
-    assert_eq!((ended.code, out.as_str()), (Some(code), ""), "{err}");
+/// Asserts a failure: no output, one line on standard error with all of `words`, and this exit
+/// code.
+pub(crate) fn assert_fails(outcome: &Outcome, code: i32, words: &[&str]) {
+    let Outcome { out, err, .. } = outcome;
+    assert_eq!((outcome.code, out.as_str()), (Some(code), ""), "{err}");
     assert_one_line(err, words);
 }
 
-/// One line of the binary's own, with all of `words` in it.
+/// Asserts that `err` is one line of the binary's own, with all of `words`.
 pub(crate) fn assert_one_line(err: &str, words: &[&str]) {
     assert!(
         err.starts_with("cocoon: ") && err.ends_with('\n'),

@@ -1,47 +1,48 @@
-//! `cocoon health`, as an engine or a person asks.
+//! `cocoon health`, as a container engine or a person runs it.
 
 use std::io::Write as _;
 use std::net::TcpListener;
 
-use crate::harness::{assert_fails, cocoon, ended, printed, run};
+use crate::harness::{assert_fails, cocoon, run, run_command, stdout_of};
 use crate::service::Server;
 
 #[tokio::test]
-async fn a_service_that_answers_is_well() {
+async fn a_service_that_answers_is_healthy() {
     let server = Server::start(&[]);
     for path in ["/healthz", "/readyz", "/factorial/5?format=scientific:2"] {
         let url = server.url(path);
-        let told = printed(["health", &url]);
-        assert_eq!(told, format!("{url} is healthy: 200 OK\n"));
+        let text = stdout_of(["health", &url]);
+        assert_eq!(text, format!("{url} is healthy: 200 OK\n"));
     }
-    // Where the service was told to listen, it is asked.
+    // The probe uses the address of `--listen`.
     let address = server.url("").replace("http://", "");
-    assert!(printed(["health", "--listen", &address]).starts_with(&server.url("/healthz")));
-    // So it is where that is all addresses; also those of version 6, where none answers.
+    assert!(stdout_of(["health", "--listen", &address]).starts_with(&server.url("/healthz")));
+    // A probe of an unspecified address connects to loopback; also for IPv6, where nothing
+    // listens.
     for all in ["0.0.0.0", "[::]"] {
         let everywhere = address.replace("127.0.0.1", all);
-        let ended = ended(cocoon(["health"]).env("COCOON_LISTEN", everywhere));
-        assert_eq!((ended.code, &*ended.err), (Some(0), ""));
+        let outcome = run_command(cocoon(["health"]).env("COCOON_LISTEN", everywhere));
+        assert_eq!((outcome.code, &*outcome.err), (Some(0), ""));
         assert!(
-            ended.out.starts_with(&server.url("/healthz")),
+            outcome.out.starts_with(&server.url("/healthz")),
             "{}",
-            ended.out
+            outcome.out
         );
     }
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_success_is_not() {
+async fn an_error_response_is_unhealthy() {
     let server = Server::start(&[]);
     let url = server.url("/nothing");
     assert_fails(&run(["health", &url]), 1, &[&url, "404 Not Found"]);
 }
 
 #[test]
-fn nobody_there_is_not() {
+fn an_unreachable_service_is_unhealthy() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
-    // Nobody accepts, and nobody answers.
+    // The listener never accepts, and so never responds.
     let waited = run(["health", "--listen", &address, "--timeout", "200ms"]);
     assert_fails(
         &waited,
@@ -55,7 +56,7 @@ fn nobody_there_is_not() {
 }
 
 #[test]
-fn something_that_speaks_otherwise_is_not() {
+fn a_response_of_another_protocol_is_unhealthy() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
     let speaking = std::thread::spawn(move || {
@@ -65,14 +66,14 @@ fn something_that_speaks_otherwise_is_not() {
         }
     });
     for _ in 0..2 {
-        let ended = run(["health", "--listen", &address]);
-        assert_fails(&ended, 1, &[&address, "is unhealthy"]);
+        let outcome = run(["health", "--listen", &address]);
+        assert_fails(&outcome, 1, &[&address, "is unhealthy"]);
     }
     speaking.join().expect("no panic");
 }
 
 #[test]
-fn what_is_typed_wrong_is_told() {
+fn invalid_arguments_are_reported() {
     for url in [
         "localhost:8080",
         "https://localhost/healthz",

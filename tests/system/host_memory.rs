@@ -1,4 +1,4 @@
-//! What a program can make the host hold for it: all of it is bounded in bytes.
+//! Memory of the host that a program can occupy: every kind is bounded in bytes.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 
 use cocoon_test_guests::HOSTILE_PROGRAM;
 
-use crate::harness::{NEVER, assert_fails, cocoon, printed, run};
+use crate::harness::{TIMEOUT, assert_fails, cocoon, run, stdout_of};
 
 fn exec<'a>(grants: &[&'a str], arguments: &[&'a str]) -> Vec<&'a str> {
     [&["exec", HOSTILE_PROGRAM], grants, &["--"], arguments].concat()
 }
 
 #[test]
-fn a_write_beyond_its_permit_traps_before_it_takes_memory() {
-    assert!(printed(exec(&[], &["write-beyond", "65536"])).ends_with("Ok(())\n"));
+fn a_write_beyond_its_permit_traps_without_allocating() {
+    assert!(stdout_of(exec(&[], &["write-beyond", "65536"])).ends_with("Ok(())\n"));
     for bytes in ["65537", "400000"] {
         let beyond = run(exec(&[], &["write-beyond", bytes]));
         assert_fails(&beyond, 1, &["at most 65536 bytes", bytes]);
@@ -29,8 +29,8 @@ fn a_write_beyond_its_permit_traps_before_it_takes_memory() {
 }
 
 #[test]
-fn zeros_are_held_to_the_permit() {
-    assert!(printed(exec(&[], &["zeroes", "65536"])).ends_with("Ok(())\n"));
+fn writes_of_zeros_respect_the_permit() {
+    assert!(stdout_of(exec(&[], &["zeroes", "65536"])).ends_with("Ok(())\n"));
     let folder = tempfile::tempdir().expect("a folder");
     let grant = format!("{}:/:rw", folder.path().display());
     let grant = ["--dir", grant.as_str()];
@@ -48,10 +48,10 @@ fn reads_paths_and_random_bytes_are_bounded() {
     let mut input = tempfile::NamedTempFile::new().expect("a file");
     input.write_all(&vec![7; 1 << 20]).expect("input");
     let input = input.path().to_str().expect("text");
-    let read = printed(exec(&["--stdin", input], &["read-at-once"]));
+    let read = stdout_of(exec(&["--stdin", input], &["read-at-once"]));
     assert_eq!(read, "65536\n");
 
-    let random = printed(exec(&["--randomness"], &["random-bytes", "524288"]));
+    let random = stdout_of(exec(&["--randomness"], &["random-bytes", "524288"]));
     assert_eq!(random, "524288\n");
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path().to_str().expect("text");
@@ -66,11 +66,11 @@ fn reads_paths_and_random_bytes_are_bounded() {
         &["--randomness", "--host-call", "1MiB"],
         &["random-bytes", "1048576"],
     );
-    assert_eq!(printed(raised), "1048576\n");
+    assert_eq!(stdout_of(raised), "1048576\n");
 }
 
 #[test]
-fn resources_are_a_limit_with_a_name() {
+fn resource_handles_are_a_named_limit() {
     let many = run(exec(&[], &["subscribe-many"]));
     assert_fails(&many, 1, &["host resources", "4096", "--resources"]);
     let few = run(exec(&["--resources", "100"], &["subscribe-many"]));
@@ -78,13 +78,13 @@ fn resources_are_a_limit_with_a_name() {
 }
 
 #[test]
-fn a_file_too_many_is_an_error_inside() {
+fn too_many_open_files_are_an_error_in_the_program() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("file"), "text").expect("a file");
     let folder = folder.path().to_str().expect("text");
     for (limit, count) in [(&[][..], "1024 "), (&["--files", "7"], "7 ")] {
         let grants = [&["--dir", folder], limit].concat();
-        let opened = printed(exec(&grants, &["open-many", "file"]));
+        let opened = stdout_of(exec(&grants, &["open-many", "file"]));
         assert!(opened.starts_with(count), "{opened}");
         assert!(opened.contains("insufficient-memory"), "{opened}");
         assert!(opened.ends_with("true\n"), "{opened}");
@@ -92,33 +92,33 @@ fn a_file_too_many_is_an_error_inside() {
 }
 
 #[test]
-fn a_folder_is_listed_as_its_entries_are_asked_for() {
+fn folders_are_listed_lazily() {
     let folder = tempfile::tempdir().expect("a folder");
     for name in 0..3000 {
         fs::write(folder.path().join(format!("{name:04}")), "").expect("a file");
     }
     let grant = folder.path().to_str().expect("text");
-    let listed = printed(exec(&["--dir", &format!("{grant}:/")], &["list", "/"]));
+    let listed = stdout_of(exec(&["--dir", &format!("{grant}:/")], &["list", "/"]));
     assert_eq!(listed, "3000 Some(\"0000\")..Some(\"2999\")\n");
-    let many = printed(exec(&["--dir", grant], &["list-many"]));
+    let many = stdout_of(exec(&["--dir", grant], &["list-many"]));
     assert!(many.starts_with("32 "), "{many}");
     assert!(many.contains("insufficient-memory"), "{many}");
 }
 
 #[test]
-fn streams_that_read_ahead_share_a_budget_and_lose_nothing() {
+fn read_ahead_shares_a_budget_and_loses_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("file"), vec![b'7'; 100_000]).expect("a file");
     let folder = folder.path().to_str().expect("text");
     for count in ["1", "10", "600"] {
         let grants = ["--dir", folder, "--files", "10"];
-        let read = printed(exec(&grants, &["read-ahead", "file", count]));
+        let read = stdout_of(exec(&grants, &["read-ahead", "file", count]));
         let bytes = 100_000 * count.parse::<u64>().expect("a count");
         assert_eq!(read, format!("{bytes}\n"));
     }
 }
 
-/// The most memory that the process had, in bytes.
+/// The peak resident memory of the process, in bytes.
 fn peak_bytes(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -126,8 +126,8 @@ fn peak_bytes(process: u32) -> u64 {
     peak.unwrap_or(0) << 10
 }
 
-/// Runs a program under 128 MiB of sandboxes while its output is not read, until its memory
-/// has not grown for a while, and gives the most memory that the process had.
+/// Runs a program under 128 MiB of sandboxes and leaves its output unread until its memory
+/// stops growing. Returns the peak memory of the process.
 fn peak_of_unread(arguments: &[&str], grants: &[&str]) -> u64 {
     let limits = [
         "--sandbox-memory",
@@ -144,7 +144,7 @@ fn peak_of_unread(arguments: &[&str], grants: &[&str]) -> u64 {
         .spawn()
         .expect("the binary");
     let (mut peak, mut since, started) = (0, Instant::now(), Instant::now());
-    while since.elapsed() < Duration::from_secs(2) && started.elapsed() < NEVER {
+    while since.elapsed() < Duration::from_secs(2) && started.elapsed() < TIMEOUT {
         let seen = peak_bytes(child.id());
         if seen > peak {
             (peak, since) = (seen, Instant::now());
@@ -160,8 +160,8 @@ fn peak_of_unread(arguments: &[&str], grants: &[&str]) -> u64 {
 }
 
 #[test]
-fn what_is_not_read_is_not_held() {
-    // What the program itself takes, with four sandboxes that do next to nothing.
+fn unread_output_is_not_buffered() {
+    // The memory of the process itself, with four sandboxes that are almost idle.
     let own = peak_of_unread(&["say", "well"], &[]);
     assert!(own > 0);
     let folder = tempfile::tempdir().expect("a folder");
@@ -174,7 +174,7 @@ fn what_is_not_read_is_not_held() {
         (&["read-ahead", "file", "1000"], &["--dir", folder]),
     ] {
         let peak = peak_of_unread(arguments, grants);
-        // The permits of four: their memory caps and their buffers.
+        // The permits of four sandboxes: their memory caps and their buffers.
         let permitted = 4 * ((24 << 20) + (2 << 20));
         assert!(
             peak < own + permitted,

@@ -1,37 +1,39 @@
-//! Components of the factorial world that mean harm: each is stopped by its
-//! limit, and the error names that limit.
+//! Hostile components of the factorial world: each is stopped by its limit, and the error names
+//! that limit.
 
 use cocoon::RunError;
 use cocoon::channel::channel;
 use cocoon::limits::{Limit, Limits, SMALL_JOB_BYTES};
 use cocoon_test_guests::hostile;
 
-use crate::harness::{FEW, SOON_MS, answer, factorial_of, hostile, soon, streamed};
+use crate::harness::{
+    FEW, SHORT_DEADLINE_MS, factorial_of, hostile, run_request, run_streamed, wait_for,
+};
 
-const SHORT: Limits = FEW.with(Limit::Deadline, SOON_MS);
+const SHORT: Limits = FEW.with(Limit::Deadline, SHORT_DEADLINE_MS);
 
-/// How the job of `n` ends under `limits`.
-async fn ending(limits: &Limits, n: u64) -> RunError {
+/// Returns the error of the job of `n` under `limits`.
+async fn error_of(limits: &Limits, n: u64) -> RunError {
     let factorial = hostile(limits).await;
-    let ended = soon(
+    let outcome = wait_for(
         "the end of a hostile job",
-        answer(&factorial, factorial_of(n)),
+        run_request(&factorial, factorial_of(n)),
     )
     .await;
-    // The place is given back, whatever happened in it.
-    let honest = soon(
+    // The place is released in every case.
+    let honest = wait_for(
         "an honest job",
-        answer(&factorial, factorial_of(hostile::HONEST)),
+        run_request(&factorial, factorial_of(hostile::HONEST)),
     )
     .await;
     assert_eq!(honest.as_deref(), Ok("1000"), "after {n}");
-    let Err(error) = ended else {
+    let Err(error) = outcome else {
         panic!("the hostile job {n} has a result")
     };
     error
 }
 
-/// `error` is `limit` at `value`, and says so with the flag that raises it.
+/// Asserts that `error` is `limit` at `value`, and names the flag that raises it.
 fn assert_stopped(error: &RunError, limit: Limit, value: u64) {
     assert_eq!(error, &RunError::Stopped { limit, value });
     let text = error.to_string();
@@ -46,60 +48,75 @@ fn assert_stopped(error: &RunError, limit: Limit, value: u64) {
 }
 
 #[tokio::test]
-async fn who_spins_meets_the_deadline() {
+async fn spinning_is_stopped_by_the_deadline() {
     for n in [hostile::COST_SPINS, hostile::SPIN, hostile::SPIN_MIDSTREAM] {
-        assert_stopped(&ending(&SHORT, n).await, Limit::Deadline, SOON_MS);
+        assert_stopped(
+            &error_of(&SHORT, n).await,
+            Limit::Deadline,
+            SHORT_DEADLINE_MS,
+        );
     }
     let factorial = hostile(&SHORT).await;
     let spun = factorial
         .info(cocoon::worlds::factorial::Kind::Factorial, hostile::SPIN)
         .await;
-    assert_stopped(&spun.expect_err("no facts"), Limit::Deadline, SOON_MS);
+    assert_stopped(
+        &spun.expect_err("no facts"),
+        Limit::Deadline,
+        SHORT_DEADLINE_MS,
+    );
 }
 
 #[tokio::test]
-async fn who_waits_for_nobody_meets_the_deadline() {
+async fn waiting_without_a_writer_is_stopped_by_the_deadline() {
     for n in [
         hostile::WAIT_FIRST,
         hostile::WAIT_MIDSTREAM,
         hostile::END_SILENTLY,
         hostile::RESOLVE_EARLY,
     ] {
-        assert_stopped(&ending(&SHORT, n).await, Limit::Deadline, SOON_MS);
+        assert_stopped(
+            &error_of(&SHORT, n).await,
+            Limit::Deadline,
+            SHORT_DEADLINE_MS,
+        );
     }
 }
 
 #[tokio::test]
-async fn the_deadline_is_kept_closely() {
+async fn the_deadline_is_precise() {
     let factorial = hostile(&SHORT).await;
     let started = std::time::Instant::now();
-    let ended = answer(&factorial, factorial_of(hostile::SPIN)).await;
+    let outcome = run_request(&factorial, factorial_of(hostile::SPIN)).await;
     let took_ms = started.elapsed().as_millis();
-    assert!(ended.is_err());
+    assert!(outcome.is_err());
     assert!(
-        took_ms >= u128::from(SOON_MS),
+        took_ms >= u128::from(SHORT_DEADLINE_MS),
         "it ended early, after {took_ms} ms"
     );
-    assert!(took_ms < u128::from(SOON_MS) * 10, "it took {took_ms} ms");
+    assert!(
+        took_ms < u128::from(SHORT_DEADLINE_MS) * 10,
+        "it took {took_ms} ms"
+    );
 }
 
 #[tokio::test]
-async fn who_takes_all_memory_meets_the_limit_of_a_sandbox() {
+async fn allocation_is_stopped_by_the_sandbox_memory_limit() {
     let limits = FEW.with(Limit::SandboxMemory, hostile::ALL_BYTES);
-    let error = ending(&limits, hostile::TAKE_ALL).await;
+    let error = error_of(&limits, hostile::TAKE_ALL).await;
     assert_stopped(&error, Limit::SandboxMemory, hostile::ALL_BYTES);
 }
 
 #[tokio::test]
-async fn who_takes_more_than_promised_is_held_to_the_promise() {
+async fn allocation_is_stopped_at_the_promise() {
     for (n, promised_bytes) in [
         (hostile::TAKE_MORE, hostile::LITTLE_BYTES),
         (hostile::TAKE_MUCH_MORE, hostile::MUCH_BYTES),
         (hostile::TAKE_MIDSTREAM, hostile::MUCH_BYTES),
-        // Before it promised anything.
+        // Before the component promises anything.
         (hostile::COST_TAKES, SMALL_JOB_BYTES),
     ] {
-        let error = ending(&FEW, n).await;
+        let error = error_of(&FEW, n).await;
         assert_eq!(error, RunError::OverPromise { promised_bytes }, "{n}");
         let text = error.to_string();
         assert!(text.contains("memory of one sandbox"), "{text}");
@@ -111,7 +128,7 @@ async fn who_takes_more_than_promised_is_held_to_the_promise() {
 }
 
 #[tokio::test]
-async fn a_promise_over_the_limit_is_refused_before_anything_runs() {
+async fn a_promise_above_the_limit_is_refused_before_the_run() {
     let limits = FEW.with(Limit::SandboxMemory, hostile::MUCH_BYTES / 2);
     let error = hostile(&limits)
         .await
@@ -132,32 +149,32 @@ async fn a_promise_over_the_limit_is_refused_before_anything_runs() {
 }
 
 #[tokio::test]
-async fn who_recurses_meets_the_stack() {
+async fn recursion_is_stopped_by_the_stack_limit() {
     for stack_bytes in [128 << 10, 512 << 10] {
-        let error = ending(&FEW.with(Limit::Stack, stack_bytes), hostile::RECURSE).await;
+        let error = error_of(&FEW.with(Limit::Stack, stack_bytes), hostile::RECURSE).await;
         assert_stopped(&error, Limit::Stack, stack_bytes);
     }
 }
 
 #[tokio::test]
-async fn who_floods_meets_the_output() {
+async fn endless_output_is_stopped_by_the_output_limit() {
     let output_bytes = 1 << 20;
     let limits = FEW.with(Limit::Output, output_bytes);
     assert_stopped(
-        &ending(&limits, hostile::FLOOD).await,
+        &error_of(&limits, hostile::FLOOD).await,
         Limit::Output,
         output_bytes,
     );
     assert_stopped(
-        &ending(&limits, hostile::FLOOD_PROMISED).await,
+        &error_of(&limits, hostile::FLOOD_PROMISED).await,
         Limit::Output,
         output_bytes,
     );
     let factorial = hostile(&limits).await;
-    let (told, all, seen) = streamed(&factorial, factorial_of(hostile::FLOOD))
+    let (outcome, all, seen) = run_streamed(&factorial, factorial_of(hostile::FLOOD))
         .await
         .expect("a sandbox");
-    assert_eq!(told, seen);
+    assert_eq!(outcome, seen);
     assert!(
         all.len() as u64 <= output_bytes,
         "{} bytes got through",
@@ -166,14 +183,14 @@ async fn who_floods_meets_the_output() {
 }
 
 #[tokio::test]
-async fn a_long_reply_is_output_as_well() {
+async fn a_long_reply_counts_as_output() {
     let output_bytes = 20_000;
     let limits = FEW.with(Limit::Output, output_bytes);
-    let error = ending(&limits, hostile::LONG_REPLY).await;
+    let error = error_of(&limits, hostile::LONG_REPLY).await;
     assert_stopped(&error, Limit::Output, output_bytes);
-    // More than the contract allows is the component's fault, whatever the limit.
+    // A reply above the contract's maximum is the component's fault, whatever the limit.
     for limits in [limits, FEW] {
-        let error = ending(&limits, hostile::OVERLONG_REPLY).await;
+        let error = error_of(&limits, hostile::OVERLONG_REPLY).await;
         assert!(
             matches!(&error, RunError::Failed(text) if text.contains("65536")),
             "{error:?}"
@@ -182,16 +199,16 @@ async fn a_long_reply_is_output_as_well() {
 }
 
 #[tokio::test]
-async fn who_panics_or_replies_with_rubbish_is_told_as_such() {
+async fn panics_and_invalid_replies_are_reported() {
     for n in [hostile::COST_PANICS, hostile::PANIC, hostile::INVALID_REPLY] {
-        let error = ending(&FEW, n).await;
+        let error = error_of(&FEW, n).await;
         assert!(matches!(error, RunError::Trapped(_)), "{n}: {error:?}");
         assert!(!error.to_string().contains('\n'), "{error}");
     }
 }
 
 #[tokio::test]
-async fn what_the_component_says_of_itself_is_passed_on() {
+async fn errors_of_the_component_are_passed_on() {
     for (n, error) in [
         (
             hostile::SAY_FAILED,
@@ -206,12 +223,12 @@ async fn what_the_component_says_of_itself_is_passed_on() {
             RunError::OutOfReach("it is too large after all".to_owned()),
         ),
     ] {
-        assert_eq!(ending(&FEW, n).await, error, "{n}");
+        assert_eq!(error_of(&FEW, n).await, error, "{n}");
     }
 }
 
 #[tokio::test]
-async fn a_broken_stream_gives_what_came_before_and_then_the_failure() {
+async fn a_broken_stream_yields_its_bytes_and_then_the_failure() {
     let factorial = hostile(&SHORT).await;
     for n in [
         hostile::TRAP_MIDSTREAM,
@@ -221,31 +238,31 @@ async fn a_broken_stream_gives_what_came_before_and_then_the_failure() {
         hostile::WAIT_MIDSTREAM,
         hostile::TAKE_MIDSTREAM,
     ] {
-        let (told, all, seen) = streamed(&factorial, factorial_of(n))
+        let (outcome, all, seen) = run_streamed(&factorial, factorial_of(n))
             .await
             .expect("a sandbox");
         assert_eq!(all.len() as u64, hostile::BYTES_BEFORE, "{n}");
         assert!(all.iter().all(|&byte| byte == b'7'), "{n}");
-        assert_eq!(told, seen, "{n}");
+        assert_eq!(outcome, seen, "{n}");
         assert!(seen.is_err(), "{n}");
     }
 }
 
 #[tokio::test]
-async fn a_server_that_misbehaves_is_stopped_or_seen_as_failed() {
+async fn a_misbehaving_server_is_stopped_or_fails() {
     for (n, expected) in [
         (
             hostile::DEAF,
             Some(RunError::Stopped {
                 limit: Limit::Deadline,
-                value: SOON_MS,
+                value: SHORT_DEADLINE_MS,
             }),
         ),
         (
             hostile::SPIN_SERVING,
             Some(RunError::Stopped {
                 limit: Limit::Deadline,
-                value: SOON_MS,
+                value: SHORT_DEADLINE_MS,
             }),
         ),
         (hostile::TRAP_SERVING, None),
@@ -254,7 +271,8 @@ async fn a_server_that_misbehaves_is_stopped_or_seen_as_failed() {
         let (requests, incoming) = channel();
         let (outgoing, mut answers) = channel::<Result<String, RunError>>();
         let asking = async {
-            // More than any channel holds, so that a deaf reader is felt.
+            // More than any channel holds, so that a reader that stops reading holds the writer
+            // back.
             for _ in 0..5 {
                 requests.send(factorial_of(hostile::HONEST)).await?;
             }
@@ -276,7 +294,7 @@ async fn a_server_that_misbehaves_is_stopped_or_seen_as_failed() {
                 }
             }
         };
-        let (asked, served, (count, seen)) = soon("the end", async {
+        let (asked, served, (count, seen)) = wait_for("the end", async {
             tokio::join!(asking, factorial.serve(incoming, outgoing), reading)
         })
         .await;
@@ -296,7 +314,7 @@ async fn a_server_that_misbehaves_is_stopped_or_seen_as_failed() {
 }
 
 #[tokio::test]
-async fn a_server_that_leaves_early_is_not_taken_for_finished() {
+async fn a_server_that_ends_early_has_failed() {
     let factorial = hostile(&FEW).await;
     let (requests, incoming) = channel();
     let (outgoing, mut answers) = channel();
@@ -315,7 +333,7 @@ async fn a_server_that_leaves_early_is_not_taken_for_finished() {
 }
 
 #[tokio::test]
-async fn a_server_that_answers_for_ever_is_stopped() {
+async fn a_server_with_endless_answers_is_stopped() {
     let output_bytes = 1 << 20;
     let factorial = hostile(
         &SHORT
@@ -340,7 +358,7 @@ async fn a_server_that_answers_for_ever_is_stopped() {
             }
         }
     };
-    let (_, served, (bytes, seen)) = soon("the end", async {
+    let (_, served, (bytes, seen)) = wait_for("the end", async {
         tokio::join!(asking, factorial.serve(incoming, outgoing), reading)
     })
     .await;

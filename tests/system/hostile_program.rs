@@ -1,5 +1,5 @@
-//! Programs that mean harm, through the library: each is stopped by its limit,
-//! and its reader is told.
+//! Hostile programs, through the library: each is stopped by its limit, and its reader sees the
+//! failure.
 
 use bytes::Bytes;
 use cocoon::RunError;
@@ -11,7 +11,7 @@ use cocoon::pool::Pool;
 use cocoon::worlds::command::{self, Exit, Program, Start, Stream};
 use cocoon_test_guests::HOSTILE_PROGRAM;
 
-use crate::harness::{FEW, SOON_MS, engine, file, soon};
+use crate::harness::{FEW, SHORT_DEADLINE_MS, engine, file, wait_for};
 
 pub(crate) const SMALL: Limits = FEW
     .with(Limit::SandboxMemory, 16 << 20)
@@ -36,7 +36,8 @@ impl Bench {
         }
     }
 
-    /// Runs the program; gives what it wrote, how that ended, and how it ended.
+    /// Runs the program. Returns its output, the outcome that the reader saw, and the outcome
+    /// of the run.
     pub(crate) async fn run(
         &self,
         argument: &str,
@@ -54,7 +55,7 @@ impl Bench {
                 }
             }
         };
-        let (ran, (text, seen)) = soon("the program's end", async {
+        let (ran, (text, seen)) = wait_for("the program's end", async {
             tokio::join!(running, reading)
         })
         .await;
@@ -86,7 +87,7 @@ impl Bench {
         .await
     }
 
-    pub(crate) async fn stopped(&self, argument: &str, limit: Limit) {
+    pub(crate) async fn assert_stopped(&self, argument: &str, limit: Limit) {
         let value = self.pool.limits().get(limit);
         let expected = RunError::Stopped { limit, value };
         let (_, seen, ran) = self.run(argument).await;
@@ -96,31 +97,31 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn each_kind_of_harm_meets_its_limit() {
+async fn each_kind_of_harm_is_stopped_by_its_limit() {
     let bench = Bench::new(&SMALL.with(Limit::Deadline, 5000), Grants::default()).await;
-    bench.stopped("take", Limit::SandboxMemory).await;
-    bench.stopped("recurse", Limit::Stack).await;
-    bench.stopped("flood", Limit::Output).await;
-    bench.stopped("flood-both", Limit::Output).await;
-    // Where it was not stopped it still works.
+    bench.assert_stopped("take", Limit::SandboxMemory).await;
+    bench.assert_stopped("recurse", Limit::Stack).await;
+    bench.assert_stopped("flood", Limit::Output).await;
+    bench.assert_stopped("flood-both", Limit::Output).await;
+    // A program that was not stopped still works.
     let (text, seen, ran) = bench.run("say well").await;
     assert_eq!((text.as_slice(), seen), (&b"well\n"[..], Ok(())));
     assert!(matches!(ran, Ok(Exit { code: 0, .. })), "{ran:?}");
 }
 
 #[tokio::test]
-async fn who_spins_or_sleeps_meets_the_deadline() {
+async fn spinning_and_sleeping_are_stopped_by_the_deadline() {
     let grants = Grants {
         clocks: true,
         ..Grants::default()
     };
-    let bench = Bench::new(&SMALL.with(Limit::Deadline, SOON_MS), grants).await;
-    bench.stopped("spin", Limit::Deadline).await;
-    bench.stopped("sleep", Limit::Deadline).await;
+    let bench = Bench::new(&SMALL.with(Limit::Deadline, SHORT_DEADLINE_MS), grants).await;
+    bench.assert_stopped("spin", Limit::Deadline).await;
+    bench.assert_stopped("sleep", Limit::Deadline).await;
 }
 
 #[tokio::test]
-async fn a_trap_comes_after_what_was_written_before() {
+async fn a_trap_follows_the_earlier_output() {
     let bench = Bench::new(&SMALL, Grants::default()).await;
     let (text, seen, ran) = bench.run("trap-after it").await;
     assert_eq!(text, b"it\n");
@@ -129,16 +130,16 @@ async fn a_trap_comes_after_what_was_written_before() {
 }
 
 #[tokio::test]
-async fn output_that_nobody_reads_holds_the_program_back() {
+async fn unread_output_suspends_the_program() {
     let limits = FEW
-        .with(Limit::Deadline, SOON_MS * 3)
+        .with(Limit::Deadline, SHORT_DEADLINE_MS * 3)
         .with(Limit::SandboxMemory, 16 << 20);
     let bench = Bench::new(&limits.with(Limit::Output, 64 << 20), Grants::default()).await;
     let (sender, mut output) = channel();
-    let ran = soon("the deadline", bench.start("flood", sender)).await;
+    let ran = wait_for("the deadline", bench.start("flood", sender)).await;
     let deadline = RunError::Stopped {
         limit: Limit::Deadline,
-        value: SOON_MS * 3,
+        value: SHORT_DEADLINE_MS * 3,
     };
     assert_eq!(ran, Err(deadline.clone()), "and not the limit of output");
     let mut buffered = 0;
@@ -157,7 +158,7 @@ async fn output_that_nobody_reads_holds_the_program_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_that_leaves_stops_the_program() {
+async fn a_dropped_reader_stops_the_program() {
     let bench = Bench::new(
         &FEW.with(Limit::Sandboxes, 1)
             .with(Limit::SandboxMemory, 16 << 20),
@@ -169,18 +170,18 @@ async fn a_reader_that_leaves_stops_the_program() {
         assert!(matches!(output.recv().await, Ok(Some(_))));
         drop(output);
     };
-    let (ran, ()) = soon("the program's end", async {
+    let (ran, ()) = wait_for("the program's end", async {
         tokio::join!(bench.start("flood", sender), leaving)
     })
     .await;
-    // The program sees a closed stream, as it would anywhere, or is stopped.
+    // The program sees a closed stream, as under any other host, or is stopped.
     assert!(!matches!(ran, Ok(Exit { code: 0, .. })), "{ran:?}");
     let (text, ..) = bench.run("say free").await;
     assert_eq!(text, b"free\n");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_that_leaves_stops_a_silent_program_too() {
+async fn a_dropped_reader_stops_a_silent_program() {
     let bench = Bench::new(
         &FEW.with(Limit::Sandboxes, 1)
             .with(Limit::SandboxMemory, 16 << 20),
@@ -189,6 +190,6 @@ async fn a_reader_that_leaves_stops_a_silent_program_too() {
     .await;
     let (sender, output) = channel();
     drop(output);
-    let ran = soon("the program's end", bench.start("spin", sender)).await;
+    let ran = wait_for("the program's end", bench.start("spin", sender)).await;
     assert_eq!(ran, Err(RunError::ReaderGone));
 }

@@ -1,17 +1,16 @@
-//! Large numbers, where a slip in 32-bit arithmetic would show: checked by
-//! residues, the count of digits and the zeros at the end, all of which are
-//! computed here on their own.
+//! Large numbers, where an overflow in 32-bit arithmetic would show: checked by residues, the
+//! count of digits and the count of trailing zeros, all computed independently here.
 
 use cocoon::channel::channel;
 use cocoon::worlds::factorial::{Factorial, Kind, ONE_OF_EACH_KIND, Request};
 
 use crate::contract::{assert_count, assert_facts};
-use crate::harness::{FEW, drain, honest, soon};
+use crate::harness::{FEW, drain, honest, wait_for};
 
-/// Primes above every n in here, so that no product vanishes.
+/// Primes above every n in this file, so that no product vanishes.
 const PRIMES: [u64; 4] = [998_244_353, 2_147_483_647, 4_294_967_291, (1 << 61) - 1];
 
-/// The neighbourhood of the square root of 2^31, of 2^16, and others.
+/// Numbers near the square roots of 2^31 and 2^16, among others.
 const LARGE: [u64; 12] = [
     20_000, 46_337, 46_339, 46_340, 46_341, 46_349, 65_521, 65_535, 65_536, 65_537, 77_777, 100_000,
 ];
@@ -31,7 +30,7 @@ fn power(base: u64, exponent: u64, p: u64) -> u64 {
     })
 }
 
-/// The kind of n modulo p, by its definition.
+/// Computes the kind of n modulo p by its definition.
 fn residue(kind: Kind, n: u64, p: u64) -> u64 {
     let product = |factors: &mut dyn Iterator<Item = u64>| {
         factors.fold(1, |product, factor| times(product, factor, p))
@@ -74,7 +73,7 @@ fn residue(kind: Kind, n: u64, p: u64) -> u64 {
     }
 }
 
-/// Legendre: how often 5 divides n!.
+/// Legendre's formula: the exponent of 5 in n!.
 fn zeros_of_factorial(n: u64) -> u64 {
     std::iter::successors(Some(n / 5), |q| Some(q / 5))
         .take_while(|&q| q > 0)
@@ -88,11 +87,15 @@ async fn check(factorial: &Factorial, kind: Kind, n: u64) {
         .expect("a sandbox");
     let cost = *admitted.cost();
     let (sender, receiver) = channel();
-    let (told, (digits, seen)) = soon("a large number", async {
+    let (outcome, (digits, seen)) = wait_for("a large number", async {
         tokio::join!(admitted.send_to(sender), drain(receiver))
     })
     .await;
-    assert_eq!((told.map(|_| ()), seen), (Ok(()), Ok(())), "{kind} of {n}");
+    assert_eq!(
+        (outcome.map(|_| ()), seen),
+        (Ok(()), Ok(())),
+        "{kind} of {n}"
+    );
     assert!(
         digits.iter().all(u8::is_ascii_digit) && digits[0] != b'0',
         "{kind} of {n}"
@@ -118,7 +121,7 @@ async fn check(factorial: &Factorial, kind: Kind, n: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn factorials_around_the_edges_of_32_bits_are_right() {
+async fn factorials_near_32_bit_boundaries_are_right() {
     let factorial = honest(&FEW).await;
     for n in LARGE {
         check(&factorial, Kind::Factorial, n).await;
@@ -126,7 +129,7 @@ async fn factorials_around_the_edges_of_32_bits_are_right() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn other_kinds_around_the_edges_of_32_bits_are_right() {
+async fn other_kinds_near_32_bit_boundaries_are_right() {
     let factorial = honest(&FEW).await;
     for kind in ONE_OF_EACH_KIND
         .into_iter()

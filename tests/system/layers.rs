@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The layers with types of Wasmtime.
+/// The layers that may use types of Wasmtime.
 const WITH_WASMTIME: [&str; 6] = [
     "engine",
     "grants",
@@ -93,7 +93,7 @@ impl File {
         for name in path {
             match name.as_str() {
                 "crate" => absolute.clear(),
-                // A file's own module was left above; that of `mod.rs` is its folder.
+                // The file's own module was removed above; that of `mod.rs` is its folder.
                 "super" if first && !self.is_mod() => {}
                 "super" => drop(absolute.pop()),
                 _ => absolute.push(name),
@@ -176,7 +176,7 @@ fn types_of_wasmtime_stay_in_the_layers_around_sandboxes() {
     for file in files() {
         let layer = file.module.first().map_or("lib", String::as_str);
         let has_wasmtime = file.code.contains("wasmtime::") || file.code.contains("wasmtime_wasi");
-        // The macro in `component` has the paths that its users need.
+        // The macro in `component` contains the paths that its users need.
         assert!(
             !has_wasmtime || WITH_WASMTIME.contains(&layer),
             "{} uses Wasmtime",
@@ -192,7 +192,7 @@ fn the_files_of_a_folder_have_no_circle() {
     for folder in files.iter().filter(|file| file.is_mod()) {
         let prefix = &folder.module;
         let child = |path: &[String]| path.strip_prefix(&prefix[..])?.first().cloned();
-        // A name of the folder stands for the file that it is exported from.
+        // A name exported by the folder stands for the file that defines it.
         let exports: BTreeMap<_, _> = folder
             .exports()
             .into_iter()
@@ -210,7 +210,7 @@ fn the_files_of_a_folder_have_no_circle() {
                 }
             }
         }
-        // Without files that use no other one, again and again, circles are left.
+        // Removes files without uses repeatedly; the remaining files form circles.
         while let Some(leaf) = uses
             .values()
             .flatten()

@@ -1,13 +1,13 @@
-//! The log: lines for people and for programs, and one for each request.
+//! The log: lines as text and as JSON, and access lines.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::harness::{cocoon, ended, json_lines};
+use crate::blocking_service::{Service, parts_of, status_of};
+use crate::harness::{cocoon, json_lines, run_command};
 use crate::otlp::{Protocol, Receiver};
-use crate::serving::{Serving, parts_of, status_of};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const PARENT: (&str, &str) = (
@@ -15,12 +15,12 @@ const PARENT: (&str, &str) = (
     "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 );
 
-/// A service whose log is JSON.
+/// A service that logs JSON.
 fn json_service(more: &[&str]) -> Command {
     cocoon(["--log-format", "json", "serve"].iter().chain(more))
 }
 
-/// The lines of requests among those of a log.
+/// The access lines of a log.
 fn access_lines(log: &str) -> Vec<Value> {
     let lines = json_lines(log).into_iter();
     lines
@@ -29,11 +29,11 @@ fn access_lines(log: &str) -> Vec<Value> {
 }
 
 #[test]
-fn a_log_for_programs_has_one_object_for_each_line() {
+fn a_json_log_has_one_object_per_line() {
     let mut command = cocoon(["--log-format", "json", "compute", "10"]);
-    let ended = ended(command.env("COCOON_LOG", "cocoon=debug"));
-    assert_eq!((ended.code, &*ended.out), (Some(0), "3628800\n"));
-    let lines = json_lines(&ended.err);
+    let outcome = run_command(command.env("COCOON_LOG", "cocoon=debug"));
+    assert_eq!((outcome.code, &*outcome.out), (Some(0), "3628800\n"));
+    let lines = json_lines(&outcome.err);
     for line in &lines {
         for key in ["timestamp", "level", "target", "message"] {
             assert!(line[key].is_string(), "{key}: {line}");
@@ -50,24 +50,24 @@ fn a_log_for_programs_has_one_object_for_each_line() {
             .any(|line| line["message"] == "close" && line["span"]["name"] == name)
     };
     for name in ["queue", "sandbox", "cost", "compute"] {
-        assert!(closed(name), "{name}: {}", ended.err);
+        assert!(closed(name), "{name}: {}", outcome.err);
     }
 }
 
 #[test]
-fn a_service_with_a_log_for_programs_writes_json_on_every_stream() {
-    let serving = Serving::start(&mut json_service(&["--access-log"]));
-    let started: Value = serde_json::from_str(&serving.line).expect("JSON");
+fn a_service_with_a_json_log_writes_json_on_every_stream() {
+    let service = Service::start(&mut json_service(&["--access-log"]));
+    let started: Value = serde_json::from_str(&service.line).expect("JSON");
     assert_eq!(
         (&started["level"], &started["message"]),
         (&json!("INFO"), &json!("serving"))
     );
     assert!(started["deadline_seconds"].is_f64(), "{started}");
-    let answer = serving.ask("/factorial/20", &[PARENT, ("X-Request-Id", "order-17")]);
+    let answer = service.get("/factorial/20", &[PARENT, ("X-Request-Id", "order-17")]);
     assert!(parts_of(&answer).0.contains("\r\nx-request-id: order-17"));
-    let answer = serving.ask("/factorial/x", &[]);
+    let answer = service.get("/factorial/x", &[]);
     assert_eq!(status_of(&answer), "400");
-    let lines = access_lines(&serving.end());
+    let lines = access_lines(&service.end());
     let [one, wrong] = &lines[..] else {
         panic!("two lines: {lines:#?}")
     };
@@ -97,16 +97,16 @@ fn a_service_with_a_log_for_programs_writes_json_on_every_stream() {
 }
 
 #[test]
-fn only_errors_of_the_server_have_lines_unless_all_are_asked_for() {
-    let serving = Serving::start(&mut json_service(&["--deadline", "20ms"]));
+fn only_server_errors_are_logged_without_the_access_log() {
+    let service = Service::start(&mut json_service(&["--deadline", "20ms"]));
     for (path, status) in [
         ("/factorial/20", "200"),
         ("/factorial/x", "400"),
         ("/factorial/3000000", "504"),
     ] {
-        assert_eq!(status_of(&serving.ask(path, &[])), status, "{path}");
+        assert_eq!(status_of(&service.get(path, &[])), status, "{path}");
     }
-    let log = serving.end();
+    let log = service.end();
     let lines = access_lines(&log);
     let [line] = &lines[..] else {
         panic!("one line: {log}")
@@ -121,14 +121,14 @@ fn only_errors_of_the_server_have_lines_unless_all_are_asked_for() {
 }
 
 #[test]
-fn a_client_that_left_has_a_line_that_says_so() {
-    let serving = Serving::start(&mut json_service(&["--access-log"]));
-    let stream = serving.begin("/factorial/3000000");
-    let metrics_have = |text: &str| while !serving.ask("/metrics", &[]).contains(text) {};
+fn a_disconnected_client_is_logged() {
+    let service = Service::start(&mut json_service(&["--access-log"]));
+    let stream = service.start_get("/factorial/3000000");
+    let metrics_have = |text: &str| while !service.get("/metrics", &[]).contains(text) {};
     metrics_have("\ncocoon_sandboxes_live 1\n");
     drop(stream);
     metrics_have("status=\"499\"");
-    let lines = access_lines(&serving.end());
+    let lines = access_lines(&service.end());
     let left = lines
         .iter()
         .find(|line| line["path"] == "/factorial/3000000");
@@ -140,10 +140,10 @@ fn a_client_that_left_has_a_line_that_says_so() {
 
 #[test]
 fn lines_within_a_request_have_the_trace_of_its_caller() {
-    let serving = Serving::start(json_service(&[]).env("COCOON_LOG", "cocoon=debug"));
-    let answer = serving.ask("/factorial/20", &[PARENT, ("X-Request-Id", "order-17")]);
+    let service = Service::start(json_service(&[]).env("COCOON_LOG", "cocoon=debug"));
+    let answer = service.get("/factorial/20", &[PARENT, ("X-Request-Id", "order-17")]);
     assert_eq!(status_of(&answer), "200");
-    let lines = json_lines(&serving.end()).into_iter();
+    let lines = json_lines(&service.end()).into_iter();
     let of_request: Vec<_> = lines
         .filter(|line| line["request_id"] == "order-17")
         .collect();
@@ -162,14 +162,14 @@ fn lines_within_a_request_have_its_name_and_its_trace() {
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.endpoint)
         .env("OTEL_EXPORTER_OTLP_PROTOCOL", Protocol::Http.name())
         .env("OTEL_BSP_SCHEDULE_DELAY", "20");
-    let serving = Serving::start(&mut command);
-    let answer = serving.ask("/factorial/20", &[PARENT, ("X-Request-Id", "order-17")]);
+    let service = Service::start(&mut command);
+    let answer = service.get("/factorial/20", &[PARENT, ("X-Request-Id", "order-17")]);
     assert_eq!(status_of(&answer), "200");
     let spans = receiver.wait(|spans| spans.iter().any(|span| span.span.parent_span_id.len() == 8));
     assert!(!spans.is_empty());
-    // The histogram shows which request fell into its bucket last.
+    // The exemplar of a bucket names its latest request.
     let accept = ("Accept", "application/openmetrics-text");
-    let metrics = serving.ask("/metrics", &[accept]);
+    let metrics = service.get("/metrics", &[accept]);
     let exemplar = format!(" # {{trace_id=\"{TRACE}\"}} ");
     let with = metrics.lines().filter(|line| line.contains(&exemplar));
     let with: Vec<_> = with.collect();
@@ -179,9 +179,9 @@ fn lines_within_a_request_have_its_name_and_its_trace() {
         metrics.contains("\ncocoon_http_requests_created{"),
         "{metrics}"
     );
-    let classic = serving.ask("/metrics", &[]);
+    let classic = service.get("/metrics", &[]);
     assert!(!classic.contains("trace_id") && !classic.contains("_created"));
-    let log = serving.end();
+    let log = service.end();
     let lines = json_lines(&log);
     let named = |line: &&Value| line["request_id"] == "order-17";
     let of_request: Vec<_> = lines.iter().filter(named).collect();
@@ -205,13 +205,13 @@ fn a_request_without_the_token_is_logged_and_counted() {
     let owner_only = std::fs::Permissions::from_mode(0o600);
     std::fs::set_permissions(&file, owner_only).expect("permissions");
     let file = file.to_str().expect("UTF-8");
-    let serving = Serving::start(&mut json_service(&["--access-log", "--token-file", file]));
-    assert_eq!(status_of(&serving.ask("/factorial/20", &[])), "401");
+    let service = Service::start(&mut json_service(&["--access-log", "--token-file", file]));
+    assert_eq!(status_of(&service.get("/factorial/20", &[])), "401");
     let token = ("Authorization", "Bearer one-token-of-many-bytes");
-    let metrics = serving.ask("/metrics", &[token]);
+    let metrics = service.get("/metrics", &[token]);
     let counted = r#"cocoon_http_requests_total{route="/factorial/{n}",status="401"} 1"#;
     assert!(metrics.contains(counted), "{metrics}");
-    let lines = access_lines(&serving.end());
+    let lines = access_lines(&service.end());
     let refused = lines.iter().find(|line| line["status"] == 401);
     assert_eq!(refused.expect("its line")["path"], "/factorial/20");
 }

@@ -1,8 +1,8 @@
-//! Whole-system tests: the compiled component, the library around it, and the
-//! binary, on real input and on hostile input.
+//! Whole-system tests: the compiled component, the library and the binary, on real input and on
+//! hostile input.
 //!
-//! One binary, so that Wasmtime is linked once. Each test has its own engine,
-//! pool and folder: they share no port, no file and no order.
+//! A single binary links Wasmtime once. Each test has its own engine, pool and folder: tests
+//! share no port and no file, and run in any order.
 
 #![allow(
     clippy::disallowed_methods,
@@ -15,6 +15,7 @@ mod access;
 mod admission;
 mod bad_components;
 mod bad_input;
+mod blocking_service;
 mod browser;
 mod channels;
 mod collector;
@@ -52,7 +53,7 @@ mod promises;
 mod registries;
 mod registry;
 mod registry_credentials;
-mod registry_lies;
+mod registry_faults;
 mod service;
 mod service_admission;
 mod service_any_input;
@@ -65,7 +66,6 @@ mod service_hostile;
 mod service_places;
 mod service_protocol;
 mod service_representation;
-mod serving;
 mod shell;
 mod stock_components;
 mod telemetry;

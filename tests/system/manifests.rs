@@ -1,10 +1,10 @@
-//! The manifests of `deploy/`, as `kustomize build` makes them.
+//! The manifests of `deploy/`, built by `kustomize build`.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::harness::{Ended, ended};
+use crate::harness::{Outcome, run_command};
 use crate::tools::KUSTOMIZE;
 
 /// The folders of `deploy/` that can be applied.
@@ -38,17 +38,17 @@ pub(crate) fn document(file: &Path) -> Value {
     document
 }
 
-/// All manifests that a folder of `deploy/` builds.
+/// Builds all manifests of a folder of `deploy/`.
 pub(crate) fn build(folder: &str) -> Vec<Value> {
     built(&deploy(folder))
 }
 
-/// All manifests of `deploy/base` with one of the components.
+/// Builds all manifests of `deploy/base` with one of the components.
 pub(crate) fn build_with(component: &str) -> Vec<Value> {
     let overlay = tempfile::tempdir().expect("a folder");
     let overlay = overlay.path().canonicalize().expect("its path");
     let up: PathBuf = overlay.components().skip(1).map(|_| "..").collect();
-    // Kustomize takes no absolute path.
+    // Kustomize refuses absolute paths.
     let relative = |path: &str| {
         let path = deploy(path).canonicalize().expect("a folder");
         let path = up.join(path.strip_prefix("/").expect("an absolute path"));
@@ -64,13 +64,13 @@ pub(crate) fn build_with(component: &str) -> Vec<Value> {
 }
 
 fn built(folder: &Path) -> Vec<Value> {
-    let Ended { out, err, code } = ended(KUSTOMIZE.command().arg("build").arg(folder));
+    let Outcome { out, err, code } = run_command(KUSTOMIZE.command().arg("build").arg(folder));
     let quiet = (code, err.as_str());
     assert_eq!(quiet, (Some(0), ""), "{}", folder.display());
     serde_saphyr::from_multiple(&out).expect("YAML")
 }
 
-/// The manifest of a kind, of which there must be one.
+/// The manifest of a kind. Asserts that there is exactly one.
 pub(crate) fn of_kind<'a>(manifests: &'a [Value], kind: &str) -> &'a Value {
     let mut all = manifests.iter().filter(|manifest| manifest["kind"] == kind);
     match (all.next(), all.next()) {
@@ -79,7 +79,7 @@ pub(crate) fn of_kind<'a>(manifests: &'a [Value], kind: &str) -> &'a Value {
     }
 }
 
-/// The manifest of a kind, to change it.
+/// The manifest of a kind, for changes.
 pub(crate) fn of_kind_mut<'a>(manifests: &'a mut [Value], kind: &str) -> &'a mut Value {
     let mut all = manifests.iter_mut();
     let found = all.find(|manifest| manifest["kind"] == kind);

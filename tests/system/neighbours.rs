@@ -1,4 +1,4 @@
-//! Honest jobs beside hostile ones: they finish right, while the hostile ones still run.
+//! Honest jobs run beside hostile ones, and finish with the right digits while these still run.
 
 use cocoon::RunError;
 use cocoon::channel::channel;
@@ -7,23 +7,23 @@ use cocoon::worlds::factorial::Factorial;
 use cocoon_test_guests::hostile;
 use futures::future::join_all;
 
-use crate::harness::{FEW, answer, engine, factorial_of, file, soon};
+use crate::harness::{FEW, engine, factorial_of, file, run_request, wait_for};
 
-/// Honest jobs at once.
+/// The number of concurrent honest jobs.
 const JOBS: u64 = 100;
 
 const LIMITS: Limits = FEW
     .with(Limit::Sandboxes, 256)
     .with(Limit::Output, 64 << 20)
     .with(Limit::SandboxMemory, hostile::ALL_BYTES)
-    // Longer than the honest jobs take, so that the hostile ones are there.
+    // Longer than the honest jobs take, so that the hostile ones outlast them.
     .with(Limit::Deadline, 60_000);
 
-/// 20,000! to 20,099!, each from its own sandbox, all at once.
+/// Computes 20,000! to 20,099! concurrently, each in its own sandbox.
 async fn honest_jobs(factorial: &Factorial) -> Vec<Result<String, RunError>> {
     let jobs = (0..JOBS).map(|job| {
         let factorial = factorial.clone();
-        tokio::spawn(async move { answer(&factorial, factorial_of(20_000 + job)).await })
+        tokio::spawn(async move { run_request(&factorial, factorial_of(20_000 + job)).await })
     });
     join_all(jobs)
         .await
@@ -34,7 +34,7 @@ async fn honest_jobs(factorial: &Factorial) -> Vec<Result<String, RunError>> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_honest_jobs_finish_beside_hostile_ones() {
-    // One engine, so that all of them share its ticker, slots and threads.
+    // One engine, whose ticker, slots and threads all jobs share.
     let engine = engine(&LIMITS);
     let honest = Factorial::load(&engine, &cocoon::worlds::factorial::BUNDLED)
         .await
@@ -57,11 +57,11 @@ async fn a_hundred_honest_jobs_finish_beside_hostile_ones() {
         for _ in 0..4 {
             let hostile = hostile.clone();
             busy.push(tokio::spawn(async move {
-                answer(&hostile, factorial_of(n)).await
+                run_request(&hostile, factorial_of(n)).await
             }));
         }
     }
-    // These end at once, again and again.
+    // These jobs end at once and are restarted again and again.
     let restless = tokio::spawn({
         let hostile = hostile.clone();
         async move {
@@ -73,12 +73,12 @@ async fn a_hundred_honest_jobs_finish_beside_hostile_ones() {
                     hostile::PANIC,
                     hostile::TRAP_MIDSTREAM,
                 ] {
-                    assert!(answer(&hostile, factorial_of(n)).await.is_err());
+                    assert!(run_request(&hostile, factorial_of(n)).await.is_err());
                 }
             }
         }
     });
-    // A reader that never reads, so that its writer is suspended all the while.
+    // A reader that never reads, so that its writer stays suspended.
     let (sender, unread) = channel();
     let flooding = hostile
         .admit(factorial_of(hostile::FLOOD))
@@ -87,12 +87,12 @@ async fn a_hundred_honest_jobs_finish_beside_hostile_ones() {
     busy.push(tokio::spawn(async move {
         flooding.send_to(sender).await.map(|_| String::new())
     }));
-    // The first of them are at work for sure when the honest ones start.
+    // The first of them have started before the honest jobs do.
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
 
-    let disturbed = soon("the honest jobs' end", honest_jobs(&honest)).await;
+    let disturbed = wait_for("the honest jobs' end", honest_jobs(&honest)).await;
     assert!(
         !restless.is_finished(),
         "the restless ones were there to the end"

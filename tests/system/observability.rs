@@ -1,5 +1,5 @@
-//! `deploy/observability/` by a real Prometheus, which scrapes the real service: rules and
-//! alerts are evaluated, and every query of the dashboard has an answer.
+//! `deploy/observability/` with a real Prometheus that scrapes the real service: rules and
+//! alerts are evaluated, and every query of the dashboard returns a series.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::{Ended, NEVER, cocoon, ended};
+use crate::blocking_service::{Service, parts_of, status_of};
+use crate::harness::{Outcome, TIMEOUT, cocoon, run_command};
 use crate::manifests::{deploy, document};
-use crate::serving::{Serving, parts_of, status_of};
 use crate::tools::{PROMETHEUS, PROMTOOL};
 
-/// The time between two looks at what Prometheus has scraped.
+/// The interval between queries for the latest scrape.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// A Prometheus that scrapes one service, and ends with the test.
@@ -29,7 +29,7 @@ impl Prometheus {
     fn start(target: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let at = |name: &str| folder.path().join(name);
-        // As delivered, but evaluated often.
+        // The delivered rules with a shorter evaluation interval.
         let rules = std::fs::read_to_string(deploy("observability/rules.yaml")).expect("rules");
         let rules = rules.replace("interval: 15s", "interval: 1s");
         std::fs::write(at("rules.yaml"), rules).expect("a file");
@@ -61,15 +61,15 @@ impl Prometheus {
             }
             seen.push_str(&line);
         };
-        // A full pipe would hold it up.
+        // A full pipe would block it.
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
         let prometheus = Self {
             child,
             address,
             _folder: folder,
         };
-        // It listens before its storage is open, and answers 503 until then.
-        let end = Instant::now() + NEVER;
+        // It listens before its storage is open, and responds with 503 until then.
+        let end = Instant::now() + TIMEOUT;
         while status_of(&prometheus.get("/-/ready")) != "200" {
             assert!(Instant::now() < end, "Prometheus is not ready: {seen}");
             std::thread::sleep(LOOK);
@@ -77,19 +77,19 @@ impl Prometheus {
         prometheus
     }
 
-    /// The whole answer to a request.
+    /// Sends a request and returns the whole response.
     fn get(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).expect("a connection");
-        stream.set_read_timeout(Some(NEVER)).expect("a timeout");
-        // By HTTP/1.0, so that the body has one piece.
+        stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
+        // HTTP/1.0, so that the body is not chunked.
         write!(stream, "GET {path} HTTP/1.0\r\nHost: prometheus\r\n\r\n").expect("sent");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
         answer
     }
 
-    /// The `data` of an answer of its API.
-    fn ask(&self, path: &str) -> Value {
+    /// The `data` of a response of its API.
+    fn query_api(&self, path: &str) -> Value {
         let answer = self.get(path);
         let (_, body) = parts_of(&answer);
         let answer: Value = serde_json::from_str(body).unwrap_or_else(|_| panic!("{body}"));
@@ -97,7 +97,7 @@ impl Prometheus {
         answer["data"].clone()
     }
 
-    /// The series that a query has now.
+    /// The current series of a query.
     fn query(&self, query: &str) -> Vec<Value> {
         let encoded: String = query
             .bytes()
@@ -106,7 +106,7 @@ impl Prometheus {
                 _ => format!("%{byte:02X}"),
             })
             .collect();
-        let data = self.ask(&format!("/api/v1/query?query={encoded}"));
+        let data = self.query_api(&format!("/api/v1/query?query={encoded}"));
         data["result"].as_array().expect("series").clone()
     }
 }
@@ -118,7 +118,7 @@ impl Drop for Prometheus {
     }
 }
 
-/// Every `expr` of a dashboard: of panels, and of annotations.
+/// Collects every `expr` of a dashboard: of panels, and of annotations.
 fn expressions(value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(fields) => {
@@ -137,7 +137,7 @@ fn dashboard() -> Value {
     serde_json::from_str(&text.expect("a dashboard")).expect("JSON")
 }
 
-/// The names of a field of all rules.
+/// The values of a field of all rules.
 fn rules(field: &str) -> Vec<String> {
     let file = document(&deploy("observability/rules.yaml"));
     let groups = file["groups"].as_array().expect("groups").iter();
@@ -149,7 +149,7 @@ fn rules(field: &str) -> Vec<String> {
 
 fn promtool(arguments: &[&str], file: &str) {
     let mut promtool = PROMTOOL.command();
-    let Ended { out, err, code } = ended(promtool.args(arguments).arg(deploy(file)));
+    let Outcome { out, err, code } = run_command(promtool.args(arguments).arg(deploy(file)));
     assert_eq!(code, Some(0), "{file}: {out}{err}");
 }
 
@@ -167,7 +167,7 @@ fn every_alert_and_record_has_a_test() {
         assert!(fired(&name), "no test expects {name}");
     }
     for name in rules("record") {
-        // A record that another one reads is tested by that.
+        // A record that another one uses is tested with it.
         let read = rules("expr")
             .iter()
             .any(|expression| expression.contains(&name));
@@ -211,10 +211,10 @@ fn the_rules_pass_their_tests() {
 #[test]
 #[ignore = "needs prometheus"]
 fn prometheus_answers_every_query_of_rules_and_dashboard() {
-    // Nothing takes its spans, so that some are dropped.
+    // The endpoint refuses connections, so that some spans are dropped.
     let nowhere = "http://127.0.0.1:9";
     let mut command = cocoon(["serve", "--drain-delay", "0s"]);
-    let service = Serving::start(
+    let service = Service::start(
         command
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", nowhere)
             .env("OTEL_BSP_SCHEDULE_DELAY", "100"),
@@ -238,27 +238,27 @@ fn prometheus_answers_every_query_of_rules_and_dashboard() {
         );
     }
     expected.extend(rules("record"));
-    // Rates need requests between two scrapes.
-    let end = Instant::now() + NEVER;
+    // A rate needs requests between two scrapes.
+    let end = Instant::now() + TIMEOUT;
     while !expected.is_empty() {
         assert!(Instant::now() < end, "no answer to {expected:#?}");
         for path in ["/factorial/10", "/factorials/5", "/healthz"] {
-            assert_eq!(status_of(&service.ask(path, &[])), "200", "{path}");
+            assert_eq!(status_of(&service.get(path, &[])), "200", "{path}");
         }
-        // Above the limit of its output.
-        let refused = service.ask("/factorial/100000000", &[]);
+        // Above the output limit.
+        let refused = service.get("/factorial/100000000", &[]);
         assert_eq!(status_of(&refused), "422");
         expected.retain(|expression| prometheus.query(expression).is_empty());
         std::thread::sleep(LOOK);
     }
-    // Alerts and the dashboard's annotations may have no series, but no error.
+    // Queries of alerts and annotations may return no series, but no error.
     let mut annotations = BTreeSet::new();
     expressions(&dashboard()["annotations"], &mut annotations);
     for expression in annotations {
         let expression = expression.replace("$__rate_interval", "10s");
         prometheus.query(&expression.replace("$job", ".*").replace("$instance", ".*"));
     }
-    let groups = prometheus.ask("/api/v1/rules")["groups"].clone();
+    let groups = prometheus.query_api("/api/v1/rules")["groups"].clone();
     let groups = groups.as_array().expect("groups");
     assert_eq!(groups.len(), 2);
     for rule in groups

@@ -1,4 +1,4 @@
-//! A receiver of spans, over gRPC or HTTP, as a collector has it.
+//! A receiver of spans over gRPC or HTTP, in place of a collector.
 
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
@@ -24,9 +24,9 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::harness::NEVER;
+use crate::harness::TIMEOUT;
 
-/// How spans are sent.
+/// The protocol of the export.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Protocol {
     Grpc,
@@ -34,7 +34,7 @@ pub(crate) enum Protocol {
 }
 
 impl Protocol {
-    /// As OpenTelemetry's variables name it.
+    /// Its name in OpenTelemetry's variables.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Grpc => "grpc",
@@ -43,7 +43,7 @@ impl Protocol {
     }
 }
 
-/// A receiver, which lives as long as the test.
+/// A running receiver, which stops at the end of the test.
 pub(crate) struct Receiver {
     pub(crate) endpoint: String,
     received: UnboundedReceiver<ExportTraceServiceRequest>,
@@ -55,7 +55,7 @@ pub(crate) struct Receiver {
 #[derive(Clone, Debug)]
 pub(crate) struct Span {
     pub(crate) span: v1::Span,
-    /// What is known of the service that sent it.
+    /// The resource attributes of the service that sent it.
     pub(crate) resource: Vec<KeyValue>,
 }
 
@@ -86,13 +86,13 @@ impl Receiver {
         }
     }
 
-    /// Everything that was received, as soon as `enough` says so.
+    /// Waits until `enough` is true, and returns all spans received.
     pub(crate) fn wait(&mut self, enough: impl Fn(&[Span]) -> bool) -> &[Span] {
         let began = Instant::now();
         while !enough(&self.spans) {
             match self.received.try_recv() {
                 Ok(request) => self.take(request),
-                Err(TryRecvError::Empty) if began.elapsed() < NEVER => {
+                Err(TryRecvError::Empty) if began.elapsed() < TIMEOUT => {
                     std::thread::sleep(Duration::from_millis(5));
                 }
                 Err(error) => panic!("{error}: no such spans among {:#?}", self.spans),
@@ -115,7 +115,7 @@ impl Receiver {
 }
 
 impl Span {
-    /// An attribute that is a text.
+    /// The value of a string attribute.
     pub(crate) fn text(&self, key: &str) -> Option<String> {
         text(&self.span.attributes, key)
     }
@@ -125,24 +125,24 @@ impl Span {
         self.of_service("service.name").expect("a service's name")
     }
 
-    /// An attribute of the service that is a text.
+    /// The value of a string attribute of the service's resource.
     pub(crate) fn of_service(&self, key: &str) -> Option<String> {
         text(&self.resource, key)
     }
 
-    /// Whether its status is that of an error.
+    /// Returns whether its status is an error.
     pub(crate) fn has_failed(&self) -> bool {
         let status = self.span.status.as_ref();
         status.is_some_and(|status| status.code == v1::status::StatusCode::Error as i32)
     }
 
-    /// From its start to its end.
+    /// The time from its start to its end.
     pub(crate) fn duration(&self) -> Duration {
         let (start, end) = (self.span.start_time_unix_nano, self.span.end_time_unix_nano);
         Duration::from_nanos(end - start)
     }
 
-    /// An attribute that is a whole number.
+    /// The value of an integer attribute.
     pub(crate) fn count(&self, key: &str) -> Option<i64> {
         match value(&self.span.attributes, key) {
             Some(Value::IntValue(count)) => Some(*count),
@@ -151,8 +151,8 @@ impl Span {
     }
 }
 
-/// That these spans are one trace: one has no parent among them, and every other one has,
-/// within whose time it is. The one without.
+/// Asserts that these spans are one trace, and returns its root: every other span has a parent
+/// among them and lies within the parent's time.
 pub(crate) fn whole_trace<'a>(spans: impl IntoIterator<Item = &'a Span>) -> &'a Span {
     let spans: Vec<_> = spans.into_iter().collect();
     let mut roots = Vec::new();
@@ -200,7 +200,7 @@ impl TraceService for Grpc {
         &self,
         request: tonic::Request<ExportTraceServiceRequest>,
     ) -> Result<tonic::Response<ExportTraceServiceResponse>, tonic::Status> {
-        // The test may be over.
+        // The test may have ended.
         let _ = self.0.send(request.into_inner());
         Ok(tonic::Response::new(ExportTraceServiceResponse::default()))
     }
@@ -214,7 +214,7 @@ async fn grpc(listener: TcpListener, service: TraceServiceServer<Grpc>) {
     }
 }
 
-/// Takes what is posted to `/v1/traces`.
+/// Receives the spans posted to `/v1/traces`.
 async fn http(listener: TcpListener, sender: UnboundedSender<ExportTraceServiceRequest>) {
     while let Ok((stream, _)) = listener.accept().await {
         let sender = sender.clone();

@@ -1,4 +1,4 @@
-//! Output files and pipes: whole or not at all, and quiet when nobody reads.
+//! Output files and pipes: a file is whole or absent, and a closed pipe is not an error.
 
 use std::fs;
 use std::io::Read as _;
@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::harness::{
-    NEVER, assert_fails, assert_one_line, cocoon, ended_into, kill, printed, run,
+    TIMEOUT, assert_fails, assert_one_line, cocoon, kill, run, run_command_into, stdout_of,
 };
 
-/// So large that it never gets done in a test.
+/// So large that no test finishes it.
 const ENDLESS: &str = "30000000";
 
 fn names(folder: &Path) -> Vec<String> {
@@ -32,24 +32,24 @@ fn interrupt(child: &Child) {
     kill(child.id(), Signal::INT);
 }
 
-/// Waits until something is so.
+/// Waits until `so` is true.
 fn until(what: &str, so: impl Fn() -> bool) {
     let started = Instant::now();
     while !so() {
-        assert!(started.elapsed() < NEVER, "{what} did not come");
+        assert!(started.elapsed() < TIMEOUT, "{what} did not come");
         std::thread::sleep(Duration::from_millis(2));
     }
 }
 
 #[test]
-fn a_file_gets_what_standard_output_gets() {
+fn an_output_file_equals_standard_output() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("value");
-    let text = printed(["compute", "3000"]);
+    let text = stdout_of(["compute", "3000"]);
     for _ in 0..2 {
-        // The second time it is there already.
+        // The second run replaces an existing file.
         assert_eq!(
-            printed(["compute", "3000", "-o", path.to_str().expect("text")]),
+            stdout_of(["compute", "3000", "-o", path.to_str().expect("text")]),
             ""
         );
         assert_eq!(fs::read_to_string(&path).expect("a file"), text);
@@ -58,7 +58,7 @@ fn a_file_gets_what_standard_output_gets() {
 }
 
 #[test]
-fn a_failed_run_leaves_the_old_file_and_nothing_else() {
+fn a_failed_run_leaves_only_the_old_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("value");
     let path = path.to_str().expect("text");
@@ -90,7 +90,7 @@ fn a_failed_run_leaves_the_old_file_and_nothing_else() {
             [&["compute", &flood, "--output", "1MiB"], &hostile[..]].concat(),
             ["output", "1 MiB"],
         ),
-        // In the middle, when some of it is in the file beside.
+        // Midway, when the temporary file has some of the digits.
         (
             [&["compute", &taking], &hostile[..]].concat(),
             ["memory of one sandbox", "4 MiB"],
@@ -124,7 +124,7 @@ fn ctrl_c_leaves_no_file_behind() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("a process");
-    // The file beside is there as soon as it is at work.
+    // The temporary file exists as soon as the computation runs.
     until("a file beside", || !names(folder.path()).is_empty());
     interrupt(&child);
     let output = child.wait_with_output().expect("its end");
@@ -134,7 +134,7 @@ fn ctrl_c_leaves_no_file_behind() {
 }
 
 #[test]
-fn ctrl_c_in_the_middle_of_a_fan_out_leaves_no_file_behind() {
+fn ctrl_c_during_a_fan_out_leaves_no_file_behind() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("value");
     let n = cocoon_test_guests::hostile::PART_SPINS.to_string();
@@ -146,7 +146,7 @@ fn ctrl_c_in_the_middle_of_a_fan_out_leaves_no_file_behind() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("a process");
-    // Some of it is written already.
+    // Some of it is already written.
     until("a part of the number", || {
         let names = names(folder.path());
         names.first().is_some_and(|name| {
@@ -206,18 +206,18 @@ fn a_closed_pipe_ends_quietly() {
 }
 
 #[test]
-fn a_pipe_that_was_closed_before_is_as_quiet() {
+fn a_pipe_closed_before_the_start_ends_quietly() {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
-    let ended = ended_into(
+    let outcome = run_command_into(
         &mut cocoon(["exec", cocoon_test_guests::HOSTILE_PROGRAM, "--", "flood"]),
         writer,
     );
-    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+    assert_eq!((outcome.code, outcome.err.as_str()), (Some(0), ""));
 }
 
 #[test]
-fn what_cannot_be_written_is_one_line() {
+fn an_unwritable_output_is_reported_in_one_line() {
     let folder = tempfile::tempdir().expect("a folder");
     let missing = folder.path().join("no/such/folder");
     assert_fails(
@@ -225,7 +225,7 @@ fn what_cannot_be_written_is_one_line() {
         1,
         &["cannot write", "no/such"],
     );
-    // A folder is no file.
+    // A folder is not a file.
     let itself = folder.path().to_str().expect("text");
     assert_fails(
         &run(["compute", "5", "-o", itself]),
@@ -233,7 +233,7 @@ fn what_cannot_be_written_is_one_line() {
         &["cannot write", itself],
     );
     assert_eq!(names(folder.path()), Vec::<String>::new());
-    // A device that is full says so when it is written to.
+    // A full device fails on the first write.
     assert_fails(
         &run(["compute", "5", "-o", "/dev/full"]),
         1,
@@ -253,7 +253,7 @@ fn what_cannot_be_written_is_one_line() {
         &["completions", "bash"],
     ] {
         assert_fails(
-            &ended_into(&mut cocoon(arguments), full()),
+            &run_command_into(&mut cocoon(arguments), full()),
             1,
             &["cannot write"],
         );
@@ -266,11 +266,11 @@ fn what_cannot_be_written_is_one_line() {
         "x",
     ];
     assert_fails(
-        &ended_into(&mut cocoon(program), full()),
+        &run_command_into(&mut cocoon(program), full()),
         1,
         &["cannot write"],
     );
-    // A file as a folder.
+    // A file in place of a folder.
     let file = folder.path().join("file");
     fs::write(&file, "").expect("a file");
     let inside = [
@@ -286,7 +286,7 @@ fn what_cannot_be_written_is_one_line() {
 
 #[test]
 fn a_device_is_written_to_and_not_replaced() {
-    assert_eq!(printed(["compute", "5", "-o", "/dev/null"]), "");
+    assert_eq!(stdout_of(["compute", "5", "-o", "/dev/null"]), "");
     let meta = fs::metadata("/dev/null").expect("a device");
     assert!(!meta.is_file(), "it is still a device");
 }

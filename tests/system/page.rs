@@ -1,4 +1,4 @@
-//! The page in a real browser, with real clicks and keys, against the real binary.
+//! The page in a real browser, with real clicks and key presses, against the real binary.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -6,20 +6,20 @@ use serde_json::json;
 
 use crate::browser::{Browser, ENTER, RIGHT, Running, TAB};
 
-async fn opened(service: &Running) -> Browser {
+async fn open_page(service: &Running) -> Browser {
     Browser::open(service.url()).await
 }
 
-/// The digits as they are shown, without what sets groups of them apart.
+/// The displayed digits, without the separators of their groups.
 async fn digits(browser: &Browser) -> String {
     browser.text("#digits").await.split_whitespace().collect()
 }
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn a_number_streams_to_its_end() {
+async fn a_number_streams_to_the_end() {
     let service = Running::service(&[]);
-    let browser = opened(&service).await;
+    let browser = open_page(&service).await;
     browser.fill("#n", "20").await;
     browser.click("#compute").await;
     browser.number_is("done").await;
@@ -42,9 +42,9 @@ async fn a_number_streams_to_its_end() {
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn a_view_is_shared_by_its_address() {
+async fn the_address_restores_the_view() {
     let service = Running::service(&[]);
-    let browser = opened(&service).await;
+    let browser = open_page(&service).await;
     for (fields, shown, notation) in [
         ("n=10&kind=multi:4", "120", "10!!!!"),
         ("n=10&kind=subfactorial", "1334961", "!10"),
@@ -79,10 +79,10 @@ async fn a_view_is_shared_by_its_address() {
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn a_problem_is_told_as_the_service_tells_it() {
+async fn the_page_shows_the_problem_of_the_service() {
     let service = Running::service(&["--output", "1MiB"]);
-    let browser = opened(&service).await;
-    for (n, told) in [("twenty", "twenty"), ("1000000", "output of a job")] {
+    let browser = open_page(&service).await;
+    for (n, words) in [("twenty", "twenty"), ("1000000", "output of a job")] {
         browser.fill("#n", n).await;
         browser.click("#compute").await;
         browser
@@ -90,12 +90,12 @@ async fn a_problem_is_told_as_the_service_tells_it() {
             .await;
         browser.number_is("failed").await;
         let problem = browser.text("#problem").await;
-        assert!(problem.contains(told), "{problem}");
+        assert!(problem.contains(words), "{problem}");
         assert!(!problem.contains("--"), "a visitor has no flags: {problem}");
         assert_eq!(browser.text("#state").await, "failed");
         assert!(!browser.is_enabled("#copy").await);
     }
-    // What went well afterwards leaves nothing of it.
+    // A later success clears the problem.
     browser.fill("#n", "5").await;
     browser.press(ENTER).await;
     browser.number_is("done").await;
@@ -108,10 +108,10 @@ async fn a_problem_is_told_as_the_service_tells_it() {
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn what_was_stopped_or_cut_never_looks_whole() {
+async fn a_stopped_or_cut_number_is_marked_incomplete() {
     let mut service = Running::service(&["--deadline", "2m"]);
-    let browser = opened(&service).await;
-    // Far less than comes, so that most of it is still on its way.
+    let browser = open_page(&service).await;
+    // Far slower than the output, so that most of it is still in transit.
     let slow = json!({ "offline": false, "latency": 0, "downloadThroughput": 500_000, "uploadThroughput": -1 });
     browser.devtools("Network.enable", &json!({})).await;
     browser
@@ -147,7 +147,7 @@ async fn what_was_stopped_or_cut_never_looks_whole() {
 #[ignore = "needs Chromium"]
 async fn each_sandbox_has_its_bar() {
     let service = Running::service(&[]);
-    let browser = opened(&service).await;
+    let browser = open_page(&service).await;
     let done =
         |count| format!("document.querySelectorAll('#bars [data-state=done]').length === {count}");
     browser.click("#start-bars").await;
@@ -161,7 +161,7 @@ async fn each_sandbox_has_its_bar() {
         "{label}"
     );
 
-    // From the bar of 1! to that of 7!, and then to its digits.
+    // Moves from the bar of 1! to that of 7!, and then to its digits.
     browser.run("document.querySelector('#bars').focus()").await;
     browser.press(&RIGHT.repeat(6)).await;
     assert!(browser.text("#readout").await.starts_with("7! = 5040"));
@@ -183,9 +183,9 @@ async fn each_sandbox_has_its_bar() {
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn charts_follow_the_service() {
+async fn charts_show_the_metrics_of_the_service() {
     let service = Running::service(&[]);
-    let browser = opened(&service).await;
+    let browser = open_page(&service).await;
     for n in ["20", "21", "22"] {
         browser.fill("#n", n).await;
         browser.click("#compute").await;
@@ -205,7 +205,7 @@ async fn charts_follow_the_service() {
     browser.close(false).await;
 }
 
-/// Text whose contrast is below what WCAG asks for at level AA.
+/// Finds text with less contrast than WCAG level AA requires.
 const FAINT: &str = r"
     const channels = (color) => color.match(/[\d.]+/g).map(Number);
     const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
@@ -224,7 +224,7 @@ const FAINT: &str = r"
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn it_is_readable_in_light_and_dark_and_on_a_narrow_screen() {
+async fn the_page_is_readable_in_light_dark_and_narrow() {
     let service = Running::service(&[]);
     let browser = Browser::open(&format!("{}/#n=1000", service.url())).await;
     browser.number_is("done").await;
@@ -254,7 +254,7 @@ async fn it_is_readable_in_light_and_dark_and_on_a_narrow_screen() {
     browser.close(false).await;
 }
 
-/// What has the focus, if one sees that it has, and a screen reader can name it.
+/// Describes the focused element, if its focus is visible and it has an accessible name.
 const FOCUSED: &str = "
     const { activeElement: it } = document;
     const style = getComputedStyle(it);
@@ -264,9 +264,9 @@ const FOCUSED: &str = "
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn keys_alone_reach_everything_in_order() {
+async fn the_keyboard_reaches_every_control_in_order() {
     let service = Running::service(&[]);
-    let browser = opened(&service).await;
+    let browser = open_page(&service).await;
     let mut order = Vec::new();
     for _ in 0..19 {
         browser.press(TAB).await;
@@ -297,7 +297,7 @@ async fn keys_alone_reach_everything_in_order() {
 
 #[tokio::test]
 #[ignore = "needs Chromium"]
-async fn a_service_with_a_token_is_used_from_its_page() {
+async fn the_page_asks_for_the_token_of_the_service() {
     const SECRET: &str = "one-token-of-many-bytes";
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("token");
@@ -305,10 +305,10 @@ async fn a_service_with_a_token_is_used_from_its_page() {
     let owner_only = std::fs::Permissions::from_mode(0o600);
     std::fs::set_permissions(&file, owner_only).expect("permissions");
     let service = Running::service(&["--token-file", file.to_str().expect("UTF-8")]);
-    let browser = opened(&service).await;
+    let browser = open_page(&service).await;
     let asks = "document.querySelector('#token-dialog').open";
     browser.until(asks).await;
-    // A wrong token is asked for again, with the reason.
+    // After a wrong token the page asks again and gives the reason.
     browser.fill("#token", "another-token-of-many-bytes").await;
     browser.press(ENTER).await;
     browser
@@ -325,7 +325,7 @@ async fn a_service_with_a_token_is_used_from_its_page() {
     browser.click("#compute").await;
     browser.number_is("done").await;
     assert_eq!(digits(&browser).await, "2432902008176640000");
-    // It is kept in the tab, and in nothing that lives longer.
+    // The token is stored for the tab, and nowhere more permanent.
     browser.go_to(service.url()).await;
     browser.fill("#n", "5").await;
     browser.click("#compute").await;

@@ -1,5 +1,5 @@
-//! The promise of memory: kept in a sandbox that is capped at it, and no more
-//! than twice what is used.
+//! The promise of memory: sufficient for a sandbox that is capped at it, and at most twice the
+//! memory in use.
 
 use bytes::Bytes;
 use cocoon::RunError;
@@ -12,7 +12,7 @@ use cocoon::sandbox::Sandbox;
 use cocoon::worlds::factorial::{BUNDLED, Estimate, FactorialWorld, Format, Kind, Request};
 
 use crate::contract::kinds;
-use crate::harness::{FEW, drain, engine, soon};
+use crate::harness::{FEW, drain, engine, wait_for};
 
 struct Bench {
     component: Component<FactorialWorld>,
@@ -54,7 +54,7 @@ impl Bench {
         cost.expect("a sensible request")
     }
 
-    /// Memory that the request uses where `cap_bytes` may be taken.
+    /// Returns the memory that the request uses under a cap of `cap_bytes`.
     async fn used_bytes(&self, request: Request, cap_bytes: u64) -> Result<u64, RunError> {
         let mut sandbox = self.sandbox(cap_bytes).await;
         let cost = self.cost(request).await;
@@ -118,7 +118,7 @@ async fn stream(
 
 async fn check(bench: &Bench, request: Request) {
     let promised = bench.cost(request).await.peak_bytes.expect("within reach");
-    let used = soon("the answer", bench.used_bytes(request, 1 << 30))
+    let used = wait_for("the answer", bench.used_bytes(request, 1 << 30))
         .await
         .expect("a sandbox");
     assert!(
@@ -129,13 +129,13 @@ async fn check(bench: &Bench, request: Request) {
         promised <= 2 * used,
         "{request:?}: {promised} bytes promised and only {used} used"
     );
-    // And with no more than that it gets to the end.
-    let capped = soon("the answer", bench.used_bytes(request, promised)).await;
+    // The request also finishes under a cap of exactly the promise.
+    let capped = wait_for("the answer", bench.used_bytes(request, promised)).await;
     assert_eq!(capped, Ok(used), "{request:?} within its promise");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_promise_of_memory_is_kept_and_close() {
+async fn the_promise_of_memory_is_sufficient_and_close() {
     let bench = Bench::new().await;
     for n in [
         0, 1, 20, 100, 450, 1000, 1558, 2000, 3000, 5000, 9000, 17_000, 18_000, 30_000, 60_000,
@@ -170,7 +170,7 @@ async fn the_promise_holds_for_every_kind_and_format() {
 }
 
 #[tokio::test]
-async fn what_no_memory_can_hold_is_not_promised() {
+async fn numbers_beyond_32_bit_memory_are_not_promised() {
     let bench = Bench::new().await;
     let mut last = 0;
     for n in (1..40).map(|i| i * 10_000_000) {

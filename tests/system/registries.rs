@@ -1,5 +1,5 @@
-//! Registries to pull from: Debian's, which is a real one, and ones that lie. And a
-//! place to pull from them, with a cache and a configuration of Docker's of its own.
+//! Registries for pulls: Debian's, which is a real one, and faulty ones. Also a home folder for
+//! pulls, with its own cache and Docker configuration.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -13,25 +13,25 @@ use reqwest::header::{CONTENT_TYPE, LOCATION};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::harness::{Ended, NEVER, cocoon, ended};
+use crate::harness::{Outcome, TIMEOUT, cocoon, run_command};
 use crate::tools::DOCKER_REGISTRY;
 
 pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const CONFIG: &str = "application/vnd.wasm.config.v0+json";
 pub(crate) const LAYER: &str = "application/wasm";
 
-/// What is called `config` in what is pushed.
+/// The content of the `config` blob in pushed artifacts.
 const CONFIG_CONTENT: &[u8] = br#"{"architecture":"wasm","os":"wasip2","layerDigests":[]}"#;
 
-/// Debian's registry, on a port of its own, which ends with the test.
+/// Debian's registry on its own port, which stops at the end of the test.
 pub(crate) struct Registry {
     child: Child,
     pub(crate) address: String,
 }
 
 impl Registry {
-    /// Starts one that keeps what it has in `folder`, with more to its
-    /// configuration: lines of YAML below `http`, and then of its own.
+    /// Starts a registry that stores its content in `folder`. `http` and `more` are additional
+    /// lines of YAML for its configuration: below `http`, and at the top level.
     pub(crate) fn start(folder: &Path, http: &str, more: &str) -> Self {
         let config = folder.join(format!("{}.yml", fastrand::u64(..)));
         let data = folder.join("data");
@@ -58,17 +58,17 @@ impl Registry {
                 break rest[..end.unwrap_or(rest.len())].to_owned();
             }
         };
-        // It would wait for somebody to read what it logs.
+        // It would block if its log were not read.
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
         Self { child, address }
     }
 
-    /// The address of something in it.
+    /// The reference of an artifact in it.
     pub(crate) fn at(&self, name: &str) -> String {
         format!("oci://{}/{name}", self.address)
     }
 
-    /// Puts an artifact of one layer into it. The digest of its manifest.
+    /// Pushes an artifact of one layer and returns the digest of its manifest.
     pub(crate) fn push(
         &self,
         name: &str,
@@ -77,7 +77,7 @@ impl Registry {
         kind: &str,
         layer: &[u8],
     ) -> Digest {
-        // The version that the binary has; it is ours to set in this process.
+        // The binary's version; this process sets it itself.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .no_proxy()
@@ -95,7 +95,7 @@ impl Registry {
         runtime.expect("a runtime").block_on(pushing)
     }
 
-    /// Puts a component into it. The digest of its manifest.
+    /// Pushes a component and returns the digest of its manifest.
     pub(crate) fn push_component(&self, name: &str, tag: &str, component: &[u8]) -> Digest {
         self.push(name, tag, CONFIG, LAYER, component)
     }
@@ -108,7 +108,7 @@ impl Drop for Registry {
     }
 }
 
-/// Pushes as the distribution specification has it: blobs first, each in one go.
+/// Pushes by the distribution specification: blobs first, each in one request.
 async fn push(
     http: reqwest::Client,
     base: String,
@@ -151,10 +151,12 @@ pub(crate) fn manifest(config: &str, kind: &str, layer: Digest, size: usize) -> 
     .to_string()
 }
 
-/// A server on this machine that answers each request as it likes: it is given the
-/// head of the request and the connection, which it then closes. It ends with the
-/// tests. Its address.
-pub(crate) fn liar(answer: impl Fn(&str, TcpStream) + Send + Sync + 'static) -> String {
+/// Starts a server on this machine and returns its address. For each request it calls `answer`
+/// with the head of the request and the connection, and then closes the connection. It ends
+/// with the test process.
+pub(crate) fn start_faulty_registry(
+    answer: impl Fn(&str, TcpStream) + Send + Sync + 'static,
+) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its address").to_string();
     let answer = Arc::new(answer);
@@ -162,10 +164,10 @@ pub(crate) fn liar(answer: impl Fn(&str, TcpStream) + Send + Sync + 'static) -> 
         for stream in listener.incoming() {
             let (answer, stream) = (Arc::clone(&answer), stream.expect("a connection"));
             std::thread::spawn(move || {
-                stream.set_read_timeout(Some(NEVER)).expect("a timeout");
+                stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
                 let mut head = String::new();
                 let mut reader = BufReader::new(stream.try_clone().expect("the same connection"));
-                // Who was only looked at is not asked anything.
+                // A connection that closes without a request has no response.
                 while reader.read_line(&mut head).is_ok_and(|read| read > 0) {
                     if head.ends_with("\r\n\r\n") {
                         let length = head
@@ -185,7 +187,7 @@ pub(crate) fn liar(answer: impl Fn(&str, TcpStream) + Send + Sync + 'static) -> 
     address
 }
 
-/// An answer with a body, whole.
+/// A whole response with a body.
 pub(crate) fn reply(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
     let head = format!(
@@ -194,7 +196,7 @@ pub(crate) fn reply(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-/// Where somebody pulls: a home with a cache and a configuration.
+/// A home folder for pulls, with a cache and a configuration.
 pub(crate) struct Home {
     pub(crate) folder: TempDir,
 }
@@ -205,7 +207,7 @@ impl Home {
         Self { folder }
     }
 
-    /// The binary there.
+    /// The binary with this home folder.
     pub(crate) fn cocoon(&self, arguments: &[&str]) -> Command {
         let mut command = cocoon(arguments);
         for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
@@ -226,31 +228,31 @@ impl Home {
         command
     }
 
-    /// Runs the binary there to its end.
-    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
-        ended(&mut self.cocoon(arguments))
+    /// Runs the binary with this home folder to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
+        run_command(&mut self.cocoon(arguments))
     }
 
-    /// What the binary prints there, which must succeed and complain of nothing.
-    pub(crate) fn printed(&self, arguments: &[&str]) -> String {
-        let Ended { out, err, code } = self.run(arguments);
+    /// Returns the output of the binary. Asserts that it succeeds with an empty standard error.
+    pub(crate) fn stdout_of(&self, arguments: &[&str]) -> String {
+        let Outcome { out, err, code } = self.run(arguments);
         assert_eq!((code, err.as_str()), (Some(0), ""));
         out
     }
 
-    /// Docker's configuration.
+    /// Writes Docker's configuration.
     pub(crate) fn configure(&self, config: &str) {
         let folder = self.folder.path().join(".docker");
         fs::create_dir_all(&folder).expect("a folder");
         fs::write(folder.join("config.json"), config).expect("a file");
     }
 
-    /// Every file of the cache, half ones included.
+    /// Every file of the cache, including partial ones.
     pub(crate) fn kept(&self) -> Vec<PathBuf> {
         let mut kept = Vec::new();
         let mut folders = vec![self.folder.path().join(".cache")];
         while let Some(folder) = folders.pop() {
-            // There may be none.
+            // The folder may be absent.
             for entry in fs::read_dir(folder).into_iter().flatten() {
                 let entry = entry.expect("an entry");
                 let is_folder = entry.file_type().expect("its type").is_dir();

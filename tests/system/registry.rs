@@ -1,5 +1,5 @@
-//! Components from a real registry: by tag and by digest, with credentials and over
-//! TLS, kept in a cache that is never trusted and never needed.
+//! Components from a real registry: by tag and by digest, with credentials and over TLS. The
+//! cache is verified on every use, and optional.
 
 use std::fs;
 use std::net::TcpListener;
@@ -9,12 +9,12 @@ use std::process::Command;
 
 use cocoon::component::Digest;
 
-use crate::harness::{Ended, assert_fails, assert_one_line, ended};
+use crate::blocking_service::Service;
+use crate::harness::{Outcome, assert_fails, assert_one_line, run_command};
 use crate::registries::{CONFIG, Home, LAYER, Registry};
-use crate::serving::Serving;
 use crate::tools::OPENSSL;
 
-/// Stands for `open sesame` in an htpasswd file, which takes bcrypt alone.
+/// The htpasswd entry for `open sesame`, in bcrypt, the only hash that the registry accepts.
 const OPEN_SESAME: &str = "ali:$2b$04$VZnVaaRD3s.6HPBk0vGZU.6zk6E9xHOZ8qFmsWAD3sd590qjbuyL6";
 /// `ali:open sesame` and `ali:open barley`, as Docker's configuration has them.
 const RIGHT: &str = "YWxpOm9wZW4gc2VzYW1l";
@@ -28,15 +28,15 @@ fn factorial() -> Vec<u8> {
     fs::read(cocoon_test_guests::BUNDLED).expect("a component")
 }
 
-/// Starts a registry that has both components. The digests of their manifests.
-fn stocked(home: &Home) -> (Registry, Digest, Digest) {
+/// Starts a registry with both components and returns the digests of their manifests.
+fn start_with_components(home: &Home) -> (Registry, Digest, Digest) {
     let registry = Registry::start(home.folder.path(), "", "");
     let factor = registry.push_component("tools/factor", "1", &factor());
     let factorial = registry.push_component("factorial", "latest", &factorial());
     (registry, factor, factorial)
 }
 
-/// That the cache has these and nothing else, each whole and under its own name.
+/// Asserts that the cache has exactly these files, each whole and under its digest.
 fn assert_kept(home: &Home, mut digests: Vec<Digest>) {
     let kept = home.kept();
     let found: Vec<_> = kept
@@ -56,17 +56,17 @@ fn assert_kept(home: &Home, mut digests: Vec<Digest>) {
 
 #[test]
 #[ignore = "needs docker-registry"]
-fn a_component_is_had_by_tag_and_by_digest() {
+fn a_component_is_pulled_by_tag_and_by_digest() {
     let home = Home::new();
-    let (registry, program, world) = stocked(&home);
+    let (registry, program, world) = start_with_components(&home);
     for name in [
         "tools/factor:1".to_owned(),
         format!("tools/factor@{program}"),
         // The digest counts: there is no such tag.
         format!("tools/factor:old@{program}"),
     ] {
-        let printed = home.printed(&["exec", &registry.at(&name), "--", "12"]);
-        assert_eq!(printed, "12: 2 2 3\n", "{name}");
+        let output = home.stdout_of(&["exec", &registry.at(&name), "--", "12"]);
+        assert_eq!(output, "12: 2 2 3\n", "{name}");
     }
     assert_kept(&home, vec![program, Digest::of(&factor())]);
 
@@ -77,13 +77,13 @@ fn a_component_is_had_by_tag_and_by_digest() {
         &["kinds", "3"],
         &["info", "9"],
     ] {
-        let pulled = home.printed(&[arguments, &["--component", &reference]].concat());
-        assert_eq!(pulled, home.printed(arguments));
+        let pulled = home.stdout_of(&[arguments, &["--component", &reference]].concat());
+        assert_eq!(pulled, home.stdout_of(arguments));
     }
-    let inspected = home.printed(&["inspect", &reference]);
+    let inspected = home.stdout_of(&["inspect", &reference]);
     assert_eq!(
         inspected,
-        home.printed(&["inspect", cocoon_test_guests::BUNDLED])
+        home.stdout_of(&["inspect", cocoon_test_guests::BUNDLED])
     );
     let everything = vec![
         program,
@@ -96,34 +96,37 @@ fn a_component_is_had_by_tag_and_by_digest() {
 
 #[test]
 #[ignore = "needs docker-registry"]
-fn the_service_takes_its_component_from_a_registry() {
+fn the_service_pulls_its_component_from_a_registry() {
     let home = Home::new();
-    let (registry, _, _) = stocked(&home);
+    let (registry, _, _) = start_with_components(&home);
     let reference = registry.at("factorial");
     let mut command = home.cocoon(&["serve"]);
-    let serving = Serving::start(command.env("COCOON_COMPONENT", reference));
-    let answer = serving.ask("/factorial/20", &[]);
+    let service = Service::start(command.env("COCOON_COMPONENT", reference));
+    let answer = service.get("/factorial/20", &[]);
     assert!(answer.ends_with("2432902008176640000"), "{answer}");
-    serving.end();
+    service.end();
 }
 
 #[test]
 #[ignore = "needs docker-registry"]
-fn a_digest_that_is_kept_needs_no_registry() {
+fn a_cached_digest_needs_no_registry() {
     let home = Home::new();
-    let (registry, program, _) = stocked(&home);
+    let (registry, program, _) = start_with_components(&home);
     let tag = registry.at("tools/factor:1");
     let pinned = registry.at(&format!("tools/factor@{program}"));
-    home.printed(&["exec", &tag, "--", "12"]);
+    home.stdout_of(&["exec", &tag, "--", "12"]);
     drop(registry);
 
-    assert_eq!(home.printed(&["exec", &pinned, "--", "12"]), "12: 2 2 3\n");
-    // A tag may have moved, and nobody is there to tell.
+    assert_eq!(
+        home.stdout_of(&["exec", &pinned, "--", "12"]),
+        "12: 2 2 3\n"
+    );
+    // A tag may have moved, so it needs the registry.
     assert_fails(&home.run(&["exec", &tag]), 1, &["cannot reach", "refused"]);
     let size = ["exec", &pinned, "--component-size", "1KiB"];
     assert_fails(&home.run(&size), 1, &["1 KiB", "--component-size"]);
 
-    // What is not what its name says, is not there.
+    // A file whose content does not match its name is ignored.
     let kept = home.kept();
     for file in &kept {
         let content = fs::read(file).expect("a file");
@@ -140,80 +143,83 @@ fn a_digest_that_is_kept_needs_no_registry() {
         }
         fs::write(file, content).expect("a file");
     }
-    assert_eq!(home.printed(&["exec", &pinned, "--", "12"]), "12: 2 2 3\n");
+    assert_eq!(
+        home.stdout_of(&["exec", &pinned, "--", "12"]),
+        "12: 2 2 3\n"
+    );
 }
 
 #[test]
 #[ignore = "needs docker-registry"]
-fn what_is_damaged_is_pulled_again_and_a_tag_may_move() {
+fn a_damaged_cache_file_is_pulled_again_and_a_tag_may_move() {
     let home = Home::new();
-    let (registry, program, _) = stocked(&home);
+    let (registry, program, _) = start_with_components(&home);
     let reference = registry.at("tools/factor:1");
-    home.printed(&["exec", &reference, "--", "12"]);
+    home.stdout_of(&["exec", &reference, "--", "12"]);
     for file in home.kept() {
         fs::write(file, "damaged").expect("a file");
     }
     assert_eq!(
-        home.printed(&["exec", &reference, "--", "12"]),
+        home.stdout_of(&["exec", &reference, "--", "12"]),
         "12: 2 2 3\n"
     );
     assert_kept(&home, vec![program, Digest::of(&factor())]);
 
     registry.push_component("tools/factor", "1", &factorial());
-    let printed = home.printed(&["exec", &reference, "--", "compute", "5"]);
-    assert!(printed.contains("120"), "{printed}");
+    let output = home.stdout_of(&["exec", &reference, "--", "compute", "5"]);
+    assert!(output.contains("120"), "{output}");
 }
 
 #[test]
 #[ignore = "needs docker-registry"]
-fn the_cache_is_where_it_is_wanted_and_never_needed() {
+fn the_cache_is_configurable_and_optional() {
     let home = Home::new();
-    let (registry, program, _) = stocked(&home);
+    let (registry, program, _) = start_with_components(&home);
     let reference = registry.at("tools/factor:1");
     let exec = ["exec", &reference, "--", "12"];
-    let works = |command: &mut Command, err: &[&str]| {
-        let told = ended(command);
+    let assert_works = |command: &mut Command, err: &[&str]| {
+        let outcome = run_command(command);
         assert_eq!(
-            (told.code, told.out.as_str()),
+            (outcome.code, outcome.out.as_str()),
             (Some(0), "12: 2 2 3\n"),
             "{}",
-            told.err
+            outcome.err
         );
         match err {
-            [] => assert_eq!(told.err, ""),
+            [] => assert_eq!(outcome.err, ""),
             words => words
                 .iter()
-                .for_each(|word| assert!(told.err.contains(word), "{}", told.err)),
+                .for_each(|word| assert!(outcome.err.contains(word), "{}", outcome.err)),
         }
     };
-    // Nobody can make a folder there, root included.
-    works(home.cocoon(&exec).env("HOME", "/proc/nowhere"), &[]);
-    works(
+    // No user can create a folder there, not even root.
+    assert_works(home.cocoon(&exec).env("HOME", "/proc/nowhere"), &[]);
+    assert_works(
         home.cocoon(&exec).env("XDG_CACHE_HOME", "/proc/nowhere"),
         &[],
     );
-    works(home.cocoon(&exec).env_remove("HOME"), &[]);
-    works(
+    assert_works(home.cocoon(&exec).env_remove("HOME"), &[]);
+    assert_works(
         home.cocoon(&exec)
             .env_remove("HOME")
             .env("XDG_CACHE_HOME", "relative"),
         &[],
     );
-    // Who named it is told.
+    // A failed write is reported if the cache was named explicitly.
     let named = [
         &exec[..2],
         &["--component-cache", "/proc/nowhere"],
         &exec[2..],
     ]
     .concat();
-    works(
+    assert_works(
         &mut home.cocoon(&named),
         &["cache write failed", "path=/proc/nowhere/blobs/sha256/"],
     );
     assert_kept(&home, vec![]);
 
     let folder = home.folder.path().join(".cache/cocoon");
-    works(
+    assert_works(
         home.cocoon(&exec).env("COCOON_COMPONENT_CACHE", &folder),
         &[],
     );
@@ -222,7 +228,7 @@ fn the_cache_is_where_it_is_wanted_and_never_needed() {
 
 #[test]
 #[ignore = "needs docker-registry"]
-fn what_is_no_component_is_refused_and_not_kept() {
+fn artifacts_that_are_not_components_are_not_cached() {
     let home = Home::new();
     let registry = Registry::start(home.folder.path(), "", "");
     let image = "application/vnd.oci.image.config.v1+json";
@@ -269,7 +275,7 @@ fn what_is_no_component_is_refused_and_not_kept() {
 }
 
 #[test]
-fn nobody_there_is_told() {
+fn an_unreachable_registry_is_reported() {
     let home = Home::new();
     let closed = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
     let address = closed.expect("an address");
@@ -279,13 +285,13 @@ fn nobody_there_is_told() {
         1,
         &["cannot reach", &address.to_string(), "refused"],
     );
-    // The top-level domain of what does not exist.
+    // A top-level domain that never resolves.
     let nowhere = home.run(&["exec", "oci://registry.invalid/tool"]);
     assert_fails(&nowhere, 1, &["cannot reach", "registry.invalid"]);
 }
 
 #[test]
-fn what_is_typed_wrong_is_told_as_such() {
+fn invalid_references_are_reported() {
     for reference in [
         "oci://",
         "oci://localhost",
@@ -310,7 +316,7 @@ fn what_is_typed_wrong_is_told_as_such() {
 
 #[test]
 #[ignore = "needs docker-registry"]
-fn credentials_come_from_dockers_configuration() {
+fn credentials_are_read_from_dockers_configuration() {
     let home = Home::new();
     let folder = home.folder.path();
     let passwords = folder.join("htpasswd");
@@ -328,36 +334,36 @@ fn credentials_come_from_dockers_configuration() {
     let login = format!("docker login {address}");
 
     let auths = |auth: &str| format!(r#"{{"auths":{{"{address}":{{"auth":"{auth}"}}}}}}"#);
-    let refused = |config: Option<&str>, words: &[&str]| {
+    let assert_refused = |config: Option<&str>, words: &[&str]| {
         if let Some(config) = config {
             home.configure(config);
         }
         assert_fails(&home.run(&exec), 1, words);
     };
-    refused(None, &["expected credentials", &login]);
-    refused(Some("{}"), &["expected credentials", &login]);
-    refused(
+    assert_refused(None, &["expected credentials", &login]);
+    assert_refused(Some("{}"), &["expected credentials", &login]);
+    assert_refused(
         Some(r#"{"auths":{"example.com":{"auth":"YTpi"}}}"#),
         &["expected credentials"],
     );
-    refused(
+    assert_refused(
         Some(&auths(WRONG)),
         &["refused the stored credentials", &login],
     );
-    refused(
+    assert_refused(
         Some(&auths("!")),
         &["cannot use the credentials", "config.json"],
     );
-    refused(Some("auths"), &["config.json", "JSON"]);
+    assert_refused(Some("auths"), &["config.json", "JSON"]);
     let helper = format!(r#"{{"credHelpers":{{"{address}":"of-the-test"}}}}"#);
-    refused(Some(&helper), &["cannot use the credentials", "helper"]);
+    assert_refused(Some(&helper), &["cannot use the credentials", "helper"]);
     assert_kept(&home, vec![]);
 
     home.configure(&auths(RIGHT));
-    assert_eq!(home.printed(&exec), "12: 2 2 3\n");
+    assert_eq!(home.stdout_of(&exec), "12: 2 2 3\n");
     assert_kept(&home, vec![program, Digest::of(&factor())]);
 
-    // The same in another place, and from a helper.
+    // The same from another path, and from a helper.
     let elsewhere = folder.join("elsewhere");
     fs::create_dir(&elsewhere).expect("a folder");
     fs::rename(
@@ -365,8 +371,8 @@ fn credentials_come_from_dockers_configuration() {
         elsewhere.join("config.json"),
     )
     .expect("moved");
-    let told = ended(home.cocoon(&exec).env("DOCKER_CONFIG", &elsewhere));
-    assert_eq!((told.code, told.err.as_str()), (Some(0), ""));
+    let outcome = run_command(home.cocoon(&exec).env("DOCKER_CONFIG", &elsewhere));
+    assert_eq!((outcome.code, outcome.err.as_str()), (Some(0), ""));
 
     home.configure(&helper);
     let helped = |script: &str| {
@@ -377,9 +383,9 @@ fn credentials_come_from_dockers_configuration() {
         let mut paths = vec![folder.to_owned()];
         paths.extend(std::env::split_paths(&path));
         let path = std::env::join_paths(paths).expect("a path");
-        ended(home.cocoon(&exec).env("PATH", path))
+        run_command(home.cocoon(&exec).env("PATH", path))
     };
-    let Ended { out, err, code } = helped(&format!(
+    let Outcome { out, err, code } = helped(&format!(
         r#"[ "$server" = "{address}" ] && echo '{{"ServerURL":"x","Username":"ali","Secret":"open sesame"}}'"#
     ));
     assert_eq!(
@@ -394,16 +400,16 @@ fn credentials_come_from_dockers_configuration() {
         1,
         &["docker-credential-of-the-test", "the vault is locked"],
     );
-    // A token that nobody exchanges for anything here.
+    // A token that the registry does not exchange for an access token.
     let token = helped(r#"echo '{"ServerURL":"x","Username":"<token>","Secret":"t"}'"#);
     assert_fails(&token, 1, &["cannot use the credentials", "password"]);
 }
 
-/// Makes an authority and a certificate of it for 0.0.0.0, which reaches this machine
-/// and is not told apart from any other.
+/// Creates an authority and a certificate of it for 0.0.0.0, an address that reaches this
+/// machine and counts as a remote one.
 fn certify(folder: &Path) {
     let openssl = |arguments: &[&str]| {
-        let made = ended(OPENSSL.command().current_dir(folder).args(arguments));
+        let made = run_command(OPENSSL.command().current_dir(folder).args(arguments));
         assert_eq!(made.code, Some(0), "{}", made.err);
     };
     let key = [
@@ -449,7 +455,7 @@ fn certify(folder: &Path) {
 
 #[test]
 #[ignore = "needs docker-registry and openssl"]
-fn other_machines_are_reached_by_tls_unless_it_is_said_otherwise() {
+fn remote_registries_use_tls_by_default() {
     let home = Home::new();
     let folder = home.folder.path();
     certify(folder);
@@ -464,7 +470,7 @@ fn other_machines_are_reached_by_tls_unless_it_is_said_otherwise() {
     let elsewhere = |registry: &Registry| registry.at("tool:1").replace("127.0.0.1", "0.0.0.0");
     let exec = ["exec", &elsewhere(&registry), "--", "12"];
     let trusting = |authority: &str| {
-        ended(
+        run_command(
             home.cocoon(&exec)
                 .env("SSL_CERT_FILE", folder.join(authority)),
         )
@@ -480,14 +486,14 @@ fn other_machines_are_reached_by_tls_unless_it_is_said_otherwise() {
         &["CA certificates", "SSL_CERT_FILE"],
     );
     assert_kept(&home, vec![]);
-    let Ended { out, err, code } = trusting("authority.pem");
+    let Outcome { out, err, code } = trusting("authority.pem");
     assert_eq!(
         (code, err.as_str(), out.as_str()),
         (Some(0), "", "12: 2 2 3\n")
     );
     assert_kept(&home, vec![program, Digest::of(&factor())]);
 
-    // One without TLS.
+    // A registry without TLS.
     let home = Home::new();
     let plain = elsewhere(&open);
     assert_fails(
@@ -497,8 +503,8 @@ fn other_machines_are_reached_by_tls_unless_it_is_said_otherwise() {
     );
     assert_kept(&home, vec![]);
     let allowed = ["exec", &plain, "--plain-http", "--", "12"];
-    assert_eq!(home.printed(&allowed), "12: 2 2 3\n");
-    // Who asks a port for TLS in plain text is told what came back.
-    let asked = home.run(&["exec", &elsewhere(&registry), "--plain-http"]);
-    assert_one_line(&asked.err, &["400 Bad Request"]);
+    assert_eq!(home.stdout_of(&allowed), "12: 2 2 3\n");
+    // The error of a plain-text request to a TLS port contains the response.
+    let outcome = home.run(&["exec", &elsewhere(&registry), "--plain-http"]);
+    assert_one_line(&outcome.err, &["400 Bad Request"]);
 }

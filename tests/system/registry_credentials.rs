@@ -1,5 +1,5 @@
-//! Credentials as `podman login`, `docker login` and helpers leave them, and what a
-//! registry's answers are short of.
+//! Credentials as written by `podman login`, `docker login` and helpers, and registries whose
+//! responses lack something.
 
 use std::fs;
 use std::io::Write as _;
@@ -9,8 +9,8 @@ use std::process::Command;
 use cocoon::component::Digest;
 use serde_json::json;
 
-use crate::harness::{assert_fails, ended};
-use crate::registries::{CONFIG, Home, LAYER, MANIFEST, liar, manifest, reply};
+use crate::harness::{assert_fails, run_command};
+use crate::registries::{CONFIG, Home, LAYER, MANIFEST, manifest, reply, start_faulty_registry};
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
@@ -18,14 +18,14 @@ fn factor() -> Vec<u8> {
     fs::read(cocoon_test_guests::FOREIGN_FACTOR).expect("a component")
 }
 
-/// A registry with one component, which it hands to `ali` with this password.
-fn guarded(password: &str) -> String {
+/// Starts a registry with one component, for `ali` with this password only.
+fn start_guarded(password: &str) -> String {
     use base64::Engine as _;
     let expected = base64::engine::general_purpose::STANDARD.encode(format!("ali:{password}"));
     let expected = format!("basic {}", expected.to_lowercase());
     let component = factor();
     let manifest = manifest(CONFIG, LAYER, Digest::of(&component), component.len());
-    liar(move |head, mut stream| {
+    start_faulty_registry(move |head, mut stream| {
         let head = head.to_lowercase();
         let answer = if !head.contains(&expected) {
             reply(
@@ -43,7 +43,7 @@ fn guarded(password: &str) -> String {
     })
 }
 
-/// `ali` with a password, as a file has it.
+/// The entry for `ali` with a password in a credentials file.
 fn auth(password: &str) -> serde_json::Value {
     use base64::Engine as _;
     let auth = base64::engine::general_purpose::STANDARD.encode(format!("ali:{password}"));
@@ -55,20 +55,20 @@ fn write(path: &Path, text: impl AsRef<[u8]>) {
     fs::write(path, text).expect("a file");
 }
 
-fn works(command: &mut Command, what: &str) {
-    let ended = ended(command);
+fn assert_works(command: &mut Command, what: &str) {
+    let outcome = run_command(command);
     assert_eq!(
-        (ended.code, ended.out.as_str(), ended.err.as_str()),
+        (outcome.code, outcome.out.as_str(), outcome.err.as_str()),
         (Some(0), "12: 2 2 3\n", ""),
         "{what}"
     );
 }
 
 #[test]
-fn the_files_of_podman_are_read_in_its_order() {
+fn credential_files_are_read_in_podmans_order() {
     let home = Home::new();
     let folder = home.folder.path();
-    let address = guarded("right");
+    let address = start_guarded("right");
     let reference = format!("oci://{address}/ns/tool:1");
     let exec = ["exec", &reference, "--", "12"];
     let file = |password: &str| json!({ "auths": { &address: auth(password) } }).to_string();
@@ -82,42 +82,42 @@ fn the_files_of_podman_are_read_in_its_order() {
         command
     };
     assert_fails(
-        &ended(&mut command()),
+        &run_command(&mut command()),
         1,
         &["expected credentials", "podman login"],
     );
-    // Each is found, and wins over the one before it.
+    // Each file is found, and takes precedence over the one before it.
     for path in [&docker, &config, &runtime] {
         write(path, file("right"));
-        works(&mut command(), &path.display().to_string());
+        assert_works(&mut command(), &path.display().to_string());
         write(path, file("wrong"));
         assert_fails(
-            &ended(&mut command()),
+            &run_command(&mut command()),
             1,
             &["refused the stored credentials"],
         );
     }
     write(&named, file("right"));
-    works(
+    assert_works(
         command().env("REGISTRY_AUTH_FILE", &named),
         "a file by name",
     );
-    // One without the registry lets the next one be read.
+    // If a file lacks the registry, the next file is read.
     for path in [&config, &runtime] {
         write(path, r#"{"auths":{"other.example":{"auth":"YTpi"}}}"#);
     }
     write(&docker, file("right"));
-    works(&mut command(), "the last file");
+    assert_works(&mut command(), "the last file");
     // A file that was named is the only one.
     write(&named, "{}");
-    let only = ended(command().env("REGISTRY_AUTH_FILE", &named));
+    let only = run_command(command().env("REGISTRY_AUTH_FILE", &named));
     assert_fails(&only, 1, &["expected credentials"]);
 }
 
 #[test]
-fn the_longest_key_counts() {
+fn the_longest_matching_key_is_used() {
     let home = Home::new();
-    let address = guarded("right");
+    let address = start_guarded("right");
     for (right, wrong) in [
         (format!("{address}/ns/tool"), format!("{address}/ns")),
         (format!("{address}/ns"), address.clone()),
@@ -127,28 +127,28 @@ fn the_longest_key_counts() {
             &json!({ "auths": { &right: auth("right"), &wrong: auth("wrong") } }).to_string(),
         );
         let reference = format!("oci://{address}/ns/tool:1");
-        works(&mut home.cocoon(&["exec", &reference, "--", "12"]), &right);
+        assert_works(&mut home.cocoon(&["exec", &reference, "--", "12"]), &right);
     }
 }
 
 #[test]
 fn a_missing_helper_and_a_broken_file_are_named() {
     let home = Home::new();
-    let address = guarded("right");
+    let address = start_guarded("right");
     let reference = format!("oci://{address}/tool:1");
     for (config, words) in [
         (
-            json!({ "credHelpers": { &address: "of-nobody" } }).to_string(),
+            json!({ "credHelpers": { &address: "absent" } }).to_string(),
             &[
-                "docker-credential-of-nobody",
+                "docker-credential-absent",
                 "credHelpers",
                 "PATH",
                 "config.json",
             ][..],
         ),
         (
-            json!({ "credsStore": "of-nobody" }).to_string(),
-            &["docker-credential-of-nobody", "credsStore", "PATH"],
+            json!({ "credsStore": "absent" }).to_string(),
+            &["docker-credential-absent", "credsStore", "PATH"],
         ),
         (
             format!(r#"{{"auths":{{"{address}":["YWxpOnJpZ2h0"]}}}}"#),
@@ -161,8 +161,8 @@ fn a_missing_helper_and_a_broken_file_are_named() {
     }
 }
 
-/// A registry whose tags lead to an index of so many manifests of one component.
-fn indexed(entries: usize) -> String {
+/// Starts a registry whose tags refer to an index with this many manifests of one component.
+fn start_index(entries: usize) -> String {
     let component = factor();
     let manifest = manifest(CONFIG, LAYER, Digest::of(&component), component.len());
     let digest = Digest::of(manifest.as_bytes()).to_string();
@@ -173,7 +173,7 @@ fn indexed(entries: usize) -> String {
         "manifests": vec![entry; entries],
     })
     .to_string();
-    liar(move |head, mut stream| {
+    start_faulty_registry(move |head, mut stream| {
         let answer = if head.contains("/manifests/1 ") {
             reply(
                 "200 OK",
@@ -193,15 +193,15 @@ fn indexed(entries: usize) -> String {
 }
 
 #[test]
-fn an_index_of_one_is_that_one() {
+fn an_index_with_one_manifest_resolves_to_it() {
     let home = Home::new();
-    let reference = format!("oci://{}/tool:1", indexed(1));
-    works(
+    let reference = format!("oci://{}/tool:1", start_index(1));
+    assert_works(
         &mut home.cocoon(&["exec", &reference, "--", "12"]),
         "an index of one",
     );
     for count in [0, 2] {
-        let reference = format!("oci://{}/tool:1", indexed(count));
+        let reference = format!("oci://{}/tool:1", start_index(count));
         let several = home.run(&["exec", &reference]);
         assert_fails(&several, 1, &[&format!("index of {count}"), "digest"]);
     }

@@ -1,8 +1,7 @@
-//! The service as the tests see it: the binary on a port of its own, and
-//! clients of it.
+//! The service under test: the binary on its own port, and clients of it.
 //!
-//! A server lives as long as its [`Server`], which kills it in the end and then
-//! looks whether it has panicked. Nothing here waits without an end.
+//! A [`Server`] is killed on drop, which then asserts that it has not panicked. Every wait has
+//! a timeout.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
@@ -22,24 +21,24 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 
-use crate::harness::{Ended, cocoon, kill, soon};
+use crate::harness::{Outcome, cocoon, kill, wait_for};
 
-/// `cocoon serve` on a port that it chose.
+/// `cocoon serve` on a free port.
 pub(crate) struct Server {
     child: Child,
     address: SocketAddr,
-    /// What it says on standard error.
-    said: Arc<Mutex<String>>,
+    /// Its standard error so far.
+    stderr: Arc<Mutex<String>>,
     listening: Option<JoinHandle<()>>,
     over: Option<oneshot::Receiver<()>>,
 }
 
 impl Server {
-    /// A server with `flags`, of a size that many tests have room for.
+    /// Starts a server with `flags`, of a size that lets many tests run at once.
     pub(crate) fn start(flags: &[&str]) -> Self {
         let mut command = cocoon(["serve", "--listen", "127.0.0.1:0"]);
         command.args(flags);
-        // As variables, so that a test's flags win.
+        // As variables, so that a test's flags take precedence.
         command.env("COCOON_SANDBOXES", "64");
         command.env("COCOON_TOTAL_MEMORY", "1GiB");
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -48,18 +47,18 @@ impl Server {
         let out = child.stdout.take().expect("it is piped");
         BufReader::new(out).read_line(&mut first).expect("a line");
         let mut err = child.stderr.take().expect("it is piped");
-        let (said, (tell, over)) = (Arc::new(Mutex::new(String::new())), oneshot::channel());
-        let heard = Arc::clone(&said);
+        let (stderr, (tell, over)) = (Arc::new(Mutex::new(String::new())), oneshot::channel());
+        let writer = Arc::clone(&stderr);
         let listening = std::thread::spawn(move || {
             let mut piece = [0; 4096];
             while let Ok(read @ 1..) = err.read(&mut piece) {
                 let text = String::from_utf8_lossy(&piece[..read]);
-                heard
+                writer
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .push_str(&text);
             }
-            // Who does not wait does not hear it.
+            // The receiver may be gone.
             let _ = tell.send(());
         });
         let address = first
@@ -69,32 +68,32 @@ impl Server {
         let mut server = Self {
             child,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
-            said,
+            stderr,
             listening: Some(listening),
             over: Some(over),
         };
-        server.address = address.unwrap_or_else(|| panic!("{first:?}, and {}", server.said()));
+        server.address = address.unwrap_or_else(|| panic!("{first:?}, and {}", server.stderr()));
         server
     }
 
-    /// The same with the hostile factorial behind it.
+    /// Starts a server with the hostile factorial as its component.
     pub(crate) fn hostile(flags: &[&str]) -> Self {
         let component = ["--component", cocoon_test_guests::HOSTILE_FACTORIAL];
         Self::start(&[&component, flags].concat())
     }
 
-    /// The address of `path`.
+    /// The URL of `path`.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    /// What it has said on standard error.
-    pub(crate) fn said(&self) -> String {
-        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        said.clone()
+    /// Its standard error so far.
+    pub(crate) fn stderr(&self) -> String {
+        let stderr = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
+        stderr.clone()
     }
 
-    /// Its process.
+    /// Its process ID.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
@@ -104,48 +103,48 @@ impl Server {
         kill(self.id(), signal);
     }
 
-    /// Waits for its end.
-    pub(crate) async fn ended(mut self) -> Ended {
+    /// Waits until the process has ended.
+    pub(crate) async fn wait_for_exit(mut self) -> Outcome {
         let over = self.over.take().expect("it ends once");
-        soon("the end of the server", over)
+        wait_for("the end of the server", over)
             .await
             .expect("a listener");
         let code = self.child.wait().expect("its end").code();
-        Ended {
+        Outcome {
             out: String::new(),
-            err: self.said(),
+            err: self.stderr(),
             code,
         }
     }
 
-    /// A connection without anything on it.
+    /// Opens an idle connection.
     pub(crate) async fn connect(&self) -> TcpStream {
-        let connected = soon("a connection", TcpStream::connect(self.address)).await;
+        let connected = wait_for("a connection", TcpStream::connect(self.address)).await;
         connected.expect("a connection")
     }
 
-    /// A connection that holds few bytes which nobody has read.
+    /// Opens a connection with a small receive buffer.
     pub(crate) async fn connect_narrow(&self) -> TcpStream {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.set_recv_buffer_size(4096).expect("a small buffer");
-        let connected = soon("a connection", socket.connect(self.address)).await;
+        let connected = wait_for("a connection", socket.connect(self.address)).await;
         connected.expect("a connection")
     }
 
-    /// Everything that comes back for `bytes` until the server closes.
+    /// Sends `bytes` and returns the response bytes until the server closes the connection.
     pub(crate) async fn raw(&self, bytes: impl AsRef<[u8]>) -> Vec<u8> {
         let mut stream = self.connect().await;
-        // It may have heard enough before the end.
+        // The server may close the connection early.
         let _ = stream.write_all(bytes.as_ref()).await;
         rest(&mut stream).await
     }
 
-    /// A client of HTTP/1.1 on a connection of its own.
+    /// Opens a connection for a client of HTTP/1.1.
     pub(crate) async fn client(&self) -> Client {
         Client::over(self.connect().await).await
     }
 
-    /// A client of HTTP/2 on a connection of its own, without any upgrade.
+    /// Opens a connection for a client of HTTP/2 with prior knowledge.
     pub(crate) async fn client2(&self) -> Client2 {
         let io = TokioIo::new(self.connect().await);
         let shaken = http2::handshake(TokioExecutor::new(), io).await;
@@ -154,40 +153,40 @@ impl Server {
         Client2(client)
     }
 
-    /// The answer to `GET path`.
+    /// Sends `GET path` and returns the response.
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        self.ask(get(path)).await
+        self.send(get(path)).await
     }
 
-    /// The answer to `GET path` of who accepts `media`.
+    /// Sends `GET path` with `Accept: media` and returns the response.
     pub(crate) async fn get_as(&self, path: &str, media: &str) -> Answer {
-        self.ask(with(get(path), "accept", media)).await
+        self.send(with(get(path), "accept", media)).await
     }
 
-    /// The answer to `request`, which must be whole.
-    pub(crate) async fn ask(&self, request: Request<Full<Bytes>>) -> Answer {
-        self.client().await.ask(request).await.expect("an answer")
+    /// Sends `request` and returns the response, which must be whole.
+    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
+        self.client().await.send(request).await.expect("an answer")
     }
 
-    /// The answer to `request`, of which nothing but the head was read.
+    /// Sends `request` and returns the response after its head, with an unread body.
     pub(crate) async fn open(&self, request: Request<Full<Bytes>>) -> Response<Incoming> {
         let mut client = self.client().await;
-        let opened = soon("an answer", client.0.send_request(request)).await;
+        let opened = wait_for("an answer", client.0.send_request(request)).await;
         opened.expect("an answer")
     }
 
-    /// Waits until every byte that clients have sent was read, and nobody waits
-    /// to be accepted.
-    pub(crate) async fn has_read_all(&self) {
-        // What is on its way could look like nothing.
-        self.waits_for(|socket| socket.to_us && socket.unacknowledged)
+    /// Waits until the server has read every byte that clients have sent, and has accepted
+    /// every connection.
+    pub(crate) async fn wait_until_read(&self) {
+        // Bytes in transit are in no queue yet.
+        self.wait_while(|socket| socket.to_us && socket.unacknowledged)
             .await;
-        self.waits_for(|socket| socket.ours && socket.unread).await;
+        self.wait_while(|socket| socket.ours && socket.unread).await;
     }
 
-    /// Waits until it accepts nobody any more.
-    pub(crate) async fn has_closed(&self) {
-        soon("the closing of the listener", async {
+    /// Waits until it refuses new connections.
+    pub(crate) async fn wait_until_closed(&self) {
+        wait_for("the closing of the listener", async {
             while TcpStream::connect(self.address).await.is_ok() {
                 tokio::task::yield_now().await;
             }
@@ -195,10 +194,10 @@ impl Server {
         .await;
     }
 
-    /// Waits until the kernel knows no socket that `holds`.
-    async fn waits_for(&self, holds: impl Fn(&Socket) -> bool) {
+    /// Waits until the kernel lists no socket that `holds`.
+    async fn wait_while(&self, holds: impl Fn(&Socket) -> bool) {
         let port = format!(":{:04X}", self.address.port());
-        soon("the reading of all bytes", async {
+        wait_for("the reading of all bytes", async {
             loop {
                 let sockets = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
                 let mut sockets = sockets.lines().map(|line| Socket::read(line, &port));
@@ -212,7 +211,7 @@ impl Server {
     }
 }
 
-/// What the kernel tells of a socket.
+/// State of a socket from a line of `/proc/net/tcp`.
 #[expect(clippy::struct_excessive_bools, reason = "each is one flag of a line")]
 struct Socket {
     ours: bool,
@@ -222,7 +221,7 @@ struct Socket {
 }
 
 impl Socket {
-    /// Reads a line: number, local and remote address, state, queues.
+    /// Parses a line: number, local and remote address, state, queues.
     fn read(line: &str, port: &str) -> Self {
         let fields: Vec<_> = line.split_whitespace().collect();
         let field = |index: usize| fields.get(index).copied().unwrap_or_default();
@@ -244,18 +243,18 @@ impl Drop for Server {
         if let Some(listening) = self.listening.take() {
             let _ = listening.join();
         }
-        let said = self.said();
+        let stderr = self.stderr();
         if !std::thread::panicking() {
-            assert!(!said.contains("panicked"), "{said}");
+            assert!(!stderr.contains("panicked"), "{stderr}");
         }
     }
 }
 
-/// A client of HTTP/1.1, which keeps its connection.
+/// A client of HTTP/1.1 on one persistent connection.
 pub(crate) struct Client(pub(crate) http1::SendRequest<Full<Bytes>>);
 
 impl Client {
-    /// A client over a connection that there is.
+    /// Creates a client on an existing connection.
     pub(crate) async fn over(stream: TcpStream) -> Self {
         let shaken = http1::handshake(TokioIo::new(stream)).await;
         let (client, connection) = shaken.expect("HTTP/1.1");
@@ -263,12 +262,12 @@ impl Client {
         Self(client)
     }
 
-    /// The answer to `request`, or how it broke off.
-    pub(crate) async fn ask(
+    /// Sends `request` and returns the response, or the error that cut it.
+    pub(crate) async fn send(
         &mut self,
         request: Request<Full<Bytes>>,
     ) -> Result<Answer, hyper::Error> {
-        soon("an answer", async {
+        wait_for("an answer", async {
             self.0.ready().await?;
             Answer::read(self.0.send_request(request).await?).await
         })
@@ -281,7 +280,7 @@ impl Client {
 pub(crate) struct Client2(http2::SendRequest<Full<Bytes>>);
 
 impl Client2 {
-    /// The answer to `request`, of which nothing but the head was read.
+    /// Sends `request` and returns the response after its head, with an unread body.
     pub(crate) async fn open(
         &mut self,
         mut request: Request<Full<Bytes>>,
@@ -289,23 +288,23 @@ impl Client2 {
         let whole = format!("http://localhost{}", request.uri());
         *request.uri_mut() = whole.parse().expect("an address");
         request.headers_mut().remove("host");
-        soon("an answer", async {
+        wait_for("an answer", async {
             self.0.ready().await?;
             self.0.send_request(request).await
         })
         .await
     }
 
-    /// The answer to `request`, or how it broke off.
-    pub(crate) async fn ask(
+    /// Sends `request` and returns the response, or the error that cut it.
+    pub(crate) async fn send(
         &mut self,
         request: Request<Full<Bytes>>,
     ) -> Result<Answer, hyper::Error> {
         Answer::read(self.open(request).await?).await
     }
 
-    /// The answer to `request` with `:authority: localhost` and another Host.
-    pub(crate) async fn ask_with_host(
+    /// Sends `request` with `:authority: localhost` and a different `Host`.
+    pub(crate) async fn send_with_host(
         &mut self,
         request: Request<Full<Bytes>>,
         host: &str,
@@ -315,7 +314,7 @@ impl Client2 {
         head.uri = whole.parse().expect("an address");
         head.headers.insert("host", host.parse().expect("a header"));
         let request = Request::from_parts(head, body);
-        let opened = soon("an answer", async {
+        let opened = wait_for("an answer", async {
             self.0.ready().await?;
             self.0.send_request(request).await
         });
@@ -323,7 +322,7 @@ impl Client2 {
     }
 }
 
-/// A whole answer.
+/// A whole response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -332,10 +331,10 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The rest of `response`, or how it broke off.
+    /// Reads the rest of `response`, or returns the error that cut it.
     pub(crate) async fn read(response: Response<Incoming>) -> Result<Self, hyper::Error> {
         let (head, body) = response.into_parts();
-        let body = soon("the end of an answer", body.collect()).await?;
+        let body = wait_for("the end of an answer", body.collect()).await?;
         Ok(Self {
             status: head.status.as_u16(),
             headers: head.headers,
@@ -343,24 +342,24 @@ impl Answer {
         })
     }
 
-    /// A header, or nothing.
+    /// The value of a header, or an empty string.
     pub(crate) fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name).map(|value| value.to_str());
         value.map_or("", |value| value.expect("text"))
     }
 
-    /// Its body as text.
+    /// The body as text.
     pub(crate) fn text(&self) -> &str {
         str::from_utf8(&self.body).expect("text")
     }
 
-    /// Its body as JSON.
+    /// The body as JSON.
     pub(crate) fn json(&self) -> serde_json::Value {
         let json = serde_json::from_slice(&self.body);
         json.unwrap_or_else(|error| panic!("{error} in {:?}", self.body))
     }
 
-    /// Its body as lines of JSON.
+    /// The body as lines of JSON.
     pub(crate) fn lines(&self) -> Vec<serde_json::Value> {
         let lines = self.text().lines();
         lines
@@ -368,7 +367,7 @@ impl Answer {
             .collect()
     }
 
-    /// Asserts that it is a problem with `status`, and tells which.
+    /// Asserts that it is a problem with `status`, and returns its document.
     pub(crate) fn problem(&self, status: u16) -> serde_json::Value {
         assert_eq!(self.status, status, "{self:?}");
         assert_eq!(self.header("content-type"), "application/problem+json");
@@ -385,13 +384,13 @@ impl Answer {
     }
 }
 
-/// `GET path`.
+/// A `GET` request for `path`.
 pub(crate) fn get(path: &str) -> Request<Full<Bytes>> {
     let request = Request::get(path).header("host", "localhost");
     request.body(Full::default()).expect("a request")
 }
 
-/// `POST path` with lines of JSON.
+/// A `POST` request to `path` with lines of JSON.
 pub(crate) fn post(path: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
     let request = Request::post(path)
         .header("host", "localhost")
@@ -399,7 +398,7 @@ pub(crate) fn post(path: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
     request.body(Full::new(body.into())).expect("a request")
 }
 
-/// `request` with one more header.
+/// `request` with an additional header.
 pub(crate) fn with(
     mut request: Request<Full<Bytes>>,
     name: &'static str,
@@ -410,15 +409,15 @@ pub(crate) fn with(
     request
 }
 
-/// What comes on `stream` until it is closed, or broken off.
+/// Reads `stream` until it is closed or reset.
 pub(crate) async fn rest(stream: &mut TcpStream) -> Vec<u8> {
     let mut all = Vec::new();
-    // What came before a reset is kept.
-    let _ = soon("the end of a connection", stream.read_to_end(&mut all)).await;
+    // Bytes before a reset are kept.
+    let _ = wait_for("the end of a connection", stream.read_to_end(&mut all)).await;
     all
 }
 
-/// n! by another library, for as many digits as it is quick for.
+/// n! by another library, for sizes at which that library is fast.
 pub(crate) fn factorial(n: u64) -> String {
     fn product(from: u64, to: u64) -> BigUint {
         match to.checked_sub(from) {

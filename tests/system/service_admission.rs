@@ -1,5 +1,5 @@
-//! Who gets a sandbox of the service, and when it is given back: under more load
-//! than there is room for, by slow readers, and by clients that hang up.
+//! Admission to the service's sandboxes and their release: under overload, with slow readers,
+//! and with clients that disconnect.
 
 use std::time::{Duration, Instant};
 
@@ -7,15 +7,15 @@ use cocoon_test_guests::hostile;
 use hyper::body::Body as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::harness::{NEVER, soon};
+use crate::harness::{TIMEOUT, wait_for};
 use crate::service::{Server, factorial, get, rest};
 
-/// For how long there is too much to do. Others wait for the machine meanwhile.
+/// The duration of the overload. Other tests compete for the machine meanwhile.
 const OVERLOAD: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_too_much_is_refused_and_the_rest_is_right() {
-    // Room for 6, and 60 clients.
+async fn overload_is_refused_and_admitted_requests_are_right() {
+    // Room for 6 requests, and 60 clients.
     let server = Server::start(&["--sandboxes", "2", "--queue", "4", "--deadline", "10s"]);
     let numbers: Vec<_> = (0..8)
         .map(|i| (14_000 + i, factorial(14_000 + i)))
@@ -30,11 +30,11 @@ async fn what_is_too_much_is_refused_and_the_rest_is_right() {
             while Instant::now() < until {
                 let (n, value) = &numbers[seed.usize(..numbers.len())];
                 let started = Instant::now();
-                let answer = connection.ask(get(&format!("/factorial/{n}"))).await;
+                let answer = connection.send(get(&format!("/factorial/{n}"))).await;
                 let answer = answer.expect("an answer");
                 if answer.status == 200 {
                     assert_eq!(answer.text(), value);
-                    // Who is let in computes before the deadline or has a 504.
+                    // An admitted request finishes before the deadline or gets a 504.
                     assert!(started.elapsed() < Duration::from_secs(20));
                     answered += 1;
                 } else {
@@ -48,18 +48,18 @@ async fn what_is_too_much_is_refused_and_the_rest_is_right() {
             (answered, refused)
         }
     });
-    let counts = soon("the end of the load", futures::future::join_all(clients)).await;
+    let counts = wait_for("the end of the load", futures::future::join_all(clients)).await;
     let answered: u32 = counts.iter().map(|(answered, _)| answered).sum();
     let refused: u32 = counts.iter().map(|(_, refused)| refused).sum();
     assert!(answered > 20 && refused > 0, "{answered} and {refused}");
-    // It recovers at once.
+    // The service recovers at once.
     assert_eq!(server.get("/factorial/5").await.text(), "120");
 }
 
-/// Waits until the one sandbox that there is runs, and asks only then: an honest
-/// request before it could take its place.
+/// Waits until the only sandbox runs before it sends an honest request, which could otherwise
+/// take the place.
 async fn until_full(server: &Server) {
-    soon("a full service", async {
+    wait_for("a full service", async {
         let path = format!("/factorial/{}", hostile::HONEST);
         loop {
             let metrics = server.get("/metrics").await;
@@ -75,20 +75,20 @@ async fn until_full(server: &Server) {
     assert_eq!(server.get("/healthz").await.status, 200);
 }
 
-/// The honest request, until there is room for it.
+/// Repeats the honest request until it is admitted.
 async fn until_free(server: &Server) {
-    soon("a free sandbox", async {
+    wait_for("a free sandbox", async {
         let path = format!("/factorial/{}", hostile::HONEST);
         while server.get(&path).await.status != 200 {}
     })
     .await;
 }
 
-/// One place, and nothing that takes it away but what a test is about.
+/// One place, without other causes for its release than the one under test.
 const ONE: &[&str] = &["--sandboxes", "1", "--queue", "0", "--deadline", "1h"];
 
 #[tokio::test]
-async fn who_hangs_up_frees_the_sandbox() {
+async fn a_client_that_disconnects_releases_its_sandbox() {
     let server = Server::hostile(ONE);
     for n in [
         hostile::COST_SPINS,
@@ -106,7 +106,7 @@ async fn who_hangs_up_frees_the_sandbox() {
         until_full(&server).await;
         drop(stream);
         until_free(&server).await;
-        // The same by a stream of a connection that stays.
+        // The same with a stream of a connection that stays open.
         let mut client = server.client2().await;
         let mut asking = client.clone();
         let asking = tokio::spawn(async move {
@@ -117,12 +117,12 @@ async fn who_hangs_up_frees_the_sandbox() {
         asking.abort();
         until_free(&server).await;
         let honest = get(&format!("/factorial/{}", hostile::HONEST));
-        assert_eq!(client.ask(honest).await.expect("an answer").status, 200);
+        assert_eq!(client.send(honest).await.expect("an answer").status, 200);
     }
 }
 
 #[tokio::test]
-async fn who_reads_slowly_gets_everything() {
+async fn a_slow_reader_gets_the_whole_response() {
     let deadline = Duration::from_secs(2);
     let server = Server::hostile(&["--sandboxes", "1", "--queue", "0", "--deadline", "2s"]);
     let mut stream = server.connect_narrow().await;
@@ -136,16 +136,16 @@ async fn who_reads_slowly_gets_everything() {
         .expect("a reader");
     let started = Instant::now();
     let mut all = Vec::new();
-    // A byte now and then is slow, and steady.
+    // A byte now and then is slow, but steady.
     while started.elapsed() < deadline * 2 {
         let mut piece = [0; 100];
-        let read = soon("a piece", stream.read(&mut piece)).await;
+        let read = wait_for("a piece", stream.read(&mut piece)).await;
         let read = read.expect("a piece");
         assert_ne!(read, 0, "it was cut off");
         all.extend_from_slice(&piece[..read]);
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    // Its sandbox still has something to put out.
+    // The sandbox still has output.
     until_full(&server).await;
     all.extend(rest(&mut stream).await);
     assert!(all.ends_with(b"\r\n0\r\n\r\n"), "it was cut off");
@@ -156,7 +156,7 @@ async fn who_reads_slowly_gets_everything() {
 }
 
 #[tokio::test]
-async fn who_reads_nothing_is_ended() {
+async fn a_client_that_reads_nothing_is_disconnected() {
     let server = Server::hostile(&[ONE, &["--stall", "1s"]].concat());
     let flood = format!("/factorial/{}", hostile::FLOOD);
     let mut stream = server.connect_narrow().await;
@@ -168,19 +168,19 @@ async fn who_reads_nothing_is_ended() {
     until_full(&server).await;
     until_free(&server).await;
     assert!(!rest(&mut stream).await.ends_with(b"\r\n0\r\n\r\n"));
-    // A connection that is alive, of which one stream is not read.
+    // An active connection with one unread stream.
     let mut client = server.client2().await;
     let unread = client.open(get(&flood)).await.expect("an answer");
     until_full(&server).await;
     until_free(&server).await;
     assert!(!unread.body().is_end_stream());
     let honest = get(&format!("/factorial/{}", hostile::HONEST));
-    assert_eq!(client.ask(honest).await.expect("an answer").status, 200);
+    assert_eq!(client.send(honest).await.expect("an answer").status, 200);
 }
 
 #[tokio::test]
-async fn memory_that_a_client_let_go_is_there_for_the_next() {
-    // 4 places of 2 MiB, and not quite enough beside them for two of 4 MiB.
+async fn memory_of_a_disconnected_client_is_released() {
+    // 4 places of 2 MiB, which leaves slightly less than two further places of 4 MiB.
     let memory = ["--sandboxes", "4", "--total-memory", "15MiB"];
     let more = [
         "--sandbox-memory",
@@ -198,10 +198,10 @@ async fn memory_that_a_client_let_go_is_there_for_the_next() {
     let mut first = server.connect_narrow().await;
     first.write_all(flood.as_bytes()).await.expect("a reader");
     let mut start = [0; 1];
-    soon("its answer", first.read_exact(&mut start))
+    wait_for("its answer", first.read_exact(&mut start))
         .await
         .expect("a byte");
-    // It waits for memory until the first one is ended, and small ones do not.
+    // The large request waits for memory until the first one is ended; small ones do not wait.
     let parted = format!("/factorial/{}", hostile::PARTED);
     let (large, ()) = tokio::join!(server.get(&parted), async {
         for _ in 0..20 {
@@ -214,7 +214,7 @@ async fn memory_that_a_client_let_go_is_there_for_the_next() {
 }
 
 #[tokio::test]
-async fn who_waits_in_the_queue_is_held_to_the_deadline() {
+async fn the_deadline_covers_time_in_the_queue() {
     let server = Server::hostile(&["--sandboxes", "1", "--deadline", "1h"]);
     let mut stream = server.connect().await;
     let spin = format!(
@@ -223,7 +223,7 @@ async fn who_waits_in_the_queue_is_held_to_the_deadline() {
     );
     stream.write_all(spin.as_bytes()).await.expect("a reader");
     let path = format!("/factorial/{}?timeout=50ms", hostile::HONEST);
-    let waited = soon("a full service", async {
+    let waited = wait_for("a full service", async {
         loop {
             let answer = server.get(&path).await;
             if answer.status != 200 {
@@ -236,5 +236,5 @@ async fn who_waits_in_the_queue_is_held_to_the_deadline() {
         (&problem["limit"], &problem["value"]),
         (&"deadline".into(), &50.into())
     );
-    assert!(NEVER > OVERLOAD, "or the load would look like a hang");
+    assert!(TIMEOUT > OVERLOAD, "or the load would look like a hang");
 }

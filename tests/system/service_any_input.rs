@@ -1,5 +1,5 @@
-//! Anything at all, sent to the service: no status that is not in the table, no
-//! error that is not a problem, no panic, and always ready for the next.
+//! Random input to the service: every status is documented, every error is a problem, nothing
+//! panics, and the service stays ready.
 
 use futures::StreamExt as _;
 use tokio::io::AsyncWriteExt as _;
@@ -102,7 +102,7 @@ const LINES: [&str; 8] = [
     "{\"n\":",
 ];
 
-/// A request that may be right, or nearly.
+/// Builds a request that is valid, or nearly so.
 fn request(random: &mut fastrand::Rng) -> Vec<u8> {
     let mut pick = |from: &[&'static str]| from[random.usize(..from.len())];
     let mut path = [pick(&ROUTES), pick(&NUMBERS)].concat();
@@ -134,7 +134,7 @@ fn request(random: &mut fastrand::Rng) -> Vec<u8> {
     text += "Connection: close\r\n\r\n";
     text += &body;
     let mut bytes = text.into_bytes();
-    // Every fourth is damaged.
+    // Every fourth request is damaged.
     if random.u8(..4) == 0 {
         for _ in 0..random.usize(1..4) {
             let at = random.usize(..bytes.len());
@@ -151,7 +151,7 @@ fn request(random: &mut fastrand::Rng) -> Vec<u8> {
     bytes
 }
 
-/// Asserts that an error is a problem which nothing keeps.
+/// Asserts that an error is a problem with `Cache-Control: no-store`.
 fn assert_problem(request: &[u8], status: u16, answer: &str) {
     let is_problem = [
         "content-type: application/problem+json\r\n",
@@ -167,8 +167,8 @@ fn assert_problem(request: &[u8], status: u16, answer: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn anything_gets_a_status_of_the_table() {
-    // What is not complete is not waited for.
+async fn any_input_gets_a_documented_status() {
+    // Short timeouts for incomplete requests.
     let server = Server::start(&["--idle", "400ms", "--stall", "400ms", "--output", "1MiB"]);
     let mut random = fastrand::Rng::with_seed(SEED);
     let requests: Vec<_> = (0..REQUESTS).map(|_| request(&mut random)).collect();
@@ -176,7 +176,7 @@ async fn anything_gets_a_status_of_the_table() {
     let statuses = futures::stream::iter(&requests)
         .map(|bytes| async move {
             let mut stream = server.connect().await;
-            // It may have heard enough before the end.
+            // The server may close the connection early.
             let _ = stream.write_all(bytes).await;
             let answer = rest(&mut stream).await;
             let line = answer.split(|byte| *byte == b'\r').next().unwrap_or(b"");
@@ -191,11 +191,11 @@ async fn anything_gets_a_status_of_the_table() {
         .await;
     let count = |status| statuses.iter().filter(|(_, seen)| *seen == status).count();
     for (bytes, status) in &statuses {
-        // The bundled component does no harm, and there is room.
+        // The bundled component is honest, and there is room.
         let fits = matches!(status, 0 | 100 | 200 | 304 | 400..=431 | 504);
         assert!(fits, "{status} for {}", String::from_utf8_lossy(bytes));
     }
-    // Or this would test nothing.
+    // Guards against a generator that reaches too few statuses.
     for status in [200, 304, 400, 404, 405, 406, 422] {
         assert!(count(status) > 0, "no {status}");
     }
@@ -204,7 +204,7 @@ async fn anything_gets_a_status_of_the_table() {
 }
 
 #[tokio::test]
-async fn noise_of_http_2_harms_nobody() {
+async fn noise_over_http_2_does_not_affect_other_clients() {
     let server = Server::start(&["--idle", "400ms", "--stall", "400ms"]);
     let mut random = fastrand::Rng::with_seed(SEED);
     let server = &server;
@@ -240,6 +240,6 @@ async fn noise_of_http_2_harms_nobody() {
         })
         .await;
     let mut client = server.client2().await;
-    let answer = client.ask(crate::service::get("/factorial/5")).await;
+    let answer = client.send(crate::service::get("/factorial/5")).await;
     assert_eq!(answer.expect("an answer").text(), "120");
 }

@@ -1,4 +1,4 @@
-//! The service's routes: what each answers, in which form, and to whom.
+//! The service's routes: their responses, by format and by client.
 
 use axum::http::Method;
 use cocoon::worlds::factorial::ONE_OF_EACH_KIND;
@@ -41,7 +41,7 @@ async fn a_number_is_text_or_json() {
 }
 
 #[tokio::test]
-async fn what_a_client_accepts_decides() {
+async fn the_accept_header_selects_the_format() {
     let server = Server::start(&[]);
     for (path, accept, expected) in [
         ("/factorial/5", "application/json", "application/json"),
@@ -80,14 +80,14 @@ async fn what_a_client_accepts_decides() {
 }
 
 #[tokio::test]
-async fn who_asks_for_the_head_gets_it_without_the_product() {
-    // Its product would take longer than the deadline.
+async fn head_is_answered_without_computing() {
+    // Computing the digits would exceed the deadline.
     let server = Server::start(&["--deadline", "300ms"]);
     let mut request = get("/factorial/3000000");
     *request.method_mut() = Method::HEAD;
-    let head = server.ask(request.clone()).await;
+    let head = server.send(request.clone()).await;
     assert_eq!((head.status, head.body.len()), (200, 0));
-    // As `cocoon info` tells.
+    // The number that `cocoon info` reports.
     assert_eq!(head.header("content-length"), "18128484");
     assert!(head.header("etag").starts_with("W/\""));
     let had = with(
@@ -95,16 +95,16 @@ async fn who_asks_for_the_head_gets_it_without_the_product() {
         "if-none-match",
         head.header("etag"),
     );
-    let had = server.ask(had).await;
+    let had = server.send(had).await;
     assert_eq!((had.status, had.body.len()), (304, 0));
     assert_eq!(had.header("etag"), head.header("etag"));
     assert_eq!(had.header("cache-control"), head.header("cache-control"));
     let other = with(get("/factorial/20"), "if-none-match", head.header("etag"));
-    assert_eq!(server.ask(other).await.text(), "2432902008176640000");
+    assert_eq!(server.send(other).await.text(), "2432902008176640000");
 }
 
 #[tokio::test]
-async fn a_representation_has_an_entity_tag_of_its_own() {
+async fn each_representation_has_its_own_entity_tag() {
     let server = Server::start(&[]);
     let other = Server::hostile(&[]);
     let mut tags = std::collections::HashSet::new();
@@ -122,25 +122,25 @@ async fn a_representation_has_an_entity_tag_of_its_own() {
         assert_eq!(tag, again.header("etag"), "{path} as {media}");
         assert!(tags.insert(tag.to_owned()), "{path} as {media} has {tag}");
     }
-    // Another component may say something else.
+    // Another component may give another response.
     let tag = other.get("/factorial/1000").await.header("etag").to_owned();
     assert!(tags.insert(tag));
 }
 
 #[tokio::test]
-async fn every_kind_and_every_fact_is_told() {
+async fn every_kind_and_every_fact_is_listed() {
     let server = Server::start(&[]);
     let kinds = server.get("/kinds/10").await;
     assert_eq!(kinds.status, 200);
     let kinds = kinds.json();
     let kinds = kinds.as_array().expect("a list");
     assert_eq!(kinds.len(), ONE_OF_EACH_KIND.len());
-    for (told, kind) in kinds.iter().zip(ONE_OF_EACH_KIND) {
+    for (entry, kind) in kinds.iter().zip(ONE_OF_EACH_KIND) {
         let kind = kind.to_string();
-        assert_eq!(told["kind"], kind);
+        assert_eq!(entry["kind"], kind);
         let path = format!("/factorial/10?kind={kind}");
-        assert_eq!(told["value"], server.get(&path).await.text(), "{kind}");
-        assert!(told["notation"].is_string(), "{told}");
+        assert_eq!(entry["value"], server.get(&path).await.text(), "{kind}");
+        assert!(entry["notation"].is_string(), "{entry}");
     }
     let large = server.get("/kinds/1000000").await.json();
     assert!(large[0]["value"].is_null(), "it has too many digits");
@@ -155,7 +155,7 @@ async fn every_kind_and_every_fact_is_told() {
 }
 
 #[tokio::test]
-async fn a_listing_is_in_order_and_says_that_it_is_over() {
+async fn a_listing_is_ordered_and_marks_its_end() {
     let server = Server::start(&["--list-items", "200"]);
     for n in [1_u64, 3, 200] {
         let answer = server.get(&format!("/factorials/{n}")).await;
@@ -177,7 +177,7 @@ async fn a_listing_is_in_order_and_says_that_it_is_over() {
     );
 }
 
-/// The events of an answer, by name and data.
+/// The events of a response, by name and data.
 fn events(answer: &Answer) -> Vec<(String, serde_json::Value)> {
     let events = answer.text().split_terminator("\n\n");
     events
@@ -192,7 +192,7 @@ fn events(answer: &Answer) -> Vec<(String, serde_json::Value)> {
 }
 
 #[tokio::test]
-async fn events_tell_how_far_each_sandbox_is() {
+async fn events_report_the_progress_of_each_sandbox() {
     let server = Server::start(&[]);
     let answer = server.get_as("/factorials/50", "text/event-stream").await;
     let events = events(&answer);
@@ -220,7 +220,7 @@ async fn events_tell_how_far_each_sandbox_is() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_named_with_what_would_be_right() {
+async fn errors_name_the_expected_value() {
     let server = Server::start(&["--output", "1MiB"]);
     for (path, status, words) in [
         ("/factorial/ten", 400, &["ten", "18446744073709551615"][..]),
@@ -267,14 +267,14 @@ async fn what_is_wrong_is_named_with_what_would_be_right() {
     ] {
         let mut request = get(path);
         *request.method_mut() = method.parse().expect("a method");
-        let answer = server.ask(request).await;
+        let answer = server.send(request).await;
         answer.problem(405);
         assert!(answer.header("allow").contains(allowed), "{answer:?}");
     }
 }
 
 #[tokio::test]
-async fn a_client_can_be_less_patient_but_not_more() {
+async fn a_client_can_shorten_the_deadline_only() {
     let server = Server::start(&["--deadline", "2s"]);
     let hurried = server.get("/factorial/3000000?timeout=20ms").await;
     let hurried = hurried.problem(504);
@@ -292,7 +292,7 @@ async fn a_client_can_be_less_patient_but_not_more() {
 }
 
 #[tokio::test]
-async fn the_description_has_all_routes() {
+async fn the_openapi_document_has_all_routes() {
     let server = Server::start(&[]);
     let document = server.get("/openapi.json").await;
     assert_eq!(document.header("content-type"), "application/json");
@@ -312,7 +312,7 @@ async fn the_description_has_all_routes() {
     ] {
         let operation = &paths[path][method];
         assert!(operation["responses"].is_object(), "{method} {path}");
-        // What is in the path is among the parameters (3.1, section 4.8.9.1).
+        // Variables of the path are among the parameters (OpenAPI 3.1, section 4.8.9.1).
         if path.contains("{n}") {
             let parameters = operation["parameters"].as_array().expect("parameters");
             let n = parameters.iter().find(|parameter| parameter["name"] == "n");
@@ -327,7 +327,7 @@ async fn the_description_has_all_routes() {
     }
 }
 
-/// Whatever is referred to is in the document.
+/// Asserts that every reference has a target in the document.
 fn assert_references(document: &serde_json::Value, part: &serde_json::Value) {
     match part {
         serde_json::Value::Object(members) => {
@@ -349,7 +349,7 @@ fn assert_references(document: &serde_json::Value, part: &serde_json::Value) {
 }
 
 #[tokio::test]
-async fn old_and_new_versions_of_http_are_spoken() {
+async fn http_1_0_and_http_2_are_supported() {
     let server = Server::start(&[]);
     let old = |path: &str, more: &str| format!("GET {path} HTTP/1.0\r\n{more}\r\n");
     let accepts = "Accept-Encoding: gzip\r\n";
@@ -362,7 +362,7 @@ async fn old_and_new_versions_of_http_are_spoken() {
         assert!(head.to_lowercase().contains(&length), "{head}");
         assert_eq!(body, factorial(n), "{n}");
     }
-    // Nobody could tell that it was cut.
+    // A client of HTTP/1.0 could not detect a truncated body.
     let json = "Accept: application/json\r\n";
     let refused = server.raw(old("/factorial/30000", json)).await;
     let refused = String::from_utf8(refused).expect("text");
@@ -374,11 +374,11 @@ async fn old_and_new_versions_of_http_are_spoken() {
     let mut client = server.client2().await;
     for n in [20, 30_000] {
         let path = format!("/factorial/{n}");
-        let answer = client.ask(get(&path)).await.expect("all of it");
+        let answer = client.send(get(&path)).await.expect("all of it");
         assert_eq!(answer.text(), factorial(n), "{n}");
         let length = answer.body.len().to_string();
         assert_eq!(answer.header("content-length"), length);
     }
-    let batch = client.ask(post("/batch", "{\"n\":3}")).await;
+    let batch = client.send(post("/batch", "{\"n\":3}")).await;
     assert_eq!(batch.expect("all of it").json()["value"], "6");
 }

@@ -1,9 +1,9 @@
-//! The service's batches: a line in, a line out, in order, and never more read
-//! than is answered.
+//! The service's batches: one line of response for each line of request, in order, and input is
+//! read only as fast as it is answered.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::harness::soon;
+use crate::harness::wait_for;
 use crate::service::{Server, factorial, post, rest, with};
 
 #[tokio::test]
@@ -12,7 +12,7 @@ async fn answers_are_in_the_order_of_the_lines() {
     let lines: Vec<u64> = (0..200).map(|i| i * 7919 % 1000).collect();
     let body: Vec<_> = lines.iter().map(|n| format!("{{\"n\":{n}}}\n")).collect();
     let body = body.concat();
-    let answer = server.ask(post("/batch", body)).await;
+    let answer = server.send(post("/batch", body)).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("content-type"), "application/x-ndjson");
     let answers = answer.lines();
@@ -38,10 +38,10 @@ async fn a_bad_line_is_answered_in_its_place() {
         "{\"n\":1000000}",
         "{\"n\":5,\"kind\":\"tripel\"}",
         "{\"n\":10,\"kind\":\"double\",\"format\":\"scientific:2\"}\r",
-        // The last one has no end of its line.
+        // The last line has no line end.
         "{\"n\":6}",
     ];
-    let answer = server.ask(post("/batch", body.join("\n"))).await;
+    let answer = server.send(post("/batch", body.join("\n"))).await;
     let answers = answer.lines();
     let problem = |index: usize| &answers[index]["problem"]["status"];
     assert_eq!(answers.len(), 9, "empty lines are none");
@@ -55,39 +55,39 @@ async fn a_bad_line_is_answered_in_its_place() {
     assert_eq!(problem(6), 400);
     assert_eq!(answers[7]["value"], "3.8e+3");
     assert_eq!(answers[8]["value"], "720");
-    let none = server.ask(post("/batch", "")).await.problem(400);
+    let none = server.send(post("/batch", "")).await.problem(400);
     let detail = none["detail"].as_str().expect("text");
     assert!(detail.contains("expected a body of lines"), "{detail}");
     for body in ["\n\n", "\n  \n"] {
-        let answer = server.ask(post("/batch", body)).await;
+        let answer = server.send(post("/batch", body)).await;
         assert_eq!((answer.status, answer.text()), (200, ""));
     }
-    // A line that never ends is not kept, and is answered once.
+    // A line without an end is discarded, and gets one error.
     let endless = "7".repeat(3 << 20);
-    let answer = server.ask(post("/batch", endless)).await;
+    let answer = server.send(post("/batch", endless)).await;
     assert_eq!(answer.lines().len(), 1);
     assert_eq!(answer.json()["problem"]["status"], 413);
 }
 
 #[tokio::test]
-async fn what_is_no_batch_is_refused() {
+async fn requests_that_are_not_batches_are_refused() {
     let server = Server::start(&[]);
     let mut image = post("/batch", "{\"n\":3}");
     image.headers_mut().remove("content-type");
     let image = with(image, "content-type", "image/png");
-    server.ask(image).await.problem(415);
+    server.send(image).await.problem(415);
     let refusing = with(post("/batch", "{\"n\":3}"), "accept", "text/html");
-    server.ask(refusing).await.problem(406);
+    server.send(refusing).await.problem(406);
     let old = "POST /batch HTTP/1.0\r\nContent-Length: 7\r\n\r\n{\"n\":3}";
     let old = server.raw(old).await;
     assert!(old.starts_with(b"HTTP/1.0 426 "));
 }
 
-/// The head of a batch whose body's length is not known.
+/// The head of a batch whose body has unknown length.
 const CHUNKED: &[u8] =
     b"POST /batch HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-/// `bytes` as a chunk.
+/// Encodes `bytes` as a chunk.
 fn chunk(bytes: &str) -> String {
     format!("{:x}\r\n{bytes}\r\n", bytes.len())
 }
@@ -104,29 +104,29 @@ async fn a_line_is_answered_before_the_next_is_sent() {
         let mut seen = Vec::new();
         // Up to the end of its chunk.
         while !(seen.ends_with(b"}\n\r\n") && String::from_utf8_lossy(&seen).contains(&value)) {
-            let read = soon("an answer", stream.read_buf(&mut seen)).await;
+            let read = wait_for("an answer", stream.read_buf(&mut seen)).await;
             assert_ne!(read.expect("a reader"), 0, "it broke off");
         }
     }
     stream.write_all(b"0\r\n\r\n").await.expect("a reader");
     let mut end = [0; 5];
-    soon("the end", stream.read_exact(&mut end))
+    wait_for("the end", stream.read_exact(&mut end))
         .await
         .expect("an end");
     assert_eq!(&end, b"0\r\n\r\n");
 }
 
 #[tokio::test]
-async fn who_does_not_read_is_not_read_any_further() {
+async fn a_client_that_does_not_read_suspends_the_batch() {
     let server = Server::start(&["--stall", "2s"]);
     let mut stream = server.connect_narrow().await;
     stream.write_all(CHUNKED).await.expect("a reader");
-    // Each is answered with 56 KB, so that few of them fill every buffer. If the
-    // server read on, it would take all of them and be content with the client.
+    // Each response has 56 KB, so a few of them fill every buffer. A server without
+    // back-pressure would read all lines and never disconnect the client.
     let line = chunk(&format!("{{\"n\":15000{}}}\n", " ".repeat(4000)));
     let lines = line.repeat(64);
     let mut written_bytes = 0;
-    let written = soon("the end of a client that does not read", async {
+    let written = wait_for("the end of a client that does not read", async {
         while written_bytes < 128 << 20 {
             stream.write_all(lines.as_bytes()).await?;
             written_bytes += lines.len();
@@ -138,7 +138,7 @@ async fn who_does_not_read_is_not_read_any_further() {
 }
 
 #[tokio::test]
-async fn who_sends_nothing_any_more_is_cut_off() {
+async fn a_client_that_stops_sending_is_disconnected() {
     let server = Server::start(&["--stall", "300ms"]);
     let mut stream = server.connect().await;
     stream.write_all(CHUNKED).await.expect("a reader");

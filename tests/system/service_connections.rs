@@ -1,24 +1,23 @@
-//! The service's connections: what they may hold, for how long, and how many
-//! there may be.
+//! The service's connections: their memory, their timeouts and their number.
 
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 
-use crate::harness::soon;
+use crate::harness::wait_for;
 use crate::service::{Server, get, rest, with};
 
 const REQUEST: &[u8] = b"GET /factorial/5 HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 #[tokio::test]
-async fn who_asks_nothing_is_sent_away() {
+async fn an_idle_connection_is_closed() {
     let server = Server::start(&["--idle", "500ms"]);
     let mut silent = server.connect().await;
     let mut half = server.connect().await;
     half.write_all(b"GET /factorial/5 HTTP/1.1\r\nHo")
         .await
         .expect("a reader");
-    // The beginning of what could be HTTP/2.
+    // A prefix of the HTTP/2 preface.
     let mut preface = server.connect().await;
     preface.write_all(b"PRI * HT").await.expect("a reader");
     let mut kept = server.connect().await;
@@ -29,11 +28,11 @@ async fn who_asks_nothing_is_sent_away() {
     assert!(!rest(&mut preface).await.starts_with(b"HTTP/1.1 200"));
     assert!(rest(&mut kept).await.ends_with(b"\r\n\r\n120"));
     let mut client = server.client2().await;
-    let answer = client.ask(get("/factorial/5")).await.expect("an answer");
+    let answer = client.send(get("/factorial/5")).await.expect("an answer");
     assert_eq!(answer.text(), "120");
-    soon("the end of an idle connection", async {
-        while client.ask(get("/healthz")).await.is_ok() {
-            // Longer than it may be idle.
+    wait_for("the end of an idle connection", async {
+        while client.send(get("/healthz")).await.is_ok() {
+            // Longer than the idle timeout.
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     })
@@ -41,11 +40,11 @@ async fn who_asks_nothing_is_sent_away() {
 }
 
 #[tokio::test]
-async fn who_sends_a_head_byte_by_byte_is_sent_away() {
+async fn a_slow_request_head_closes_the_connection() {
     let server = Server::start(&["--idle", "1s"]);
     let mut stream = server.connect().await;
     let sending = async {
-        // Never idle for long, and never done.
+        // Never idle for long, and never complete.
         stream.write_all(b"GET / HTTP/1.1\r\nX: ").await?;
         loop {
             stream.write_all(b"x").await?;
@@ -54,23 +53,23 @@ async fn who_sends_a_head_byte_by_byte_is_sent_away() {
         #[expect(unreachable_code, reason = "it says what type this has")]
         Ok::<(), std::io::Error>(())
     };
-    assert!(soon("the end of a slow head", sending).await.is_err());
+    assert!(wait_for("the end of a slow head", sending).await.is_err());
 }
 
 #[tokio::test]
-async fn a_head_has_a_size() {
+async fn the_size_of_a_request_head_is_limited() {
     let server = Server::start(&["--headers", "8KiB"]);
     let fits = with(get("/factorial/5"), "x", &"x".repeat(7000));
-    assert_eq!(server.ask(fits.clone()).await.text(), "120");
+    assert_eq!(server.send(fits.clone()).await.text(), "120");
     let mut client = server.client2().await;
-    let answer = client.ask(fits).await.expect("an answer");
+    let answer = client.send(fits).await.expect("an answer");
     assert_eq!(answer.text(), "120");
     let too_long = with(get("/factorial/5"), "x", &"x".repeat(20_000));
-    assert_eq!(server.ask(too_long.clone()).await.status, 431);
-    let answer = client.ask(too_long).await;
+    assert_eq!(server.send(too_long.clone()).await.status, 431);
+    let answer = client.send(too_long).await;
     assert!(answer.is_err() || answer.is_ok_and(|answer| answer.status == 431));
     let long = format!("/factorial/5?kind={}", "x".repeat(20_000));
-    let long = server.ask(get(&long)).await.status;
+    let long = server.send(get(&long)).await.status;
     assert!(matches!(long, 414 | 431), "{long}");
     let many = (0..1000).fold(String::from("GET / HTTP/1.1\r\n"), |head, i| {
         head + &format!("x{i}: \r\n")
@@ -80,7 +79,7 @@ async fn a_head_has_a_size() {
 }
 
 #[tokio::test]
-async fn requests_that_come_together_are_answered_in_order() {
+async fn pipelined_requests_are_answered_in_order() {
     let server = Server::start(&[]);
     let mut stream = server.connect().await;
     let requests: String = [5, 30_000, 6]

@@ -1,5 +1,5 @@
-//! Answers that break off: every client must see that they did, over every
-//! version of HTTP, whoever was at fault.
+//! Truncated responses: every client detects the truncation, over every version of HTTP,
+//! whether the component or the server failed.
 
 use std::io::Read as _;
 use std::process::{Command, Stdio};
@@ -9,19 +9,19 @@ use http_body_util::BodyExt as _;
 use rustix::process::Signal;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::harness::{ended, soon};
+use crate::harness::{run_command, wait_for};
 use crate::service::{Answer, Server, get, rest};
 use crate::tools::CURL;
 
-/// Ways to ask that know the length, or the end, of an answer.
+/// Options of curl under which a client knows the length or the end of a response.
 const CURLS: [&[&str]; 3] = [
     &["--http1.1"],
     &["--http2-prior-knowledge"],
-    // It asks for a compressed answer, of which the end is missing as well.
+    // A compressed response lacks its end as well.
     &["--http1.1", "--compressed"],
 ];
 
-/// Requests whose answers break off.
+/// Requests whose responses are cut.
 const CUTS: [u64; 8] = [
     hostile::TRAP_MIDSTREAM,
     hostile::FAIL_MIDSTREAM,
@@ -46,15 +46,15 @@ fn curl(url: &str, flags: &[&str]) -> Command {
 }
 
 #[tokio::test]
-async fn a_component_that_fails_midway_breaks_the_answer_off() {
+async fn a_failing_component_cuts_the_response() {
     let server = hostile_server();
     for n in CUTS {
         let path = format!("/factorial/{n}");
         for media in ["text/plain", "application/json"] {
-            let asked = || crate::service::with(get(&path), "accept", media);
-            let cut = Answer::read(server.open(asked()).await).await;
+            let request = || crate::service::with(get(&path), "accept", media);
+            let cut = Answer::read(server.open(request()).await).await;
             assert!(cut.is_err(), "{n} as {media} looks whole: {cut:?}");
-            let cut = server.client2().await.ask(asked()).await;
+            let cut = server.client2().await.send(request()).await;
             assert!(cut.is_err(), "{n} as {media} looks whole: {cut:?}");
         }
     }
@@ -67,13 +67,13 @@ async fn a_component_that_fails_midway_breaks_the_answer_off() {
 
 #[tokio::test]
 #[ignore = "needs curl"]
-async fn curl_sees_that_a_component_failed_midway() {
+async fn curl_detects_a_failing_component() {
     let server = hostile_server();
     for n in CUTS {
         for flags in CURLS {
             let (url, flags) = (server.url(&format!("/factorial/{n}")), flags.to_vec());
-            let ended = tokio::task::spawn_blocking(move || ended(&mut curl(&url, &flags)));
-            let code = ended.await.expect("no panic").code;
+            let outcome = tokio::task::spawn_blocking(move || run_command(&mut curl(&url, &flags)));
+            let code = outcome.await.expect("no panic").code;
             assert!(
                 matches!(code, Some(16 | 18 | 52 | 56 | 61 | 92)),
                 "{n}: {code:?}"
@@ -81,12 +81,12 @@ async fn curl_sees_that_a_component_failed_midway() {
         }
     }
     let url = server.url(&format!("/factorial/{}", hostile::FLOOD_PROMISED));
-    let ended = tokio::task::spawn_blocking(move || ended(&mut curl(&url, &["--http1.0"])));
-    let code = ended.await.expect("no panic").code;
+    let outcome = tokio::task::spawn_blocking(move || run_command(&mut curl(&url, &["--http1.0"])));
+    let code = outcome.await.expect("no panic").code;
     assert!(matches!(code, Some(18 | 56)), "{code:?}");
 }
 
-/// An answer with less than its length says.
+/// Asserts that a response is shorter than its announced length.
 fn assert_cut(answer: &[u8]) {
     let text = String::from_utf8_lossy(answer);
     let (head, body) = text.split_once("\r\n\r\n").expect("a head");
@@ -100,7 +100,7 @@ fn assert_cut(answer: &[u8]) {
 }
 
 #[tokio::test]
-async fn a_server_that_is_killed_breaks_the_answer_off() {
+async fn a_killed_server_cuts_the_response() {
     let path = format!("/factorial/{}", hostile::WAIT_MIDSTREAM);
     let first = Server::hostile(&["--deadline", "1h"]);
     let second = Server::hostile(&["--deadline", "1h"]);
@@ -108,17 +108,17 @@ async fn a_server_that_is_killed_breaks_the_answer_off() {
     let two = second.client2().await.open(get(&path)).await;
     let mut two = two.expect("an answer").into_body();
     for (server, body) in [(first, &mut one), (second, &mut two)] {
-        let piece = soon("a piece", body.frame()).await;
+        let piece = wait_for("a piece", body.frame()).await;
         assert!(piece.is_some_and(|piece| piece.is_ok()));
         server.signal(Signal::KILL);
-        let rest = soon("the end", body.collect()).await;
+        let rest = wait_for("the end", body.collect()).await;
         assert!(rest.is_err(), "it looks whole");
     }
 }
 
 #[tokio::test]
 #[ignore = "needs curl"]
-async fn curl_sees_that_a_server_was_killed() {
+async fn curl_detects_a_killed_server() {
     let path = format!("/factorial/{}", hostile::WAIT_MIDSTREAM);
     for flags in CURLS.into_iter().take(2) {
         let server = Server::hostile(&["--deadline", "1h"]);
@@ -135,14 +135,14 @@ async fn curl_sees_that_a_server_was_killed() {
 }
 
 #[tokio::test]
-async fn an_old_client_sees_that_a_server_was_killed() {
-    // More digits than all buffers between them hold.
+async fn an_http_1_0_client_detects_a_killed_server() {
+    // More digits than all buffers between client and server hold.
     let server = Server::start(&[]);
     let mut stream = server.connect_narrow().await;
     let request = b"GET /factorial/3000000 HTTP/1.0\r\n\r\n";
     stream.write_all(request).await.expect("a reader");
     let mut answer = vec![0; 5000];
-    let read = soon("the first digits", stream.read_exact(&mut answer)).await;
+    let read = wait_for("the first digits", stream.read_exact(&mut answer)).await;
     read.expect("digits");
     server.signal(Signal::KILL);
     answer.extend(rest(&mut stream).await);

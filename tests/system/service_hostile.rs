@@ -1,14 +1,14 @@
-//! A component that means harm behind the service: every request gets its
-//! status, and honest ones beside it are all right.
+//! A hostile component behind the service: every request gets its status, and concurrent honest
+//! requests succeed.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use cocoon_test_guests::hostile;
 
-use crate::harness::soon;
+use crate::harness::wait_for;
 use crate::service::{Server, get, post, with};
 
-/// What the deadline ends.
+/// Requests that the deadline stops.
 const SLOW: [u64; 4] = [
     hostile::COST_SPINS,
     hostile::SPIN,
@@ -16,7 +16,7 @@ const SLOW: [u64; 4] = [
     hostile::RESOLVE_EARLY,
 ];
 
-/// What fails before its first digit, with the limit that it meets.
+/// Requests that fail before the first digit, with the limit that they exceed.
 const BROKEN: [(u64, Option<&str>); 11] = [
     (hostile::COST_TAKES, Some("sandbox-memory")),
     (hostile::COST_PANICS, None),
@@ -31,7 +31,7 @@ const BROKEN: [(u64, Option<&str>); 11] = [
     (hostile::SAY_FAILED, None),
 ];
 
-/// What breaks off after the head of its answer was sent.
+/// Requests that fail after the head of the response was sent.
 const MIDWAY: [u64; 4] = [
     hostile::TRAP_MIDSTREAM,
     hostile::FAIL_MIDSTREAM,
@@ -40,7 +40,7 @@ const MIDWAY: [u64; 4] = [
 ];
 
 #[tokio::test]
-async fn every_harm_has_its_status_and_its_neighbours_are_right() {
+async fn every_harm_has_its_status_and_honest_requests_succeed() {
     let flags = ["--sandbox-memory", "8MiB", "--output", "30KB"];
     let server = Server::hostile(&[&flags[..], &["--deadline", "20s"]].concat());
     let (over, honest_count) = (AtomicBool::new(false), AtomicU32::new(0));
@@ -48,7 +48,7 @@ async fn every_harm_has_its_status_and_its_neighbours_are_right() {
         let mut connection = server.client().await;
         let mut n = hostile::HONEST + client;
         while !over.load(Ordering::Relaxed) {
-            let answer = connection.ask(get(&format!("/factorial/{n}"))).await;
+            let answer = connection.send(get(&format!("/factorial/{n}"))).await;
             let answer = answer.expect("an answer");
             assert_eq!((answer.status, answer.text()), (200, &*n.to_string()));
             honest_count.fetch_add(1, Ordering::Relaxed);
@@ -72,24 +72,24 @@ async fn every_harm_has_its_status_and_its_neighbours_are_right() {
             }
             let path = format!("/factorial/{}", hostile::REFUSE_DIGITS);
             server.get(&path).await.problem(422);
-            // It says that it puts out more than it may.
+            // Its announced length exceeds the output limit.
             let path = format!("/factorial/{}", hostile::FLOOD_PROMISED);
             assert_eq!(server.get(&path).await.problem(422)["limit"], "output");
             for n in MIDWAY {
                 let response = server.open(get(&format!("/factorial/{n}"))).await;
-                // The limit of its output may come before its first piece.
+                // The output limit may be exceeded before the first chunk.
                 assert!(matches!(response.status().as_u16(), 200 | 502), "{n}");
             }
         }
         over.store(true, Ordering::Relaxed);
     };
     let all = async { tokio::join!(harm, futures::future::join_all(neighbours)) };
-    soon("the end of all harm", all).await;
+    wait_for("the end of all harm", all).await;
     assert!(honest_count.load(Ordering::Relaxed) > 100);
 }
 
 #[tokio::test]
-async fn other_routes_tell_of_harm_in_their_place() {
+async fn other_routes_report_harm_in_their_documents() {
     let server = Server::hostile(&["--deadline", "1s"]);
     let problem = server.get(&format!("/info/{}", hostile::SPIN)).await;
     problem.problem(504);
@@ -101,13 +101,13 @@ async fn other_routes_tell_of_harm_in_their_place() {
     for kind in kinds.as_array().expect("a list") {
         assert_eq!(kind["problem"]["status"], 502, "{kind}");
     }
-    // The first of the list spins.
+    // The first number of the listing spins.
     let listing = server.get(&format!("/factorials/{}", hostile::PANIC)).await;
     let lines = listing.lines();
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert_eq!(lines[0]["failed"]["status"], 504, "{lines:?}");
     let path = format!("/factorials/{}", hostile::PANIC);
-    let events = server.ask(with(get(&path), "accept", "text/event-stream"));
+    let events = server.send(with(get(&path), "accept", "text/event-stream"));
     let events = events.await;
     let (_, last) = events
         .text()
@@ -124,7 +124,7 @@ async fn other_routes_tell_of_harm_in_their_place() {
         1002,
     ]
     .map(|n| format!("{{\"n\":{n}}}\n"));
-    let answers = server.ask(post("/batch", lines.concat())).await.lines();
+    let answers = server.send(post("/batch", lines.concat())).await.lines();
     assert_eq!(answers.len(), 6);
     for (index, value) in [(0, "1000"), (2, "1001"), (5, "1002")] {
         assert_eq!(answers[index]["value"], value, "{index}");
@@ -135,13 +135,13 @@ async fn other_routes_tell_of_harm_in_their_place() {
 }
 
 #[tokio::test]
-async fn a_batch_breaks_off_where_a_long_answer_does() {
+async fn a_batch_is_cut_by_a_failed_long_answer() {
     let server = Server::hostile(&[]);
     let lines = [1000, hostile::TRAP_MIDSTREAM, 1001].map(|n| format!("{{\"n\":{n}}}\n"));
     let mut client = server.client().await;
-    let answer = client.ask(post("/batch", lines.concat())).await;
+    let answer = client.send(post("/batch", lines.concat())).await;
     assert!(answer.is_err(), "it looks whole: {answer:?}");
     let mut client = server.client2().await;
-    let answer = client.ask(post("/batch", lines.concat())).await;
+    let answer = client.send(post("/batch", lines.concat())).await;
     assert!(answer.is_err(), "it looks whole: {answer:?}");
 }

@@ -1,5 +1,5 @@
-//! A service under more connections and more load than it has places for: new clients
-//! find one, health is answered, and the rest is refused and not dropped.
+//! A service under more connections and load than it has places for: new clients find a place,
+//! health is answered, and further requests are refused rather than dropped.
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use crate::harness::{cocoon, ended, json_lines, kill, printed, soon};
+use crate::harness::{cocoon, json_lines, kill, run_command, stdout_of, wait_for};
 use crate::service::{Server, get, rest};
 
 /// Sends a request that never ends, and waits until it runs.
@@ -21,49 +21,50 @@ async fn occupy(server: &Server) -> TcpStream {
         hostile::SPIN
     );
     stream.write_all(spin.as_bytes()).await.expect("a reader");
-    server.has_read_all().await;
+    server.wait_until_read().await;
     stream
 }
 
-/// Connections idle since the same millisecond have no order, and an answer is over for
-/// the server a moment after the client has read it.
+/// Connections idle since the same millisecond have no order, and the server finishes a
+/// response a moment after the client has read it.
 const APART: Duration = Duration::from_millis(50);
 
 #[tokio::test]
-async fn the_longest_idle_connection_makes_room() {
+async fn the_longest_idle_connection_is_evicted() {
     let server = Server::start(&["--connections", "3", "--idle", "1h"]);
     let mut clients = vec![server.client().await, server.client().await];
     for client in &mut clients {
-        let answer = client.ask(get("/factorial/5")).await.expect("an answer");
+        let answer = client.send(get("/factorial/5")).await.expect("an answer");
         assert_eq!(answer.text(), "120");
         sleep(APART).await;
     }
     let mut multiplexed = server.client2().await;
-    multiplexed.ask(get("/healthz")).await.expect("an answer");
+    multiplexed.send(get("/healthz")).await.expect("an answer");
     sleep(APART).await;
     let mut new = Vec::new();
     for oldest in 0..2 {
         let mut client = server.client().await;
-        let answer = client.ask(get("/factorial/6")).await.expect("an answer");
+        let answer = client.send(get("/factorial/6")).await.expect("an answer");
         assert_eq!(answer.text(), "720");
         new.push(client);
-        assert!(clients[oldest].ask(get("/healthz")).await.is_err());
+        assert!(clients[oldest].send(get("/healthz")).await.is_err());
         if oldest == 0 {
-            let younger = clients[1].ask(get("/healthz")).await;
+            let younger = clients[1].send(get("/healthz")).await;
             assert_eq!(younger.expect("an answer").status, 200);
             sleep(APART).await;
-            // The other one is the oldest now, and then this one is again.
-            multiplexed.ask(get("/healthz")).await.expect("an answer");
+            // The other connection is the oldest now, and then this one again.
+            multiplexed.send(get("/healthz")).await.expect("an answer");
             sleep(APART).await;
-            new[0].ask(get("/healthz")).await.expect("an answer");
+            new[0].send(get("/healthz")).await.expect("an answer");
         }
     }
-    multiplexed.ask(get("/healthz")).await.expect("an answer");
+    multiplexed.send(get("/healthz")).await.expect("an answer");
 }
 
-/// Asks on new connections until the answer is 200. Those that cannot be had may be reset.
+/// Sends requests on new connections until one gets a 200. Connections without a place may be
+/// reset.
 async fn until_answered(server: &Server, path: &str) {
-    soon("an answer", async {
+    wait_for("an answer", async {
         let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
         while !server.raw(&request).await.starts_with(b"HTTP/1.1 200 ") {}
     })
@@ -102,13 +103,13 @@ async fn a_full_service_answers_health_and_refuses_the_rest() {
         (&"connections".into(), &2.into())
     );
     let mut client = server.client2().await;
-    let refused = client.ask(get("/factorial/5")).await.expect("an answer");
+    let refused = client.send(get("/factorial/5")).await.expect("an answer");
     refused.problem(503);
-    soon("the end of the connection", async {
-        while client.ask(get("/healthz")).await.is_ok() {}
+    wait_for("the end of the connection", async {
+        while client.send(get("/healthz")).await.is_ok() {}
     })
     .await;
-    // Guests that ask nothing do not keep health out either.
+    // Silent connections do not keep health requests out either.
     let mut silent = Vec::new();
     for _ in 0..200 {
         silent.push(server.connect().await);
@@ -120,7 +121,7 @@ async fn a_full_service_answers_health_and_refuses_the_rest() {
 
 #[tokio::test]
 async fn a_request_under_way_is_never_cut_for_another() {
-    // More than the buffers of both sockets take.
+    // More than the buffers of both sockets hold.
     const LONG: &str = "/factorial/2000000";
     let server = Server::start(&["--connections", "1"]);
     let expected = server.get(LONG).await.body;
@@ -128,7 +129,7 @@ async fn a_request_under_way_is_never_cut_for_another() {
     let long = format!("GET {LONG} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     busy.write_all(long.as_bytes()).await.expect("a reader");
     let mut seen = [0; 16];
-    let read = soon("an answer", busy.read_exact(&mut seen)).await;
+    let read = wait_for("an answer", busy.read_exact(&mut seen)).await;
     read.expect("an answer");
     for _ in 0..20 {
         server.get("/factorial/5").await.problem(503);
@@ -138,19 +139,19 @@ async fn a_request_under_way_is_never_cut_for_another() {
 }
 
 #[tokio::test]
-async fn a_full_queue_leaves_the_service_ready() {
+async fn a_full_queue_keeps_the_service_ready() {
     let server = Server::hostile(&["--sandboxes", "1", "--queue", "0", "--deadline", "1h"]);
     let _busy = occupy(&server).await;
     let honest = format!("/factorial/{}", hostile::HONEST);
-    soon("a full queue", async {
+    wait_for("a full queue", async {
         while server.get(&honest).await.status != 503 {}
     })
     .await;
     assert_eq!(server.get("/readyz").await.text(), "ready\n");
-    assert!(printed(["health", &server.url("/readyz")]).contains("200 OK"));
+    assert!(stdout_of(["health", &server.url("/readyz")]).contains("200 OK"));
 }
 
-/// A service with an address for health, and both addresses.
+/// A service with a separate address for health, and both addresses.
 struct Apart {
     child: Child,
     main: String,
@@ -181,8 +182,8 @@ impl Drop for Apart {
     }
 }
 
-/// The answer to `GET path` at `address`, which closes the connection.
-async fn ask(address: &str, path: &str) -> String {
+/// Sends `GET path` to `address` and returns the response. The response closes the connection.
+async fn send_request(address: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(address).await.expect("a connection");
     let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.expect("sent");
@@ -190,7 +191,7 @@ async fn ask(address: &str, path: &str) -> String {
 }
 
 #[tokio::test]
-async fn health_has_an_address_of_its_own() {
+async fn health_can_have_its_own_address() {
     let folder = tempfile::tempdir().expect("a folder");
     let token = folder.path().join("token");
     std::fs::write(&token, "0123456789abcdef").expect("a file");
@@ -205,51 +206,58 @@ async fn health_has_an_address_of_its_own() {
         ("/readyz", "ready\n"),
         ("/metrics", "cocoon_"),
     ] {
-        let answer = ask(&service.admin, path).await;
+        let answer = send_request(&service.admin, path).await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
         assert!(answer.contains(expected), "{answer}");
     }
     for path in ["/healthz", "/readyz"] {
-        let answer = ask(&service.main, path).await;
+        let answer = send_request(&service.main, path).await;
         assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
         assert!(answer.contains("--admin-listen"), "{answer}");
     }
-    let elsewhere = ask(&service.admin, "/factorial/5").await;
+    let elsewhere = send_request(&service.admin, "/factorial/5").await;
     assert!(elsewhere.starts_with("HTTP/1.1 404 "), "{elsewhere}");
     assert!(elsewhere.contains("--listen"), "{elsewhere}");
-    // The same variables and the same configuration lead a probe there.
+    // The same variables and configuration direct a probe to that address.
     let mut probe = cocoon(["health"]);
-    let probed = ended(probe.env("COCOON_ADMIN_LISTEN", &service.admin));
+    let probed = run_command(probe.env("COCOON_ADMIN_LISTEN", &service.admin));
     assert_eq!((probed.code, probed.err.as_str()), (Some(0), ""));
     let file = folder.path().join("cocoon.toml");
     let text = format!("[serve]\nadmin-listen = \"{}\"\n", service.admin);
     std::fs::write(&file, text).expect("a file");
     let mut probe = cocoon(["health", "--config"]);
-    let probed = ended(probe.arg(&file));
+    let probed = run_command(probe.arg(&file));
     let expected = format!("http://{}/healthz is healthy: 200 OK\n", service.admin);
     assert_eq!((probed.code, probed.out), (Some(0), expected));
-    // It answers, unready, while the service drains.
+    // While the service drains, it responds that it is unready.
     kill(service.child.id(), Signal::TERM);
-    soon("the end of readiness", async {
-        while !ask(&service.admin, "/readyz").await.contains("503") {
+    wait_for("the end of readiness", async {
+        while !send_request(&service.admin, "/readyz")
+            .await
+            .contains("503")
+        {
             sleep(Duration::from_millis(5)).await;
         }
     })
     .await;
-    assert!(ask(&service.admin, "/healthz").await.contains("200 OK"));
+    assert!(
+        send_request(&service.admin, "/healthz")
+            .await
+            .contains("200 OK")
+    );
 }
 
 #[test]
-fn config_shows_what_is_in_force_and_why() {
+fn config_shows_effective_limits_and_reasons() {
     let limited = |arguments: &[&str]| {
         let mut command = Command::new("sh");
         command.args(["-c", "ulimit -n 1000; exec \"$0\" \"$@\""]);
         crate::harness::clean(&mut command)
             .arg(env!("CARGO_BIN_EXE_cocoon"))
             .args(arguments);
-        let ended = ended(&mut command);
-        assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
-        ended.out
+        let outcome = run_command(&mut command);
+        assert_eq!((outcome.code, outcome.err.as_str()), (Some(0), ""));
+        outcome.out
     };
     let text = limited(&["config", "serve"]);
     let line = text.lines().find(|line| line.starts_with("# connections"));
@@ -273,11 +281,11 @@ fn config_shows_what_is_in_force_and_why() {
 }
 
 #[tokio::test]
-async fn a_limit_that_was_given_and_is_lowered_is_reported() {
+async fn an_explicit_limit_that_is_lowered_is_reported() {
     let server = Server::start(&["--connections", "1000000"]);
     server.signal(Signal::TERM);
-    let said = server.ended().await.err;
+    let log = server.wait_for_exit().await.err;
     for word in ["limit lowered", "connections", "1000000", "in_force"] {
-        assert!(said.contains(word), "{said}");
+        assert!(log.contains(word), "{log}");
     }
 }

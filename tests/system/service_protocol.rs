@@ -1,13 +1,13 @@
-//! What the service makes of the protocol itself: hosts, targets, expectations,
-//! fields that come twice, JSON that is nearly right, and heads that are none.
+//! The service's handling of HTTP itself: hosts, targets, expectations, repeated fields, JSON
+//! with small faults, and invalid heads.
 
 use axum::http::{HeaderValue, Method};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::harness::soon;
+use crate::harness::wait_for;
 use crate::service::{Server, get, post, rest, with};
 
-/// The status of the one answer to `bytes`, which is a problem if it is an error.
+/// The status of the only response to `bytes`, which must be a problem if it is an error.
 async fn status(server: &Server, bytes: &[u8]) -> u16 {
     let shown = String::from_utf8_lossy(bytes);
     let answer = String::from_utf8(server.raw(bytes).await).expect("text");
@@ -34,7 +34,7 @@ async fn status(server: &Server, bytes: &[u8]) -> u16 {
 }
 
 #[tokio::test]
-async fn every_request_has_one_valid_host() {
+async fn every_request_needs_one_valid_host() {
     let server = Server::start(&[]);
     for (line, hosts, expected) in [
         ("GET /factorial/5 HTTP/1.1", &["localhost"][..], 200),
@@ -95,7 +95,7 @@ async fn every_request_has_one_valid_host() {
         ("user@localhost", 400),
     ] {
         let mut client = server.client2().await;
-        let answer = client.ask_with_host(get("/factorial/5"), host).await;
+        let answer = client.send_with_host(get("/factorial/5"), host).await;
         let answer = answer.expect("an answer");
         assert_eq!(answer.status, expected, "{host}");
         if expected >= 400 {
@@ -105,7 +105,7 @@ async fn every_request_has_one_valid_host() {
 }
 
 #[tokio::test]
-async fn a_head_that_is_none_gets_a_problem() {
+async fn an_invalid_head_gets_a_problem() {
     let server = Server::start(&["--headers", "8KiB"]);
     let long = "x".repeat(9000);
     let many: Vec<_> = (0..101).map(|i| format!("x{i}: y\r\n")).collect();
@@ -159,7 +159,7 @@ async fn a_head_that_is_none_gets_a_problem() {
         let seen = status(&server, request.as_bytes()).await;
         assert_eq!(seen, 400, "{codings}");
     }
-    // After answers that went well, too.
+    // Also after successful responses.
     let good = format!("GET /factorial/30000 HTTP/1.1\r\n{host}\r\n");
     let answers = server.raw(format!("{good}{good}nonsense\r\n\r\n")).await;
     let answers = String::from_utf8(answers).expect("text");
@@ -207,18 +207,18 @@ async fn every_error_of_a_route_is_a_problem() {
         }
         let mut request = get(path);
         *request.method_mut() = method.clone();
-        let answer = server.ask(request).await;
+        let answer = server.send(request).await;
         answer.problem(expected);
         let is_allowed = answer.headers.contains_key("allow");
         assert_eq!(is_allowed, expected == 405, "{method} {path}");
     }
 }
 
-/// Reads until `end` was read.
+/// Reads up to and including `end`.
 async fn until(stream: &mut tokio::net::TcpStream, end: &str) -> String {
     let mut seen = Vec::new();
     while !seen.ends_with(end.as_bytes()) {
-        let read = soon("what is waited for", stream.read_buf(&mut seen)).await;
+        let read = wait_for("what is waited for", stream.read_buf(&mut seen)).await;
         let text = String::from_utf8_lossy(&seen);
         assert_ne!(read.expect("a reader"), 0, "it ended after {text:?}");
     }
@@ -226,7 +226,7 @@ async fn until(stream: &mut tokio::net::TcpStream, end: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_client_that_waits_for_the_100_gets_it() {
+async fn a_client_that_expects_100_continue_gets_it() {
     const GO_ON: &str = "HTTP/1.1 100 Continue\r\n\r\n";
     let server = Server::start(&[]);
     let body = "{\"n\":5}\n{\"n\":6}\n";
@@ -249,11 +249,11 @@ async fn a_client_that_waits_for_the_100_gets_it() {
         for value in ["\"value\":\"120\"", "\"value\":\"720\""] {
             assert!(answer.contains(value), "{answer}");
         }
-        // A client that does not wait is answered as well.
+        // A client that does not wait gets its response as well.
         let answer = String::from_utf8(server.raw(format!("{head}{body}")).await).expect("text");
         assert!(answer.contains("\"value\":\"720\""), "{answer}");
     }
-    // No body is asked for where none is read, or there is none.
+    // No 100 is sent where the body is unused or empty.
     for (head, expected) in [
         (
             "POST /batch HTTP/1.1\r\nContent-Type: image/png\r\nContent-Length: 9\r\n",
@@ -272,7 +272,7 @@ async fn a_client_that_waits_for_the_100_gets_it() {
 }
 
 #[tokio::test]
-async fn a_client_that_was_asked_for_a_body_must_send_it() {
+async fn a_client_must_send_its_body_after_100_continue() {
     let server = Server::start(&["--stall", "300ms"]);
     let head = "POST /batch HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n";
     let answer = String::from_utf8(server.raw(head).await).expect("text");
@@ -283,7 +283,7 @@ async fn a_client_that_was_asked_for_a_body_must_send_it() {
 }
 
 #[tokio::test]
-async fn every_other_expectation_is_refused() {
+async fn unknown_expectations_are_refused() {
     let server = Server::start(&[]);
     for (expect, expected) in [
         (&["200-ok"][..], 417),
@@ -296,7 +296,7 @@ async fn every_other_expectation_is_refused() {
             let request = expect
                 .iter()
                 .fold(get(path), |request, expect| with(request, "expect", expect));
-            let answer = server.ask(request).await;
+            let answer = server.send(request).await;
             assert_eq!(answer.status, expected, "{expect:?}");
             if expected == 417 {
                 answer.problem(417);
@@ -339,13 +339,13 @@ async fn only_an_object_is_a_record_of_a_batch() {
         "{\"kind\":[\"double\"],\"n\":5}",
         "{}",
     ];
-    let answer = server.ask(post("/batch", lines.join("\n"))).await;
+    let answer = server.send(post("/batch", lines.join("\n"))).await;
     let answers = answer.lines();
     assert_eq!(answers.len(), lines.len());
     for (line, answer) in lines.iter().zip(&answers) {
         assert_eq!(answer["problem"]["status"], 400, "{line}: {answer}");
     }
-    let good = server.ask(post("/batch", " {\"\\u006e\" : 5 } ")).await;
+    let good = server.send(post("/batch", " {\"\\u006e\" : 5 } ")).await;
     assert_eq!(good.json()["value"], "120");
 }
 
@@ -377,7 +377,7 @@ async fn the_type_of_a_batch_follows_the_grammar() {
             let it = HeaderValue::from_bytes(it.as_bytes()).expect("a value");
             request.headers_mut().append("content-type", it);
         }
-        let answer = server.ask(request).await;
+        let answer = server.send(request).await;
         assert_eq!(answer.status, expected, "{types:?}");
         if expected == 200 {
             assert_eq!(answer.json()["value"], "120", "{types:?}");
@@ -386,11 +386,11 @@ async fn the_type_of_a_batch_follows_the_grammar() {
         }
     }
     let zipped = with(post("/batch", "x"), "content-encoding", "gzip");
-    let zipped = server.ask(zipped).await;
+    let zipped = server.send(zipped).await;
     zipped.problem(415);
     assert_eq!(zipped.header("accept-encoding"), "identity");
     let bare = with(post("/batch", "{\"n\":5}"), "content-encoding", "identity");
-    assert_eq!(server.ask(bare).await.json()["value"], "120");
+    assert_eq!(server.send(bare).await.json()["value"], "120");
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! What HEAD, 304 and gzip carry, on every route: the header fields of the GET that
-//! they stand for, or fewer.
+//! Responses to HEAD, 304 and gzip on every route: their header fields are those of the
+//! corresponding GET, or fewer.
 
 use std::io::Read as _;
 
@@ -47,7 +47,7 @@ const CODINGS: [Option<&str>; 6] = [
     Some("*;q=0"),
 ];
 
-/// The head of the answer to `HEAD path`, after which there must be no byte.
+/// The head of the response to `HEAD path`. Asserts that no byte follows.
 async fn head(server: &Server, path: &str, fields: &str) -> (u16, HeaderMap) {
     let request =
         format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\n{fields}Connection: close\r\n\r\n");
@@ -65,12 +65,12 @@ async fn head(server: &Server, path: &str, fields: &str) -> (u16, HeaderMap) {
     (status.expect("a status"), headers.collect())
 }
 
-/// Asserts that every field is one of the GET's, and that those of `wanted` that the
-/// GET has are there.
+/// Asserts that every field is also in the GET's response, and that those of `wanted` that the
+/// GET has are present.
 fn assert_of_get(headers: &HeaderMap, get: &Answer, wanted: &[&str], what: &str) {
     for (name, value) in headers {
         let is_own = ["date", "connection"].contains(&name.as_str());
-        // Metrics count requests, and become longer.
+        // Metrics count requests, so their length changes.
         let is_counted = what.contains("/metrics") && name == "content-length";
         let expected = get.headers.get(name);
         assert!(
@@ -83,11 +83,11 @@ fn assert_of_get(headers: &HeaderMap, get: &Answer, wanted: &[&str], what: &str)
     }
 }
 
-async fn ask(client: &mut Client, path: &str, fields: &[(&'static str, &str)]) -> Answer {
+async fn send_request(client: &mut Client, path: &str, fields: &[(&'static str, &str)]) -> Answer {
     let request = fields.iter().fold(get(path), |request, (name, value)| {
         with(request, name, value)
     });
-    client.ask(request).await.expect("an answer")
+    client.send(request).await.expect("an answer")
 }
 
 #[tokio::test]
@@ -101,7 +101,7 @@ async fn head_and_not_modified_have_the_fields_of_the_get() {
                 let what = format!("{path} as {accept} in {coding:?}");
                 let mut fields = vec![("accept", accept)];
                 fields.extend(coding.map(|coding| ("accept-encoding", coding)));
-                let answer = ask(&mut client, path, &fields).await;
+                let answer = send_request(&mut client, path, &fields).await;
                 let lines: Vec<_> = fields
                     .iter()
                     .map(|(name, value)| format!("{name}: {value}\r\n"))
@@ -131,7 +131,7 @@ async fn head_and_not_modified_have_the_fields_of_the_get() {
                 }
                 tags += 1;
                 fields.push(("if-none-match", tag));
-                let had = ask(&mut client, path, &fields).await;
+                let had = send_request(&mut client, path, &fields).await;
                 assert_eq!((had.status, had.body.len()), (304, 0), "{what}");
                 let wanted = ["cache-control", "vary", "etag"];
                 assert_of_get(&had.headers, &answer, &wanted, &what);
@@ -143,14 +143,14 @@ async fn head_and_not_modified_have_the_fields_of_the_get() {
             }
         }
     }
-    // Or this would test little.
+    // Guards against a test without cases.
     assert!(
         lengths > 100 && tags > 50 && zipped > 50,
         "{lengths} {tags} {zipped}"
     );
 }
 
-fn unzipped(answer: &Answer) -> Vec<u8> {
+fn gunzip(answer: &Answer) -> Vec<u8> {
     let mut plain = Vec::new();
     let read = GzDecoder::new(&answer.body[..]).read_to_end(&mut plain);
     read.expect("a whole file of gzip");
@@ -158,7 +158,7 @@ fn unzipped(answer: &Answer) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn gzip_is_for_clients_that_accept_it_and_gain_by_it() {
+async fn gzip_is_sent_if_accepted_and_smaller() {
     let server = Server::start(&[]);
     let mut client = server.client().await;
     for (path, accept, is_long) in [
@@ -175,7 +175,7 @@ async fn gzip_is_for_clients_that_accept_it_and_gain_by_it() {
         ("/healthz", "*/*", false),
         ("/nothing", "*/*", false),
     ] {
-        let plain = ask(&mut client, path, &[("accept", accept)]).await;
+        let plain = send_request(&mut client, path, &[("accept", accept)]).await;
         assert_eq!(plain.header("content-encoding"), "", "{path}");
         for (coding, is_zipped) in [
             ("gzip", is_long),
@@ -189,16 +189,16 @@ async fn gzip_is_for_clients_that_accept_it_and_gain_by_it() {
             ("*;q=0, gzip;q=0.001", plain.status == 200),
         ] {
             let fields = [("accept", accept), ("accept-encoding", coding)];
-            let answer = ask(&mut client, path, &fields).await;
+            let answer = send_request(&mut client, path, &fields).await;
             let what = format!("{path} as {accept} in {coding:?}");
             assert_eq!(answer.status, plain.status, "{what}");
             let expected = if is_zipped { "gzip" } else { "" };
             assert_eq!(answer.header("content-encoding"), expected, "{what}");
-            // One weak tag for all codings.
+            // All codings share one weak tag.
             assert_eq!(answer.header("etag"), plain.header("etag"), "{what}");
             if is_zipped {
                 assert_eq!(answer.header("content-length"), "", "{what}");
-                assert_eq!(unzipped(&answer), plain.body, "{what}");
+                assert_eq!(gunzip(&answer), plain.body, "{what}");
             } else {
                 assert_eq!(answer.body, plain.body, "{what}");
             }
@@ -209,18 +209,18 @@ async fn gzip_is_for_clients_that_accept_it_and_gain_by_it() {
     }
     for media in ["application/x-ndjson", "text/event-stream"] {
         let fields = [("accept", media), ("accept-encoding", "gzip, identity;q=0")];
-        let answer = ask(&mut client, "/factorials/20", &fields).await;
+        let answer = send_request(&mut client, "/factorials/20", &fields).await;
         assert_eq!(answer.header("content-encoding"), "gzip", "{media}");
-        let text = String::from_utf8(unzipped(&answer)).expect("text");
+        let text = String::from_utf8(gunzip(&answer)).expect("text");
         assert!(text.contains("\"count\":20}"), "{text}");
     }
     let fields = [("accept", "text/event-stream"), ("accept-encoding", "gzip")];
-    let events = ask(&mut client, "/factorials/20", &fields).await;
+    let events = send_request(&mut client, "/factorials/20", &fields).await;
     assert_eq!(events.header("content-encoding"), "");
     let mut client = server.client2().await;
     let zipped = with(get("/factorial/30000"), "accept-encoding", "gzip");
-    let zipped = client.ask(zipped).await.expect("an answer");
-    assert_eq!(unzipped(&zipped), factorial(30_000).as_bytes());
+    let zipped = client.send(zipped).await.expect("an answer");
+    assert_eq!(gunzip(&zipped), factorial(30_000).as_bytes());
 }
 
 #[tokio::test]
@@ -241,12 +241,12 @@ async fn a_client_that_accepts_no_coding_gets_a_problem() {
             "gzip;q=0, identity;q=0",
         ] {
             let request = with(get(path), "accept-encoding", coding);
-            let problem = server.ask(request).await.problem(406);
+            let problem = server.send(request).await.problem(406);
             let detail = problem["detail"].as_str().expect("text");
             assert!(detail.contains("gzip or identity"), "{detail}");
         }
     }
-    // HTTP/1.0 is never sent gzip.
+    // A client of HTTP/1.0 never gets gzip.
     let old = "GET /factorial/1000 HTTP/1.0\r\nAccept-Encoding: identity;q=0, gzip\r\n\r\n";
     assert!(server.raw(old).await.starts_with(b"HTTP/1.0 406 "));
     let old = "GET /factorial/1000 HTTP/1.0\r\nAccept-Encoding: gzip\r\n\r\n";
@@ -256,11 +256,14 @@ async fn a_client_that_accepts_no_coding_gets_a_problem() {
 }
 
 #[tokio::test]
-async fn not_modified_follows_from_the_grammar_of_tags() {
+async fn not_modified_follows_the_grammar_of_tags() {
     let server = Server::start(&[]);
     let mut client = server.client().await;
     let path = "/factorial/1000";
-    let tag = ask(&mut client, path, &[]).await.header("etag").to_owned();
+    let tag = send_request(&mut client, path, &[])
+        .await
+        .header("etag")
+        .to_owned();
     let strong = tag.trim_start_matches("W/");
     let gzipped = strong.replace("-text\"", "-text-gzip\"");
     for (tags, status) in [
@@ -273,18 +276,18 @@ async fn not_modified_follows_from_the_grammar_of_tags() {
         ("*", 304),
         (&gzipped, 200),
         (strong.trim_matches('"'), 200),
-        // The tag is inside of another one.
+        // The tag is a substring of another one.
         (&format!("\"x,{}", &strong[1..]), 200),
         ("\"*\"", 200),
         ("\"\"", 200),
         ("", 200),
     ] {
         let fields = [("if-none-match", tags)];
-        let answer = ask(&mut client, path, &fields).await;
+        let answer = send_request(&mut client, path, &fields).await;
         assert_eq!(answer.status, status, "{tags}");
     }
-    // There is none of which a client could have any.
+    // A missing resource matches no tag.
     let none = [("if-none-match", "*")];
-    let answer = ask(&mut client, "/factorial/18446744073709551615", &none).await;
+    let answer = send_request(&mut client, "/factorial/18446744073709551615", &none).await;
     answer.problem(422);
 }

@@ -2,11 +2,11 @@
 
 use std::process::Command;
 
-use crate::harness::{Ended, assert_fails, clean, ended};
+use crate::harness::{Outcome, assert_fails, clean, run_command};
 
-/// The output of a shell line in which `$0` is the binary.
-fn shell(line: &str) -> Ended {
-    ended(clean(Command::new("sh").args([
+/// Runs a shell command in which `$0` is the binary.
+fn shell(line: &str) -> Outcome {
+    run_command(clean(Command::new("sh").args([
         "-c",
         line,
         env!("CARGO_BIN_EXE_cocoon"),
@@ -16,26 +16,26 @@ fn shell(line: &str) -> Ended {
 #[test]
 fn little_address_space_is_enough() {
     for kib in ["4000000", "1500000"] {
-        let Ended { out, err, code } = shell(&format!("ulimit -v {kib}; exec \"$0\" run 3"));
+        let Outcome { out, err, code } = shell(&format!("ulimit -v {kib}; exec \"$0\" run 3"));
         assert_eq!(
             (code, out.as_str(), err.as_str()),
             (Some(0), "1! = 1\n2! = 2\n3! = 6\n", ""),
             "{kib} KiB"
         );
     }
-    let Ended { out, err, code } = shell("ulimit -v 4000000; \"$0\" compute 20000 | tail -c 4");
+    let Outcome { out, err, code } = shell("ulimit -v 4000000; \"$0\" compute 20000 | tail -c 4");
     assert_eq!((code, out.as_str(), err.as_str()), (Some(0), "000\n", ""));
 }
 
 #[test]
-fn too_little_address_space_is_one_line() {
-    let ended = shell("ulimit -v 450000; exec \"$0\" run 3");
-    assert_fails(&ended, 1, &["address space", "586 MiB"]);
+fn too_little_address_space_is_reported_in_one_line() {
+    let outcome = shell("ulimit -v 450000; exec \"$0\" run 3");
+    assert_fails(&outcome, 1, &["address space", "586 MiB"]);
 }
 
-/// A program that cannot say what is wrong ends as if it could.
+/// A command whose standard error is unwritable keeps its exit code.
 #[test]
-fn errors_need_no_reader() {
+fn errors_keep_their_exit_code_without_a_reader() {
     for (line, code) in [
         ("exec \"$0\" compute x 2>/dev/full", 2),
         ("exec \"$0\" compute 5 >/dev/full 2>/dev/full", 1),
@@ -44,18 +44,18 @@ fn errors_need_no_reader() {
             0,
         ),
     ] {
-        let ended = shell(line);
-        assert_eq!(ended.code, Some(code), "{line}: {}", ended.err);
+        let outcome = shell(line);
+        assert_eq!(outcome.code, Some(code), "{line}: {}", outcome.err);
     }
-    // Digits that are wrong are wrong also where nobody reads that they are.
+    // Wrong digits give exit code 1 even if the verdict cannot be written.
     let line = "echo 3628801 | (sleep 0.2; \"$0\" verify 10 -; echo $? >&2) | true";
     assert_eq!(shell(line).err, "1\n");
 }
 
 #[test]
-fn few_descriptors_are_enough() {
+fn few_file_descriptors_are_enough() {
     for descriptors in [20, 32, 64, 65, 128] {
-        let Ended { out, err, code } =
+        let Outcome { out, err, code } =
             shell(&format!("ulimit -n {descriptors}; exec \"$0\" run 300"));
         assert_eq!(
             (code, out.lines().count(), err.as_str()),
@@ -66,12 +66,12 @@ fn few_descriptors_are_enough() {
 }
 
 #[test]
-fn a_file_that_may_not_grow_is_one_line_and_no_half_file() {
+fn a_file_size_limit_is_reported_and_leaves_no_partial_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("value");
     let path = path.to_str().expect("text");
-    // 400 blocks of 512 or 1,024 bytes, in a number of 456,574 digits, and more
-    // than the memory image takes.
+    // 400 blocks of 512 or 1,024 bytes, for a number of 456,574 digits, and larger than the
+    // memory image.
     let line = format!("ulimit -f 400; exec \"$0\" compute 100000 -o '{path}'");
     let limited = shell(&line);
     assert_fails(&limited, 1, &["cannot write", path]);
@@ -85,7 +85,7 @@ fn a_file_that_may_not_grow_is_one_line_and_no_half_file() {
 
 #[test]
 fn a_small_stack_is_enough() {
-    let Ended { out, err, code } = shell("ulimit -s 1024; exec \"$0\" run 3");
+    let Outcome { out, err, code } = shell("ulimit -s 1024; exec \"$0\" run 3");
     assert_eq!(
         (code, out.as_str(), err.as_str()),
         (Some(0), "1! = 1\n2! = 2\n3! = 6\n", "")
@@ -94,7 +94,7 @@ fn a_small_stack_is_enough() {
 
 #[test]
 fn a_pipe_to_head_ends_quietly() {
-    let Ended { out, err, code } = shell("\"$0\" compute 100000 | head -c 10");
+    let Outcome { out, err, code } = shell("\"$0\" compute 100000 | head -c 10");
     assert_eq!(
         (code, out.as_str(), err.as_str()),
         (Some(0), "2824229407", "")
@@ -102,9 +102,9 @@ fn a_pipe_to_head_ends_quietly() {
 }
 
 #[test]
-fn closed_standard_streams_break_nothing() {
-    let Ended { code, err, .. } = shell("exec \"$0\" run 3 2>&-");
+fn closed_standard_streams_are_harmless() {
+    let Outcome { code, err, .. } = shell("exec \"$0\" run 3 2>&-");
     assert_eq!((code, err.as_str()), (Some(0), ""));
-    let Ended { err, .. } = shell("exec \"$0\" run 3 >&-");
+    let Outcome { err, .. } = shell("exec \"$0\" run 3 >&-");
     assert!(!err.contains("panicked"), "{err}");
 }

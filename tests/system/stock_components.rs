@@ -1,26 +1,31 @@
-//! Components that `wasmtime run` takes without a flag run here as well, whatever slots the
-//! engine has set aside.
+//! Components that stock `wasmtime run` accepts without flags also run here, whatever the sizes
+//! of the engine's slots.
 
 use std::fs;
 
 use crate::bad_components::{CONTENT, program};
-use crate::harness::{Ended, assert_fails, run};
+use crate::harness::{Outcome, assert_fails, run};
 
 /// Runs `bytes` as a program with `flags`.
-fn exec(bytes: &[u8], flags: &[&str]) -> Ended {
+fn exec(bytes: &[u8], flags: &[&str]) -> Outcome {
     let file = tempfile::NamedTempFile::new().expect("a file");
     fs::write(file.path(), bytes).expect("a file");
     let path = file.path().to_str().expect("text");
     run(["exec", path].iter().chain(flags))
 }
 
-/// Runs a core module with `fields`, whose `run` says with 0 that all is well.
+/// Runs a core module with `fields`, whose `run` returns 0 on success.
 fn runs(fields: &str) {
-    let ended = exec(&program(fields), &[]);
-    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{fields}");
+    let outcome = exec(&program(fields), &[]);
+    assert_eq!(
+        (outcome.code, outcome.err.as_str()),
+        (Some(0), ""),
+        "{fields}"
+    );
 }
 
-/// A component that instantiates a module with `fields` so often, beside its program.
+/// Builds a component with `count` instances of a module with `fields` in addition to its
+/// program.
 fn with_instances(fields: &str, count: usize) -> Vec<u8> {
     let instances = "(core instance (instantiate $m))".repeat(count);
     let text = format!(
@@ -60,32 +65,36 @@ fn several_tables_and_memories_in_one_module_run() {
 #[test]
 fn many_instances_memories_and_tables_run() {
     for fields in ["", "(memory 1)", "(table 1 funcref)"] {
-        let ended = exec(&with_instances(fields, 200), &[]);
-        assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{fields}");
+        let outcome = exec(&with_instances(fields, 200), &[]);
+        assert_eq!(
+            (outcome.code, outcome.err.as_str()),
+            (Some(0), ""),
+            "{fields}"
+        );
     }
 }
 
 #[test]
-fn more_memories_than_there_are_slots_run_on_demand() {
-    let ended = exec(&with_instances("(memory 1)", 300), &["--sandboxes", "2"]);
-    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
-    let ended = exec(
+fn more_memories_than_slots_are_allocated_on_demand() {
+    let outcome = exec(&with_instances("(memory 1)", 300), &["--sandboxes", "2"]);
+    assert_eq!((outcome.code, outcome.err.as_str()), (Some(0), ""));
+    let outcome = exec(
         &with_instances("(memory 1)", 20),
         &["--sandboxes", "64", "-n", "100"],
     );
-    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.err);
 }
 
 #[test]
 fn large_instance_data_runs_and_counts_as_memory() {
-    // 80,000 globals take more than a MiB in the engine.
+    // The engine needs more than a MiB for 80,000 globals.
     let globals = "(global i32 (i32.const 1))".repeat(80_000);
     runs(&format!("{globals} {CONTENT}"));
     let small = ["--sandbox-memory", "1MiB"];
-    let ended = exec(&program(&format!("{globals} {CONTENT}")), &small);
-    assert_fails(&ended, 1, &["memory of one sandbox", "1 MiB"]);
-    let ended = exec(&with_instances(&globals, 100), &[]);
-    assert_fails(&ended, 1, &["memory of one sandbox", "256 MiB"]);
+    let outcome = exec(&program(&format!("{globals} {CONTENT}")), &small);
+    assert_fails(&outcome, 1, &["memory of one sandbox", "1 MiB"]);
+    let outcome = exec(&with_instances(&globals, 100), &[]);
+    assert_fails(&outcome, 1, &["memory of one sandbox", "256 MiB"]);
 }
 
 #[test]
@@ -137,8 +146,8 @@ fn collected_objects_count_as_memory() {
                     (br $again))
                 i32.const 0)"#,
     );
-    let ended = exec(&takes, &["--sandbox-memory", "64MiB"]);
-    assert_fails(&ended, 1, &["memory of one sandbox", "64 MiB"]);
+    let outcome = exec(&takes, &["--sandbox-memory", "64MiB"]);
+    assert_fails(&outcome, 1, &["memory of one sandbox", "64 MiB"]);
 }
 
 #[test]
@@ -150,9 +159,9 @@ fn a_table_that_grows_beyond_its_slot_names_the_limit() {
             i32.const 0)"#,
     );
     assert_eq!(exec(&grows, &[]).code, Some(0));
-    let ended = exec(&grows, &["--table-elements", "1500"]);
+    let outcome = exec(&grows, &["--table-elements", "1500"]);
     assert_fails(
-        &ended,
+        &outcome,
         1,
         &["elements of one table", "1500", "--table-elements"],
     );

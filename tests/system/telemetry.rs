@@ -1,5 +1,5 @@
-//! What the service tells of itself: spans to a real receiver, metrics that move,
-//! and nothing of it in a request's way.
+//! The service's telemetry: spans at a real receiver, metrics that move, and neither delays a
+//! request.
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
-use crate::harness::{assert_fails, cocoon, ended, printed};
+use crate::blocking_service::{Service, parts_of, status_of};
+use crate::harness::{assert_fails, cocoon, run_command, stdout_of};
 use crate::otlp::{Protocol, Receiver, Span};
-use crate::serving::{Serving, parts_of, status_of};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const CALLER: &str = "b7ad6b7169203331";
 
-/// The service, exporting to `endpoint` as soon as there is something.
-fn exporting(endpoint: &str, protocol: Protocol) -> Command {
+/// The service, which exports to `endpoint` at once.
+fn exporting_command(endpoint: &str, protocol: Protocol) -> Command {
     let mut command = cocoon(["serve"]);
     command
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
@@ -31,7 +31,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(byte).flatten().collect()
 }
 
-/// The names of the spans below `parent`, each before those below it.
+/// The names and depths of the spans below `parent`, in pre-order.
 fn tree(spans: &[Span], parent: &[u8], depth: usize) -> Vec<(usize, String)> {
     let mut below: Vec<_> = spans
         .iter()
@@ -49,7 +49,7 @@ fn tree(spans: &[Span], parent: &[u8], depth: usize) -> Vec<(usize, String)> {
         .collect()
 }
 
-fn named<'a>(spans: &'a [Span], name: &str) -> &'a Span {
+fn find_span<'a>(spans: &'a [Span], name: &str) -> &'a Span {
     let found = spans.iter().find(|span| span.span.name == name);
     found.unwrap_or_else(|| panic!("no {name} among {spans:#?}"))
 }
@@ -62,23 +62,23 @@ const REQUEST: &str = "GET /factorial/{n}";
 
 fn spans_of_a_request_arrive(protocol: Protocol) {
     let mut receiver = Receiver::start(protocol);
-    let serving = Serving::start(&mut exporting(&receiver.endpoint, protocol));
+    let service = Service::start(&mut exporting_command(&receiver.endpoint, protocol));
     let traceparent = format!("00-{TRACE}-{CALLER}-01");
     let headers = [
         ("traceparent", traceparent.as_str()),
         ("tracestate", "vendor=1"),
     ];
-    let answer = serving.ask("/factorial/20?format=decimal", &headers);
+    let answer = service.get("/factorial/20?format=decimal", &headers);
     let (head, body) = parts_of(&answer);
     assert_eq!(body, "2432902008176640000", "{head}");
     assert!(head.contains("\r\ntracestate: vendor=1"), "{head}");
     let spans = receiver.wait(|spans| has(spans, REQUEST));
-    let request = named(spans, REQUEST);
-    let told = format!(
+    let request = find_span(spans, REQUEST);
+    let log = format!(
         "\r\ntraceparent: 00-{TRACE}-{}-01",
         hex(&request.span.span_id)
     );
-    assert!(head.contains(&told), "{head}");
+    assert!(head.contains(&log), "{head}");
     assert_eq!(hex(&request.span.parent_span_id), CALLER);
     assert_eq!(request.span.kind, SpanKind::Server as i32);
     assert_eq!(request.service(), "cocoon");
@@ -110,14 +110,14 @@ fn spans_of_a_request_arrive(protocol: Protocol) {
         .map(|(depth, name)| (*depth, &**name))
         .collect();
     assert_eq!(found, expected);
-    let compute = named(spans, "compute");
+    let compute = find_span(spans, "compute");
     assert_eq!(compute.text("cocoon.kind").as_deref(), Some("factorial"));
     assert_eq!(compute.text("cocoon.n").as_deref(), Some("20"));
-    let sandbox = named(spans, "sandbox");
+    let sandbox = find_span(spans, "sandbox");
     let used_bytes = sandbox.count("cocoon.memory_used_bytes").expect("its use");
     let cap_bytes = sandbox.count("cocoon.memory_cap_bytes").expect("its cap");
     assert!(0 < used_bytes && used_bytes <= cap_bytes, "{sandbox:?}");
-    assert_eq!(serving.end(), "");
+    assert_eq!(service.end(), "");
 }
 
 #[test]
@@ -131,27 +131,27 @@ fn spans_of_a_request_arrive_over_http() {
 }
 
 #[test]
-fn a_long_answer_has_a_channel_and_a_stopped_one_its_error() {
+fn spans_of_long_and_stopped_answers_have_channel_and_error() {
     let mut receiver = Receiver::start(Protocol::Grpc);
-    let mut command = exporting(&receiver.endpoint, Protocol::Grpc);
+    let mut command = exporting_command(&receiver.endpoint, Protocol::Grpc);
     command.env("OTEL_RESOURCE_ATTRIBUTES", "service.name=third,x=y");
-    let serving = Serving::start(&mut command);
-    let answer = serving.ask("/factorial/30000", &[]);
+    let service = Service::start(&mut command);
+    let answer = service.get("/factorial/30000", &[]);
     let (_, body) = parts_of(&answer);
     let spans = receiver.wait(|spans| has(spans, REQUEST));
-    let request = named(spans, REQUEST);
+    let request = find_span(spans, REQUEST);
     assert_eq!(request.service(), "third");
-    let channel = named(spans, "channel");
+    let channel = find_span(spans, "channel");
     assert_eq!(
         channel.count("cocoon.output_bytes"),
         i64::try_from(body.len()).ok()
     );
     assert_eq!(channel.span.trace_id, request.span.trace_id);
-    let digits = named(spans, "digits");
+    let digits = find_span(spans, "digits");
     assert_eq!(digits.span.parent_span_id, channel.span.parent_span_id);
     let status = request.span.status.as_ref().map(|status| status.code);
     assert_ne!(status, Some(StatusCode::Error as i32));
-    let answer = serving.ask("/factorial/1000000?timeout=20ms", &[]);
+    let answer = service.get("/factorial/1000000?timeout=20ms", &[]);
     assert_eq!(status_of(&answer), "504", "{answer}");
     let is_late = |span: &Span| span.count("http.response.status_code") == Some(504);
     let spans = receiver.wait(|spans| spans.iter().any(is_late));
@@ -168,17 +168,17 @@ fn a_long_answer_has_a_channel_and_a_stopped_one_its_error() {
         assert_eq!(status.code, StatusCode::Error as i32);
         assert!(status.message.contains("--deadline"), "{status:?}");
     }
-    // An error of the server has its line.
-    let told = serving.end();
-    assert_eq!(told.lines().count(), 1, "{told}");
-    assert!(told.contains("WARN cocoon::access: request"), "{told}");
+    // Each error of the server has a line in the log.
+    let log = service.end();
+    assert_eq!(log.lines().count(), 1, "{log}");
+    assert!(log.contains("WARN cocoon::access: request"), "{log}");
 }
 
 #[test]
-fn a_fan_out_is_one_trace_that_is_whole_when_the_program_ends() {
+fn a_fan_out_is_one_trace_flushed_at_the_end() {
     let mut receiver = Receiver::start(Protocol::Http);
     let mut command = cocoon(["compute", "190000", "--fan-out", "2"]);
-    // Only the end of the program sends them.
+    // The spans are sent only at the end of the command.
     command
         .env(
             "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
@@ -186,18 +186,18 @@ fn a_fan_out_is_one_trace_that_is_whole_when_the_program_ends() {
         )
         .env("OTEL_BSP_SCHEDULE_DELAY", "3600000")
         .env("OTEL_SERVICE_NAME", "another");
-    let ended = ended(&mut command);
-    assert_eq!((ended.code, &*ended.err), (Some(0), ""));
+    let outcome = run_command(&mut command);
+    assert_eq!((outcome.code, &*outcome.err), (Some(0), ""));
     let spans = receiver.wait(|spans| has(spans, "cocoon compute"));
-    let command = named(spans, "cocoon compute");
+    let command = find_span(spans, "cocoon compute");
     assert!(command.span.parent_span_id.is_empty(), "{command:?}");
-    let whole = named(spans, "fan_out");
+    let whole = find_span(spans, "fan_out");
     assert_eq!(whole.span.parent_span_id, command.span.span_id);
     assert_eq!(whole.service(), "another");
     for span in spans {
         assert_eq!(span.span.trace_id, whole.span.trace_id, "{span:?}");
     }
-    let plan = named(spans, "plan");
+    let plan = find_span(spans, "plan");
     assert_eq!(plan.text("cocoon.n").as_deref(), Some("190000"));
     let parts: Vec<_> = spans
         .iter()
@@ -211,13 +211,13 @@ fn a_fan_out_is_one_trace_that_is_whole_when_the_program_ends() {
             .iter()
             .map(|(depth, name)| (*depth, &**name))
             .collect();
-        // Each puts out its number, and then its half or the answer.
+        // Each part prints its number, and then its half or the whole answer.
         assert_eq!(below, [(0, "sandbox"), (1, "channel"), (1, "channel")]);
     }
 }
 
 #[test]
-fn nothing_is_exported_unless_somebody_asks() {
+fn nothing_is_exported_by_default() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.set_nonblocking(true).expect("a socket");
     let endpoint = format!("http://{}", listener.local_addr().expect("its address"));
@@ -229,52 +229,51 @@ fn nothing_is_exported_unless_somebody_asks() {
         let command = command
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint)
             .env(name, value);
-        let ended = ended(command);
-        assert_eq!((&*ended.out, &*ended.err), ("3628800\n", ""));
+        let outcome = run_command(command);
+        assert_eq!((&*outcome.out, &*outcome.err), ("3628800\n", ""));
     }
-    let error = listener.accept().expect_err("nobody to connect");
+    let error = listener.accept().expect_err("no connection");
     assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
 }
 
 #[test]
-fn a_wrong_log_filter_is_told_before_anything_is_done() {
-    let ended = ended(cocoon(["compute", "10"]).env("COCOON_LOG", "cocoon=loud"));
-    assert_fails(&ended, 1, &["cocoon=loud", "cocoon=debug"]);
+fn an_invalid_log_filter_is_reported_before_the_run() {
+    let outcome = run_command(cocoon(["compute", "10"]).env("COCOON_LOG", "cocoon=loud"));
+    assert_fails(&outcome, 1, &["cocoon=loud", "cocoon=debug"]);
 }
 
-/// Requests beside a receiver that is no good are answered as if there was none,
-/// and the end of the service is not held up.
+/// Asserts that a failing receiver delays neither requests nor the end of the service.
 fn requests_do_not_wait_for(endpoint: &str, protocol: Protocol) {
-    let mut command = exporting(endpoint, protocol);
-    // A tiny queue, so that it is full at once.
+    let mut command = exporting_command(endpoint, protocol);
+    // A tiny queue, which is full at once.
     command.env("OTEL_BSP_MAX_QUEUE_SIZE", "8");
-    let serving = Serving::start(&mut command);
+    let service = Service::start(&mut command);
     for _ in 0..50 {
         let began = Instant::now();
-        let answer = serving.ask("/factorial/20", &[]);
+        let answer = service.get("/factorial/20", &[]);
         assert!(answer.ends_with("2432902008176640000"), "{answer}");
-        // The exporter waits for ten seconds before it gives up.
+        // The exporter's timeout is ten seconds.
         assert!(began.elapsed() < Duration::from_secs(5), "{began:?}");
     }
-    let metrics = serving.ask("/metrics", &[]);
+    let metrics = service.get("/metrics", &[]);
     assert!(metrics.contains("\ncocoon_queue_length 0\n"), "{metrics}");
     let began = Instant::now();
-    let told = serving.end();
+    let log = service.end();
     assert!(began.elapsed() < Duration::from_secs(8), "{began:?}");
-    // What is wrong is told once or twice, not with every request.
-    let lines = told.lines().count();
-    assert!((1..=6).contains(&lines), "{told}");
+    // The fault is logged a few times, not with every request.
+    let lines = log.lines().count();
+    assert!((1..=6).contains(&lines), "{log}");
     assert!(
-        told.contains("span export failed") || told.contains("not delivered"),
-        "{told}"
+        log.contains("span export failed") || log.contains("not delivered"),
+        "{log}"
     );
-    assert!(told.contains("spans dropped"), "{told}");
+    assert!(log.contains("spans dropped"), "{log}");
 }
 
 #[test]
-fn requests_do_not_wait_for_a_receiver_that_is_not_there() {
+fn requests_do_not_wait_for_an_unreachable_receiver() {
     for protocol in [Protocol::Grpc, Protocol::Http] {
-        // Nobody listens on a port that was given back.
+        // A released port refuses connections.
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("its address");
         drop(listener);
@@ -285,15 +284,14 @@ fn requests_do_not_wait_for_a_receiver_that_is_not_there() {
 #[test]
 fn requests_do_not_wait_for_a_receiver_that_hangs() {
     for protocol in [Protocol::Grpc, Protocol::Http] {
-        // The system accepts connections, and nobody ever answers.
+        // The system accepts connections, but no response comes.
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("its address");
         requests_do_not_wait_for(&format!("http://{address}"), protocol);
     }
 }
 
-/// Every sample of a text for Prometheus by its name and labels, which must be
-/// one.
+/// Parses metrics in the text format of Prometheus. Asserts that each sample is unique.
 fn samples(text: &str) -> BTreeMap<String, f64> {
     let mut types = BTreeMap::new();
     let mut samples = BTreeMap::new();
@@ -321,28 +319,28 @@ fn samples(text: &str) -> BTreeMap<String, f64> {
     samples
 }
 
-fn metrics(serving: &Serving) -> BTreeMap<String, f64> {
-    let answer = serving.ask("/metrics", &[("Accept", "application/openmetrics-text")]);
+fn metrics(service: &Service) -> BTreeMap<String, f64> {
+    let answer = service.get("/metrics", &[("Accept", "application/openmetrics-text")]);
     let (head, body) = parts_of(&answer);
     assert!(head.contains("\r\ncontent-type: application/openmetrics-text"));
     samples(body)
 }
 
 #[test]
-fn metrics_move_with_what_happens() {
-    let serving = Serving::start(&mut cocoon(["serve"]));
-    let before = metrics(&serving);
+fn metrics_count_requests_sandboxes_and_limits() {
+    let service = Service::start(&mut cocoon(["serve"]));
+    let before = metrics(&service);
     for n in 0..5 {
         assert_eq!(
-            status_of(&serving.ask(&format!("/factorial/{n}"), &[])),
+            status_of(&service.get(&format!("/factorial/{n}"), &[])),
             "200"
         );
     }
-    assert_eq!(status_of(&serving.ask("/factorial/many", &[])), "400");
-    assert_eq!(status_of(&serving.ask("/nowhere", &[])), "404");
-    let late = serving.ask("/factorial/1000000?timeout=20ms", &[]);
+    assert_eq!(status_of(&service.get("/factorial/many", &[])), "400");
+    assert_eq!(status_of(&service.get("/nowhere", &[])), "404");
+    let late = service.get("/factorial/1000000?timeout=20ms", &[]);
     assert_eq!(status_of(&late), "504", "{late}");
-    let after = metrics(&serving);
+    let after = metrics(&service);
     let moved = |series: &str| {
         let value = |samples: &BTreeMap<_, f64>| samples.get(series).copied().unwrap_or(0.0);
         value(&after) - value(&before)
@@ -372,10 +370,10 @@ fn metrics_move_with_what_happens() {
             r#"cocoon_http_request_duration_seconds_count{route="/factorial/{n}"}"#,
             7.0,
         ),
-        // A late one is stopped by its deadline once, whoever notices it.
+        // A late request counts once, whether the sandbox or the service notices its deadline.
         (r#"cocoon_limits_hit_total{limit="deadline"}"#, 1.0),
         (r#"cocoon_limits_hit_total{limit="queue"}"#, 0.0),
-        // The large one starts twice: the first sandbox told its cost.
+        // The large number starts two sandboxes: the first one reports its cost.
         ("cocoon_sandbox_instantiation_seconds_count", 7.0),
         ("cocoon_sandbox_run_seconds_count", 7.0),
     ] {
@@ -404,18 +402,18 @@ fn metrics_move_with_what_happens() {
     ] {
         assert!(now(series) > 0.5, "{series}: {}", now(series));
     }
-    let version = printed(["--version"]);
+    let version = stdout_of(["--version"]);
     let version = version.trim().rsplit(' ').next().expect("a version");
     let build = after
         .keys()
         .find(|series| series.starts_with("cocoon_build_info{"));
     let build = build.expect("what runs");
     assert!(build.contains(&format!("version=\"{version}\"")), "{build}");
-    // Each bucket has all that the one before it has.
+    // Each bucket includes the one before it.
     let buckets = |le: &str| now(&format!("cocoon_sandbox_run_seconds_bucket{{le=\"{le}\"}}"));
     assert!((buckets("+Inf") - now("cocoon_sandbox_run_seconds_count")).abs() < 0.5);
-    // The one error of the server has its line.
-    let log = serving.end();
+    // The only error of the server has a line in the log.
+    let log = service.end();
     assert_eq!(log.lines().count(), 1, "{log}");
     assert!(log.contains("status=504"), "{log}");
 }

@@ -1,13 +1,13 @@
-//! Programs of others that some tests need and a machine may lack.
+//! External programs that some tests need and a machine may lack.
 //!
-//! A test that needs one of them is `#[ignore = "needs …"]`. `.ci/tools` installs all of
-//! them; with `--include-ignored` a missing program fails the test and names its package.
+//! A test that needs one of them is `#[ignore = "needs …"]`. `.ci/tools` installs all of them;
+//! with `--include-ignored` a missing program fails the test and names its package.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, iter};
 
-use crate::harness::{Ended, clean, ended};
+use crate::harness::{Outcome, clean, run_command};
 
 /// A program that a test needs.
 #[derive(Clone, Copy, Debug)]
@@ -76,8 +76,8 @@ impl Tool {
     /// # Panics
     ///
     /// When the program is missing.
-    pub(crate) fn run(self, arguments: &[&str]) -> Ended {
-        ended(self.command().args(arguments))
+    pub(crate) fn run(self, arguments: &[&str]) -> Outcome {
+        run_command(self.command().args(arguments))
     }
 
     fn path(self) -> PathBuf {
@@ -93,7 +93,7 @@ impl Tool {
     }
 }
 
-/// The folder into which `.ci/tools` installs programs that are no packages of Debian.
+/// The folder into which `.ci/tools` installs programs that Debian does not package.
 fn own_folder() -> PathBuf {
     let component = Path::new(cocoon_test_guests::BUNDLED);
     let target = component.ancestors().nth(4).expect("a target folder");

@@ -1,4 +1,4 @@
-//! One request, one trace: whatever tasks and sandboxes answer it, and however it ends.
+//! One request is one trace, in all tasks and sandboxes and for every outcome.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -8,15 +8,15 @@ use std::time::Duration;
 use opentelemetry_proto::tonic::trace::v1::SpanFlags;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 
+use crate::blocking_service::{Service, parts_of, status_of};
 use crate::harness::cocoon;
 use crate::otlp::{Protocol, Receiver, Span, whole_trace};
-use crate::serving::{Serving, parts_of, status_of};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const CALLER: &str = "b7ad6b7169203331";
 
 /// The service, which exports to `receiver` at once.
-fn exporting(receiver: &Receiver) -> Command {
+fn exporting_command(receiver: &Receiver) -> Command {
     let mut command = cocoon(["serve"]);
     command
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.endpoint)
@@ -36,7 +36,7 @@ fn is_request(span: &Span) -> bool {
     span.span.kind == SpanKind::Server as i32
 }
 
-/// The spans of the trace of the one request of this name.
+/// The spans of the trace that contains the only request of this name.
 fn trace_of<'a>(spans: &'a [Span], name: &str) -> Vec<&'a Span> {
     let mut requests = spans
         .iter()
@@ -61,11 +61,11 @@ fn requests(spans: &[Span]) -> usize {
 #[test]
 fn every_request_is_one_trace() {
     let mut receiver = Receiver::start(Protocol::Http);
-    let serving = Serving::start(&mut exporting(&receiver));
+    let service = Service::start(&mut exporting_command(&receiver));
     let lines: Vec<_> = (1..=20).map(|n| format!("{{\"n\":{n}}}\n")).collect();
-    // One line whose answer is long, and one that fails.
+    // One line has a long answer, and one fails.
     let lines = lines.concat() + "{\"n\":30000}\n{\"n\":\"x\"}\n";
-    let answer = serving.send(&batch(&lines));
+    let answer = service.send(&batch(&lines));
     assert_eq!(status_of(&answer), "200", "{answer}");
     for path in [
         "/kinds/7",
@@ -74,7 +74,7 @@ fn every_request_is_one_trace() {
         "/info/9",
         "/factorial/5",
     ] {
-        assert_eq!(status_of(&serving.ask(path, &[])), "200", "{path}");
+        assert_eq!(status_of(&service.get(path, &[])), "200", "{path}");
     }
     let spans = receiver.wait(|spans| requests(spans) == 6).to_vec();
     for (name, sandboxes) in [
@@ -95,13 +95,13 @@ fn every_request_is_one_trace() {
         let root = whole_trace(trace);
         assert!(is_request(root) && root.span.parent_span_id.is_empty());
     }
-    assert_eq!(serving.end(), "");
+    assert_eq!(service.end(), "");
 }
 
 #[test]
 fn a_request_whose_parent_is_not_sampled_exports_nothing() {
     let mut receiver = Receiver::start(Protocol::Http);
-    let serving = Serving::start(&mut exporting(&receiver));
+    let service = Service::start(&mut exporting_command(&receiver));
     let unsampled = format!("00-{TRACE}-{CALLER}-00");
     let unsampled = [("traceparent", unsampled.as_str())];
     for path in [
@@ -110,10 +110,10 @@ fn a_request_whose_parent_is_not_sampled_exports_nothing() {
         "/factorial/30000",
         "/factorial/5",
     ] {
-        let answer = serving.ask(path, &unsampled);
+        let answer = service.get(path, &unsampled);
         let (head, _) = parts_of(&answer);
-        let told = format!("\r\ntraceparent: 00-{TRACE}-");
-        assert!(head.contains(&told), "{head}");
+        let expected = format!("\r\ntraceparent: 00-{TRACE}-");
+        assert!(head.contains(&expected), "{head}");
         assert!(!head.contains("-01\r\n"), "{head}");
     }
     let sent = batch("{\"n\":3}\n{\"n\":30000}\n").replacen(
@@ -121,22 +121,22 @@ fn a_request_whose_parent_is_not_sampled_exports_nothing() {
         &format!("\r\ntraceparent: {}\r\n", unsampled[0].1),
         1,
     );
-    assert_eq!(status_of(&serving.send(&sent)), "200");
-    let answer = serving.ask("/info/9", &[]);
+    assert_eq!(status_of(&service.send(&sent)), "200");
+    let answer = service.get("/info/9", &[]);
     assert_eq!(status_of(&answer), "200");
-    // At its end, all that is to be exported is.
-    assert_eq!(serving.end(), "");
+    // The end of the service flushes all spans.
+    assert_eq!(service.end(), "");
     let spans = receiver.wait(|spans| requests(spans) > 0);
     assert_eq!(whole_trace(spans).span.name, "GET /info/{n}");
 }
 
 #[test]
-fn a_request_that_its_client_gave_up_says_so_and_lasts_until_then() {
+fn a_cancelled_request_has_a_failed_span_until_the_cancellation() {
     const PATIENCE: Duration = Duration::from_millis(400);
     let mut receiver = Receiver::start(Protocol::Http);
-    let serving = Serving::start(&mut exporting(&receiver));
+    let service = Service::start(&mut exporting_command(&receiver));
     let request = "GET /factorial/4000000 HTTP/1.1\r\nHost: test\r\n\r\n";
-    let mut stream = serving.connect();
+    let mut stream = service.connect();
     stream.write_all(request.as_bytes()).expect("sent");
     std::thread::sleep(PATIENCE);
     drop(stream);
@@ -148,15 +148,15 @@ fn a_request_that_its_client_gave_up_says_so_and_lasts_until_then() {
     let sandbox = spans.iter().filter(|span| span.span.name == "sandbox");
     let cancelled = sandbox.filter(|span| span.text("error.type").as_deref() == Some("cancelled"));
     assert!(cancelled.count() > 0, "{spans:#?}");
-    assert_eq!(serving.end(), "");
+    assert_eq!(service.end(), "");
 }
 
 #[test]
-fn a_response_that_its_client_did_not_read_says_so() {
+fn an_unread_response_has_a_failed_span() {
     let mut receiver = Receiver::start(Protocol::Http);
-    let serving = Serving::start(&mut exporting(&receiver));
-    let mut stream = serving.connect();
-    // More than all buffers on the way take.
+    let service = Service::start(&mut exporting_command(&receiver));
+    let mut stream = service.connect();
+    // More than all buffers in between hold.
     let request = "GET /factorial/2000000 HTTP/1.1\r\nHost: test\r\n\r\n";
     stream.write_all(request.as_bytes()).expect("sent");
     let mut first = [0; 100];
@@ -167,13 +167,13 @@ fn a_response_that_its_client_did_not_read_says_so() {
     assert_eq!(root.count("http.response.status_code"), Some(200));
     assert!(root.has_failed(), "{root:#?}");
     assert!(root.text("error.type").is_some(), "{root:#?}");
-    assert_eq!(serving.end(), "");
+    assert_eq!(service.end(), "");
 }
 
 #[test]
-fn a_whole_response_is_no_error_with_or_without_a_body() {
+fn whole_responses_have_no_error_status() {
     let mut receiver = Receiver::start(Protocol::Http);
-    let serving = Serving::start(&mut exporting(&receiver));
+    let service = Service::start(&mut exporting_command(&receiver));
     let end = "HTTP/1.1\r\nHost: test\r\nConnection: close\r\n";
     for (request, status) in [
         (format!("HEAD /factorial/30000 {end}\r\n"), "200"),
@@ -188,7 +188,7 @@ fn a_whole_response_is_no_error_with_or_without_a_body() {
             "200",
         ),
     ] {
-        let mut stream = serving.connect();
+        let mut stream = service.connect();
         stream.write_all(request.as_bytes()).expect("sent");
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).expect("an answer");
@@ -199,17 +199,17 @@ fn a_whole_response_is_no_error_with_or_without_a_body() {
         assert!(!span.has_failed(), "{span:#?}");
         assert_eq!(span.text("error.type"), None, "{span:#?}");
     }
-    assert_eq!(serving.end(), "");
+    assert_eq!(service.end(), "");
 }
 
 #[test]
-fn a_request_has_the_attributes_of_the_conventions() {
+fn a_request_has_the_attributes_of_the_semantic_conventions() {
     let mut receiver = Receiver::start(Protocol::Http);
-    let serving = Serving::start(&mut exporting(&receiver));
+    let service = Service::start(&mut exporting_command(&receiver));
     let host = "Host: a.example:81\r\nConnection: close\r\nUser-Agent: it\r\n";
-    serving.send(&format!("BREW /factorial/5 HTTP/1.1\r\n{host}\r\n"));
+    service.send(&format!("BREW /factorial/5 HTTP/1.1\r\n{host}\r\n"));
     let forwarded = "X-Forwarded-For: 192.0.2.1, 10.0.0.1\r\n";
-    serving.send(&format!("PATCH /nowhere HTTP/1.1\r\n{host}{forwarded}\r\n"));
+    service.send(&format!("PATCH /nowhere HTTP/1.1\r\n{host}{forwarded}\r\n"));
     let spans = receiver.wait(|spans| requests(spans) == 2);
     let by = |name: &str| {
         let found = spans.iter().find(|span| span.span.name == name);
@@ -250,36 +250,36 @@ fn a_request_has_the_attributes_of_the_conventions() {
             .of_service("host.name")
             .is_some_and(|name| !name.is_empty())
     );
-    assert_eq!(serving.end(), "");
+    assert_eq!(service.end(), "");
 }
 
 #[test]
-fn health_and_metrics_are_traced_only_where_that_is_asked_for() {
+fn health_and_metrics_are_traced_only_if_configured() {
     for (asked, traced) in [(None, 1), (Some("true"), 4)] {
         let mut receiver = Receiver::start(Protocol::Http);
-        let mut command = exporting(&receiver);
+        let mut command = exporting_command(&receiver);
         if let Some(asked) = asked {
             command.env("COCOON_TRACE_PROBES", asked);
         }
-        let serving = Serving::start(&mut command);
+        let service = Service::start(&mut command);
         let parent = format!("00-{TRACE}-{CALLER}-01");
         for path in ["/healthz", "/readyz", "/metrics", "/factorial/3"] {
-            let answer = serving.ask(path, &[("traceparent", &parent)]);
+            let answer = service.get(path, &[("traceparent", &parent)]);
             assert_eq!(status_of(&answer), "200", "{path}");
             let (head, _) = parts_of(&answer);
             let is_told = head.contains("\r\ntraceparent: ");
             assert_eq!(is_told, traced == 4 || path == "/factorial/3", "{head}");
         }
-        assert_eq!(serving.end(), "");
+        assert_eq!(service.end(), "");
         let spans = receiver.wait(|spans| spans.iter().any(|it| it.span.name == "compute"));
         assert_eq!(requests(spans), traced, "{spans:#?}");
     }
 }
 
 #[test]
-fn the_parent_is_read_by_the_rules_of_w3c() {
+fn the_parent_follows_w3c_trace_context() {
     let mut receiver = Receiver::start(Protocol::Http);
-    let serving = Serving::start(&mut exporting(&receiver));
+    let service = Service::start(&mut exporting_command(&receiver));
     let parent = format!("00-{TRACE}-{CALLER}-01");
     let long = format!("long={}", "x".repeat(200));
     let some: Vec<_> = (0..4)
@@ -287,7 +287,7 @@ fn the_parent_is_read_by_the_rules_of_w3c() {
         .collect();
     let some = some.join(",");
     let many: Vec<_> = (0..33).map(|it| format!("m{it}=1")).collect();
-    for (parents, states, told) in [
+    for (parents, states, expected) in [
         (&[&*parent][..], &["a=1", "b=2"][..], Some("a=1,b=2")),
         (&[&parent, &parent], &["a=1"], None),
         (&[&parent], &[&long, &some], Some(&*some)),
@@ -298,18 +298,18 @@ fn the_parent_is_read_by_the_rules_of_w3c() {
         headers.extend(parents.iter().map(|value| ("traceparent", *value)));
         headers.extend(states.iter().map(|value| ("tracestate", *value)));
         let (head, _) = {
-            let answer = serving.ask("/factorial/3", &headers);
+            let answer = service.get("/factorial/3", &headers);
             let (head, body) = parts_of(&answer);
             (head, body.len())
         };
         let is_continued = head.contains(&format!("\r\ntraceparent: 00-{TRACE}-"));
-        assert_eq!(is_continued, told.is_some(), "{headers:?}: {head}");
+        assert_eq!(is_continued, expected.is_some(), "{headers:?}: {head}");
         let state = head
             .lines()
             .find_map(|line| line.strip_prefix("tracestate: "));
         assert_eq!(
             state.unwrap_or_default(),
-            told.unwrap_or_default(),
+            expected.unwrap_or_default(),
             "{head}"
         );
     }
@@ -319,5 +319,5 @@ fn the_parent_is_read_by_the_rules_of_w3c() {
         is_request(span) && span.span.flags & remote != 0
     });
     assert_eq!(continued.count(), 3);
-    assert_eq!(serving.end(), "");
+    assert_eq!(service.end(), "");
 }

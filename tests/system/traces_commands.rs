@@ -1,37 +1,40 @@
-//! One command, one trace: its root, its instances, and what they read of each other.
+//! One command is one trace: its root, its instances, and the links between them.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
-use crate::harness::{Ended, cocoon, ended, kill};
+use crate::harness::{Outcome, cocoon, kill, run_command};
 use crate::otlp::{Protocol, Receiver, Span, whole_trace};
 
 const FACTOR: &str = cocoon_test_guests::FOREIGN_FACTOR;
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const CALLER: &str = "b7ad6b7169203331";
 
-/// A command, which exports to `receiver`.
-fn exporting<'a>(receiver: &Receiver, arguments: impl IntoIterator<Item = &'a str>) -> Command {
+/// A command that exports to `receiver`.
+fn exporting_command<'a>(
+    receiver: &Receiver,
+    arguments: impl IntoIterator<Item = &'a str>,
+) -> Command {
     let mut command = cocoon(arguments);
     command.env("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.endpoint);
     command
 }
 
-/// The spans of a command, which is one trace, and how it ended.
-fn traced(arguments: &[&str]) -> (Vec<Span>, Ended) {
+/// Runs a command. Returns its spans, which are one trace, and its outcome.
+fn trace_command(arguments: &[&str]) -> (Vec<Span>, Outcome) {
     let mut receiver = Receiver::start(Protocol::Http);
-    let ended = ended(&mut exporting(&receiver, arguments.iter().copied()));
+    let outcome = run_command(&mut exporting_command(&receiver, arguments.iter().copied()));
     let spans = receiver.wait(|spans| spans.iter().any(is_root)).to_vec();
-    (spans, ended)
+    (spans, outcome)
 }
 
 fn is_root(span: &Span) -> bool {
     span.span.name.starts_with("cocoon ")
 }
 
-fn named<'a>(spans: &'a [Span], name: &str) -> Vec<&'a Span> {
+fn find_spans<'a>(spans: &'a [Span], name: &str) -> Vec<&'a Span> {
     spans.iter().filter(|it| it.span.name == name).collect()
 }
 
@@ -50,11 +53,11 @@ fn every_command_is_one_trace_with_a_root() {
         (&["compute", "10"], 1),
         (&["exec", FACTOR, "-n", "12", "--", "12"], 12),
     ] {
-        let (spans, ended) = traced(arguments);
+        let (spans, outcome) = trace_command(arguments);
         assert_eq!(
             (
-                ended.code,
-                &*ended.err.replace("12 of 12 instances succeeded", "")
+                outcome.code,
+                &*outcome.err.replace("12 of 12 instances succeeded", "")
             ),
             (
                 Some(0),
@@ -84,27 +87,27 @@ fn every_command_is_one_trace_with_a_root() {
             Some(16)
         );
         assert!(!root.has_failed(), "{root:#?}");
-        assert!(!named(&spans, "sandbox").is_empty(), "{spans:#?}");
+        assert!(!find_spans(&spans, "sandbox").is_empty(), "{spans:#?}");
     }
 }
 
 #[test]
-fn an_instance_has_its_number_and_its_exit() {
-    let (spans, ended) = traced(&["exec", FACTOR, "-n", "3", "--", "{i}x"]);
-    assert_eq!(ended.code, Some(1), "{}", ended.err);
+fn a_span_of_an_instance_has_its_number_and_exit_code() {
+    let (spans, outcome) = trace_command(&["exec", FACTOR, "-n", "3", "--", "{i}x"]);
+    assert_eq!(outcome.code, Some(1), "{}", outcome.err);
     let root = whole_trace(&spans);
     assert_eq!(root.text("cocoon.outcome").as_deref(), Some("programs"));
     assert_eq!(root.text("error.type").as_deref(), Some("programs"));
     assert_eq!(root.count("process.exit.code"), Some(1));
     assert!(root.has_failed(), "{root:#?}");
     let mut numbers = Vec::new();
-    for instance in named(&spans, "instance") {
+    for instance in find_spans(&spans, "instance") {
         assert_eq!(instance.span.parent_span_id, root.span.span_id);
         assert_eq!(instance.count("cocoon.exit"), Some(1), "{instance:#?}");
         assert!(instance.has_failed(), "{instance:#?}");
         numbers.extend(instance.count("cocoon.instance"));
         let below = |span: &&Span| span.span.parent_span_id == instance.span.span_id;
-        let sandboxes = named(&spans, "sandbox");
+        let sandboxes = find_spans(&spans, "sandbox");
         assert_eq!(sandboxes.into_iter().filter(below).count(), 1);
     }
     numbers.sort_unstable();
@@ -112,8 +115,8 @@ fn an_instance_has_its_number_and_its_exit() {
 }
 
 #[test]
-fn a_stopped_instance_says_by_what() {
-    let (spans, ended) = traced(&[
+fn a_span_of_a_stopped_instance_names_the_limit() {
+    let (spans, outcome) = trace_command(&[
         "exec",
         "--deadline",
         "300ms",
@@ -121,58 +124,58 @@ fn a_stopped_instance_says_by_what() {
         "--",
         "spin",
     ]);
-    assert_ne!(ended.code, Some(0), "{}", ended.err);
+    assert_ne!(outcome.code, Some(0), "{}", outcome.err);
     whole_trace(&spans);
-    let instance = named(&spans, "instance")[0];
+    let instance = find_spans(&spans, "instance")[0];
     assert!(instance.has_failed(), "{instance:#?}");
     assert_eq!(instance.text("error.type").as_deref(), Some("stopped"));
     assert_eq!(instance.count("cocoon.exit"), None);
 }
 
 #[test]
-fn an_interrupted_command_says_so() {
+fn an_interrupted_command_has_a_failed_span() {
     let mut receiver = Receiver::start(Protocol::Http);
     let program = cocoon_test_guests::HOSTILE_PROGRAM;
-    let mut child = exporting(&receiver, ["exec", program, "--", "spin"])
+    let mut child = exporting_command(&receiver, ["exec", program, "--", "spin"])
         .env("COCOON_LOG", "cocoon::pool=debug")
         .stderr(Stdio::piped())
         .spawn()
         .expect("a command that starts");
-    let mut told = BufReader::new(child.stderr.take().expect("its standard error"));
-    // It runs when its wait for a place is over.
+    let mut log = BufReader::new(child.stderr.take().expect("its standard error"));
+    // The command runs once its wait for a place is over.
     let mut line = String::new();
-    told.read_line(&mut line).expect("a line");
+    log.read_line(&mut line).expect("a line");
     assert!(line.contains("queue"), "{line}");
     kill(child.id(), Signal::INT);
-    let ended = child.wait().expect("its end");
-    assert_eq!(ended.code(), Some(130));
+    let outcome = child.wait().expect("its end");
+    assert_eq!(outcome.code(), Some(130));
     let spans = receiver.wait(|spans| spans.iter().any(is_root));
     let root = whole_trace(spans);
     assert_eq!(root.text("cocoon.outcome").as_deref(), Some("interrupted"));
     assert_eq!(root.count("process.exit.code"), Some(130));
     for name in ["instance", "sandbox"] {
-        let span = named(spans, name)[0];
+        let span = find_spans(spans, name)[0];
         assert_eq!(span.text("error.type").as_deref(), Some("cancelled"));
     }
 }
 
 #[test]
-fn a_command_exports_the_spans_of_a_thousand_instances_and_says_how_many_it_leaves_out() {
+fn a_command_exports_a_thousand_instances_and_counts_the_rest() {
     let mut receiver = Receiver::start(Protocol::Http);
-    let mut command = exporting(&receiver, ["exec", FACTOR, "-n", "1234", "--", "12"]);
-    let ended = ended(&mut command);
-    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let mut command = exporting_command(&receiver, ["exec", FACTOR, "-n", "1234", "--", "12"]);
+    let outcome = run_command(&mut command);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.err);
     assert!(
-        ended.err.contains("1000") && ended.err.contains("234"),
+        outcome.err.contains("1000") && outcome.err.contains("234"),
         "{}",
-        ended.err
+        outcome.err
     );
     let spans = receiver.wait(|spans| spans.iter().any(is_root));
     let root = whole_trace(spans);
     assert_eq!(root.count("cocoon.instances"), Some(1234));
     assert_eq!(root.count("cocoon.instances_left_out"), Some(234));
-    assert_eq!(named(spans, "instance").len(), 1000);
-    assert_eq!(named(spans, "sandbox").len(), 1000);
+    assert_eq!(find_spans(spans, "instance").len(), 1000);
+    assert_eq!(find_spans(spans, "sandbox").len(), 1000);
 }
 
 #[test]
@@ -180,12 +183,12 @@ fn the_environment_names_the_parent_of_a_command() {
     for (flags, exported) in [("01", true), ("00", false)] {
         let mut receiver = Receiver::start(Protocol::Http);
         let parent = format!("00-{TRACE}-{CALLER}-{flags}");
-        let mut command = exporting(&receiver, ["run", "5"]);
+        let mut command = exporting_command(&receiver, ["run", "5"]);
         command.env("TRACEPARENT", parent).env("TRACESTATE", "a=1");
-        assert_eq!(ended(&mut command).code, Some(0));
-        // Another one, to know that all of the first has arrived.
+        assert_eq!(run_command(&mut command).code, Some(0));
+        // A second command, whose spans arrive after all of the first.
         assert_eq!(
-            ended(&mut exporting(&receiver, ["info", "5"])).code,
+            run_command(&mut exporting_command(&receiver, ["info", "5"])).code,
             Some(0)
         );
         let is_info = |span: &Span| span.span.name == "cocoon info";
@@ -211,14 +214,14 @@ fn the_environment_names_the_parent_of_a_command() {
 }
 
 #[test]
-fn parts_have_links_to_the_parts_that_they_read() {
-    let (spans, ended) = traced(&["compute", "190000", "--fan-out", "2"]);
-    assert_eq!(ended.code, Some(0), "{}", ended.err);
+fn spans_of_parts_link_to_their_inputs() {
+    let (spans, outcome) = trace_command(&["compute", "190000", "--fan-out", "2"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.err);
     whole_trace(&spans);
-    let parts = named(&spans, "part");
+    let parts = find_spans(&spans, "part");
     let ids: Vec<_> = parts.iter().map(|part| &part.span.span_id).collect();
     assert_eq!(parts.len(), 2);
-    // Each exchanges its number with the other one.
+    // The two parts exchange their numbers.
     for part in &parts {
         assert!(!part.span.links.is_empty(), "{part:#?}");
         for link in &part.span.links {

@@ -1,18 +1,18 @@
-//! Variables with our prefix that nothing reads: each is reported once at the start.
+//! Unknown variables with our prefix: each is reported once at the start.
 
-use crate::harness::{Ended, cocoon, ended, json_lines};
+use crate::harness::{Outcome, cocoon, json_lines, run_command};
 
-/// Standard error of a command that succeeds with some variables.
-fn reported(variables: &[(&str, &str)]) -> String {
+/// The standard error of a successful command with some variables.
+fn stderr_with(variables: &[(&str, &str)]) -> String {
     let mut command = cocoon(["compute", "5", "--log-format", "json"]);
-    let Ended { out, err, code } = ended(command.envs(variables.iter().copied()));
+    let Outcome { out, err, code } = run_command(command.envs(variables.iter().copied()));
     assert_eq!((code, out.as_str()), (Some(0), "120\n"), "{err}");
     err
 }
 
 #[test]
 fn an_unknown_variable_is_reported_once_with_the_nearest_known_one() {
-    let err = reported(&[
+    let err = stderr_with(&[
         ("COCOON_DEADLNE", "5s"),
         ("COCOON_XYZZY", "1"),
         ("COCOON_DRAINDELAY", "5s"),
@@ -45,8 +45,8 @@ fn an_unknown_variable_is_reported_once_with_the_nearest_known_one() {
 }
 
 #[test]
-fn the_links_of_services_are_not_reported() {
-    let err = reported(&[
+fn kubernetes_service_links_are_not_reported() {
+    let err = stderr_with(&[
         ("COCOON_SERVICE_HOST", "10.0.0.1"),
         ("COCOON_SERVICE_PORT", "8080"),
         ("COCOON_SERVICE_PORT_HTTP", "8080"),
@@ -59,9 +59,9 @@ fn the_links_of_services_are_not_reported() {
         ("COCOON_CANARY_PORT_53_UDP", "udp://10.0.0.2:53"),
     ]);
     assert_eq!(err, "");
-    // Somebody meant `--listen`.
+    // A likely misspelling of `--listen`.
     for (name, value) in [("COCOON_PORT", "8080"), ("COCOON_PORT_X_TCP", "1")] {
-        let lines = json_lines(&reported(&[(name, value)]));
+        let lines = json_lines(&stderr_with(&[(name, value)]));
         assert_eq!(lines.len(), 1);
         assert_eq!(lines[0]["variable"], name);
     }
@@ -71,7 +71,7 @@ fn the_links_of_services_are_not_reported() {
 fn many_unknown_variables_are_counted() {
     let names: Vec<_> = (100..150).map(|index| format!("COCOON_X{index}")).collect();
     let variables: Vec<_> = names.iter().map(|name| (name.as_str(), "1")).collect();
-    let lines = json_lines(&reported(&variables));
+    let lines = json_lines(&stderr_with(&variables));
     assert_eq!(lines.len(), 17);
     assert_eq!(lines[0]["variable"], "COCOON_X100");
     assert_eq!(lines[16]["more"], 34);

@@ -1,4 +1,4 @@
-//! `verify`: digits that somebody else computed, checked as they are read.
+//! `verify`: digits from elsewhere, checked while they are read.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -11,11 +11,12 @@ use cocoon::worlds::factorial::{Kind, Verdict};
 use cocoon_test_guests::hostile;
 
 use crate::harness::{
-    Ended, FEW, SOON_MS, assert_fails, cocoon, ended, hostile, json_lines, run, soon,
+    FEW, Outcome, SHORT_DEADLINE_MS, assert_fails, cocoon, hostile, json_lines, run, run_command,
+    wait_for,
 };
 
-/// `verify` by the hostile component.
-fn verify(n: u64, file: &str, more: &[&str]) -> Ended {
+/// Runs `verify` with the hostile component.
+fn verify(n: u64, file: &str, more: &[&str]) -> Outcome {
     let n = n.to_string();
     let component = ["--component", cocoon_test_guests::HOSTILE_FACTORIAL];
     run([&["verify", &n, file], &component[..], more].concat())
@@ -28,7 +29,7 @@ fn file(text: &[u8]) -> tempfile::NamedTempFile {
 }
 
 #[test]
-fn right_is_one_line_and_wrong_is_another() {
+fn each_verdict_is_one_line() {
     let digits = file(b"3628800\n");
     let path = digits.path().to_str().expect("text");
     let right = verify(hostile::VERIFY_RIGHT, path, &["--seed", "88"]);
@@ -45,7 +46,7 @@ fn right_is_one_line_and_wrong_is_another() {
         (wrong.code, wrong.out.as_str(), wrong.err.as_str()),
         (Some(1), "wrong: it starts with Some(51)\n", "")
     );
-    // One line, of a length that can be read.
+    // One line of bounded length.
     let wordy = verify(hostile::VERIFY_WORDY, path, &[]);
     assert_eq!((wordy.code, wordy.out.lines().count()), (Some(1), 1));
     assert!(wordy.out.len() < 1100, "{} bytes", wordy.out.len());
@@ -71,7 +72,7 @@ fn json_is_one_object() {
     );
 }
 
-/// A check of standard input that is decided by its first byte.
+/// A check of standard input whose first byte decides it.
 fn wrong_early_from_stdin() -> Command {
     cocoon([
         "verify",
@@ -83,12 +84,12 @@ fn wrong_early_from_stdin() -> Command {
 }
 
 #[test]
-fn standard_input_is_a_file_too_and_is_read_no_further_than_needed() {
+fn standard_input_is_read_only_until_the_verdict() {
     let mut command = wrong_early_from_stdin();
     let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let mut child = spawned.expect("a process");
     let mut stdin = child.stdin.take().expect("a pipe");
-    // Without end, if it were not for the verdict.
+    // The loop ends only because of the verdict.
     let chunk = vec![b'7'; 1 << 20];
     let mut written: u64 = 0;
     while stdin.write_all(&chunk).is_ok() {
@@ -104,17 +105,17 @@ fn standard_input_is_a_file_too_and_is_read_no_further_than_needed() {
 }
 
 #[test]
-fn a_verdict_does_not_wait_for_input_that_never_comes() {
+fn a_verdict_does_not_wait_for_further_input() {
     let mut command = wrong_early_from_stdin();
     let (reader, mut writer) = std::io::pipe().expect("a pipe");
     writer.write_all(b"5").expect("a reader");
-    let wrong = ended(command.stdin(reader));
+    let wrong = run_command(command.stdin(reader));
     assert_eq!((wrong.code, wrong.err.as_str()), (Some(1), ""));
     drop(writer);
 }
 
 #[test]
-fn what_cannot_be_read_is_one_line() {
+fn unreadable_input_is_reported_in_one_line() {
     assert_fails(
         &run(["verify", "10", "/no/such/file"]),
         1,
@@ -136,7 +137,7 @@ fn what_cannot_be_read_is_one_line() {
 }
 
 #[test]
-fn a_file_may_be_longer_than_the_input_of_a_program() {
+fn a_file_may_exceed_the_input_limit_of_programs() {
     let digits = file(&b"7".repeat(10_000));
     let path = digits.path().to_str().expect("text");
     let right = verify(hostile::VERIFY_RIGHT, path, &["--input", "1KiB"]);
@@ -149,15 +150,15 @@ fn a_file_may_be_longer_than_the_input_of_a_program() {
 }
 
 #[tokio::test]
-async fn a_check_that_goes_wrong_is_no_verdict() {
-    let factorial = hostile(&FEW.with(Limit::Deadline, SOON_MS)).await;
+async fn a_failed_check_gives_no_verdict() {
+    let factorial = hostile(&FEW.with(Limit::Deadline, SHORT_DEADLINE_MS)).await;
     for (n, expected) in [
         (hostile::VERIFY_PANICS, None),
         (
             hostile::VERIFY_SPINS,
             Some(RunError::Stopped {
                 limit: Limit::Deadline,
-                value: SOON_MS,
+                value: SHORT_DEADLINE_MS,
             }),
         ),
         (
@@ -174,34 +175,34 @@ async fn a_check_that_goes_wrong_is_no_verdict() {
         let (writer, digits) = channel();
         writer.send(Bytes::from_static(b"1")).await.expect("room");
         writer.finish();
-        let told = soon(
+        let outcome = wait_for(
             "the verdict",
             factorial.verify(Kind::Factorial, n, digits, 0),
         )
         .await;
-        match (told, expected) {
+        match (outcome, expected) {
             (Err(error), Some(expected)) => assert_eq!(error, expected, "{n}"),
-            (told, _) => assert!(matches!(told, Err(RunError::Trapped(_))), "{told:?}"),
+            (outcome, _) => assert!(matches!(outcome, Err(RunError::Trapped(_))), "{outcome:?}"),
         }
     }
 }
 
 #[tokio::test]
-async fn digits_that_break_off_are_neither_right_nor_wrong() {
+async fn truncated_digits_give_no_verdict() {
     let factorial = hostile(&FEW).await;
     let cause = RunError::Failed("the disk is gone".to_owned());
     let (writer, digits) = channel();
     writer.send(Bytes::from_static(b"1")).await.expect("room");
     writer.fail(cause.clone());
-    let told = factorial
+    let outcome = factorial
         .verify(Kind::Factorial, hostile::VERIFY_RIGHT, digits, 0)
         .await;
-    assert_eq!(told, Err(RunError::Upstream(Box::new(cause))));
+    assert_eq!(outcome, Err(RunError::Upstream(Box::new(cause))));
     let (writer, digits) = channel();
     writer.send(Bytes::from_static(b"1")).await.expect("room");
     writer.finish();
-    let told = factorial
+    let outcome = factorial
         .verify(Kind::Factorial, hostile::VERIFY_RIGHT, digits, 7)
         .await;
-    assert_eq!(told, Ok(Verdict::Right(7)));
+    assert_eq!(outcome, Ok(Verdict::Right(7)));
 }

@@ -12,7 +12,7 @@ use cocoon::worlds::command::Program;
 use cocoon::worlds::factorial::{BUNDLED, FactorialWorld};
 use wasmtime::component::StreamReader;
 
-use crate::harness::{FEW, SOON_MS, drain, engine, file, soon};
+use crate::harness::{FEW, SHORT_DEADLINE_MS, drain, engine, file, wait_for};
 use crate::pipe;
 use crate::pipe::numbers::NumbersWorld;
 
@@ -33,7 +33,7 @@ async fn sandbox(limits: &cocoon::limits::Limits) -> Sandbox<NumbersWorld> {
 }
 
 #[tokio::test]
-async fn a_function_of_another_world_is_called() {
+async fn functions_of_another_world_can_be_called() {
     let mut sandbox = sandbox(&FEW).await;
     for n in [0, 1, 21, 1 << 60] {
         let doubled = sandbox
@@ -45,7 +45,7 @@ async fn a_function_of_another_world_is_called() {
 }
 
 #[tokio::test]
-async fn bytes_go_in_and_come_out_again() {
+async fn a_component_echoes_bytes_between_channels() {
     let mut sandbox = sandbox(&FEW).await;
     let sent: Vec<u8> = (0..1_000_000_u32)
         .map(|i| i.to_le_bytes()[i as usize % 3])
@@ -80,7 +80,7 @@ async fn bytes_go_in_and_come_out_again() {
         outgoing.end(&echoed);
         echoed
     };
-    let ((), echoed, (received, end)) = soon("the echo", async {
+    let ((), echoed, (received, end)) = wait_for("the echo", async {
         tokio::join!(writing, echoing, drain(reader))
     })
     .await;
@@ -94,8 +94,8 @@ async fn bytes_go_in_and_come_out_again() {
 }
 
 #[tokio::test]
-async fn who_never_reads_holds_its_writer_back_until_the_deadline() {
-    let mut sandbox = sandbox(&FEW.with(Limit::Deadline, SOON_MS)).await;
+async fn a_component_that_never_reads_suspends_its_writer() {
+    let mut sandbox = sandbox(&FEW.with(Limit::Deadline, SHORT_DEADLINE_MS)).await;
     let (writer, incoming) = channel::<u64>();
     let writing = async {
         let mut sent = 0;
@@ -119,17 +119,17 @@ async fn who_never_reads_holds_its_writer_back_until_the_deadline() {
             })
             .await
     };
-    let (sent, ended) = soon("the deadline", async { tokio::join!(writing, ignoring) }).await;
+    let (sent, outcome) = wait_for("the deadline", async { tokio::join!(writing, ignoring) }).await;
     assert_eq!(
-        ended,
+        outcome,
         Err(RunError::Stopped {
             limit: Limit::Deadline,
-            value: SOON_MS
+            value: SHORT_DEADLINE_MS
         })
     );
-    // The channel's own, and one that the store may hold for a read.
+    // The capacity of the channel, and one value that the store may hold for a read.
     let most = cocoon::limits::CHANNEL_ITEMS as u64 + 1;
-    assert!(sent <= most, "{sent} values were taken by nobody");
+    assert!(sent <= most, "{sent} values without a reader");
 }
 
 #[tokio::test]
@@ -149,23 +149,23 @@ async fn a_component_of_another_world_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn the_bundled_component_is_a_program_too() {
+async fn the_bundled_component_is_also_a_program() {
     let engine = engine(&FEW);
     let program = Component::<Program>::load(&engine, &BUNDLED, &Grants::default()).await;
     assert!(program.is_ok(), "{:?}", program.err());
 }
 
 #[tokio::test]
-async fn the_example_pipes_one_sandbox_into_the_next() {
-    let lines = soon("the pipeline", pipe::factorials(1, 10))
+async fn the_pipe_example_connects_two_sandboxes() {
+    let lines = wait_for("the pipeline", pipe::factorials(1, 10))
         .await
         .expect("factorials");
     let expected: Vec<String> = (1..=10)
         .map(|n| (1..=n).product::<u64>().to_string())
         .collect();
     assert_eq!(lines, expected);
-    // More than the channels hold, so that they are seen to move.
-    let many = soon("the pipeline", pipe::factorials(0, 20))
+    // More than the channels hold, so that they have to move.
+    let many = wait_for("the pipeline", pipe::factorials(0, 20))
         .await
         .expect("factorials");
     assert_eq!(many.len(), 21);

@@ -1,13 +1,12 @@
-//! The kernel by size: products of random decimal numbers, by the guest's own
-//! arithmetic, num-bigint and malachite, each in its own radix.
+//! The kernel by size: products of random decimal numbers, by the guest's own arithmetic,
+//! num-bigint and malachite, each in its own radix.
 //!
 //! ```console
 //! $ cd benches/peers && cargo bench --bench multiply -- balanced
 //! ```
 //!
-//! Operands are made beforehand and are the same for all. What is timed is one
-//! product and the making of its memory, and a small box around it; freeing is
-//! not.
+//! Operands are built in advance and are the same for all libraries. The timed region includes
+//! the product, the allocation of its memory and a small box; it excludes deallocation.
 
 use std::cell::RefCell;
 
@@ -26,17 +25,17 @@ const DIGITS: [usize; 6] = [100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
 /// num-bigint takes seconds for a product of the largest size.
 const DIGITS_NUM_BIGINT: [usize; 5] = [100, 1_000, 10_000, 100_000, 1_000_000];
 
-/// One product, ready to be computed any number of times.
+/// One product that is ready to be computed any number of times.
 type Product = Box<dyn Fn() -> Box<dyn Any>>;
-/// Makes the product of two decimal numbers ready; a square where both are one.
+/// Prepares the product of two decimal numbers, or a square if both are equal.
 type Library = fn(&str, &str) -> Product;
 
 fn main() {
     divan::main();
 }
 
-/// The guest's kernel, native. This is the one place that knows its interface.
-/// Products share twiddle factors, as in a long computation.
+/// The guest's kernel, compiled natively. Only this function knows its interface. Products
+/// share twiddle factors, as in a long computation.
 fn ours(a: &str, b: &str) -> Product {
     let number = |digits| Number::from_decimal(digits).unwrap_or_else(Number::zero);
     let (a, square, b) = (number(a), a == b, number(b));
@@ -70,7 +69,7 @@ fn natural(digits: &str) -> Natural {
     Natural::from_string_base(10, digits).unwrap_or_default()
 }
 
-/// By way of malachite, which reads long numbers sooner.
+/// Parses by way of malachite, which is faster for long numbers.
 fn big_uint(digits: &str) -> BigUint {
     let limbs = natural(digits).to_limbs_asc();
     BigUint::from_bytes_le(
@@ -81,9 +80,9 @@ fn big_uint(digits: &str) -> BigUint {
     )
 }
 
-/// A random number of so many digits; the same for the same seed.
+/// A pseudorandom number of this many digits, determined by the seed.
 fn random(digits: usize, seed: u64) -> String {
-    // Marsaglia's xorshift; nothing here needs more.
+    // Marsaglia's xorshift is random enough here.
     let mut state = seed | 1;
     let mut next = || {
         state ^= state << 13;
@@ -148,7 +147,7 @@ mod one_to_sixteen {
     libraries!(|bencher, library, digits| super::run(bencher, library, digits, 16));
 }
 
-/// A number by itself.
+/// A number multiplied by itself.
 mod square {
     libraries!(super::run_square);
 }

@@ -1,15 +1,15 @@
-//! What the peer programs have in common: their arguments and their output.
+//! Shared code of the peer programs: their arguments and their output.
 
 use std::io::{self, Write as _};
 
 /// Runs a peer program, `PROGRAM N digits|product`.
 ///
-/// `product` prints how many bits the number has, so that nothing is optimised
-/// away and no digits are made.
+/// `product` prints the number of bits, so that the product is not optimised away and no digits
+/// are computed.
 ///
 /// # Errors
 ///
-/// Where the arguments make no sense or nobody reads the output.
+/// Invalid arguments, or an output that cannot be written.
 pub fn run<N>(
     factorial: impl FnOnce(u64) -> N,
     bits: impl FnOnce(&N) -> u64,
@@ -27,6 +27,6 @@ pub fn run<N>(
         _ => return Err(usage()),
     };
     text.push('\n');
-    // Past the line buffer of `stdout`, which would copy the digits.
+    // Bypasses the line buffer of `stdout`, which would copy the digits.
     io::stdout().lock().write_all(text.as_bytes())
 }

@@ -1,4 +1,4 @@
-//! A client on hyper: one connection, one request after the other.
+//! A client on hyper: one connection, one request at a time.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpSocket;
 
-/// A connection, which ends with this.
+/// A connection, which closes on drop.
 pub(crate) struct Client {
     sender: SendRequest<Empty<Bytes>>,
     host: String,
@@ -22,7 +22,7 @@ impl Client {
         Self::over(TcpSocket::new_v4()?, address, &Builder::new()).await
     }
 
-    /// A client for which the kernel and hyper hold little that was not read.
+    /// A client with small buffers in the kernel and in hyper.
     pub(crate) async fn slow(address: SocketAddr) -> anyhow::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.set_recv_buffer_size(8 << 10)?;
@@ -42,7 +42,7 @@ impl Client {
         })
     }
 
-    /// The head of an answer, which must be one of success.
+    /// Returns the head of a response, which must be a success.
     pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<Response<Incoming>> {
         self.sender
             .ready()
@@ -60,13 +60,13 @@ impl Client {
         Ok(answer)
     }
 
-    /// A short answer, whole.
+    /// Returns the whole body of a short response.
     pub(crate) async fn body(&mut self, path: &str) -> anyhow::Result<Bytes> {
         let answer = self.get(path).await?;
         Ok(answer.into_body().collect().await?.to_bytes())
     }
 
-    /// How long an answer is that is thrown away.
+    /// Returns the length of a response, and discards its bytes.
     pub(crate) async fn length(&mut self, path: &str) -> anyhow::Result<u64> {
         let mut body = self.get(path).await?.into_body();
         let mut length = 0;

@@ -1,9 +1,8 @@
-//! Ten thousand connections at once, a thousand of which read slowly.
+//! Ten thousand concurrent connections, a thousand of which read slowly.
 //!
-//! Those that do not read slowly ask for a small number now and then, as often
-//! as their connections need to stay open. The slow ones take so little at a time
-//! that most of an answer waits: in its sandbox, or in what the kernel holds for
-//! the socket, which is told beside.
+//! The fast clients request a small number just often enough to keep their connections open.
+//! The slow ones read so little at a time that most of a response waits: in its sandbox, or in
+//! the socket buffers of the kernel, which are reported as well.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -23,27 +22,27 @@ use crate::peers::programs::first_line;
 
 pub(crate) const CONNECTIONS: usize = 10_000;
 pub(crate) const SLOW: usize = 1_000;
-/// A thousand of its sandboxes find room in 8 GiB.
+/// A thousand sandboxes for this number fit into 8 GiB.
 pub(crate) const SLOW_PATH: &str = "/factorial/200000";
 const SLOW_BYTES: usize = 973_351;
-/// What a slow one reads in a second.
+/// The rate at which a slow client reads.
 pub(crate) const SLOW_BYTES_PER_S: f64 = 16e3;
-/// How often the others ask.
+/// The interval between requests of a fast client.
 const ASK_EVERY: Duration = Duration::from_secs(10);
-/// A slow one begins every so often, so that what they compute does not pile up.
+/// The interval between the starts of slow clients, so that their computations do not pile up.
 const BEGIN_EVERY: Duration = Duration::from_millis(25);
 
 #[derive(Debug)]
 pub(crate) struct Crowd {
     pub(crate) small_answers: u64,
-    /// Slow ones that had begun and not ended when memory was read.
+    /// Slow clients whose responses were under way when memory was read.
     pub(crate) slow_at_once: u64,
-    /// Sandboxes that the service told of at that time.
+    /// Live sandboxes at that time, by the service's metrics.
     pub(crate) sandboxes_live: Option<u64>,
     pub(crate) resident_before_bytes: u64,
     pub(crate) resident_bytes: u64,
-    /// What the kernel held for all sockets of the machine, ours included: with
-    /// large buffers it takes whole answers, and no sandbox waits for a reader.
+    /// The kernel's memory for all sockets of the machine, including those of this process.
+    /// With large buffers the kernel takes whole responses, and no sandbox waits for a reader.
     pub(crate) kernel_bytes: Option<u64>,
     pub(crate) seconds: f64,
 }
@@ -145,7 +144,7 @@ async fn read_slowly(
     Ok(())
 }
 
-/// What `/metrics` says of it, if it does.
+/// Live sandboxes by `/metrics`; `None` if it lacks them.
 async fn sandboxes_live(address: SocketAddr) -> Option<u64> {
     let mut client = Client::connect(address).await.ok()?;
     let metrics = client.body("/metrics").await.ok()?;
@@ -156,7 +155,7 @@ async fn sandboxes_live(address: SocketAddr) -> Option<u64> {
     line.trim().parse().ok()
 }
 
-/// Memory of all TCP sockets of the machine.
+/// The kernel's memory for all TCP sockets of the machine.
 fn kernel_bytes() -> Option<u64> {
     let stat = std::fs::read_to_string("/proc/net/sockstat").ok()?;
     let tcp = stat.lines().find(|line| line.starts_with("TCP:"))?;

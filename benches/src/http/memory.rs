@@ -1,5 +1,4 @@
-//! What of the service is resident after ten thousand requests, and after a
-//! million.
+//! The service's resident memory after ten thousand requests, and after a million.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -36,7 +35,7 @@ pub(crate) async fn measure(programs: &Programs) -> anyhow::Result<Memory> {
     Ok(memory)
 }
 
-/// So many requests, one after the other on each connection.
+/// Sends `count` requests, one at a time on each connection.
 async fn ask(address: SocketAddr, count: u64) -> anyhow::Result<()> {
     let left = Arc::new(AtomicU64::new(count));
     let asking: Vec<_> = (0..CONNECTIONS)

@@ -1,4 +1,4 @@
-//! `http`: the service under load, beside a native handler and `wasmtime serve`.
+//! `http`: the service under load, compared with a native handler and `wasmtime serve`.
 
 mod client;
 mod crowd;
@@ -21,25 +21,25 @@ use server::Programs;
 
 #[derive(Debug, Args)]
 pub(crate) struct Http {
-    /// Turns of each server that are counted
+    /// Counted turns of each server
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     rounds: u64,
-    /// How long each turn is, in seconds
+    /// Length of each turn, in seconds
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
-    /// How long requests are sent at their times, in seconds
+    /// Duration of the latency measurement, in seconds
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
     tail_seconds: u64,
-    /// Only these
+    /// Measure only these parts
     #[arg(long, value_delimiter = ',', default_value = "speed,tail,crowd,memory")]
     only: Vec<Part>,
-    /// Where the table and the plot are written
+    /// Folder for the table and the plot
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/results"))]
     out: PathBuf,
-    /// This cocoon instead of the one of these sources, which is built first
+    /// A cocoon to measure, instead of one built from these sources
     #[arg(long)]
     cocoon: Option<PathBuf>,
-    /// This Wasmtime, which must have `serve`, instead of the one on PATH
+    /// A Wasmtime with `serve`, instead of the one on PATH
     #[arg(long)]
     wasmtime: Option<PathBuf>,
 }
@@ -52,7 +52,7 @@ enum Part {
     Memory,
 }
 
-/// What was measured; what is none was left out, or failed for the reason given.
+/// Figures by part; an error gives the reason why a part was left out or failed.
 struct Figures {
     speed: Measured<Vec<speed::Speed>>,
     tail: Measured<Vec<tail::Tail>>,
@@ -66,13 +66,13 @@ impl Http {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         fs::create_dir_all(&self.out)?;
         raise_descriptors();
-        // Before anything runs: they tell the load.
+        // Read before any measurement, because they include the load.
         let (facts, place) = (machine::facts(), machine::place());
         let programs = Programs::prepare(self.cocoon.clone(), self.wasmtime.clone())?;
         if let Err(why) = &programs.wasmtime {
             println!("wasmtime serve is left out: {why}");
         }
-        // What loads the service shares the machine with it, and takes one thread.
+        // The load generator shares the machine with the service, and uses one thread.
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -122,10 +122,10 @@ impl Http {
     }
 }
 
-/// Each connection is a descriptor here, too.
+/// Raises the limit of descriptors: each connection needs one in this process too.
 fn raise_descriptors() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
-    // What could not be raised is told by the connection that fails.
+    // If this fails, the first connection without a descriptor reports it.
     let _ = setrlimit(Resource::Nofile, limit);
 }

@@ -1,5 +1,5 @@
-//! The native handler that the service is compared with: the same axum and
-//! hyper, and n! by num-bigint in the process, without any sandbox.
+//! The native handler for comparison: the same axum and hyper, and n! by num-bigint in the
+//! process, without a sandbox.
 
 use axum::Router;
 use axum::body::Body;
@@ -14,7 +14,7 @@ use num_bigint::BigUint;
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
 
-/// It computes on the thread that reads requests, so larger ones are refused.
+/// Larger numbers are refused, since the thread that reads requests computes them.
 const N_MAX: u64 = 1000;
 
 /// Serves until it is killed.
@@ -30,12 +30,12 @@ pub(crate) fn run() -> anyhow::Result<()> {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
             let app = app.clone();
-            // As `cocoon serve` does it.
+            // The same as in `cocoon serve`.
             let service = service_fn(move |request: Request<Incoming>| {
                 app.clone().oneshot(request.map(Body::new))
             });
             tokio::spawn(async move {
-                // A client that leaves is no error.
+                // A client that disconnects is not an error.
                 let _ = Builder::new(TokioExecutor::new())
                     .serve_connection(TokioIo::new(stream), service)
                     .await;

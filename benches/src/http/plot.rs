@@ -1,4 +1,4 @@
-//! The plot: requests a second as bars, and below how late answers are.
+//! The plot: requests per second as bars, and latencies below.
 
 use svg::Document;
 use svg::node::element::Rectangle;
@@ -30,8 +30,8 @@ pub(super) fn draw(speeds: &[Speed], tails: &[Tail], place: &str) -> String {
     let mut page = paper(
         WIDTH,
         bottom + 56.0,
-        "GET /factorial/20, requests a second",
-        &format!("wrk -t1 -c32 beside the server · medians · {place}"),
+        "GET /factorial/20, requests per second",
+        &format!("wrk -t1 -c32 on the same machine · medians · {place}"),
     );
     let most = speeds.iter().map(|it| it.per_second).fold(0.0, f64::max);
     for (at, speed) in speeds.iter().enumerate() {
@@ -49,20 +49,11 @@ pub(super) fn draw(speeds: &[Speed], tails: &[Tail], place: &str) -> String {
         page = beside(page, y + 17.0, length, &words);
     }
     page = page
-        .add(
-            text(
-                28.0,
-                middle,
-                "How late answers are, in milliseconds",
-                INK,
-                17.0,
-            )
-            .set("font-weight", 700),
-        )
+        .add(text(28.0, middle, "Latency in milliseconds", INK, 17.0).set("font-weight", 700))
         .add(text(
             28.0,
             middle + 22.0,
-            "1,000 requests a second, from when each is due; the aim for 99 % is the dashed line",
+            "1,000 requests per second, from the due time; the dashed line is the target for 99 %",
             SOFT_INK,
             13.0,
         ));
@@ -70,7 +61,7 @@ pub(super) fn draw(speeds: &[Speed], tails: &[Tail], place: &str) -> String {
         .iter()
         .flat_map(|tail| PERMILLES.map(|permille| tail.permille_ms(permille)))
         .fold(AIM_MS, f64::max);
-    // Before the bars, which lie on it.
+    // Drawn before the bars, which cover it.
     let aim = LEFT + ROOM * AIM_MS / slowest;
     page = page
         .add(
@@ -99,7 +90,7 @@ pub(super) fn draw(speeds: &[Speed], tails: &[Tail], place: &str) -> String {
             page = bar(page, top, length, each - 1.5, fill);
             let words = match (at, tail.large) {
                 (0, 0) => format!("{ms:.2} · nothing else"),
-                (0, large) => format!("{ms:.2} · beside {large} × 1,000,000!"),
+                (0, large) => format!("{ms:.2} · with {large} × 1,000,000!"),
                 _ => format!("{ms:.2}"),
             };
             let words = text(LEFT + length + 8.0, top + each - 2.0, &words, INK, 11.5);
@@ -130,7 +121,7 @@ fn name(page: Document, y: f64, words: &str, bold: bool) -> Document {
     )
 }
 
-/// Behind a bar, or in it where there is no room.
+/// Places the label beyond the end of a bar, or inside it if there is no room.
 fn beside(page: Document, y: f64, length: f64, words: &str) -> Document {
     if length > ROOM * 0.7 {
         page.add(text(LEFT + length - 10.0, y, words, PAPER, 13.0).set("text-anchor", "end"))

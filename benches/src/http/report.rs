@@ -21,7 +21,7 @@ const AIM_OF_WASMTIME: f64 = 4.5;
 const AIM_P99_MS: f64 = 10.0;
 const AIM_GROWTH: f64 = 1.05;
 
-/// Permilles of answers that are looked at.
+/// Reported percentiles of latency, in permille.
 pub(super) const PERMILLES: [usize; 4] = [500, 900, 990, 999];
 
 impl Report<'_> {
@@ -37,16 +37,13 @@ impl Report<'_> {
             out,
             "# The service under load\n\n\
              Written by `cargo run --release -p cocoon-bench -- http`; do not edit.\n\
-             [The folder's page](../README.md) says how it is measured. The figures are\n\
+             [The folder's page](../README.md) describes the method. The figures are\n\
              also in [http.csv](http.csv).\n"
         )?;
         if self.figures.speed.is_ok() && self.figures.tail.is_ok() {
-            writeln!(
-                out,
-                "![Requests a second, and how late answers are](http.svg)\n"
-            )?;
+            writeln!(out, "![Requests per second, and latency](http.svg)\n")?;
         }
-        writeln!(out, "| where and when | |\n| --- | --- |")?;
+        writeln!(out, "| machine and date | |\n| --- | --- |")?;
         for (name, value) in &self.facts {
             writeln!(out, "| {name} | {value} |")?;
         }
@@ -69,7 +66,7 @@ impl Report<'_> {
     fn write_aims(&self, out: &mut String) -> std::fmt::Result {
         writeln!(
             out,
-            "\n## Beside the aims\n\n| what | measured | aim | |\n| --- | ---: | ---: | --- |"
+            "\n## Targets\n\n| figure | measured | target | |\n| --- | ---: | ---: | --- |"
         )?;
         let reached = |yes: bool| if yes { "reached" } else { "**not reached**" };
         for (server, aim) in [(NATIVE, AIM_OF_NATIVE), (WASMTIME, AIM_OF_WASMTIME)] {
@@ -77,7 +74,7 @@ impl Report<'_> {
                 let is = reached(ratio >= aim);
                 writeln!(
                     out,
-                    "| requests a second, of {server} | {ratio:.2} | at least {aim} | {is} |"
+                    "| requests per second, of {server} | {ratio:.2} | at least {aim} | {is} |"
                 )?;
             }
         }
@@ -86,7 +83,7 @@ impl Report<'_> {
                 let p99 = tail.permille_ms(990);
                 writeln!(
                     out,
-                    "| 99 % within, {} large beside | {p99:.2} ms | at most {AIM_P99_MS} ms | {} |",
+                    "| 99 % within, {} large clients | {p99:.2} ms | at most {AIM_P99_MS} ms | {} |",
                     tail.large,
                     reached(p99 <= AIM_P99_MS)
                 )?;
@@ -122,14 +119,14 @@ impl Report<'_> {
     }
 
     fn write_speed(&self, out: &mut String) -> std::fmt::Result {
-        writeln!(out, "\n## Requests a second\n")?;
-        let Some(speeds) = told(out, &self.figures.speed)? else {
+        writeln!(out, "\n## Requests per second\n")?;
+        let Some(speeds) = figures_or_write_reason(out, &self.figures.speed)? else {
             return Ok(());
         };
         writeln!(
             out,
             "`wrk {}`, GET /factorial/20, {} rounds of {} s in turn; medians.\n\n\
-             | server | requests a second | {COCOON} makes of that |\n| --- | ---: | ---: |",
+             | server | requests per second | {COCOON} relative to it |\n| --- | ---: | ---: |",
             WRK.join(" "),
             self.rounds,
             self.seconds
@@ -147,15 +144,15 @@ impl Report<'_> {
     }
 
     fn write_tail(&self, out: &mut String) -> std::fmt::Result {
-        writeln!(out, "\n## How late answers are\n")?;
-        let Some(tails) = told(out, &self.figures.tail)? else {
+        writeln!(out, "\n## Latency\n")?;
+        let Some(tails) = figures_or_write_reason(out, &self.figures.tail)? else {
             return Ok(());
         };
         writeln!(
             out,
-            "GET /factorial/20 at {} a second for {} s, from when each request is due; beside it\n\
-             so many clients ask for {} without end. Every answer was right.\n\n\
-             | large beside | large answers meanwhile | 50 % within | 90 % | 99 % | 99.9 % | all |\n\
+            "GET /factorial/20 at {} per second for {} s, from the due time of each request. Meanwhile\n\
+             the clients of the first column request {} without end. Every response was right.\n\n\
+             | large clients | large responses | 50 % within | 90 % | 99 % | 99.9 % | all |\n\
              | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
             with_commas(tail::RATE),
             self.tail_seconds,
@@ -173,7 +170,7 @@ impl Report<'_> {
 
     fn write_crowd(&self, out: &mut String) -> std::fmt::Result {
         writeln!(out, "\n## Many connections\n")?;
-        let Some(crowd) = told(out, &self.figures.crowd)? else {
+        let Some(crowd) = figures_or_write_reason(out, &self.figures.crowd)? else {
             return Ok(());
         };
         let live = crowd
@@ -181,15 +178,15 @@ impl Report<'_> {
             .map_or_else(|| "unknown".to_owned(), with_commas);
         writeln!(
             out,
-            "| what | |\n| --- | ---: |\n\
+            "| figure | |\n| --- | ---: |\n\
              | connections at once | {} |\n\
              | of which read {} at {:.0} KB/s each | {} |\n\
-             | sandboxes live meanwhile | {live} |\n\
-             | answers to the others | {} |\n\
+             | live sandboxes | {live} |\n\
+             | responses to the others | {} |\n\
              | errors | 0 |\n\
              | resident before | {} |\n\
              | resident with all of them | {} |\n\
-             | the kernel's for all sockets, at both ends | {} |\n\
+             | kernel memory of all sockets, at both ends | {} |\n\
              | seconds | {:.0} |",
             with_commas(crowd::CONNECTIONS as u64),
             crowd::SLOW_PATH,
@@ -207,7 +204,7 @@ impl Report<'_> {
 
     fn write_memory(&self, out: &mut String) -> std::fmt::Result {
         writeln!(out, "\n## Memory over time\n")?;
-        let Some(memory) = told(out, &self.figures.memory)? else {
+        let Some(memory) = figures_or_write_reason(out, &self.figures.memory)? else {
             return Ok(());
         };
         writeln!(
@@ -221,8 +218,8 @@ impl Report<'_> {
     }
 }
 
-/// What was measured, or else why it was not, which is written.
-fn told<'a, T>(
+/// Returns the figures, or writes the reason why there are none.
+fn figures_or_write_reason<'a, T>(
     out: &mut String,
     measured: &'a Measured<T>,
 ) -> Result<Option<&'a T>, std::fmt::Error> {
@@ -247,7 +244,7 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A line for each figure.
+/// One line for each figure.
 pub(super) fn csv(figures: &Figures) -> String {
     let mut text = "part,what,value,unit\n".to_owned();
     let mut line = |part: &str, what: &str, value: f64, unit: &str| {

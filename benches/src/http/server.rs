@@ -1,4 +1,4 @@
-//! The servers that are measured, as processes of their own.
+//! The measured servers, each as a separate process.
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use anyhow::{Context as _, ensure};
 
 use crate::peers::programs::{build_cocoon, cargo, first_line, target};
 
-/// A server, which is killed when this is dropped.
+/// A server, which is killed on drop.
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
@@ -38,7 +38,7 @@ impl Server {
         Self::start(command, true).context("wasmtime serve")
     }
 
-    /// Starts a server, whose first line that has an address says where it is.
+    /// Starts a server. Its first line of output with an address names its own.
     fn start(mut command: Command, by_stderr: bool) -> anyhow::Result<Self> {
         for (name, _) in env::vars_os() {
             if name.to_string_lossy().starts_with("COCOON_") {
@@ -52,25 +52,25 @@ impl Server {
             command.stdout(Stdio::piped());
         }
         let mut child = command.spawn()?;
-        let told: Option<Box<dyn Read + Send>> = if by_stderr {
+        let pipe: Option<Box<dyn Read + Send>> = if by_stderr {
             child.stderr.take().map(|pipe| Box::new(pipe) as _)
         } else {
             child.stdout.take().map(|pipe| Box::new(pipe) as _)
         };
-        let mut lines = BufReader::new(told.context("no pipe")?).lines();
+        let mut lines = BufReader::new(pipe.context("no pipe")?).lines();
         let mut address = None;
-        let mut said = String::new();
+        let mut output = String::new();
         while address.is_none() {
             let Some(line) = lines.next().transpose()? else {
                 let _ = child.wait();
-                anyhow::bail!("it did not start: {said}");
+                anyhow::bail!("it did not start: {output}");
             };
             address = line
                 .split_once("http://")
                 .and_then(|(_, rest)| rest.split([' ', '/']).next()?.parse().ok());
-            said.push_str(&line);
+            output.push_str(&line);
         }
-        // What it says from now on is not to hold it up.
+        // Further output is discarded, so that the pipe never fills.
         std::thread::spawn(move || lines.for_each(drop));
         Ok(Self {
             child,
@@ -78,7 +78,7 @@ impl Server {
         })
     }
 
-    /// What of it is resident now.
+    /// The resident memory of the process now.
     pub(crate) fn resident_bytes(&self) -> anyhow::Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let kib = status
@@ -96,8 +96,8 @@ impl Drop for Server {
     }
 }
 
-/// Slots that stay resident, for memories, tables and stacks: the most that its
-/// options gave here.
+/// Slots that stay resident, for memories, tables and stacks: the options with the best result
+/// on this machine.
 pub(crate) const WASMTIME_TUNING: [&str; 8] = [
     "-O",
     "pooling-allocator",
@@ -113,7 +113,7 @@ pub(crate) const WASMTIME_TUNING: [&str; 8] = [
 pub(crate) struct Programs {
     pub(crate) cocoon: PathBuf,
     pub(crate) version: String,
-    /// Wasmtime, its version and the component, or why there is no comparison.
+    /// Wasmtime, its version and the component, or the reason why there is no comparison.
     pub(crate) wasmtime: Result<(PathBuf, String, PathBuf), String>,
 }
 
@@ -122,7 +122,7 @@ impl Programs {
         cocoon: Option<PathBuf>,
         wasmtime: Option<PathBuf>,
     ) -> anyhow::Result<Self> {
-        // As it is in the image, which is what serves.
+        // The profile of the image, which is the one in service.
         let (cocoon, built) = match cocoon {
             Some(given) => (given, "given by --cocoon"),
             None => (build_cocoon("image")?, "built as in the image"),
@@ -149,7 +149,7 @@ fn prepare_wasmtime(given: Option<PathBuf>) -> anyhow::Result<(PathBuf, String, 
         .status()?;
     ensure!(built.success(), "benches/proxy does not build");
     let component = target.join("wasm32-wasip2/release/cocoon_bench_proxy.wasm");
-    // A stock one may lack `serve`.
+    // A stock Wasmtime may lack `serve`.
     drop(Server::wasmtime(&program, &component)?);
     Ok((program, version, component))
 }

@@ -1,4 +1,4 @@
-//! Requests a second by wrk, of all servers in turn.
+//! Requests per second by wrk, of all servers in turn.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -9,18 +9,18 @@ use super::client::Client;
 use super::server::{Programs, Server};
 use crate::{ANSWER, N, median};
 
-/// As the issue and these figures have it.
+/// Threads and connections of wrk, the same for all published figures.
 pub(crate) const WRK: [&str; 2] = ["-t1", "-c32"];
 pub(crate) const COCOON: &str = "cocoon serve";
 pub(crate) const NATIVE: &str = "native axum handler";
 pub(crate) const WASMTIME: &str = "wasmtime serve";
 
-/// Requests a second of one server, and its ratio to cocoon's, by rounds.
+/// Requests per second of one server, and its ratio to cocoon's, by rounds.
 #[derive(Debug)]
 pub(crate) struct Speed {
     pub(crate) server: &'static str,
     pub(crate) per_second: f64,
-    /// The median of cocoon's rate over this one's, within each round.
+    /// The median over rounds of cocoon's rate divided by this server's.
     pub(crate) cocoon_of_it: f64,
 }
 
@@ -43,14 +43,14 @@ pub(crate) async fn measure(
     }
     let mut rates: Vec<Vec<f64>> = vec![Vec::new(); servers.len()];
     let order: Vec<usize> = (0..servers.len()).collect();
-    // The first round warms, and is not counted. Each begins with another server.
+    // The first round is a warm-up and not counted. Each round begins with another server.
     for round in 0..=usize::try_from(rounds)? {
         let mut order = order.clone();
         order.rotate_left(round % servers.len());
         for at in order {
             let (name, server) = &servers[at];
             let rate = wrk(server.address, seconds).with_context(|| (*name).to_owned())?;
-            println!("  {name:20} {rate:9.0} a second");
+            println!("  {name:20} {rate:9.0} per second");
             if round > 0 {
                 rates[at].push(rate);
             }
@@ -79,8 +79,7 @@ pub(crate) fn path() -> String {
     format!("/factorial/{N}")
 }
 
-/// One run of wrk, in requests a second. An error or a refusal in it ends the
-/// measurement.
+/// Runs wrk once and returns requests per second. An error or a refusal ends the measurement.
 fn wrk(address: SocketAddr, seconds: u64) -> anyhow::Result<f64> {
     let output = Command::new("wrk")
         .args(WRK)
@@ -98,5 +97,8 @@ fn wrk(address: SocketAddr, seconds: u64) -> anyhow::Result<f64> {
     let rate = text
         .lines()
         .find_map(|line| line.strip_prefix("Requests/sec:"));
-    Ok(rate.context("wrk told no rate")?.trim().parse()?)
+    Ok(rate
+        .context("no rate in the output of wrk")?
+        .trim()
+        .parse()?)
 }

@@ -1,9 +1,8 @@
-//! How late the latest answers are: requests that are sent at their times,
-//! whether those before are answered or not.
+//! Tail latency under an open-loop load: requests are sent at their due times, independent of
+//! earlier responses.
 //!
-//! An answer's time counts from when its request was due, so that a server which
-//! falls behind is not asked less. Beside it, large numbers are computed without
-//! end, or none.
+//! Latency counts from the due time of a request, so a server that falls behind gets no lighter
+//! load. Meanwhile other clients request large numbers continuously, or none.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,15 +18,15 @@ use super::speed::path;
 use crate::ANSWER;
 
 pub(crate) const RATE: u64 = 1000;
-/// Connections that requests go out on; one that is due waits for a free one.
+/// Connections for the requests; a request that is due waits for a free one.
 const CONNECTIONS: usize = 256;
 pub(crate) const LARGE: usize = 4;
 pub(crate) const LARGE_PATH: &str = "/factorial/1000000";
 const LARGE_BYTES: u64 = 5_565_709;
-/// The large ones run before the first request is due.
+/// The head start of the large requests.
 const AHEAD: Duration = Duration::from_secs(2);
 
-/// The times of all answers, in ascending order.
+/// All latencies, in ascending order.
 #[derive(Debug)]
 pub(crate) struct Tail {
     pub(crate) large: usize,
@@ -36,7 +35,7 @@ pub(crate) struct Tail {
 }
 
 impl Tail {
-    /// The time within which so many of a thousand answers were there.
+    /// The latency at a percentile, given in permille.
     pub(crate) fn permille_ms(&self, permille: usize) -> f64 {
         let at = (self.times.len() * permille).div_ceil(1000).max(1) - 1;
         let time = self.times.get(at).copied().unwrap_or_default();
@@ -48,14 +47,14 @@ impl Tail {
     }
 }
 
-/// First without, then with large numbers beside.
+/// Measures without large numbers first, and then with them.
 pub(crate) async fn measure(programs: &Programs, seconds: u64) -> anyhow::Result<Vec<Tail>> {
     let server = Server::cocoon(&programs.cocoon)?;
     let mut tails = Vec::new();
     for large in [0, LARGE] {
         let tail = beside(server.address, large, seconds).await?;
         println!(
-            "  {large} large beside: 99 % within {:.2} ms, all of {} within {:.2} ms",
+            "  {large} large clients: 99 % within {:.2} ms, all of {} within {:.2} ms",
             tail.permille_ms(990),
             tail.answers(),
             tail.permille_ms(1000)
@@ -90,7 +89,7 @@ async fn beside(address: SocketAddr, large: usize, seconds: u64) -> anyhow::Resu
     }
     tokio::time::sleep(AHEAD).await;
     let before = large_answers.load(Ordering::Relaxed);
-    let times = paced(clients, seconds * RATE).await?;
+    let times = send_paced(clients, seconds * RATE).await?;
     let large_answers = large_answers.load(Ordering::Relaxed) - before;
     ended.store(true, Ordering::Relaxed);
     for one in computing {
@@ -103,10 +102,10 @@ async fn beside(address: SocketAddr, large: usize, seconds: u64) -> anyhow::Resu
     })
 }
 
-/// The times of `count` answers, whose requests are due at even times.
-async fn paced(clients: Vec<Client>, count: u64) -> anyhow::Result<Vec<Duration>> {
+/// Sends `count` requests at an even rate and returns their latencies.
+async fn send_paced(clients: Vec<Client>, count: u64) -> anyhow::Result<Vec<Duration>> {
     let (due, waiting) = mpsc::unbounded_channel();
-    // A thread of its own: the runtime's timers are no finer than a millisecond.
+    // A separate thread: the runtime's timers have a resolution of a millisecond.
     let pace = std::thread::spawn(move || {
         let started = Instant::now();
         let step = Duration::from_secs(1) / u32::try_from(RATE).unwrap_or(u32::MAX);

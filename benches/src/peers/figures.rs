@@ -1,4 +1,4 @@
-//! What was measured, summed up: a row for each n, program and mode.
+//! Summaries of the measurements: a row for each n, program and mode.
 
 use std::fmt::Write as _;
 
@@ -16,7 +16,7 @@ pub(crate) struct Row {
     pub(crate) n: u64,
     pub(crate) peer: String,
     pub(crate) mode: Mode,
-    /// Nothing where it has none, and `note` says why.
+    /// `None` if there are no figures; `note` gives the reason.
     pub(crate) figures: Option<Figures>,
     pub(crate) note: String,
 }
@@ -24,13 +24,13 @@ pub(crate) struct Row {
 #[derive(Clone, Copy)]
 pub(crate) struct Figures {
     pub(crate) rounds: usize,
-    /// From start to exit.
+    /// Wall-clock time from start to exit.
     pub(crate) median_s: f64,
     pub(crate) min_s: f64,
     pub(crate) max_s: f64,
-    /// Processor time, median.
+    /// Median of processor time.
     pub(crate) cpu_s: f64,
-    /// Resident at once, the most of any round.
+    /// Maximum over rounds of the peak resident memory.
     pub(crate) peak_bytes: u64,
     /// Medians of the ratios within a round.
     pub(crate) of_malachite: Option<f64>,
@@ -44,7 +44,7 @@ impl Row {
             peer: peer.to_owned(),
             mode,
             figures: None,
-            // It becomes a field between commas, on one line.
+            // The note becomes a field between commas, on one line.
             note: why.replace([',', '\n'], ";").trim().to_owned(),
         }
     }
@@ -80,7 +80,7 @@ impl Row {
         }
     }
 
-    /// For whoever watches.
+    /// A line for the terminal.
     pub(crate) fn line(&self) -> String {
         let (name, mode) = (name_of(&self.peer), self.mode.word());
         match self.figures {
@@ -95,7 +95,7 @@ impl Row {
     }
 }
 
-/// All rows, as comma-separated values, and where and when they were measured.
+/// Writes all rows as comma-separated values, with the place and date of the measurement.
 pub(crate) fn write(rows: &[Row], place: &str) -> String {
     let place = place.replace(',', "");
     let mut text = format!("{HEAD}\n");
@@ -125,7 +125,7 @@ pub(crate) fn write(rows: &[Row], place: &str) -> String {
     text
 }
 
-/// What [`write()`] wrote.
+/// Parses the output of [`write()`].
 pub(crate) fn read(text: &str) -> anyhow::Result<(Vec<Row>, String)> {
     let mut place = "";
     let rows = text.lines().skip(1).map(|line| {
@@ -180,7 +180,7 @@ pub(crate) fn read(text: &str) -> anyhow::Result<(Vec<Row>, String)> {
     Ok((rows, place.to_owned()))
 }
 
-/// Three digits that count, in the unit that suits.
+/// Formats a time with three significant digits, in a suitable unit.
 pub(crate) fn seconds(seconds: f64) -> String {
     match seconds {
         s if s < 0.001 => format!("{} µs", three_digits(s * 1e6)),

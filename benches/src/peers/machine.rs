@@ -1,4 +1,4 @@
-//! When and where figures were measured.
+//! Date and machine of a measurement.
 
 use std::fs;
 use std::process::Command;
@@ -6,18 +6,18 @@ use std::time::SystemTime;
 
 use super::programs::first_line;
 
-/// The day, as 2026-11-23.
+/// Today's date, as 2026-11-23.
 fn today() -> String {
     let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     now.split('T').next().unwrap_or_default().to_owned()
 }
 
-/// All of it in one line, without commas.
+/// All facts in one line, without commas.
 pub(crate) fn place() -> String {
     format!("{} × {} · {}", cores(), processor(), today()).replace(',', "")
 }
 
-/// The processor's name as the kernel has it.
+/// The processor's name as the kernel reports it.
 fn processor() -> String {
     value_in("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned())
 }
@@ -26,7 +26,7 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Names and values, in the order of reading.
+/// Names and values, in reading order.
 pub(crate) fn facts() -> Vec<(&'static str, String)> {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let memory_kib: f64 = value_in("/proc/meminfo", "MemTotal")
@@ -55,7 +55,7 @@ pub(crate) fn facts() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// What stands behind `name` and a colon in one of the kernel's files.
+/// Returns the value after `name` and a colon in a file of `/proc`.
 fn value_in(path: &str, name: &str) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     let line = text.lines().find(|line| line.starts_with(name))?;

@@ -1,5 +1,4 @@
-//! `peers`: n! as whole processes, by this project and by native libraries, in
-//! turn.
+//! `peers`: n! as whole processes, by this project and by native libraries, in turn.
 
 mod figures;
 pub(crate) mod machine;
@@ -20,9 +19,9 @@ use figures::Row;
 use process::{Launcher, Outcome, Printed, Run};
 use programs::{GMP, MALACHITE, Peer, Programs, name_of, place_of};
 
-/// What grows slower than this from one n to the next is taken to grow so.
+/// The minimum exponent of the assumed growth of time with n.
 const EXPONENT_MIN: f64 = 1.0;
-/// No program here is worse than quadratic by much.
+/// No program here is much slower than quadratic.
 const EXPONENT_MAX: f64 = 2.5;
 
 #[derive(Debug, Args)]
@@ -34,19 +33,19 @@ pub(crate) struct Peers {
         default_value = "1000,10000,100000,1000000,10000000"
     )]
     n: Vec<u64>,
-    /// Runs of each that are counted; one more comes first and checks the digits
+    /// Counted runs of each; one more comes first and checks the digits
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     rounds: u64,
-    /// What takes longer, or is expected to, is skipped
+    /// Time limit of a run, in seconds; runs that exceed it, or are expected to, are skipped
     #[arg(long, default_value_t = 60)]
     seconds_max: u64,
-    /// Where the table and the plots are written
+    /// Folder for the table and the plots
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/results"))]
     out: PathBuf,
-    /// This cocoon instead of the one of these sources, which is built first
+    /// A cocoon to measure, instead of one built from these sources
     #[arg(long)]
     cocoon: Option<PathBuf>,
-    /// Measure nothing; draw the plots again from the figures in the folder
+    /// Measure nothing; redraw the plots from the figures in the folder
     #[arg(long)]
     redraw: bool,
 }
@@ -66,7 +65,7 @@ impl Mode {
     }
 }
 
-/// One line of measurements: a program, and whether it prints the digits.
+/// One line of measurements: a program, and its mode.
 type Line = (&'static str, Mode);
 
 impl Peers {
@@ -88,7 +87,7 @@ impl Peers {
         let rows = self.measure(&programs)?;
         fs::write(&csv, figures::write(&rows, &place))?;
         plots::write(&self.out, &rows, &place)?;
-        // Last, since a sandbox in this process makes it larger.
+        // Last, since a sandbox in this process increases its memory.
         let calls = Calls::default().measure();
         if let Err(error) = &calls {
             println!("calls inside a sandbox are left out: {error:#}");
@@ -139,7 +138,7 @@ impl Peers {
         let lines = peers
             .iter()
             .flat_map(|peer| peer.modes().iter().map(move |mode| (peer, *mode)));
-        // The round before the first checks, and warms what there is to warm.
+        // The first round checks digits and warms caches.
         for (peer, mode) in lines {
             let earlier = history.entry((peer.id, mode)).or_default();
             let expected_s = expected_s(earlier, n);
@@ -170,8 +169,8 @@ impl Peers {
             }
         }
         for _ in 0..self.rounds {
-            // Whoever was first is last in the next round, so that nobody always
-            // follows the same neighbour's heat.
+            // The order rotates with each round, so that no program always follows the same
+            // neighbour's heat.
             for (peer, mode, runs) in &mut racing {
                 let Outcome::Done(run) = launcher.run(&peer.command(n, *mode), false)? else {
                     anyhow::bail!("{} computed {n}! once, and then failed", peer.id);
@@ -208,8 +207,8 @@ impl Peers {
     }
 }
 
-/// How long n will take, going by the last two n. Where starting the program
-/// was most of the time this is too little, and the limit on the run holds.
+/// Extrapolates the time for n from the last two n. The estimate is too low where the start of
+/// the program dominated; the time limit of the run still holds.
 fn expected_s(earlier: &[(u64, f64)], n: u64) -> f64 {
     let Some(&(last_n, last_s)) = earlier.last() else {
         return 0.0;
@@ -222,7 +221,7 @@ fn expected_s(earlier: &[(u64, f64)], n: u64) -> f64 {
     last_s * (n as f64 / last_n as f64).powf(exponent)
 }
 
-/// Writes a file of the results' folder.
+/// Writes a file in the folder of results.
 pub(crate) fn write_file(folder: &Path, name: &str, text: &str) -> anyhow::Result<()> {
     let path = folder.join(name);
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))

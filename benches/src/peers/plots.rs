@@ -1,8 +1,8 @@
 //! The plots: time by n, and time as a ratio to malachite's.
 //!
-//! They are read on light and on dark pages, so they bring a background along.
-//! Colours are of Okabe and Ito's palette, which colour-blind people tell apart,
-//! darkened where they are text; shapes and labels say the same again.
+//! Plots have their own background, for light and dark pages. Colours are from the palette of
+//! Okabe and Ito, which is safe for colour-blind readers, and darker for text. Shapes and
+//! labels repeat the information.
 
 use std::path::Path;
 
@@ -22,10 +22,10 @@ pub(crate) const SOFT_INK: &str = "#5b6474";
 const GRID: &str = "#e4e7ee";
 const EDGE: &str = "#d5d9e2";
 
-/// How a program is drawn.
+/// Colour and marker of a program.
 struct Look {
     colour: &'static str,
-    /// The same, dark enough to be read.
+    /// The same colour, dark enough for text.
     ink: &'static str,
     mark: Mark,
     width: f64,
@@ -65,7 +65,7 @@ pub(crate) fn write(folder: &Path, rows: &[Row], place: &str) -> anyhow::Result<
     write_file(folder, "factorials-ratio.svg", &ratios(&drawn, place))
 }
 
-// --- what both have -------------------------------------------------------------
+// --- shared parts -----------------------------------------------------------------
 
 pub(crate) fn paper(width: f64, height: f64, title: &str, subtitle: &str) -> Document {
     Document::new()
@@ -97,7 +97,7 @@ pub(crate) fn text(x: f64, y: f64, words: &str, ink: &str, size: f64) -> Text {
         .set("font-size", size)
 }
 
-/// Readable where a line runs behind it.
+/// Outlines a text, so that it is legible above lines.
 pub(crate) fn on_lines(text: Text) -> Text {
     text.set("stroke", PAPER)
         .set("stroke-width", 4)
@@ -115,7 +115,7 @@ pub(crate) fn line(from: (f64, f64), to: (f64, f64), colour: &str, width: f64) -
         .set("stroke-width", width)
 }
 
-/// A tenth of a pixel is plenty, and keeps the files short.
+/// A tenth of a pixel is sufficient, and keeps the files short.
 pub(crate) fn round(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
 }
@@ -167,7 +167,7 @@ fn mark(look: &Look, x: f64, y: f64) -> Group {
     }
 }
 
-/// 10 to a small power, as people write it.
+/// Formats a small power of 10.
 fn power_of_ten(exponent: i32) -> String {
     const RAISED: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
     let digits = exponent.to_string();
@@ -213,7 +213,7 @@ fn numbers_of(rows: &[&Row]) -> Vec<u64> {
 
 // --- time by n --------------------------------------------------------------------
 
-/// A logarithmic axis: from values to pixels.
+/// A logarithmic axis: maps values to pixels.
 struct Axis {
     low: f64,
     high: f64,
@@ -232,7 +232,7 @@ impl Axis {
     }
 }
 
-/// The lowest and the highest logarithm.
+/// The minimum and the maximum logarithm.
 fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
     values
         .map(f64::log10)
@@ -314,7 +314,7 @@ fn times(rows: &[&Row], place: &str) -> String {
                 .set("font-style", "italic"),
         );
 
-    // The project's own lines come last and lie on top.
+    // The project's own lines are drawn last and lie on top.
     let mut peers = peers_of(rows);
     peers.reverse();
     let mut labels: Vec<(&str, f64, f64)> = Vec::new();
@@ -346,8 +346,7 @@ fn times(rows: &[&Row], place: &str) -> String {
         labels.push((peer, end_x, end_y));
     }
 
-    // Labels of lines that end at the same n share a column, and make room for
-    // each other.
+    // Labels of lines that end at the same n share a column, and are moved apart.
     labels.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.2.total_cmp(&b.2)));
     for column in labels.chunk_by(|a, b| (a.1 - b.1).abs() < 1.0) {
         let wanted: Vec<f64> = column.iter().map(|label| label.2).collect();
@@ -369,8 +368,8 @@ fn times(rows: &[&Row], place: &str) -> String {
     page.to_string()
 }
 
-/// Moves ascending heights so that neighbours are `least` apart, and no group
-/// of them further from where it wants to be than it must.
+/// Moves ascending heights so that neighbours are at least `least` apart, with minimal
+/// displacement of each group.
 fn apart(wanted: &[f64], least: f64) -> Vec<f64> {
     // Groups as (sum of wanted centres, members); each is centred on its mean.
     let mut groups: Vec<(f64, usize)> = Vec::new();
@@ -399,7 +398,7 @@ fn apart(wanted: &[f64], least: f64) -> Vec<f64> {
 
 // --- ratio to malachite -----------------------------------------------------------
 
-/// Octaves that a bar has room for on either side of 1.
+/// Octaves of a bar on either side of 1.
 const OCTAVES_LEFT: f64 = 2.0;
 const OCTAVES_RIGHT: f64 = 3.0;
 
@@ -418,7 +417,7 @@ fn ratios(rows: &[&Row], place: &str) -> String {
     let mut page = paper(
         width,
         bottom + 58.0,
-        "Time beside malachite’s, written in decimal",
+        "Time relative to malachite’s, in decimal",
         &format!(
             "Ratio within a round; malachite is 1 · {}",
             rounds_and_place(rows, place)
@@ -480,7 +479,7 @@ fn ratios(rows: &[&Row], place: &str) -> String {
                     .set("fill", look.colour),
             );
             if octaves > OCTAVES_RIGHT {
-                // Two cuts through the bar: it is longer than drawn.
+                // Two cuts through the bar show that it is truncated.
                 for back in [9.0, 14.0] {
                     let (foot, head) = (
                         (end - back - 3.0, middle + 11.0),

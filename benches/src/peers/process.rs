@@ -1,4 +1,4 @@
-//! One run of one program: its output read and thrown away, and what it took.
+//! One run of one program: discards its output and returns its costs.
 
 use std::ffi::OsString;
 use std::io::Read as _;
@@ -15,28 +15,28 @@ pub(crate) struct Launcher {
     pub(crate) seconds_max: u64,
 }
 
-/// What one run took.
+/// The costs of one run.
 #[derive(Clone, Copy)]
 pub(crate) struct Run {
     pub(crate) wall_s: f64,
     pub(crate) cpu_s: f64,
     pub(crate) peak_bytes: u64,
-    /// What it printed, but for line ends.
+    /// The output, without trailing line ends.
     pub(crate) printed: Printed,
 }
 
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) struct Printed {
     pub(crate) bytes: u64,
-    /// Only where the run was to be checked: hashing takes time beside it.
+    /// `None` unless the run is to be checked, because hashing takes time.
     hash: Option<u64>,
 }
 
 pub(crate) enum Outcome {
     Done(Run),
-    /// It was stopped at the limit.
+    /// The run was stopped at the time limit.
     Late,
-    /// Why it has no figure.
+    /// The reason why there is no figure.
     Failed(String),
 }
 
@@ -53,7 +53,7 @@ impl Launcher {
         let (Some(mut digits), Some(mut words)) = (child.stdout.take(), child.stderr.take()) else {
             bail!("no pipes");
         };
-        // FNV-1a: it has to tell digits apart, and nobody attacks it.
+        // FNV-1a distinguishes digits; resistance to attacks is unnecessary.
         let (mut bytes, mut hash) = (0_u64, 0xcbf2_9ce4_8422_2325_u64);
         let mut buffer = vec![0; READ_BYTES];
         loop {
@@ -61,7 +61,7 @@ impl Launcher {
             let Some(piece) = buffer.get(..count).filter(|piece| !piece.is_empty()) else {
                 break;
             };
-            // Line ends come last.
+            // Only the last piece ends with a line end.
             let piece = piece.trim_ascii_end();
             bytes += piece.len() as u64;
             if check {
@@ -70,13 +70,13 @@ impl Launcher {
                 }
             }
         }
-        let mut told = String::new();
-        words.read_to_string(&mut told)?;
-        ensure!(child.wait()?.success(), "measured: {}", told.trim_end());
-        let mut lines: Vec<&str> = told.lines().collect();
+        let mut report = String::new();
+        words.read_to_string(&mut report)?;
+        ensure!(child.wait()?.success(), "measured: {}", report.trim_end());
+        let mut lines: Vec<&str> = report.lines().collect();
         let figures = lines.pop().unwrap_or_default();
         let [how, wall_ns, cpu_ns, peak_bytes] = figures.split(' ').collect::<Vec<_>>()[..] else {
-            bail!("measured told no figures: {figures:?}");
+            bail!("expected figures from measured, got {figures:?}");
         };
         Ok(match how {
             "done" => Outcome::Done(Run {

@@ -1,4 +1,4 @@
-//! The programs that are compared, built or found.
+//! The compared programs, built or found.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -13,14 +13,14 @@ use super::Mode;
 const PEERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers");
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// The two that ratios are formed with.
+/// The two programs that are denominators of ratios.
 pub(crate) const MALACHITE: &str = "malachite";
 pub(crate) const GMP: &str = "gmp";
 pub(crate) const COCOON: &str = "cocoon";
 pub(crate) const COCOON_ONE: &str = "cocoon-one";
 pub(crate) const WASMTIME: &str = "wasmtime";
 
-/// Every program's short name, and the name that people read.
+/// Each program's ID and its name in reports.
 const NAMES: [(&str, &str); 7] = [
     (COCOON, "cocoon, fan-out"),
     (COCOON_ONE, "cocoon, one sandbox"),
@@ -36,7 +36,7 @@ pub(crate) fn name_of(id: &str) -> &str {
     found.map_or(id, |(_, name)| name)
 }
 
-/// Programs in the order in which people read them.
+/// The position of a program in reports.
 pub(crate) fn place_of(id: &str) -> usize {
     let found = NAMES.iter().position(|(known, _)| *known == id);
     found.unwrap_or(NAMES.len())
@@ -46,10 +46,10 @@ pub(crate) fn place_of(id: &str) -> usize {
 pub(crate) struct Peer {
     pub(crate) id: &'static str,
     pub(crate) version: String,
-    /// The words before N, and behind it.
+    /// The arguments before N, and after it.
     before: Vec<OsString>,
     behind: Vec<OsString>,
-    /// Whether it can leave the digits out, told by a last word.
+    /// The program can omit the digits, selected by a last argument.
     has_modes: bool,
 }
 
@@ -73,7 +73,7 @@ impl Peer {
     }
 }
 
-/// What can be compared on this machine, and what cannot, with the reason.
+/// Programs available on this machine, and missing ones with the reason.
 pub(crate) struct Programs {
     pub(crate) measured: PathBuf,
     pub(crate) peers: Vec<Peer>,
@@ -106,7 +106,7 @@ impl Programs {
     }
 }
 
-/// The target folder that this program was built in.
+/// The target folder of this program's build.
 pub(crate) fn target() -> anyhow::Result<PathBuf> {
     let program = env::current_exe()?;
     let target = program.parent().and_then(Path::parent);
@@ -121,7 +121,7 @@ fn folder() -> anyhow::Result<PathBuf> {
     Ok(folder)
 }
 
-/// A second cargo, without what was set for the first one's build.
+/// A nested cargo, without the settings of the outer one's build.
 pub(crate) fn cargo(folder: &str, profile: &str) -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
@@ -134,8 +134,8 @@ pub(crate) fn cargo(folder: &str, profile: &str) -> Command {
 }
 
 fn build_rust(folder: &Path) -> anyhow::Result<PathBuf> {
-    // Not `--locked`: the kernel's benchmark leans on the guest, and the lock
-    // file follows what that leans on.
+    // Not `--locked`: the kernel's benchmark depends on the guest, and the lock file follows
+    // the guest's dependencies.
     let built = cargo(PEERS, "release")
         .arg("--bins")
         .arg("--target-dir")
@@ -145,7 +145,7 @@ fn build_rust(folder: &Path) -> anyhow::Result<PathBuf> {
     Ok(folder.join("release"))
 }
 
-/// The program, built as a profile of the workspace says.
+/// Builds the program with a profile of the workspace, and returns its path.
 pub(crate) fn build_cocoon(profile: &str) -> anyhow::Result<PathBuf> {
     let target = target()?;
     let built = cargo(ROOT, profile)
@@ -156,7 +156,7 @@ pub(crate) fn build_cocoon(profile: &str) -> anyhow::Result<PathBuf> {
     Ok(target.join(profile).join("cocoon"))
 }
 
-/// GMP's program, compiled here: it has no crate that is only GMP.
+/// Compiles GMP's program here, because no crate contains GMP alone.
 pub(crate) fn gmp_program() -> anyhow::Result<PathBuf> {
     compile_gmp(&folder()?)
 }
@@ -171,11 +171,11 @@ fn compile_gmp(folder: &Path) -> anyhow::Result<PathBuf> {
         .arg("-lgmp")
         .output()
         .context("there is no C compiler; Debian's package gcc has one")?;
-    let told = String::from_utf8_lossy(&output.stderr);
-    if told.contains("gmp.h") || told.contains("-lgmp") {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    if errors.contains("gmp.h") || errors.contains("-lgmp") {
         bail!("GMP is not installed; Debian's package libgmp-dev has it");
     }
-    ensure!(output.status.success(), "gmp.c does not compile: {told}");
+    ensure!(output.status.success(), "gmp.c does not compile: {errors}");
     Ok(program)
 }
 
@@ -209,7 +209,7 @@ fn rust(release: &Path, id: &'static str) -> anyhow::Result<Peer> {
 }
 
 fn cpython() -> anyhow::Result<Peer> {
-    // What is on PATH may be a shell script that looks for the real one.
+    // The program on PATH may be a shell script that looks for the real one.
     let asked = "import sys; print(sys.executable)";
     let program =
         first_line(Command::new("python3").args(["-c", asked])).context("there is no python3")?;
@@ -227,7 +227,7 @@ fn cpython() -> anyhow::Result<Peer> {
     })
 }
 
-/// Cocoon in one sandbox and in as many as it likes.
+/// Cocoon in one sandbox and in as many as it chooses.
 fn cocoons(program: &Path) -> anyhow::Result<Vec<Peer>> {
     let version = first_line(Command::new(program).arg("--version"))
         .with_context(|| format!("{} is not cocoon", program.display()))?;
@@ -256,9 +256,9 @@ fn cocoons(program: &Path) -> anyhow::Result<Vec<Peer>> {
     })
 }
 
-/// The bundled component on stock Wasmtime, compiled beforehand.
+/// The bundled component on stock Wasmtime, compiled in advance.
 fn wasmtime(folder: &Path) -> anyhow::Result<Peer> {
-    // Where the tests and CI put it, if the machine has none.
+    // The folder where CI installs it, if the machine has none.
     let tools = target()?.join("tools/bin/wasmtime");
     let found = [PathBuf::from("wasmtime"), tools]
         .into_iter()

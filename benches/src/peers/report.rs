@@ -1,4 +1,4 @@
-//! The table, as GitHub shows it.
+//! The table in GitHub's Markdown.
 
 use std::fmt::Write as _;
 
@@ -16,7 +16,7 @@ pub(crate) struct Report<'a> {
     pub(crate) calls: &'a [calls::Figures],
 }
 
-/// What is aimed at, as the program, n, what is looked at, and the aim.
+/// A target value: program, n, figure, its name, and the maximum.
 type Aim = (
     &'static str,
     u64,
@@ -54,8 +54,8 @@ impl Report<'_> {
         writeln!(
             out,
             "Written by `cargo run --release -p cocoon-bench -- peers`; do not edit.\n\
-             [The folder's page](../README.md) says how it is measured and what each line\n\
-             means. The figures are also in [factorials.csv](factorials.csv).\n"
+             [The folder's page](../README.md) describes the method and each line.\n\
+             The figures are also in [factorials.csv](factorials.csv).\n"
         )?;
         writeln!(
             out,
@@ -63,9 +63,9 @@ impl Report<'_> {
         )?;
         writeln!(
             out,
-            "![How each program's time compares with malachite's](factorials-ratio.svg)\n"
+            "![Time of each program relative to malachite's](factorials-ratio.svg)\n"
         )?;
-        writeln!(out, "| where and when | |\n| --- | --- |")?;
+        writeln!(out, "| machine and date | |\n| --- | --- |")?;
         for (name, value) in &self.facts {
             writeln!(out, "| {name} | {value} |")?;
         }
@@ -74,7 +74,7 @@ impl Report<'_> {
             "| rounds | {}, all programs in turn in each |",
             self.rounds
         )?;
-        writeln!(out, "| skipped | what takes over {} s |", self.seconds_max)?;
+        writeln!(out, "| skipped | runs over {} s |", self.seconds_max)?;
         writeln!(out, "\n| program | version |\n| --- | --- |")?;
         let mut peers: Vec<_> = self.programs.peers.iter().collect();
         peers.sort_by_key(|peer| place_of(peer.id));
@@ -95,7 +95,7 @@ impl Report<'_> {
             self.write_n(out, n)?;
         }
         if !self.calls.is_empty() {
-            writeln!(out, "\n## One call in a sandbox that is already there\n")?;
+            writeln!(out, "\n## One call in an existing sandbox\n")?;
             out.push_str(&calls::table(self.calls));
         }
         self.write_aims(out)
@@ -153,11 +153,11 @@ impl Report<'_> {
         row.figures
     }
 
-    /// The aims that this run has figures for.
+    /// Writes the targets for which this run has figures.
     fn write_aims(&self, out: &mut String) -> std::fmt::Result {
         writeln!(
             out,
-            "\n## Beside the aims\n\n| what | measured | aim | |\n| --- | ---: | ---: | --- |"
+            "\n## Targets\n\n| figure | measured | target | |\n| --- | ---: | ---: | --- |"
         )?;
         let reached = |yes: bool| if yes { "reached" } else { "**not reached**" };
         for (peer, n, look, what, aim) in AIMS {

@@ -80,13 +80,13 @@ mod tests {
     const EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
     #[test]
-    fn it_is_written_as_it_is_read() {
+    fn a_digest_round_trips() {
         assert_eq!(Digest::of(b"").to_string(), EMPTY);
         assert_eq!(EMPTY.parse(), Ok(Digest::of(b"")));
     }
 
     #[test]
-    fn what_is_none_is_refused() {
+    fn invalid_digests_are_refused() {
         let hex = &EMPTY[ALGORITHM.len()..];
         for text in [
             String::new(),

@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn rubbish_takes_nothing() {
+    fn invalid_bytes_have_no_footprint() {
         assert_eq!(Footprint::of(b"rubbish"), Footprint::default());
         assert_eq!(Footprint::of(b""), Footprint::default());
     }

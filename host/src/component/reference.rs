@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_is_refused_with_what_would_be_right() {
+    fn invalid_references_are_refused_with_the_expected_form() {
         let long = format!("oci://h/{}", "a".repeat(256));
         for text in [
             "",

@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_read_holds_what_is_left_of_it() {
+    fn a_read_holds_its_unread_bytes() {
         let mut buffers = StreamBuffers::default();
         let size = buffers.grant_read(5, 10_000);
         assert_eq!(size, 10_000);

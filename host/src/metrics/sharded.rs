@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gauge_adds_up_what_many_threads_count() {
+    fn a_gauge_sums_the_counts_of_many_threads() {
         let gauge = ShardedGauge::default();
         std::thread::scope(|scope| {
             for _ in 0..2 * SHARDS {

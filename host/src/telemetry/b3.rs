@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn one_header_has_it_all() {
+    fn the_single_header_is_parsed() {
         let trace = |sampled, undecided| Some((TRACE_ID.to_owned(), sampled, undecided));
         for (text, expected) in [
             (format!("{TRACE_ID}-{SPAN_ID}-1"), trace(true, false)),

@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn the_status_says_whether_and_when_to_try_again() {
+    fn the_status_determines_retries() {
         let response = Response::new(Bytes::from_static(b"\0\0\0\0\0"));
         let read = |fields: &[(&'static str, &str)]| read(&response, &trailers(fields));
         assert_eq!(read(&[("grpc-status", "0")]), Ok(Answer::default()));

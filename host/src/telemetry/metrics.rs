@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_happened_shows_under_its_name() {
+    fn events_are_counted_under_their_names() {
         let (meter, http, metrics) = metrics();
         let _connection = http.connection();
         http.observe(Some("/factorial/{n}")).set_status(200);
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_is_on_its_way_is_not_counted_yet() {
+    fn a_request_under_way_is_not_counted() {
         let (_, http, metrics) = metrics();
         let zero = r#"cocoon_http_requests_total{route="/factorial/{n}",status="200"} 0"#;
         let mut observation = http.observe(Some("/factorial/{n}"));

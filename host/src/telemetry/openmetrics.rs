@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counters_tell_when_they_began() {
+    fn counters_have_creation_times() {
         let encoded = "# HELP requests Requests.\n# TYPE requests counter\n\
             requests_total{route=\"/a b\"} 2\n# HELP time Time.\n# TYPE time histogram\n\
             time_sum 0.5\ntime_count 1\ntime_bucket{le=\"+Inf\"} 1\n\

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_go_nowhere_unless_somebody_asks() {
+    fn spans_are_not_exported_by_default() {
         for variables in [
             &[][..],
             &[("OTEL_SERVICE_NAME", "x"), (PROTOCOL, "grpc")],

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn one_parent_is_read_and_no_other_number() {
+    fn exactly_one_parent_is_accepted() {
         assert_eq!(
             read(&[PARENT], &[]),
             Some((PARENT.to_owned(), String::new()))
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_parent_is_none() {
+    fn a_malformed_parent_is_ignored() {
         for wrong in [
             "",
             "00",

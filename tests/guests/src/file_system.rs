@@ -1,5 +1,5 @@
-/// Does `operation` to `path`, and says how that ended: the same inside a sandbox and
-/// outside, where the tests include this file too.
+/// Applies `operation` to `path` and describes the outcome: the same code inside a sandbox and
+/// outside, where the tests include this file.
 fn file_system(operation: &str, path: &str, other: &str) -> String {
     let ended = match operation {
         "stat" => fs::metadata(path).map(|found| format!("{:?}", kind(&found))),
@@ -17,7 +17,7 @@ fn file_system(operation: &str, path: &str, other: &str) -> String {
     format!("{:?}", ended.map_err(|error| error.kind()))
 }
 
-/// File, folder and link, as booleans.
+/// File, folder and symbolic link, as booleans.
 fn kind(found: &fs::Metadata) -> [bool; 3] {
     [found.is_file(), found.is_dir(), found.file_type().is_symlink()]
 }

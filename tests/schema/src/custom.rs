@@ -1,5 +1,5 @@
-//! Kinds that the Kubernetes API lacks, with the fields that `deploy/` uses: the definitions
-//! of their projects have more.
+//! Kinds that the Kubernetes API lacks, with the fields that `deploy/` uses. Their projects
+//! define more fields.
 
 use std::collections::BTreeMap;
 
@@ -173,7 +173,7 @@ struct AutoscalerConfig {
     name: String,
 }
 
-/// The fields of `metadata` are those of its type, all of them texts.
+/// Fields of `metadata` that are strings.
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Trigger {

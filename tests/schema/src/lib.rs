@@ -1,11 +1,11 @@
 //! Manifests against the types of the Kubernetes API.
 //!
-//! The types read the fields that they know and skip the rest. [`check`] writes again what
-//! was read and compares: a field that is gone is unknown. The version is the oldest that
-//! the crate has, since clusters are older than it.
+//! The types read the fields that they know and skip the rest. [`check`] serialises the result
+//! again and compares: a missing field is unknown. The version is the oldest that the crate
+//! has, since clusters may be older than it.
 //!
-//! A package of its own, compiled without optimisation: as a part of the system tests the
-//! types took longer to compile than all tests that use them.
+//! A separate package without optimisation: within the system tests the types took longer to
+//! compile than all tests that use them.
 
 mod custom;
 
@@ -20,13 +20,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-/// A manifest as `T` reads and writes it.
+/// Deserialises a manifest as `T` and serialises it again.
 fn through<T: DeserializeOwned + Serialize>(manifest: &Value) -> Result<Value, String> {
     let read: T = serde_json::from_value(manifest.clone()).map_err(|error| error.to_string())?;
     serde_json::to_value(read).map_err(|error| error.to_string())
 }
 
-/// Where two trees differ, as JSON pointers.
+/// Collects the differences of two trees, as JSON pointers.
 fn differences(at: &str, one: &Value, other: &Value, found: &mut Vec<String>) {
     match (one, other) {
         (Value::Object(one), Value::Object(other)) => {
@@ -52,7 +52,7 @@ fn differences(at: &str, one: &Value, other: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// Checks that a manifest is one of its kind, and nothing else.
+/// Checks that a manifest has the fields of its kind, and no others.
 ///
 /// # Errors
 ///

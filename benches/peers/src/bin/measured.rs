@@ -1,10 +1,9 @@
-//! Runs one program and tells what it took: `measured SECONDS-MAX PROGRAM …`.
+//! Runs one program and reports its costs: `measured SECONDS-MAX PROGRAM …`.
 //!
-//! The program inherits standard output. On standard error follows one line:
-//! how it ended, nanoseconds from its start to its end, nanoseconds of processor
-//! time, and bytes of memory that were resident at most. Linux counts in the
-//! peak of a child what its parent held when it was started, which is why this
-//! program, and not the large one that draws tables, starts it.
+//! The program inherits standard output. One line follows on standard error: the outcome,
+//! wall-clock nanoseconds, nanoseconds of processor time, and peak resident bytes. Linux
+//! includes the parent's memory at the start in the peak of a child. So this small program
+//! starts it, and not the large one that draws the tables.
 
 use std::io;
 use std::process::{Command, ExitCode, ExitStatus};
@@ -54,7 +53,7 @@ fn run() -> io::Result<String> {
     Ok(format!("{how} {wall_ns} {cpu_ns} {}", used.rusage.maxrss))
 }
 
-/// Waits until the child has ended, but leaves it to be waited for.
+/// Waits until the child has ended, without reaping it.
 fn ended_within(child: &std::process::Child, limit: Duration) -> io::Result<bool> {
     let ended = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
     let limit = Timespec::try_from(limit).map_err(io::Error::other)?;

@@ -1,4 +1,4 @@
-//! n! by num-bigint, which has no factorial of its own: a balanced product.
+//! n! by num-bigint, which lacks a factorial: a balanced product.
 
 use num_bigint::BigUint;
 
@@ -10,8 +10,7 @@ fn main() -> std::io::Result<()> {
     )
 }
 
-/// first · (first + 1) · … · last. The recursion is as deep as the logarithm of
-/// the count.
+/// Computes first · (first + 1) · … · last. The recursion depth is the logarithm of the count.
 fn product(first: u64, last: u64) -> BigUint {
     /// Factors that are multiplied one by one.
     const LEAF: u64 = 16;

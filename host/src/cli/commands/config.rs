@@ -163,7 +163,7 @@ fn row<'a>(
     if matches!(arg.get_action(), ArgAction::SetTrue) {
         row.value = matches.get_flag(id).into();
     } else if row.source == "default" && texts.is_empty() {
-        (row.value, row.note) = told_default(key, arg);
+        (row.value, row.note) = default_in_help(key, arg);
     } else if SECRET.contains(&id) {
         let names = texts.iter().map(|text| {
             let text = shown(Path::new(text));
@@ -201,7 +201,7 @@ fn add_in_force(rows: &mut [Row<'_>], limits: &Limits) {
 }
 
 /// Returns the default that only the help has: a value, or text.
-fn told_default(key: &str, arg: &Arg) -> (Value, Option<String>) {
+fn default_in_help(key: &str, arg: &Arg) -> (Value, Option<String>) {
     let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
     let default = help
         .split_once("[default: ")

@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_has_text_or_base64_and_says_whether_it_is_partial() {
+    fn a_record_has_text_or_base64_and_a_partial_flag() {
         assert_eq!(
             record(Stream::Out, "a\0\r é\u{2028}".as_bytes(), false),
             json!({"instance": 7, "stream": "stdout", "text": "a\0\r é\u{2028}"})

@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_key_counts() {
+    fn the_longest_matching_key_is_used() {
         // The passwords are 1, 2 and 3.
         let config = r#"{"auths":{
             "a.example":{"auth":"dTox"},
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn arrays_are_no_objects() {
+    fn arrays_are_not_objects() {
         for text in ["[{},null,{}]", r#"{"auths":{"a":["YTpi"]}}"#] {
             assert!(
                 serde_json::from_str::<Object<Config>>(text).is_err(),

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_named() {
+    fn unsupported_manifests_are_named() {
         let long = "x".repeat(1_000_000);
         let wasm = manifest(CONFIG, &[(LAYER, DIGEST)]);
         for (text, word) in [

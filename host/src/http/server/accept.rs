@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn the_client_gets_what_it_likes_negotiate() {
+    fn the_preferred_format_is_negotiated() {
         assert_eq!(negotiate(&HeaderMap::new(), OFFERED).ok(), Some(1));
         for (accept, what) in [
             ("*/*", Some(1)),

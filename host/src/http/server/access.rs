@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_token_opens_and_nothing_else_does() {
+    async fn only_the_token_is_accepted() {
         let file = file(format!("  {ONE}\r\nand a comment\n").as_bytes());
         let access = Access::from_file(file.path()).expect("a token");
         assert!(!access.is_open());
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_says_what_to_send() {
+    fn a_refusal_has_a_challenge() {
         for (refusal, status, expected) in [
             (Refusal::NoToken, 401, "Bearer"),
             (Refusal::WrongToken, 401, "Bearer error=\"invalid_token\""),
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_is_refused_with_what_would_be_right() {
+    fn invalid_tokens_are_refused_with_the_expected_form() {
         let long = vec![b'x'; 5000];
         for (text, hint) in [
             (&b"short\n"[..], "at least 16"),
@@ -464,7 +464,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_file_is_not_read_for_each_request() {
+    async fn the_file_is_read_at_intervals() {
         let file = file(ONE.as_bytes());
         let access = Access::from_file(file.path()).expect("a token");
         let token = access.0.as_ref().expect("a token");

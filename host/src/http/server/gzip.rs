@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn all_bytes_come_out_again() {
+    async fn compression_preserves_all_bytes() {
         let long = Bytes::from("0123456789".repeat(100_000));
         for pieces in [
             vec![],
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_came_before_an_error_is_sent() {
+    async fn bytes_before_an_error_are_sent() {
         let broken = Err(Error::new("broken"));
         let mut body = gzip_of(vec![Ok("all of ".into()), Ok("this".into()), broken]);
         let frame = body.frame().await.expect("a frame").expect("no error yet");

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn openmetrics_is_sent_to_those_who_name_it() {
+    fn openmetrics_is_sent_on_request() {
         for (accept, expected) in [
             ("*/*", false),
             ("text/plain", false),

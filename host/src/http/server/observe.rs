@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_no_route_matches_is_counted_together() {
+    async fn requests_without_a_route_are_counted_together() {
         let (router, metrics) = service();
         for path in ["/", "/streamed", "/elsewhere/1"] {
             let Ok(response) = router.clone().oneshot(request(path)).await;

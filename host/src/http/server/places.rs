@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_idle_connection_makes_room() {
+    fn the_longest_idle_connection_is_evicted() {
         let places = Places::new(3);
         let connections = [idle(), idle(), idle()];
         let mut guards: Vec<_> = connections.iter().map(|it| places.take(it)).collect();

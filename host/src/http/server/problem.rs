@@ -30,7 +30,7 @@ pub struct Problem {
     /// The status of the response that it is, or would be.
     #[schema(example = 422, minimum = 400, maximum = 599)]
     status: u16,
-    /// What the service expected, and what it got.
+    /// The expected input, and the received one.
     detail: String,
     /// The limit that the request met, by the name of its flag.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn one_expectation_is_known() {
+    fn only_100_continue_is_supported() {
         for (values, expected) in [
             (&[][..], true),
             (&["100-continue"], true),

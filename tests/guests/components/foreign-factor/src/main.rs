@@ -1,4 +1,4 @@
 //! `factor` of the uutils, which prints the prime factors of its arguments: a program from
-//! crates.io, whose `main` is this line too. Its authors did not write it for Cocoon.
+//! crates.io that its authors did not write for Cocoon. Its `main` is this line as well.
 
 uucore::bin!(uu_factor);

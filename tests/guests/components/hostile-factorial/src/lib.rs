@@ -1,5 +1,5 @@
-//! A factorial that means harm. What it does for which n is in the table
-//! `hostile`, which the tests have too.
+//! A hostile factorial. Its behaviour for each n is in the table `hostile`, which the tests
+//! share.
 
 mod bindings {
     #![allow(missing_docs, clippy::pedantic, reason = "generated")]
@@ -113,7 +113,7 @@ impl wit::Guest for Component {
             _ => panic!("{n} is in no row of the table"),
         }
         while digits.next().await.is_some() {}
-        // So that a test sees which seed came.
+        // Reports the seed to the test.
         Ok(wit::Verdict::Right(u32::try_from(seed).unwrap_or(u32::MAX)))
     }
 
@@ -192,8 +192,8 @@ fn take_memory() -> ! {
     }
 }
 
-/// Calls itself until n is a number that it never gets to, which the compiler
-/// cannot see. What is done with the result cannot be made a loop.
+/// Recurses until n is a number that it never reaches, which the compiler cannot know. The use
+/// of the result prevents a tail call.
 fn recurse(n: u64) -> u64 {
     if n == 0 {
         0
@@ -210,6 +210,6 @@ async fn wait_forever() {
 
 #[expect(unsafe_code, reason = "what is not text must not get past the host")]
 fn not_text() -> String {
-    // SAFETY: nothing in here looks at the text.
+    // SAFETY: nothing in this component inspects the text.
     unsafe { String::from_utf8_unchecked(vec![0xff; 10]) }
 }

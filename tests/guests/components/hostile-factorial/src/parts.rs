@@ -1,4 +1,4 @@
-//! Numbers that are put together from parts, of which some mean harm.
+//! Numbers that are joined from parts, some of them hostile.
 
 use wit_bindgen::{
     FutureReader, FutureWriter, StreamReader, StreamResult, StreamWriter, spawn_local,
@@ -8,7 +8,7 @@ use crate::bindings::exports::cocoon::factorial::{factorial as wit, parts};
 use crate::bindings::{Component, wit_future, wit_stream};
 use crate::{Digits, Outcome, hostile, spin, take_memory};
 
-/// Bytes that are read or written at once.
+/// Bytes of one read or write.
 const CHUNK_BYTES: usize = 50_000;
 
 impl parts::Guest for Component {
@@ -60,8 +60,8 @@ impl parts::Guest for Component {
         }
         if n == hostile::CROSSED {
             let (given, first) = wit_stream::new();
-            let (handed_on, second) = wit_stream::new();
-            spawn_local(exchange(index, seed, inputs, given, handed_on, outcome));
+            let (forwarded, second) = wit_stream::new();
+            spawn_local(exchange(index, seed, inputs, given, forwarded, outcome));
             return Ok((vec![first, second], outcome_reader));
         }
         if n == hostile::PARTS_WAIT {
@@ -79,7 +79,7 @@ impl parts::Guest for Component {
     }
 }
 
-/// What the joiner puts out, from one sandbox.
+/// The output of the joiner, from one sandbox.
 pub(crate) fn whole() -> Digits {
     let (mut writer, reader) = wit_stream::new();
     let (outcome, outcome_reader) = wit_future::new(|| Ok(wit::Grade::Proved));
@@ -93,7 +93,7 @@ pub(crate) fn whole() -> Digits {
     (reader, outcome_reader)
 }
 
-/// Writes so many times the same.
+/// Writes `count` copies of a byte.
 async fn write(writer: &mut StreamWriter<u8>, byte: u8, count: u64) {
     let mut left = usize::try_from(count).expect("it fits");
     while left > 0 {
@@ -168,13 +168,13 @@ async fn joiner(
     drop(writer);
     let outcome_of = match wrong {
         Some(text) => Err(wit::Error::Failed(text)),
-        None => Ok(told(seed)),
+        None => Ok(grade_with(seed)),
     };
     let _ = outcome.write(outcome_of).await;
 }
 
-/// A grade by which a test sees which seed came.
-fn told(seed: u64) -> wit::Grade {
+/// A grade that reports the seed to the test.
+fn grade_with(seed: u64) -> wit::Grade {
     wit::Grade::Verified(wit::Verification {
         products: 3,
         repeated: u32::from(seed == 13),
@@ -182,14 +182,14 @@ fn told(seed: u64) -> wit::Grade {
     })
 }
 
-/// Gives what it has while it reads what the other one has, and hands that on; the
-/// second one joins it with the first, which was handed on to it.
+/// Writes its own output while it reads the other part's, and forwards what it read. The second
+/// part joins that with its first input.
 async fn exchange(
     index: u32,
     seed: u64,
     inputs: Vec<StreamReader<u8>>,
     mut given: StreamWriter<u8>,
-    mut handed_on: StreamWriter<u8>,
+    mut forwarded: StreamWriter<u8>,
     outcome: FutureWriter<Outcome>,
 ) {
     let own = [b'1', b'2'][index as usize];
@@ -205,13 +205,13 @@ async fn exchange(
             }
         }
     }
-    if handed_on.write_all(read).await.is_empty() {
-        drop(handed_on);
-        let _ = outcome.write(Ok(told(seed))).await;
+    if forwarded.write_all(read).await.is_empty() {
+        drop(forwarded);
+        let _ = outcome.write(Ok(grade_with(seed))).await;
     }
 }
 
-/// Reads all before it writes anything.
+/// Reads all input before it writes.
 async fn wait(
     inputs: Vec<StreamReader<u8>>,
     writers: Vec<StreamWriter<u8>>,

@@ -1,4 +1,4 @@
-//! A program that does what its first argument says, most of it unkind.
+//! A program whose first argument selects its behaviour, most of it hostile.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -153,13 +153,13 @@ fn main() {
 
 include!("../../../src/file_system.rs");
 
-/// The first folder that was granted.
+/// The first granted folder.
 fn root() -> Descriptor {
     let (folder, _) = get_directories().into_iter().next().expect("a folder");
     folder
 }
 
-/// A new file in the first folder.
+/// Creates a file in the first folder.
 fn create(name: &str) -> Descriptor {
     let flags = DescriptorFlags::READ | DescriptorFlags::WRITE;
     let opened = root().open_at(PathFlags::empty(), name, OpenFlags::CREATE, flags);
@@ -176,7 +176,7 @@ fn open(folder: &Descriptor, name: &str) -> Result<Descriptor, String> {
     opened.map_err(|error| format!("{error:?}"))
 }
 
-/// Opens a file until that fails, closes them all, and opens it once more.
+/// Opens a file until that fails, closes all handles, and opens it once more.
 fn open_many(name: &str) {
     let folder = root();
     let mut files = Vec::new();
@@ -191,8 +191,8 @@ fn open_many(name: &str) {
     println!("{count} {error} {}", open(&folder, name).is_ok());
 }
 
-/// Starts reading so many streams of a file and takes nothing of what they read, then
-/// reads all of them to their ends.
+/// Starts `count` streams that read a file, consumes nothing at first, and then reads all of
+/// them to their ends.
 fn read_ahead(name: &str, count: usize) {
     let file = open(&root(), name).expect("a file");
     let streams: Vec<_> = (0..count)
@@ -221,14 +221,14 @@ fn take_memory() -> ! {
     }
 }
 
-/// Takes so many MiB and is content.
+/// Allocates `count` MiB and returns.
 fn fill(count: usize) {
     let taken: Vec<_> = (0..count).map(|_| vec![1_u8; 1 << 20]).collect();
     println!("{}", std::hint::black_box(taken).len());
 }
 
-/// Calls itself until n is a number that it never gets to, which the compiler
-/// cannot see. What is done with the result cannot be made a loop.
+/// Recurses until n is a number that it never reaches, which the compiler cannot know. The use
+/// of the result prevents a tail call.
 fn recurse(n: u64) -> u64 {
     if n == 0 {
         0

@@ -1,4 +1,4 @@
-//! The real service, on a port of its own, and plain requests to it.
+//! The real service on its own port, and simple requests to it.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -7,20 +7,19 @@ use std::thread::JoinHandle;
 
 use rustix::process::Signal;
 
-use crate::harness::{NEVER, kill};
+use crate::harness::{TIMEOUT, kill};
 
-/// A service, which ends with the test.
-pub(crate) struct Serving {
+/// A running service, which is killed at the end of the test.
+pub(crate) struct Service {
     child: Child,
     address: String,
     /// Its start line.
     pub(crate) line: String,
-    told: Option<JoinHandle<String>>,
+    log: Option<JoinHandle<String>>,
 }
 
-impl Serving {
-    /// Starts `cocoon serve`, on a port that is free unless its arguments name
-    /// another.
+impl Service {
+    /// Starts `cocoon serve` on a free port, unless its arguments name another one.
     pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command
             .env("COCOON_LISTEN", "127.0.0.1:0")
@@ -29,16 +28,16 @@ impl Serving {
             .spawn()
             .expect("a service that starts");
         let mut stderr = child.stderr.take().expect("its standard error");
-        let told = std::thread::spawn(move || {
-            let mut told = String::new();
-            stderr.read_to_string(&mut told).expect("text");
-            told
+        let log = std::thread::spawn(move || {
+            let mut log = String::new();
+            stderr.read_to_string(&mut log).expect("text");
+            log
         });
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().expect("its standard output"))
             .read_line(&mut line)
             .expect("its start line");
-        // In text it ends with a space, in JSON with a quote.
+        // The address ends with a space in text, and with a quote in JSON.
         let address = line
             .split_once("http://")
             .and_then(|(_, rest)| rest.split([' ', '"', '\n']).next());
@@ -47,7 +46,7 @@ impl Serving {
             address: address.to_owned(),
             line: line.clone(),
             child,
-            told: Some(told),
+            log: Some(log),
         }
     }
 
@@ -56,8 +55,8 @@ impl Serving {
         &self.address
     }
 
-    /// The answer to a request, from its status to its last byte.
-    pub(crate) fn ask(&self, path: &str, headers: &[(&str, &str)]) -> String {
+    /// Sends `GET path` and returns the whole response.
+    pub(crate) fn get(&self, path: &str, headers: &[(&str, &str)]) -> String {
         let mut request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n");
         for (name, value) in headers {
             request.extend([*name, ": ", *value, "\r\n"]);
@@ -66,7 +65,8 @@ impl Serving {
         self.send(&request)
     }
 
-    /// The answer to a request that is written out, and closes its connection.
+    /// Sends the bytes of a request, which closes its connection, and returns the whole
+    /// response.
     pub(crate) fn send(&self, request: &str) -> String {
         let mut stream = self.connect();
         stream.write_all(request.as_bytes()).expect("sent");
@@ -75,46 +75,46 @@ impl Serving {
         answer
     }
 
-    /// Asks, and leaves the answer to the caller.
-    pub(crate) fn begin(&self, path: &str) -> TcpStream {
+    /// Sends `GET path` and leaves the response unread.
+    pub(crate) fn start_get(&self, path: &str) -> TcpStream {
         let mut stream = self.connect();
         let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n");
         stream.write_all(request.as_bytes()).expect("sent");
         stream
     }
 
-    /// A new connection.
+    /// Opens a connection.
     pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(&self.address).expect("a connection");
-        stream.set_read_timeout(Some(NEVER)).expect("a timeout");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
         stream
     }
 
-    /// Ends it; what it told on standard error.
+    /// Stops the service and returns its standard error. Asserts that it exits with code 0.
     pub(crate) fn end(mut self) -> String {
         kill(self.child.id(), Signal::TERM);
-        let ended = self.child.wait().expect("its end");
-        let told = self.told.take().expect("told once");
-        let told = told.join().expect("no panic");
-        assert_eq!(ended.code(), Some(0), "{told}");
-        told
+        let outcome = self.child.wait().expect("its end");
+        let log = self.log.take().expect("read once");
+        let log = log.join().expect("no panic");
+        assert_eq!(outcome.code(), Some(0), "{log}");
+        log
     }
 }
 
-impl Drop for Serving {
+impl Drop for Service {
     fn drop(&mut self) {
-        // Ended already, if all went well.
+        // It has already ended if the test succeeded.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The status of an answer.
+/// The status of a response.
 pub(crate) fn status_of(answer: &str) -> &str {
     answer.split(' ').nth(1).expect("a status")
 }
 
-/// The head of an answer in lower case, and its body.
+/// The head of a response in lower case, and its body.
 pub(crate) fn parts_of(answer: &str) -> (String, &str) {
     let (head, body) = answer.split_once("\r\n\r\n").expect("a body");
     (head.to_ascii_lowercase(), body)

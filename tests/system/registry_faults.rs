@@ -1,5 +1,5 @@
-//! Registries that lie, dawdle or go on without end: one line names what is wrong,
-//! and the cache has nothing of it.
+//! Faulty registries with false, slow or endless responses: one line names the fault, and the
+//! cache stays empty.
 
 use std::fs;
 use std::io::Write as _;
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use cocoon::component::Digest;
 
 use crate::harness::assert_fails;
-use crate::registries::{CONFIG, Home, LAYER, liar, manifest, reply};
+use crate::registries::{CONFIG, Home, LAYER, manifest, reply, start_faulty_registry};
 
 fn factor() -> Vec<u8> {
     fs::read(cocoon_test_guests::FOREIGN_FACTOR).expect("a component")
@@ -20,15 +20,15 @@ fn honest_manifest() -> String {
     manifest(CONFIG, LAYER, Digest::of(&factor), factor.len())
 }
 
-/// A registry with `manifest`, and with `layer` for whatever layer it has.
-fn serving(manifest: &str, layer: &[u8]) -> String {
-    answering(manifest, reply("200 OK", "", layer))
+/// Starts a registry with `manifest`, and with `layer` for every layer.
+fn start_registry(manifest: &str, layer: &[u8]) -> String {
+    start_with_layer(manifest, reply("200 OK", "", layer))
 }
 
-/// A registry with `manifest`, and with `layer` as the whole answer for any layer.
-fn answering(manifest: &str, layer: Vec<u8>) -> String {
+/// Starts a registry with `manifest`, and with `layer` as the whole response for every layer.
+fn start_with_layer(manifest: &str, layer: Vec<u8>) -> String {
     let manifest = reply("200 OK", "", manifest.as_bytes());
-    liar(move |head, stream| {
+    start_faulty_registry(move |head, stream| {
         send(
             stream,
             if head.contains("/manifests/") {
@@ -40,64 +40,64 @@ fn answering(manifest: &str, layer: Vec<u8>) -> String {
     })
 }
 
-/// A registry that answers everything with `answer`.
-fn saying(answer: Vec<u8>) -> String {
-    liar(move |_, stream| send(stream, &answer))
+/// Starts a registry that responds with `answer` to every request.
+fn start_with_response(answer: Vec<u8>) -> String {
+    start_faulty_registry(move |_, stream| send(stream, &answer))
 }
 
-/// Sends what is taken: who has heard enough goes away.
+/// Sends as much as the client accepts; the client may disconnect early.
 fn send(mut stream: TcpStream, answer: &[u8]) {
     let _ = stream.write_all(answer);
 }
 
-/// That a pull fails, with these words, and leaves nothing behind.
-fn refused(name: &str, more: &[&str], words: &[&str]) {
+/// Asserts that a pull fails with these words and leaves nothing behind.
+fn assert_pull_fails(name: &str, more: &[&str], words: &[&str]) {
     let home = Home::new();
     let reference = format!("oci://{name}");
-    let told = home.run(&[&["exec", &reference], more].concat());
-    assert_fails(&told, 1, words);
+    let outcome = home.run(&[&["exec", &reference], more].concat());
+    assert_fails(&outcome, 1, words);
     assert_eq!(home.kept(), Vec::<std::path::PathBuf>::new(), "{name}");
 }
 
 #[test]
-fn the_same_told_honestly_is_taken() {
-    let address = serving(&honest_manifest(), &factor());
-    let printed = Home::new().printed(&["exec", &format!("oci://{address}/tool"), "--", "12"]);
-    assert_eq!(printed, "12: 2 2 3\n");
+fn an_honest_registry_succeeds() {
+    let address = start_registry(&honest_manifest(), &factor());
+    let output = Home::new().stdout_of(&["exec", &format!("oci://{address}/tool"), "--", "12"]);
+    assert_eq!(output, "12: 2 2 3\n");
 }
 
 #[test]
-fn another_digest_than_the_one_that_was_asked_for_is_refused() {
+fn a_wrong_digest_is_refused() {
     let manifest = honest_manifest();
     let (found, pinned) = (
         Digest::of(manifest.as_bytes()).to_string(),
         Digest::of(b"other").to_string(),
     );
-    let address = serving(&manifest, &factor());
-    refused(
+    let address = start_registry(&manifest, &factor());
+    assert_pull_fails(
         &format!("{address}/tool@{pinned}"),
         &[],
         &[&found, &pinned, "digest"],
     );
-    refused(
+    assert_pull_fails(
         &format!("{address}/tool:1@{pinned}"),
         &[],
         &[&found, &pinned, "digest"],
     );
 
-    // What it says itself counts where nobody else says anything.
+    // Without a requested digest, the registry's own header gives the expected one.
     let header = format!("Docker-Content-Digest: {pinned}\r\n");
-    let address = saying(reply("200 OK", &header, manifest.as_bytes()));
-    refused(
+    let address = start_with_response(reply("200 OK", &header, manifest.as_bytes()));
+    assert_pull_fails(
         &format!("{address}/tool"),
         &[],
         &[&found, &pinned, "digest"],
     );
 
-    // Of two, both count.
+    // Both of two headers count.
     let header = format!("Docker-Content-Digest: {found}\r\nDocker-Content-Digest: {pinned}\r\n");
-    let address = saying(reply("200 OK", &header, manifest.as_bytes()));
-    refused(
+    let address = start_with_response(reply("200 OK", &header, manifest.as_bytes()));
+    assert_pull_fails(
         &format!("{address}/tool"),
         &[],
         &[&found, &pinned, "digest"],
@@ -109,8 +109,8 @@ fn another_digest_than_the_one_that_was_asked_for_is_refused() {
         Digest::of(&other).to_string(),
         Digest::of(&factor()).to_string(),
     );
-    let address = serving(&manifest, &other);
-    refused(
+    let address = start_registry(&manifest, &other);
+    assert_pull_fails(
         &format!("{address}/tool"),
         &[],
         &[&found, &wanted, "digest"],
@@ -118,21 +118,21 @@ fn another_digest_than_the_one_that_was_asked_for_is_refused() {
 }
 
 #[test]
-fn another_length_is_refused() {
+fn a_wrong_length_is_refused() {
     let (manifest, factor) = (honest_manifest(), factor());
     for layer in [&factor[1..], &[&factor[..], b"\0"].concat(), &[]] {
-        let address = serving(&manifest, layer);
-        refused(
+        let address = start_registry(&manifest, layer);
+        assert_pull_fails(
             &format!("{address}/tool"),
             &[],
             &["length", &factor.len().to_string()],
         );
     }
-    // One that breaks off.
+    // A response that breaks off.
     let mut half = reply("200 OK", "", &factor);
     half.truncate(half.len() / 2);
-    let address = answering(&manifest, half);
-    refused(
+    let address = start_with_layer(&manifest, half);
+    assert_pull_fails(
         &format!("{address}/tool"),
         &[],
         &[&address, "layer sha256:"],
@@ -140,10 +140,10 @@ fn another_length_is_refused() {
 }
 
 #[test]
-fn an_answer_without_end_is_not_read_to_its_end() {
+fn an_endless_response_is_not_read_to_its_end() {
     let endless = |kind: &'static str| {
         let manifest = reply("200 OK", "", honest_manifest().as_bytes());
-        liar(move |head, mut stream| {
+        start_faulty_registry(move |head, mut stream| {
             if !head.contains(kind) {
                 return send(stream, &manifest);
             }
@@ -152,51 +152,55 @@ fn an_answer_without_end_is_not_read_to_its_end() {
             while stream.write_all(&piece).is_ok() {}
         })
     };
-    refused(
+    assert_pull_fails(
         &format!("{}/tool", endless("/manifests/")),
         &[],
         &["at most 4 MiB"],
     );
-    refused(
+    assert_pull_fails(
         &format!("{}/tool", endless("/blobs/")),
         &[],
         &["another length"],
     );
-    // What says at once how long it is, is not read at all.
+    // A body of excessive announced length is not read at all.
     let manifest = manifest(CONFIG, LAYER, Digest::of(b""), 1 << 40);
-    refused(
-        &format!("{}/tool", serving(&manifest, b"")),
+    assert_pull_fails(
+        &format!("{}/tool", start_registry(&manifest, b"")),
         &[],
         &["--component-size", "64 MiB", "1024 GiB"],
     );
     let long = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n".to_vec();
-    refused(&format!("{}/tool", saying(long)), &[], &["at most 4 MiB"]);
+    assert_pull_fails(
+        &format!("{}/tool", start_with_response(long)),
+        &[],
+        &["at most 4 MiB"],
+    );
 }
 
 #[test]
-fn what_takes_too_long_is_given_up() {
-    // One that takes no connection, but has room for some to wait.
+fn a_slow_pull_times_out() {
+    // A listener with a backlog that never accepts.
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = silent.local_addr().expect("its address");
     let limit = ["--pull-time", "300ms"];
-    refused(
+    assert_pull_fails(
         &format!("{address}/tool"),
         &limit,
         &["300ms", "--pull-time", "tool"],
     );
 
-    // One that is almost there, for ever.
+    // A response that advances slowly and never finishes.
     let manifest = reply("200 OK", "", honest_manifest().as_bytes());
     let factor = reply("200 OK", "", &factor());
     let held = Mutex::new(Vec::new());
-    let address = liar(move |head, mut stream| {
+    let address = start_faulty_registry(move |head, mut stream| {
         if head.contains("/manifests/") {
             return send(stream, &manifest);
         }
         let _ = stream.write_all(&factor[..factor.len() - 1]);
         held.lock().expect("no panic").push(stream);
     });
-    refused(
+    assert_pull_fails(
         &format!("{address}/tool"),
         &limit,
         &["300ms", "--pull-time", "tool"],
@@ -204,7 +208,7 @@ fn what_takes_too_long_is_given_up() {
 }
 
 #[test]
-fn what_a_registry_answers_instead_is_told() {
+fn an_error_response_is_reported() {
     for (status, words) in [
         ("403 Forbidden", &["refused", "403"][..]),
         ("404 Not Found", &["has no", "404"]),
@@ -216,8 +220,8 @@ fn what_a_registry_answers_instead_is_told() {
             &["401", "a challenge for a password or a token"],
         ),
     ] {
-        let address = saying(reply(status, "", b"\x1b[31mred\x1b[0m\n"));
-        refused(&format!("{address}/tool"), &[], words);
+        let address = start_with_response(reply(status, "", b"\x1b[31mred\x1b[0m\n"));
+        assert_pull_fails(&format!("{address}/tool"), &[], words);
     }
     for (answer, words) in [
         (&b""[..], &["invalid answer of the registry"][..]),
@@ -234,39 +238,43 @@ fn what_a_registry_answers_instead_is_told() {
             &["expected a component", "manifest"],
         ),
     ] {
-        refused(&format!("{}/tool", saying(answer.to_vec())), &[], words);
+        assert_pull_fails(
+            &format!("{}/tool", start_with_response(answer.to_vec())),
+            &[],
+            words,
+        );
     }
 }
 
 #[test]
-fn nothing_leads_away_from_encryption_or_round_in_circles() {
-    let address = saying(reply(
+fn redirects_never_leave_tls_or_loop() {
+    let address = start_with_response(reply(
         "307 Temporary Redirect",
         "Location: http://0.0.0.0:9/\r\n",
         b"",
     ));
-    refused(
+    assert_pull_fails(
         &format!("{address}/tool"),
         &[],
         &["http://0.0.0.0:9/", "a redirect to https://"],
     );
-    let address = saying(reply("307 Temporary Redirect", "Location: /again\r\n", b""));
-    refused(&format!("{address}/tool"), &[], &["at most 5 redirects"]);
+    let address = start_with_response(reply("307 Temporary Redirect", "Location: /again\r\n", b""));
+    assert_pull_fails(&format!("{address}/tool"), &[], &["at most 5 redirects"]);
     let token = "WWW-Authenticate: Bearer realm=\"http://0.0.0.0:9/token\"\r\n";
-    let address = saying(reply("401 Unauthorized", token, b""));
-    refused(
+    let address = start_with_response(reply("401 Unauthorized", token, b""));
+    assert_pull_fails(
         &format!("{address}/tool"),
         &[],
         &["http://0.0.0.0:9/token", "tokens"],
     );
-    // Elsewhere on this machine is as good as here.
-    let layers = saying(reply("200 OK", "", &factor()));
+    // Another port of this machine is allowed.
+    let layers = start_with_response(reply("200 OK", "", &factor()));
     let location = format!("Location: http://{layers}/layer\r\n");
     let (manifest, elsewhere) = (
         reply("200 OK", "", honest_manifest().as_bytes()),
         reply("302 Found", &location, b""),
     );
-    let address = liar(move |head, stream| {
+    let address = start_faulty_registry(move |head, stream| {
         send(
             stream,
             if head.contains("/manifests/") {
@@ -276,21 +284,24 @@ fn nothing_leads_away_from_encryption_or_round_in_circles() {
             },
         );
     });
-    let printed = Home::new().printed(&["exec", &format!("oci://{address}/tool"), "--", "12"]);
-    assert_eq!(printed, "12: 2 2 3\n");
+    let output = Home::new().stdout_of(&["exec", &format!("oci://{address}/tool"), "--", "12"]);
+    assert_eq!(output, "12: 2 2 3\n");
 }
 
-/// A registry that wants a token for everything, which it gives for `wanted` in the
-/// request for one, as `token`.
-fn with_tokens(wanted: &'static str, token: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
+/// Starts a registry that requires a token for everything, and issues `token` if the request
+/// for one contains `wanted`.
+fn start_with_tokens(
+    wanted: &'static str,
+    token: &'static str,
+) -> (String, Arc<Mutex<Vec<String>>>) {
     let heads = Arc::new(Mutex::new(Vec::new()));
-    let heard = Arc::clone(&heads);
+    let log = Arc::clone(&heads);
     let (manifest, layer) = (
         reply("200 OK", "", honest_manifest().as_bytes()),
         reply("200 OK", "", &factor()),
     );
-    let address = liar(move |head, stream| {
-        heard.lock().expect("no panic").push(head.to_owned());
+    let address = start_faulty_registry(move |head, stream| {
+        log.lock().expect("no panic").push(head.to_owned());
         let host = head
             .lines()
             .find_map(|line| line.strip_prefix("host: "))
@@ -320,7 +331,7 @@ fn with_tokens(wanted: &'static str, token: &'static str) -> (String, Arc<Mutex<
 }
 
 #[test]
-fn a_token_is_got_for_credentials_or_for_nobody() {
+fn a_token_is_requested_with_and_without_credentials() {
     let right = r#"{"token":"abc"}"#;
     let old = r#"{"access_token":"abc","expires_in":1}"#;
     let password = "authorization: Basic YWxpOm9wZW4gc2VzYW1l\r\n";
@@ -342,20 +353,20 @@ fn a_token_is_got_for_credentials_or_for_nobody() {
             right,
         ),
     ] {
-        let (address, heads) = with_tokens(wanted, token);
+        let (address, heads) = start_with_tokens(wanted, token);
         let home = Home::new();
         home.configure(&config.replace("HOST", &address));
-        let printed = home.printed(&["exec", &format!("oci://{address}/tool"), "--", "12"]);
-        assert_eq!(printed, "12: 2 2 3\n");
-        // Asked in vain, a token, the manifest, the layer.
+        let output = home.stdout_of(&["exec", &format!("oci://{address}/tool"), "--", "12"]);
+        assert_eq!(output, "12: 2 2 3\n");
+        // The refused request, the token, the manifest and the layer.
         assert_eq!(heads.lock().expect("no panic").len(), 4);
     }
 }
 
 #[test]
-fn a_token_that_is_none_is_refused() {
-    let (address, _) = with_tokens("nobody has this", "");
-    refused(
+fn an_invalid_token_is_refused() {
+    let (address, _) = start_with_tokens("never requested", "");
+    assert_pull_fails(
         &format!("{address}/tool"),
         &[],
         &["expected credentials", "docker login"],
@@ -367,14 +378,14 @@ fn a_token_that_is_none_is_refused() {
         (r#"["abc",null]"#, "expected a token"),
         (r#"{"token":"abc","token":"abc"}"#, "expected a token"),
         ("<html>", "expected a token"),
-        // What would end a header.
+        // A token that would end a header.
         (
             r#"{"token":"abc\r\nHost: elsewhere"}"#,
             "invalid answer of the registry",
         ),
         (r#"{"token":"\u0000"}"#, "invalid answer of the registry"),
     ] {
-        let (address, _) = with_tokens("/token", token);
-        refused(&format!("{address}/tool"), &[], &[word]);
+        let (address, _) = start_with_tokens("/token", token);
+        assert_pull_fails(&format!("{address}/tool"), &[], &[word]);
     }
 }
