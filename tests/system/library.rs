@@ -62,5 +62,6 @@ async fn the_library_alone_runs_a_program() {
     let arguments = [cocoon_test_guests::HOSTILE_PROGRAM, "exit", "7"];
     let arguments = arguments.map(str::to_owned).to_vec();
     let exit = soon("the program", program::run(arguments)).await;
-    assert_eq!(exit.expect("an exit").code, 7);
+    // WASI 0.2 distinguishes success and failure only.
+    assert_eq!(exit.expect("an exit").code, 1);
 }
