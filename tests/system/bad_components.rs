@@ -59,8 +59,16 @@ fn what_is_no_component_is_named() {
         refusal(command, b"\x7fELF\x02\x01\x01", &["native"]);
         refusal(command, b"\0asm", &["component"]);
         refusal(command, &component[..8 + 100], &["invalid component"]);
-        refusal(command, &component[..component.len() / 2], &["invalid component"]);
-        refusal(command, &component[..component.len() - 1], &["invalid component"]);
+        refusal(
+            command,
+            &component[..component.len() / 2],
+            &["invalid component"],
+        );
+        refusal(
+            command,
+            &component[..component.len() - 1],
+            &["invalid component"],
+        );
         refusal(command, &damaged, &["invalid component"]);
     }
 }
