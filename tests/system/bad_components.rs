@@ -1,12 +1,12 @@
-//! Files that are not components, or not runnable ones: one line names the fault. Also
-//! components that misbehave while they are instantiated.
+//! Files that are no component, or not one that can be run: one line names what
+//! is wrong. And components that misbehave before they were asked anything.
 
 use std::fs;
 
-use crate::harness::{assert_fails, run, stdout_of};
+use crate::harness::{assert_fails, printed, run};
 
-/// Builds a component whose core module has `fields`, and which exports `wasi:cli/run` by its
-/// function `run`.
+/// A component whose core module has `fields`, and which exports
+/// `wasi:cli/run` by its function `run`.
 pub(crate) fn program(fields: &str) -> Vec<u8> {
     let text = format!(
         r#"(component
@@ -19,10 +19,10 @@ pub(crate) fn program(fields: &str) -> Vec<u8> {
     wat::parse_str(text).expect("a component")
 }
 
-/// The content of a program that does nothing.
+/// A program that does nothing.
 pub(crate) const CONTENT: &str = r#"(func (export "run") (result i32) i32.const 0)"#;
 
-/// Asserts that `command` fails on a file with `bytes`, with all of `words` in its message.
+/// What `command` says of a file with `bytes` in it, which must fail.
 fn refusal(command: &[&str], bytes: &[u8], words: &[&str]) {
     let file = tempfile::NamedTempFile::new().expect("a file");
     fs::write(file.path(), bytes).expect("a file");
@@ -38,7 +38,7 @@ const COMMANDS: [&[&str]; 4] = [
 ];
 
 #[test]
-fn files_that_are_not_components_are_named() {
+fn what_is_no_component_is_named() {
     let component = fs::read(cocoon_test_guests::BUNDLED).expect("a component");
     let core = wat::parse_str("(module)").expect("a module");
     let mut random = fastrand::Rng::with_seed(7);
@@ -59,14 +59,22 @@ fn files_that_are_not_components_are_named() {
         refusal(command, b"\x7fELF\x02\x01\x01", &["native"]);
         refusal(command, b"\0asm", &["component"]);
         refusal(command, &component[..8 + 100], &["invalid component"]);
-        refusal(command, &component[..component.len() / 2], &["invalid component"]);
-        refusal(command, &component[..component.len() - 1], &["invalid component"]);
+        refusal(
+            command,
+            &component[..component.len() / 2],
+            &["invalid component"],
+        );
+        refusal(
+            command,
+            &component[..component.len() - 1],
+            &["invalid component"],
+        );
         refusal(command, &damaged, &["invalid component"]);
     }
 }
 
 #[test]
-fn unreadable_files_are_named() {
+fn what_cannot_be_read_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let itself = folder.path().to_str().expect("text");
     for command in COMMANDS {
@@ -88,7 +96,7 @@ fn unreadable_files_are_named() {
 }
 
 #[test]
-fn compilation_has_a_time_limit() {
+fn compilation_has_its_time() {
     let slow = [
         "exec",
         cocoon_test_guests::FOREIGN_FACTOR,
@@ -116,7 +124,7 @@ fn a_missing_export_is_named() {
 }
 
 #[test]
-fn an_unknown_import_is_named() {
+fn an_import_that_nobody_gives_is_named() {
     let custom = wat::parse_str(
         r#"(component (import "acme:vault/keys@1.2.3" (instance (export "open" (func)))))"#,
     );
@@ -133,7 +141,7 @@ fn an_unknown_import_is_named() {
         &http.expect("a component"),
         &["wasi:http/types@0.2.0"],
     );
-    // An import from WASI of a function that WASI lacks.
+    // WASI, but a function that it does not have.
     let unknown = wat::parse_str(
         r#"(component (import "wasi:cli/environment@0.2.0" (instance (export "get-secrets" (func)))))"#,
     );
@@ -141,8 +149,8 @@ fn an_unknown_import_is_named() {
 }
 
 #[test]
-fn initial_memories_and_tables_are_limited() {
-    // 300 MiB of initial memory, where a sandbox has 256 MiB.
+fn what_a_component_needs_is_bounded() {
+    // 300 MiB from the start, where a sandbox has 256 MiB.
     refusal(
         &["exec"],
         &program(&format!("(memory 4800) {CONTENT}")),
@@ -154,7 +162,7 @@ fn initial_memories_and_tables_are_limited() {
         &program(&format!("(table 100000000 funcref) {CONTENT}")),
         &["memory of one sandbox", "256 MiB"],
     );
-    // Each memory is below the cap, and their sum is above it.
+    // Each below the cap, and together above it.
     refusal(
         &["exec"],
         &program(&format!("{} {CONTENT}", "(memory 1000)".repeat(5))),
@@ -163,7 +171,7 @@ fn initial_memories_and_tables_are_limited() {
 }
 
 #[test]
-fn harmful_start_functions_are_stopped() {
+fn harm_at_the_start_is_stopped_as_well() {
     let start = |body: &str| program(&format!("(func $start {body}) (start $start) {CONTENT}"));
     refusal(&["exec"], &start("unreachable"), &["trapped"]);
     refusal(
@@ -178,12 +186,12 @@ fn harmful_start_functions_are_stopped() {
 fn the_smallest_program_runs() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     fs::write(file.path(), program(CONTENT)).expect("a file");
-    assert_eq!(stdout_of(["exec", file.path().to_str().expect("text")]), "");
-    // A refused growth is no fault in a program that handles it.
+    assert_eq!(printed(["exec", file.path().to_str().expect("text")]), "");
+    // Growth that is refused is no harm to who can live without.
     let modest = program(
         r#"(memory 1) (func (export "run") (result i32)
             (i32.ne (memory.grow (i32.const 60000)) (i32.const -1)))"#,
     );
     fs::write(file.path(), modest).expect("a file");
-    assert_eq!(stdout_of(["exec", file.path().to_str().expect("text")]), "");
+    assert_eq!(printed(["exec", file.path().to_str().expect("text")]), "");
 }

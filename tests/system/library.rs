@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use crate::harness::soon;
+use crate::harness::wait_for;
 use crate::program;
 
 /// The crates that the library has with `features` alone, for this platform.
@@ -61,7 +61,7 @@ fn each_feature_brings_its_own_crates_alone() {
 async fn the_library_alone_runs_a_program() {
     let arguments = [cocoon_test_guests::HOSTILE_PROGRAM, "exit", "7"];
     let arguments = arguments.map(str::to_owned).to_vec();
-    let exit = soon("the program", program::run(arguments)).await;
+    let exit = wait_for("the program", program::run(arguments)).await;
     // WASI 0.2 distinguishes success and failure only.
     assert_eq!(exit.expect("an exit").code, 1);
 }
