@@ -1,12 +1,12 @@
-//! Files that are no component, or not one that can be run: one line names what
-//! is wrong. And components that misbehave before they were asked anything.
+//! Files that are not components, or not runnable ones: one line names the fault. Also
+//! components that misbehave while they are instantiated.
 
 use std::fs;
 
-use crate::harness::{assert_fails, printed, run};
+use crate::harness::{assert_fails, run, stdout_of};
 
-/// A component whose core module has `fields`, and which exports
-/// `wasi:cli/run` by its function `run`.
+/// Builds a component whose core module has `fields`, and which exports `wasi:cli/run` by its
+/// function `run`.
 pub(crate) fn program(fields: &str) -> Vec<u8> {
     let text = format!(
         r#"(component
@@ -19,10 +19,10 @@ pub(crate) fn program(fields: &str) -> Vec<u8> {
     wat::parse_str(text).expect("a component")
 }
 
-/// A program that does nothing.
+/// The content of a program that does nothing.
 pub(crate) const CONTENT: &str = r#"(func (export "run") (result i32) i32.const 0)"#;
 
-/// What `command` says of a file with `bytes` in it, which must fail.
+/// Asserts that `command` fails on a file with `bytes`, with all of `words` in its message.
 fn refusal(command: &[&str], bytes: &[u8], words: &[&str]) {
     let file = tempfile::NamedTempFile::new().expect("a file");
     fs::write(file.path(), bytes).expect("a file");
@@ -38,7 +38,7 @@ const COMMANDS: [&[&str]; 4] = [
 ];
 
 #[test]
-fn what_is_no_component_is_named() {
+fn files_that_are_not_components_are_named() {
     let component = fs::read(cocoon_test_guests::BUNDLED).expect("a component");
     let core = wat::parse_str("(module)").expect("a module");
     let mut random = fastrand::Rng::with_seed(7);
@@ -74,7 +74,7 @@ fn what_is_no_component_is_named() {
 }
 
 #[test]
-fn what_cannot_be_read_is_named() {
+fn unreadable_files_are_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let itself = folder.path().to_str().expect("text");
     for command in COMMANDS {
@@ -96,7 +96,7 @@ fn what_cannot_be_read_is_named() {
 }
 
 #[test]
-fn compilation_has_its_time() {
+fn compilation_has_a_time_limit() {
     let slow = [
         "exec",
         cocoon_test_guests::FOREIGN_FACTOR,
@@ -124,7 +124,7 @@ fn a_missing_export_is_named() {
 }
 
 #[test]
-fn an_import_that_nobody_gives_is_named() {
+fn an_unknown_import_is_named() {
     let custom = wat::parse_str(
         r#"(component (import "acme:vault/keys@1.2.3" (instance (export "open" (func)))))"#,
     );
@@ -141,7 +141,7 @@ fn an_import_that_nobody_gives_is_named() {
         &http.expect("a component"),
         &["wasi:http/types@0.2.0"],
     );
-    // WASI, but a function that it does not have.
+    // An import from WASI of a function that WASI lacks.
     let unknown = wat::parse_str(
         r#"(component (import "wasi:cli/environment@0.2.0" (instance (export "get-secrets" (func)))))"#,
     );
@@ -149,8 +149,8 @@ fn an_import_that_nobody_gives_is_named() {
 }
 
 #[test]
-fn what_a_component_needs_is_bounded() {
-    // 300 MiB from the start, where a sandbox has 256 MiB.
+fn initial_memories_and_tables_are_limited() {
+    // 300 MiB of initial memory, where a sandbox has 256 MiB.
     refusal(
         &["exec"],
         &program(&format!("(memory 4800) {CONTENT}")),
@@ -162,7 +162,7 @@ fn what_a_component_needs_is_bounded() {
         &program(&format!("(table 100000000 funcref) {CONTENT}")),
         &["memory of one sandbox", "256 MiB"],
     );
-    // Each below the cap, and together above it.
+    // Each memory is below the cap, and their sum is above it.
     refusal(
         &["exec"],
         &program(&format!("{} {CONTENT}", "(memory 1000)".repeat(5))),
@@ -171,7 +171,7 @@ fn what_a_component_needs_is_bounded() {
 }
 
 #[test]
-fn harm_at_the_start_is_stopped_as_well() {
+fn harmful_start_functions_are_stopped() {
     let start = |body: &str| program(&format!("(func $start {body}) (start $start) {CONTENT}"));
     refusal(&["exec"], &start("unreachable"), &["trapped"]);
     refusal(
@@ -186,12 +186,12 @@ fn harm_at_the_start_is_stopped_as_well() {
 fn the_smallest_program_runs() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     fs::write(file.path(), program(CONTENT)).expect("a file");
-    assert_eq!(printed(["exec", file.path().to_str().expect("text")]), "");
-    // Growth that is refused is no harm to who can live without.
+    assert_eq!(stdout_of(["exec", file.path().to_str().expect("text")]), "");
+    // A refused growth is no fault in a program that handles it.
     let modest = program(
         r#"(memory 1) (func (export "run") (result i32)
             (i32.ne (memory.grow (i32.const 60000)) (i32.const -1)))"#,
     );
     fs::write(file.path(), modest).expect("a file");
-    assert_eq!(printed(["exec", file.path().to_str().expect("text")]), "");
+    assert_eq!(stdout_of(["exec", file.path().to_str().expect("text")]), "");
 }
