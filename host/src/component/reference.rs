@@ -58,7 +58,7 @@ impl Reference {
     }
 
     /// The reference for messages, with the default tag where no tag was given.
-    pub(super) fn with_version(&self) -> String {
+    pub fn with_version(&self) -> String {
         match (&self.digest, &self.tag) {
             (None, None) => format!("{self}:{TAG}, the default tag"),
             _ => self.to_string(),
