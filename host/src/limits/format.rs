@@ -23,7 +23,7 @@ impl Limit {
     ///
     /// # Errors
     ///
-    /// The expected values, where `text` has another unit or is out of [`Spec::range`].
+    /// The expected values, where `text` has another unit or is out of `Spec::range`.
     pub fn parse(self, text: &str) -> Result<u64, String> {
         let value = match self.spec().unit {
             Unit::Bytes => text
