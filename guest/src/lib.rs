@@ -24,15 +24,15 @@
 //! | [`natural`] | long numbers, their digits and residues |
 //! | [`mul`] | products, proved or verified |
 //! | [`number`] | the number of a request |
-//! | [`estimate`] | its properties without computing it |
+//! | [`estimate`] | facts about the requested number, without computing it |
 //! | [`verify`] | checks of digits without computing the number |
 //! | [`answer`] | an answer as a whole or in pieces |
 //! | [`fanout`] | one number in several sandboxes |
 //! | [`program`] | the command line program |
 //! | `wasm` | adapters to WebAssembly |
 //!
-//! A sandbox has 32-bit addresses and a stack of 32 KiB. So arithmetic on n has 64 bits or
-//! more, never `usize`, and recursion is at most as deep as the logarithm of its operand.
+//! A sandbox has 32-bit addresses and a stack of 32 KiB. So arithmetic on n uses integers
+//! of at least 64 bits, never `usize`, and the depth of recursion is at most logarithmic.
 
 // Each sandbox maps the whole component: `std` would add its texts, tables and startup
 // code to it.

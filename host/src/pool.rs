@@ -1,6 +1,6 @@
 //! Permits for sandboxes and their memory, and the queue of jobs that wait for one.
 //!
-//! A pool lives as long as its engine. A [`Permit`] is the place of one sandbox; dropping it
+//! Each component has a pool, which lives as long as it. A [`Permit`] is the place of one sandbox; dropping it
 //! releases the place. Memory has two lanes, so that small jobs never wait for large ones:
 //! every place has [`PLACE_BYTES`], for a small job's memory and its buffers, and larger jobs
 //! wait for memory from the rest of the budget. The sum of all caps and all buffers never

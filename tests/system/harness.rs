@@ -94,7 +94,7 @@ pub(crate) async fn run_streamed(
     Ok((outcome.map(|_| ()), all, seen))
 }
 
-/// Waits for an event, for at most [`NEVER`].
+/// Waits for an event, for at most [`TIMEOUT`].
 pub(crate) async fn wait_for<R>(what: &str, event: impl Future<Output = R>) -> R {
     let waited = tokio::time::timeout(TIMEOUT, event).await;
     waited.unwrap_or_else(|_| panic!("{what} did not happen within {TIMEOUT:?}"))

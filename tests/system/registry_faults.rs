@@ -217,7 +217,7 @@ fn an_error_response_is_reported() {
         ("204 No Content", &["204 No Content"]),
         (
             "401 Unauthorized",
-            &["401", "a challenge for a password or a token"],
+            &["401", "a Basic or Bearer challenge"],
         ),
     ] {
         let address = start_with_response(reply(status, "", b"\x1b[31mred\x1b[0m\n"));

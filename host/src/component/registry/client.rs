@@ -1,8 +1,9 @@
 //! A client of one registry for one component, by OCI's distribution protocol.
 //!
-//! The first request has no credentials. If the registry requires some, its challenge names where
-//! to exchange them for a token. Every answer has a size limit. Plain HTTP is used only with a
-//! registry on this machine or one that the user allowed, redirects and tokens included.
+//! The first request has no credentials. If the registry requires some, it answers with a
+//! challenge: a Bearer challenge names the token server; for a Basic challenge the client sends
+//! user and password. Every answer has a size limit. `--plain-http` permits plain HTTP to every
+//! host, redirects and tokens included; without it, only loopback registries use plain HTTP.
 
 use bytes::Bytes;
 use http_auth::parse_challenges;
@@ -258,7 +259,7 @@ impl<'a> Registry<'a> {
         challenge.ok_or_else(|| {
             self.useless(
                 what,
-                "expected a challenge for a password or a token with 401 Unauthorized, got none"
+                "expected a Basic or Bearer challenge with 401 Unauthorized, got neither"
                     .to_owned(),
             )
         })
@@ -385,7 +386,7 @@ impl<'a> Registry<'a> {
             return Ok(http.clone());
         }
         let http = match self.builder().build() {
-            // Without TLS no certificates are needed.
+            // Plain HTTP works without root certificates; redirects to https:// then fail.
             Err(_) if self.plain != PlainHttp::Never => self.builder().tls_certs_only([]).build(),
             built => built,
         };
@@ -437,8 +438,8 @@ impl<'a> Registry<'a> {
     fn unreachable(&self, error: &reqwest::Error) -> RegistryError {
         let registry = self.reference.registry();
         let mut reason = root(error);
-        let fields = error.url().filter(|url| !is_at(url, registry));
-        if let Some(url) = fields {
+        let other_url = error.url().filter(|url| !is_at(url, registry));
+        if let Some(url) = other_url {
             let host = url.host_str().unwrap_or_default();
             let port = url.port_or_known_default().unwrap_or_default();
             reason = format!("redirect to {host}:{port}: {reason}");

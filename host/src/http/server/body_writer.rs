@@ -1,5 +1,5 @@
-//! A body that a task writes piece by piece. The task ends with its reader, or when the reader
-//! takes nothing for the stall limit.
+//! A body that a task writes piece by piece. The task ends when its client disconnects, or reads
+//! nothing for `--stall`.
 
 use std::time::Duration;
 
@@ -20,7 +20,8 @@ pub(crate) struct BodyWriter {
     stall_ms: u64,
 }
 
-/// Makes a body that `write` writes. It ends with the result of `write`.
+/// Spawns the task `write` and returns its body. `write` returns the writer with the result, which
+/// ends the body.
 pub(crate) fn stream_body<F>(server: &ServerState, write: impl FnOnce(BodyWriter) -> F) -> Body
 where
     F: Future<Output = (BodyWriter, Result<(), RunError>)> + Send + 'static,
@@ -31,7 +32,7 @@ where
         stall: server.limits().duration(Limit::Stall),
         stall_ms: server.limits().get(Limit::Stall),
     });
-    // The task notices by itself that its reader is gone.
+    // The writer notices a client that disconnected.
     spawn_on(server.workers(), async move {
         let (writer, result) = writing.await;
         writer.pieces.end(&result);

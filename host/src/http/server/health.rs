@@ -1,7 +1,7 @@
 //! `GET /healthz` and `GET /readyz`: the probes of an orchestrator.
 //!
-//! Load makes a service neither dead nor unready: single requests get 503. An unready pod would
-//! leave its load to the others.
+//! Probes succeed under load; the service then answers single requests with 503. An unready pod
+//! would shift its load to other pods.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -10,11 +10,12 @@ use axum::response::Response;
 use super::refusals::{CommonRefusals, NotReady};
 use super::{Codings, Problem, Representation, ServerState};
 
-/// The paths that a full service still answers, and that may have an address of their own.
+/// The paths that the service answers without a free place for a connection, and can serve on a
+/// separate address.
 pub(crate) const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
-/// An answer that no cache keeps.
-fn state(codings: Codings, text: &'static str) -> Response {
+/// Creates a response with `no-store`.
+fn respond(codings: Codings, text: &'static str) -> Response {
     Representation::fresh("text/plain; charset=utf-8").whole(codings, text)
 }
 
@@ -23,20 +24,20 @@ fn state(codings: Codings, text: &'static str) -> Response {
     get,
     path = "/healthz",
     responses(
-        (status = 200, description = "It is alive", body = String, content_type = "text/plain"),
+        (status = 200, description = "The service is alive", body = String, content_type = "text/plain"),
         CommonRefusals,
     )
 )]
 pub(super) async fn alive(codings: Codings) -> Response {
-    state(codings, "ok\n")
+    respond(codings, "ok\n")
 }
 
-/// Readiness of the service: ready until it drains, also with a full queue.
+/// Readiness of the service: ready until it drains, even with a full queue.
 #[utoipa::path(
     get,
     path = "/readyz",
     responses(
-        (status = 200, description = "It is ready", body = String, content_type = "text/plain"),
+        (status = 200, description = "The service is ready", body = String, content_type = "text/plain"),
         CommonRefusals,
         NotReady,
     )
@@ -52,5 +53,5 @@ pub(super) async fn ready(
             "expected a service that accepts work, got one that is draining",
         ));
     }
-    Ok(state(codings, "ready\n"))
+    Ok(respond(codings, "ready\n"))
 }
