@@ -1,10 +1,9 @@
 //! Permits for sandboxes and their memory, and the queue of jobs that wait for one.
 //!
-//! Each component has a pool, which lives as long as it. A [`Permit`] is the place of one sandbox; dropping it
-//! releases the place. Memory has two lanes, so that small jobs never wait for large ones:
-//! every place has [`PLACE_BYTES`], for a small job's memory and its buffers, and larger jobs
-//! wait for memory from the rest of the budget. The sum of all caps and all buffers never
-//! exceeds the budget.
+//! Each component has a pool. A [`Permit`] is the place of one sandbox; dropping it releases the
+//! place. Memory has two lanes, so that small jobs never wait for large ones: every place has
+//! [`PLACE_BYTES`], for a small job's memory and its buffers, and larger jobs wait for memory
+//! from the rest of the budget. The sum of all caps and all buffers never exceeds the budget.
 
 use std::pin::pin;
 use std::sync::Arc;

@@ -215,10 +215,7 @@ fn an_error_response_is_reported() {
         ("429 Too Many Requests", &["429 Too Many Requests"]),
         ("500 Internal Server Error", &["500 Internal Server Error"]),
         ("204 No Content", &["204 No Content"]),
-        (
-            "401 Unauthorized",
-            &["401", "a Basic or Bearer challenge"],
-        ),
+        ("401 Unauthorized", &["401", "a Basic or Bearer challenge"]),
     ] {
         let address = start_with_response(reply(status, "", b"\x1b[31mred\x1b[0m\n"));
         assert_pull_fails(&format!("{address}/tool"), &[], words);
