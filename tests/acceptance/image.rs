@@ -24,7 +24,7 @@ use crate::harness::{Outcome, assert_fails, sha256, stdout_of};
 /// The maximum size of the image with the compiler.
 const IMAGE_BYTES_MAX: u64 = 25_000_000;
 /// The maximum size of the image without the compiler.
-const LEAN_BYTES_MAX: u64 = 12_500_000;
+const LEAN_BYTES_MAX: u64 = 15_000_000;
 /// The port that the image exposes.
 const PORT: u16 = 8080;
 
@@ -299,7 +299,7 @@ fn the_processor_quota_sets_the_number_of_threads() {
 fn too_little_memory_to_start_is_reported_in_one_line() {
     for image in images() {
         let outcome = run(image, &["--memory", "6m", "--memory-swap", "6m"], &[]);
-        assert_fails(&outcome, 1, &["memory", "at least"]);
+        assert_fails(&outcome, 1, &["memory", "expected room for one sandbox"]);
     }
 }
 

@@ -49,10 +49,14 @@ fn start_deployment() -> Container {
     Container::serve(image(), &options, &arguments)
 }
 
-/// The path of a probe.
-fn probe<'a>(text: &'a str, name: &str) -> &'a str {
+/// The path of a probe, and its port.
+fn probe<'a>(text: &'a str, name: &str) -> (&'a str, u16) {
     let (_, probe) = text.split_once(name).expect("a probe");
-    value(probe, "path")
+    let (_, port) = text
+        .split_once(&format!("- name: {}\n", value(probe, "port")))
+        .expect("a port of this name");
+    let port = value(port, "containerPort").parse().expect("a port");
+    (value(probe, "path"), port)
 }
 
 #[test]
@@ -75,10 +79,10 @@ fn the_container_answers_on_the_target_port_of_the_service() {
 #[ignore = "needs Docker and the images"]
 fn the_probes_succeed() {
     let deployment = manifest("deployment.yaml");
-    let port = value(&deployment, "containerPort").parse().expect("a port");
     let it = start_deployment();
     for name in ["livenessProbe:", "readinessProbe:"] {
-        let answer = fetch(&it.address(port), probe(&deployment, name)).expect("an answer");
+        let (path, port) = probe(&deployment, name);
+        let answer = fetch(&it.address(port), path).expect("an answer");
         assert_eq!(status_of(&answer), "200", "{name}");
     }
 }

@@ -73,7 +73,7 @@ async fn the_deadline_includes_time_in_the_queue() {
 
 #[tokio::test]
 async fn small_jobs_do_not_wait_behind_large_ones() {
-    // Four places reserve 8 MiB. The remaining 7 MiB fit one large job of 4 MiB, not two.
+    // 4 places of 2 MiB, which leaves slightly less than two further places of 4 MiB.
     let limits = FEW
         .with(Limit::Sandboxes, 4)
         .with(Limit::TotalMemory, (8 << 20) + 7 * (1 << 20));
@@ -86,9 +86,13 @@ async fn small_jobs_do_not_wait_behind_large_ones() {
     let mut second = std::pin::pin!(second);
     let waiting = tokio::time::timeout(std::time::Duration::from_millis(100), &mut second).await;
     assert!(waiting.is_err(), "there is no memory for a second one");
-    for n in 0..50 {
-        let small = run_request(&factorial, factorial_of(hostile::HONEST + n));
-        assert!(wait_for("a small job", small).await.is_ok());
+    let honest = honest(&limits).await;
+    for n in 1..50 {
+        assert!(
+            wait_for("a small job", run_request(&honest, factorial_of(n)))
+                .await
+                .is_ok()
+        );
     }
     drop(large);
     assert!(wait_for("the second one's turn", second).await.is_ok());
