@@ -73,26 +73,23 @@ async fn the_deadline_includes_time_in_the_queue() {
 
 #[tokio::test]
 async fn small_jobs_do_not_wait_behind_large_ones() {
-    // 4 places of 2 MiB, which leaves slightly less than two further places of 4 MiB.
+    // Four places reserve 8 MiB. The remaining 7 MiB fit one large job, not two.
+    const LARGE: u64 = 150_000;
     let limits = FEW
         .with(Limit::Sandboxes, 4)
         .with(Limit::TotalMemory, (8 << 20) + 7 * (1 << 20));
-    let factorial = hostile(&limits).await;
+    let factorial = honest(&limits).await;
     let large = factorial
-        .admit(factorial_of(hostile::TAKE_MUCH_MORE))
+        .admit(factorial_of(LARGE))
         .await
         .expect("room for one");
-    let second = factorial.admit(factorial_of(hostile::WAIT_FIRST));
+    let second = factorial.admit(factorial_of(LARGE + 1));
     let mut second = std::pin::pin!(second);
     let waiting = tokio::time::timeout(std::time::Duration::from_millis(100), &mut second).await;
     assert!(waiting.is_err(), "there is no memory for a second one");
-    let honest = honest(&limits).await;
     for n in 1..50 {
-        assert!(
-            wait_for("a small job", run_request(&honest, factorial_of(n)))
-                .await
-                .is_ok()
-        );
+        let small = run_request(&factorial, factorial_of(n));
+        assert!(wait_for("a small job", small).await.is_ok());
     }
     drop(large);
     assert!(wait_for("the second one's turn", second).await.is_ok());

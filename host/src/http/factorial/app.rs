@@ -13,9 +13,9 @@ use crate::worlds::factorial::Factorial;
 /// The path of the API's description.
 const OPENAPI: &str = "/openapi.json";
 
-/// Paths that need no token. Probes have none, and health tells them nothing more. The files of
-/// the page are the same in every copy of this program, and a browser sends no token for them;
-/// the page itself asks for the token.
+/// Paths that need no token. Probes have none, and health reports nothing confidential. The
+/// files of the page are the same in every copy of this program, and a browser sends no token
+/// for them; the page itself asks for the token.
 const OPEN_PATHS: [&str; 6] = [
     "/healthz",
     "/readyz",
