@@ -136,12 +136,6 @@ impl Span {
         status.is_some_and(|status| status.code == v1::status::StatusCode::Error as i32)
     }
 
-    /// The time from its start to its end.
-    pub(crate) fn duration(&self) -> Duration {
-        let (start, end) = (self.span.start_time_unix_nano, self.span.end_time_unix_nano);
-        Duration::from_nanos(end - start)
-    }
-
     /// The value of an integer attribute.
     pub(crate) fn count(&self, key: &str) -> Option<i64> {
         match value(&self.span.attributes, key) {
