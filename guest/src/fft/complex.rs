@@ -11,12 +11,12 @@ use super::simd::F64x2;
 /// An array of these holds two neighbouring points in each element: the points 2i
 /// and 2i + 1 are the lanes of element i, and M points make an array of length M/2.
 #[derive(Clone, Copy)]
-pub(crate) struct Complex {
+pub(crate) struct Complex64x2 {
     pub(crate) re: F64x2,
     pub(crate) im: F64x2,
 }
 
-impl Complex {
+impl Complex64x2 {
     #[inline(always)]
     pub(crate) fn zero() -> Self {
         Self::splat(0.0, 0.0)
@@ -32,35 +32,35 @@ impl Complex {
     }
 
     #[inline(always)]
-    pub(crate) fn add(self, other: Self) -> Self {
+    pub(crate) fn add(self, rhs: Self) -> Self {
         Self {
-            re: self.re.add(other.re),
-            im: self.im.add(other.im),
+            re: self.re.add(rhs.re),
+            im: self.im.add(rhs.im),
         }
     }
 
     #[inline(always)]
-    pub(crate) fn sub(self, other: Self) -> Self {
+    pub(crate) fn sub(self, rhs: Self) -> Self {
         Self {
-            re: self.re.sub(other.re),
-            im: self.im.sub(other.im),
+            re: self.re.sub(rhs.re),
+            im: self.im.sub(rhs.im),
         }
     }
 
     #[inline(always)]
-    pub(crate) fn mul(self, other: Self) -> Self {
+    pub(crate) fn mul(self, rhs: Self) -> Self {
         Self {
-            re: self.im.relaxed_nmadd(other.im, self.re.mul(other.re)),
-            im: self.im.relaxed_madd(other.re, self.re.mul(other.im)),
+            re: self.im.relaxed_nmadd(rhs.im, self.re.mul(rhs.re)),
+            im: self.im.relaxed_madd(rhs.re, self.re.mul(rhs.im)),
         }
     }
 
-    /// Returns self · conjugate of `other`.
+    /// Returns self · conjugate of `rhs`.
     #[inline(always)]
-    pub(crate) fn mul_conj(self, other: Self) -> Self {
+    pub(crate) fn mul_conj(self, rhs: Self) -> Self {
         Self {
-            re: self.im.relaxed_madd(other.im, self.re.mul(other.re)),
-            im: self.re.relaxed_nmadd(other.im, self.im.mul(other.re)),
+            re: self.im.relaxed_madd(rhs.im, self.re.mul(rhs.re)),
+            im: self.re.relaxed_nmadd(rhs.im, self.im.mul(rhs.re)),
         }
     }
 
@@ -73,21 +73,21 @@ impl Complex {
         }
     }
 
-    /// Returns self + i · `other`.
+    /// Returns self + i · `rhs`.
     #[inline(always)]
-    pub(crate) fn add_i(self, other: Self) -> Self {
+    pub(crate) fn add_i(self, rhs: Self) -> Self {
         Self {
-            re: self.re.sub(other.im),
-            im: self.im.add(other.re),
+            re: self.re.sub(rhs.im),
+            im: self.im.add(rhs.re),
         }
     }
 
-    /// Returns self − i · `other`.
+    /// Returns self − i · `rhs`.
     #[inline(always)]
-    pub(crate) fn sub_i(self, other: Self) -> Self {
+    pub(crate) fn sub_i(self, rhs: Self) -> Self {
         Self {
-            re: self.re.add(other.im),
-            im: self.im.sub(other.re),
+            re: self.re.add(rhs.im),
+            im: self.im.sub(rhs.re),
         }
     }
 
@@ -108,21 +108,21 @@ impl Complex {
         }
     }
 
-    /// Returns (lane 0 of self, lane 0 of `other`).
+    /// Returns (lane 0 of self, lane 0 of `rhs`).
     #[inline(always)]
-    pub(crate) fn unpack_low(self, other: Self) -> Self {
+    pub(crate) fn unpack_low(self, rhs: Self) -> Self {
         Self {
-            re: self.re.unpack_low(other.re),
-            im: self.im.unpack_low(other.im),
+            re: self.re.unpack_low(rhs.re),
+            im: self.im.unpack_low(rhs.im),
         }
     }
 
-    /// Returns (lane 1 of self, lane 1 of `other`).
+    /// Returns (lane 1 of self, lane 1 of `rhs`).
     #[inline(always)]
-    pub(crate) fn unpack_high(self, other: Self) -> Self {
+    pub(crate) fn unpack_high(self, rhs: Self) -> Self {
         Self {
-            re: self.re.unpack_high(other.re),
-            im: self.im.unpack_high(other.im),
+            re: self.re.unpack_high(rhs.re),
+            im: self.im.unpack_high(rhs.im),
         }
     }
 }

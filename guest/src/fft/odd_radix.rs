@@ -8,7 +8,7 @@
     reason = "a few instructions in innermost loops"
 )]
 
-use super::complex::Complex;
+use super::complex::Complex64x2;
 use super::roots::PreciseRoot;
 use super::shape::OddFactor;
 use super::simd::F64x2;
@@ -37,19 +37,19 @@ impl OddRadix {
     }
 
     /// Splits modulo x^3m − i or x^5m − i into three or five parts modulo y^m − i.
-    pub(super) fn split(&self, data: &mut [Complex]) {
+    pub(super) fn split(&self, data: &mut [Complex64x2]) {
         match self.factor {
             OddFactor::Three => self.for_each_tuple(data, |[a0, a1, a2], one, two| {
                 // The cube roots of i are −iω^j, with ω^3 = 1.
-                let (b1, b2) = (Complex::zero().sub_i(a1), Complex::zero().sub(a2));
-                let [c0, c1, c2] = dft3(a0, b1, b2, Complex::add_i, Complex::sub_i);
+                let (b1, b2) = (Complex64x2::zero().sub_i(a1), Complex64x2::zero().sub(a2));
+                let [c0, c1, c2] = dft3(a0, b1, b2, Complex64x2::add_i, Complex64x2::sub_i);
                 [c0.mul(two), c1.mul_conj(one), c2.mul(one)]
             }),
             OddFactor::Five => self.for_each_tuple(data, |[a0, a1, a2, a3, a4], one, two| {
                 // The fifth roots of i are iω^j, with ω^5 = 1.
-                let zero = Complex::zero();
+                let zero = Complex64x2::zero();
                 let inputs = [a0, a1.mul_i(), zero.sub(a2), zero.sub_i(a3), a4];
-                let [c0, c1, c2, c3, c4] = dft5(inputs, Complex::add_i, Complex::sub_i);
+                let [c0, c1, c2, c3, c4] = dft5(inputs, Complex64x2::add_i, Complex64x2::sub_i);
                 [
                     c0,
                     c1.mul(one),
@@ -62,12 +62,12 @@ impl OddRadix {
     }
 
     /// Joins what [`Self::split`] split, three or five times too large.
-    pub(super) fn join(&self, data: &mut [Complex]) {
+    pub(super) fn join(&self, data: &mut [Complex64x2]) {
         match self.factor {
             OddFactor::Three => self.for_each_tuple(data, |[c0, c1, c2], one, two| {
                 let (c0, c1, c2) = (c0.mul_conj(two), c1.mul(one), c2.mul_conj(one));
-                let [b0, b1, b2] = dft3(c0, c1, c2, Complex::sub_i, Complex::add_i);
-                [b0, b1.mul_i(), Complex::zero().sub(b2)]
+                let [b0, b1, b2] = dft3(c0, c1, c2, Complex64x2::sub_i, Complex64x2::add_i);
+                [b0, b1.mul_i(), Complex64x2::zero().sub(b2)]
             }),
             OddFactor::Five => self.for_each_tuple(data, |[c0, c1, c2, c3, c4], one, two| {
                 let inputs = [
@@ -77,8 +77,8 @@ impl OddRadix {
                     c3.mul(two),
                     c4.mul(one),
                 ];
-                let [b0, b1, b2, b3, b4] = dft5(inputs, Complex::sub_i, Complex::add_i);
-                let zero = Complex::zero();
+                let [b0, b1, b2, b3, b4] = dft5(inputs, Complex64x2::sub_i, Complex64x2::add_i);
+                let zero = Complex64x2::zero();
                 [b0, zero.sub_i(b1), zero.sub(b2), b3.mul_i(), b4]
             }),
         }
@@ -89,8 +89,8 @@ impl OddRadix {
     #[inline(always)]
     fn for_each_tuple<const PARTS: usize>(
         &self,
-        data: &mut [Complex],
-        change: impl Fn([Complex; PARTS], Complex, Complex) -> [Complex; PARTS],
+        data: &mut [Complex64x2],
+        change: impl Fn([Complex64x2; PARTS], Complex64x2, Complex64x2) -> [Complex64x2; PARTS],
     ) {
         let part_length = data.len() / PARTS;
         let [ones, twos] = &self.tables;
@@ -122,12 +122,12 @@ impl OddRadix {
 /// root of unity. With `add_i` and `sub_i` exchanged, ω is its conjugate.
 #[inline(always)]
 fn dft3(
-    b0: Complex,
-    b1: Complex,
-    b2: Complex,
-    add_i: impl Fn(Complex, Complex) -> Complex,
-    sub_i: impl Fn(Complex, Complex) -> Complex,
-) -> [Complex; 3] {
+    b0: Complex64x2,
+    b1: Complex64x2,
+    b2: Complex64x2,
+    add_i: impl Fn(Complex64x2, Complex64x2) -> Complex64x2,
+    sub_i: impl Fn(Complex64x2, Complex64x2) -> Complex64x2,
+) -> [Complex64x2; 3] {
     // √3/2
     const SINE: f64 = 0.866_025_403_784_438_6;
     let (sum, difference) = (b1.add(b2), b1.sub(b2));
@@ -140,10 +140,10 @@ fn dft3(
 /// of unity. With `add_i` and `sub_i` exchanged, ω is its conjugate.
 #[inline(always)]
 fn dft5(
-    [b0, b1, b2, b3, b4]: [Complex; 5],
-    add_i: impl Fn(Complex, Complex) -> Complex,
-    sub_i: impl Fn(Complex, Complex) -> Complex,
-) -> [Complex; 5] {
+    [b0, b1, b2, b3, b4]: [Complex64x2; 5],
+    add_i: impl Fn(Complex64x2, Complex64x2) -> Complex64x2,
+    sub_i: impl Fn(Complex64x2, Complex64x2) -> Complex64x2,
+) -> [Complex64x2; 5] {
     // Cosines and sines of 2π/5 and 4π/5.
     const COSINES: [f64; 2] = [0.309_016_994_374_947_45, -0.809_016_994_374_947_5];
     const SINES: [f64; 2] = [0.951_056_516_295_153_5, 0.587_785_252_292_473_1];

@@ -5,7 +5,7 @@
 
 use alloc::vec::Vec;
 
-use super::complex::Complex;
+use super::complex::Complex64x2;
 use super::double_double::DoubleDouble;
 
 /// Largest error of a rounded root, in units of 2^−53.
@@ -28,15 +28,15 @@ impl Root {
         reason = "a few instructions in innermost loops"
     )]
     #[inline(always)]
-    pub(super) fn splat(self) -> Complex {
-        Complex::splat(self.re, self.im)
+    pub(super) fn splat(self) -> Complex64x2 {
+        Complex64x2::splat(self.re, self.im)
     }
 }
 
 /// Returns √i in both lanes.
-pub(crate) fn sqrt_i() -> Complex {
+pub(crate) fn sqrt_i() -> Complex64x2 {
     let part = core::f64::consts::FRAC_1_SQRT_2;
-    Complex::splat(part, part)
+    Complex64x2::splat(part, part)
 }
 
 /// A root of unity in double-double precision.

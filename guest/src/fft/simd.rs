@@ -58,18 +58,18 @@ impl F64x2 {
     }
 
     #[inline(always)]
-    pub(crate) fn add(self, other: Self) -> Self {
-        Self(simd::f64x2_add(self.0, other.0))
+    pub(crate) fn add(self, rhs: Self) -> Self {
+        Self(simd::f64x2_add(self.0, rhs.0))
     }
 
     #[inline(always)]
-    pub(crate) fn sub(self, other: Self) -> Self {
-        Self(simd::f64x2_sub(self.0, other.0))
+    pub(crate) fn sub(self, rhs: Self) -> Self {
+        Self(simd::f64x2_sub(self.0, rhs.0))
     }
 
     #[inline(always)]
-    pub(crate) fn mul(self, other: Self) -> Self {
-        Self(simd::f64x2_mul(self.0, other.0))
+    pub(crate) fn mul(self, rhs: Self) -> Self {
+        Self(simd::f64x2_mul(self.0, rhs.0))
     }
 
     /// Returns self · `factor` + `term`, rounded once or twice.
@@ -96,14 +96,14 @@ impl F64x2 {
 
     /// Returns the larger of each pair of lanes; neither may be NaN.
     #[inline(always)]
-    pub(crate) fn pmax(self, other: Self) -> Self {
-        Self(simd::f64x2_pmax(self.0, other.0))
+    pub(crate) fn pmax(self, rhs: Self) -> Self {
+        Self(simd::f64x2_pmax(self.0, rhs.0))
     }
 
     /// Returns the smaller of each pair of lanes; neither may be NaN.
     #[inline(always)]
-    pub(crate) fn pmin(self, other: Self) -> Self {
-        Self(simd::f64x2_pmin(self.0, other.0))
+    pub(crate) fn pmin(self, rhs: Self) -> Self {
+        Self(simd::f64x2_pmin(self.0, rhs.0))
     }
 
     /// Rounds to the nearest integers, ties to even.
@@ -123,22 +123,22 @@ impl F64x2 {
         Self(simd::i64x2_shuffle::<1, 0>(self.0, self.0))
     }
 
-    /// Returns (lane 0 of self, lane 0 of `other`).
+    /// Returns (lane 0 of self, lane 0 of `rhs`).
     #[inline(always)]
-    pub(crate) fn unpack_low(self, other: Self) -> Self {
-        Self(simd::i64x2_shuffle::<0, 2>(self.0, other.0))
+    pub(crate) fn unpack_low(self, rhs: Self) -> Self {
+        Self(simd::i64x2_shuffle::<0, 2>(self.0, rhs.0))
     }
 
-    /// Returns (lane 1 of self, lane 1 of `other`).
+    /// Returns (lane 1 of self, lane 1 of `rhs`).
     #[inline(always)]
-    pub(crate) fn unpack_high(self, other: Self) -> Self {
-        Self(simd::i64x2_shuffle::<1, 3>(self.0, other.0))
+    pub(crate) fn unpack_high(self, rhs: Self) -> Self {
+        Self(simd::i64x2_shuffle::<1, 3>(self.0, rhs.0))
     }
 
-    /// Returns (lane 1 of self, lane 0 of `other`), the pair between two neighbours.
+    /// Returns (lane 1 of self, lane 0 of `rhs`), the pair between two neighbours.
     #[inline(always)]
-    pub(crate) fn straddle(self, other: Self) -> Self {
-        Self(simd::i64x2_shuffle::<1, 2>(self.0, other.0))
+    pub(crate) fn straddle(self, rhs: Self) -> Self {
+        Self(simd::i64x2_shuffle::<1, 2>(self.0, rhs.0))
     }
 }
 
@@ -175,26 +175,26 @@ impl F64x2 {
     }
 
     #[inline(always)]
-    fn zip_with(self, other: Self, operation: impl Fn(f64, f64) -> f64) -> Self {
+    fn zip_with(self, rhs: Self, operation: impl Fn(f64, f64) -> f64) -> Self {
         Self([
-            operation(self.0[0], other.0[0]),
-            operation(self.0[1], other.0[1]),
+            operation(self.0[0], rhs.0[0]),
+            operation(self.0[1], rhs.0[1]),
         ])
     }
 
     #[inline(always)]
-    pub(crate) fn add(self, other: Self) -> Self {
-        self.zip_with(other, |a, b| a + b)
+    pub(crate) fn add(self, rhs: Self) -> Self {
+        self.zip_with(rhs, |a, b| a + b)
     }
 
     #[inline(always)]
-    pub(crate) fn sub(self, other: Self) -> Self {
-        self.zip_with(other, |a, b| a - b)
+    pub(crate) fn sub(self, rhs: Self) -> Self {
+        self.zip_with(rhs, |a, b| a - b)
     }
 
     #[inline(always)]
-    pub(crate) fn mul(self, other: Self) -> Self {
-        self.zip_with(other, |a, b| a * b)
+    pub(crate) fn mul(self, rhs: Self) -> Self {
+        self.zip_with(rhs, |a, b| a * b)
     }
 
     /// Returns self · `factor` + `term`, rounded once or twice.
@@ -221,14 +221,14 @@ impl F64x2 {
 
     /// Returns the larger of each pair of lanes; neither may be NaN.
     #[inline(always)]
-    pub(crate) fn pmax(self, other: Self) -> Self {
-        self.zip_with(other, |a, b| if a < b { b } else { a })
+    pub(crate) fn pmax(self, rhs: Self) -> Self {
+        self.zip_with(rhs, |a, b| if a < b { b } else { a })
     }
 
     /// Returns the smaller of each pair of lanes; neither may be NaN.
     #[inline(always)]
-    pub(crate) fn pmin(self, other: Self) -> Self {
-        self.zip_with(other, |a, b| if b < a { b } else { a })
+    pub(crate) fn pmin(self, rhs: Self) -> Self {
+        self.zip_with(rhs, |a, b| if b < a { b } else { a })
     }
 
     /// Rounds to the nearest integers, ties to even.
@@ -248,22 +248,22 @@ impl F64x2 {
         Self([self.0[1], self.0[0]])
     }
 
-    /// Returns (lane 0 of self, lane 0 of `other`).
+    /// Returns (lane 0 of self, lane 0 of `rhs`).
     #[inline(always)]
-    pub(crate) fn unpack_low(self, other: Self) -> Self {
-        Self([self.0[0], other.0[0]])
+    pub(crate) fn unpack_low(self, rhs: Self) -> Self {
+        Self([self.0[0], rhs.0[0]])
     }
 
-    /// Returns (lane 1 of self, lane 1 of `other`).
+    /// Returns (lane 1 of self, lane 1 of `rhs`).
     #[inline(always)]
-    pub(crate) fn unpack_high(self, other: Self) -> Self {
-        Self([self.0[1], other.0[1]])
+    pub(crate) fn unpack_high(self, rhs: Self) -> Self {
+        Self([self.0[1], rhs.0[1]])
     }
 
-    /// Returns (lane 1 of self, lane 0 of `other`), the pair between two neighbours.
+    /// Returns (lane 1 of self, lane 0 of `rhs`), the pair between two neighbours.
     #[inline(always)]
-    pub(crate) fn straddle(self, other: Self) -> Self {
-        Self([self.0[1], other.0[0]])
+    pub(crate) fn straddle(self, rhs: Self) -> Self {
+        Self([self.0[1], rhs.0[0]])
     }
 }
 

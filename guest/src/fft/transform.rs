@@ -16,7 +16,7 @@
 use alloc::vec::Vec;
 
 use super::butterfly::{Twiddles, join_radix2, join_radix4, split_radix2, split_radix4};
-use super::complex::Complex;
+use super::complex::Complex64x2;
 use super::odd_radix::OddRadix;
 use super::roots::Root;
 use super::shape::{POINTS_MIN, Shape};
@@ -39,9 +39,9 @@ pub(crate) enum Rhs<'a> {
     /// The left operand itself: the product is a square.
     Same,
     /// Coefficients. The transform replaces them by their transform.
-    Coefficients(&'a mut [Complex]),
+    Coefficients(&'a mut [Complex64x2]),
     /// An operand that an earlier product transformed.
-    Transformed(&'a [Complex]),
+    Transformed(&'a [Complex64x2]),
 }
 
 impl Rhs<'_> {
@@ -55,7 +55,7 @@ impl Rhs<'_> {
     }
 
     /// Applies a step of the transform to an operand that is not transformed yet.
-    fn split(&mut self, split: impl FnOnce(&mut [Complex])) {
+    fn split(&mut self, split: impl FnOnce(&mut [Complex64x2])) {
         if let Self::Coefficients(rhs) = self {
             split(rhs);
         }
@@ -75,7 +75,7 @@ impl Transform {
     /// too large.
     ///
     /// Both operands hold M = `shape.points()` points in M/2 elements.
-    pub(crate) fn multiply(&mut self, lhs: &mut [Complex], mut rhs: Rhs<'_>, shape: Shape) {
+    pub(crate) fn multiply(&mut self, lhs: &mut [Complex64x2], mut rhs: Rhs<'_>, shape: Shape) {
         debug_assert_eq!(2 * lhs.len(), shape.points(), "two points an element");
         self.prepare(shape);
         self.multiply_odd(lhs, &mut rhs, shape);
@@ -107,7 +107,7 @@ impl Transform {
     }
 
     /// Multiplies after splitting off the odd factors one by one.
-    fn multiply_odd(&self, lhs: &mut [Complex], rhs: &mut Rhs<'_>, shape: Shape) {
+    fn multiply_odd(&self, lhs: &mut [Complex64x2], rhs: &mut Rhs<'_>, shape: Shape) {
         let Some(factor) = shape.odd_factor() else {
             self.multiply_power_of_two(lhs, rhs, shape);
             return;
@@ -128,7 +128,7 @@ impl Transform {
     }
 
     /// Multiplies after a radix-2 step where the number of levels is odd.
-    fn multiply_power_of_two(&self, lhs: &mut [Complex], rhs: &mut Rhs<'_>, shape: Shape) {
+    fn multiply_power_of_two(&self, lhs: &mut [Complex64x2], rhs: &mut Rhs<'_>, shape: Shape) {
         let (twos, _) = shape.levels();
         if twos == 0 {
             self.multiply_block(lhs, rhs, 0, 0);
@@ -145,7 +145,13 @@ impl Transform {
     }
 
     /// Multiplies in block `index` of a level by recursion over its quarters.
-    fn multiply_block(&self, lhs: &mut [Complex], rhs: &mut Rhs<'_>, level: usize, index: usize) {
+    fn multiply_block(
+        &self,
+        lhs: &mut [Complex64x2],
+        rhs: &mut Rhs<'_>,
+        level: usize,
+        index: usize,
+    ) {
         if lhs.len() <= CACHED_MAX {
             self.multiply_cached(lhs, rhs, level, index);
             return;
@@ -162,7 +168,13 @@ impl Transform {
     }
 
     /// Multiplies in a block that the cache holds, level by level.
-    fn multiply_cached(&self, lhs: &mut [Complex], rhs: &mut Rhs<'_>, level: usize, index: usize) {
+    fn multiply_cached(
+        &self,
+        lhs: &mut [Complex64x2],
+        rhs: &mut Rhs<'_>,
+        level: usize,
+        index: usize,
+    ) {
         self.split_cached(lhs, level, index);
         rhs.split(|rhs| self.split_cached(rhs, level, index));
         let (mut level, mut index, mut length) = (level, index, lhs.len());
@@ -193,7 +205,7 @@ impl Transform {
     }
 
     /// Splits a block down to the level before the last.
-    fn split_cached(&self, data: &mut [Complex], level: usize, index: usize) {
+    fn split_cached(&self, data: &mut [Complex64x2], level: usize, index: usize) {
         let (mut level, mut index, mut length) = (level, index, data.len());
         while length > BASE_BLOCK {
             let roots = &self.levels[level][index..];
@@ -206,7 +218,11 @@ impl Transform {
 }
 
 /// Splits blocks of the last level, multiplies and joins them.
-fn multiply_base_blocks(blocks: &mut [[Complex; BASE_BLOCK]], rhs: &[Complex], roots: &[Root]) {
+fn multiply_base_blocks(
+    blocks: &mut [[Complex64x2; BASE_BLOCK]],
+    rhs: &[Complex64x2],
+    roots: &[Root],
+) {
     let rhs_blocks = rhs.as_chunks::<BASE_BLOCK>().0;
     for ((block, rhs), &root) in blocks.iter_mut().zip(rhs_blocks).zip(roots) {
         let twiddles = Twiddles::new(root);

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::complex::Complex;
+use super::complex::Complex64x2;
 use super::roots::{PreciseRoot, Root};
 use super::simd::F64x2;
 
@@ -62,9 +62,9 @@ pub(crate) const ROW_MAX: usize = 1 << FINE_BITS;
 
 /// The powers of a root, as products of an entry of a fine and one of a coarse table.
 ///
-/// Elements are pairs of powers, as in the arrays of [`Complex`] that they multiply.
+/// Elements are pairs of powers, as in the arrays of [`Complex64x2`] that they multiply.
 pub(crate) struct PowerTable {
-    pub(super) fine: Vec<Complex>,
+    pub(super) fine: Vec<Complex64x2>,
     pub(super) coarse: Vec<Root>,
 }
 
@@ -81,7 +81,7 @@ impl PowerTable {
             .iter()
             .map(|[even, odd]| {
                 let (even, odd) = (even.round(), odd.round());
-                Complex {
+                Complex64x2 {
                     re: F64x2::new(even.re, odd.re),
                     im: F64x2::new(even.im, odd.im),
                 }
@@ -100,7 +100,7 @@ impl PowerTable {
         reason = "a few instructions in innermost loops"
     )]
     #[inline(always)]
-    pub(crate) fn rows(&self) -> impl Iterator<Item = impl ExactSizeIterator<Item = Complex>> {
+    pub(crate) fn rows(&self) -> impl Iterator<Item = impl ExactSizeIterator<Item = Complex64x2>> {
         self.coarse.iter().map(|coarse| {
             let coarse = coarse.splat();
             self.fine.iter().map(move |fine| fine.mul(coarse))
@@ -115,8 +115,8 @@ impl PowerTable {
     #[inline(always)]
     pub(crate) fn for_each_mut(
         &self,
-        data: &mut [Complex],
-        mut change: impl FnMut(Complex, Complex) -> Complex,
+        data: &mut [Complex64x2],
+        mut change: impl FnMut(Complex64x2, Complex64x2) -> Complex64x2,
     ) {
         for (row, coarse) in data.chunks_exact_mut(self.fine.len()).zip(&self.coarse) {
             let coarse = coarse.splat();

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use super::division::{Division, product_shape};
 use super::exactness::{Exactness, estimate_random_square};
 use super::points;
-use crate::fft::complex::Complex;
+use crate::fft::complex::Complex64x2;
 use crate::fft::transform::{Rhs, Transform};
 use crate::natural::Natural;
 use crate::natural::carry::{self, CARRY_LIMBS};
@@ -27,8 +27,8 @@ pub(super) struct Unchecked {
 #[derive(Default)]
 pub(super) struct Convolver {
     pub(super) transform: Transform,
-    lhs: Vec<Complex>,
-    rhs: Vec<Complex>,
+    lhs: Vec<Complex64x2>,
+    rhs: Vec<Complex64x2>,
 }
 
 impl Convolver {

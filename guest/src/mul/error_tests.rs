@@ -19,7 +19,7 @@ use super::half_product::{self, Half};
 use super::joiner::Joiner;
 use super::points::load;
 use super::rounding::Rounder;
-use crate::fft::complex::Complex;
+use crate::fft::complex::Complex64x2;
 use crate::fft::error_bound;
 use crate::fft::roots::sqrt_i;
 use crate::fft::shape::Shape;
@@ -90,7 +90,7 @@ fn operands(length: usize, most: i32, random: &mut Random) -> Vec<Vec<i32>> {
 
 /// Multiplies in the ring of `shape`. Returns the points without rounding, and the
 /// bound on their error.
-fn transform_product(lhs: &[i32], rhs: &[i32], shape: Shape) -> (Vec<Complex>, f64) {
+fn transform_product(lhs: &[i32], rhs: &[i32], shape: Shape) -> (Vec<Complex64x2>, f64) {
     let (mut lhs_points, mut rhs_points) = (Vec::new(), Vec::new());
     let lhs_square = load(&mut lhs_points, shape.points(), lhs);
     let square = lhs_square * load(&mut rhs_points, shape.points(), rhs);
@@ -102,7 +102,7 @@ fn transform_product(lhs: &[i32], rhs: &[i32], shape: Shape) -> (Vec<Complex>, f
 
 /// Multiplies by two halves. Returns the points without rounding, the limbs, and the
 /// bound on the error of the points.
-fn half_products(lhs: &[i32], rhs: &[i32], shape: Shape) -> (Vec<Complex>, Vec<i32>, f64) {
+fn half_products(lhs: &[i32], rhs: &[i32], shape: Shape) -> (Vec<Complex64x2>, Vec<i32>, f64) {
     let [first, second] = [Half::First, Half::Second].map(|half| {
         let operands = [lhs.to_vec(), rhs.to_vec()];
         half_product::multiply_limbs(&mut Transform::default(), operands, shape, half)
@@ -134,7 +134,7 @@ fn exact(lhs: &[i32], rhs: &[i32], length: usize) -> Vec<i64> {
 }
 
 /// Returns the largest error of the computed product.
-fn error(data: &[Complex], exact: &[i64]) -> f64 {
+fn error(data: &[Complex64x2], exact: &[i64]) -> f64 {
     let scale = F64x2::splat(1.0 / data.len() as f64);
     let (low, high) = exact.split_at(exact.len() / 2);
     let mut largest = 0.0_f64;

@@ -12,7 +12,7 @@
 use alloc::vec::Vec;
 
 use super::exactness::{Exactness, estimate_random_square};
-use crate::fft::complex::Complex;
+use crate::fft::complex::Complex64x2;
 use crate::fft::error_bound;
 use crate::fft::roots::{PreciseRoot, sqrt_i};
 use crate::fft::shape::Shape;
@@ -43,11 +43,11 @@ impl Half {
     }
 
     /// Returns the residue of x^m: c or −c.
-    fn split_root(self) -> Complex {
+    fn split_root(self) -> Complex64x2 {
         let root = sqrt_i();
         match self {
             Self::First => root,
-            Self::Second => Complex::zero().sub(root),
+            Self::Second => Complex64x2::zero().sub(root),
         }
     }
 }
@@ -55,7 +55,7 @@ impl Half {
 /// One half of a product.
 pub(crate) struct HalfProduct {
     /// The half's m coefficients, m/2 times too large, two in each element.
-    pub(crate) points: Vec<Complex>,
+    pub(crate) points: Vec<Complex64x2>,
     /// Bound on the error of each coefficient of the whole product.
     pub(crate) error_max: f64,
 }
@@ -127,7 +127,7 @@ pub(super) fn multiply_limbs(
     drop(rhs);
     transform.multiply(&mut points, Rhs::Coefficients(&mut other), shape);
     drop(other);
-    powers.for_each_mut(&mut points, Complex::mul_conj);
+    powers.for_each_mut(&mut points, Complex64x2::mul_conj);
     let norms = error_bound::sqrt_above(lhs_square * rhs_square);
     HalfProduct {
         points,
@@ -136,7 +136,12 @@ pub(super) fn multiply_limbs(
 }
 
 /// Reduces limbs to one half, and returns its points and the sum of the limbs' squares.
-fn load_half(limbs: &[i32], shape: Shape, half: Half, powers: &PowerTable) -> (Vec<Complex>, f64) {
+fn load_half(
+    limbs: &[i32],
+    shape: Shape,
+    half: Half,
+    powers: &PowerTable,
+) -> (Vec<Complex64x2>, f64) {
     let length = shape.points();
     debug_assert!(limbs.len() <= 4 * length, "the ring holds all limbs");
     let mut quarters = limbs.chunks(length);
@@ -169,7 +174,7 @@ fn load_half(limbs: &[i32], shape: Shape, half: Half, powers: &PowerTable) -> (V
             for ((first, second), power) in low_high.zip(row_powers) {
                 let (low, high) = (pair(first), pair(second));
                 add_squares(&[low, high]);
-                let residue = Complex {
+                let residue = Complex64x2 {
                     re: high.relaxed_madd(root.re, low),
                     im: high.mul(root.im),
                 };
@@ -183,11 +188,11 @@ fn load_half(limbs: &[i32], shape: Shape, half: Half, powers: &PowerTable) -> (V
                 let (low_re, high_re) = (pair(first), pair(second));
                 let (low_im, high_im) = (pair(third), pair(fourth));
                 add_squares(&[low_re, high_re, low_im, high_im]);
-                let low = Complex {
+                let low = Complex64x2 {
                     re: low_re,
                     im: low_im,
                 };
-                let high = Complex {
+                let high = Complex64x2 {
                     re: high_re,
                     im: high_im,
                 };

@@ -5,7 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::rounding::Rounder;
-use crate::fft::complex::Complex;
+use crate::fft::complex::Complex64x2;
 use crate::fft::roots::sqrt_i;
 use crate::fft::simd::F64x2;
 use crate::natural::carry::{self, Carry, TWO_ROUNDS_DIGITS_MIN};
@@ -22,7 +22,7 @@ enum Carries {
 /// half arrive.
 pub(crate) struct Joiner {
     /// Points of the second half, two in each element.
-    second: Vec<Complex>,
+    second: Vec<Complex64x2>,
     limb_digits: u32,
     /// Elements of the first half that have arrived.
     joined: usize,
@@ -36,7 +36,7 @@ pub(crate) struct Joiner {
 
 impl Joiner {
     /// Creates a joiner that owns the points of the second half.
-    pub(crate) fn new(second: Vec<Complex>, limb_digits: u32) -> Self {
+    pub(crate) fn new(second: Vec<Complex64x2>, limb_digits: u32) -> Self {
         // The sum of two halves, each m/2 times too large.
         let rounder = Rounder::new(1.0 / (2 * second.len()) as f64);
         let base = base(limb_digits);
@@ -66,7 +66,7 @@ impl Joiner {
     }
 
     /// Joins the next points of the first half. Ignores points beyond its end.
-    pub(crate) fn push(&mut self, points: impl Iterator<Item = Complex>) {
+    pub(crate) fn push(&mut self, points: impl Iterator<Item = Complex64x2>) {
         // Locals, which the loop keeps in registers.
         let mut carries = self.carries.clone();
         match &mut carries {
@@ -78,7 +78,7 @@ impl Joiner {
 
     fn push_in_rounds<const ROUNDS: usize>(
         &mut self,
-        points: impl Iterator<Item = Complex>,
+        points: impl Iterator<Item = Complex64x2>,
         carries: &mut [Carry<ROUNDS>; 4],
     ) {
         let root = sqrt_i();

@@ -8,13 +8,13 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::rounding::{Rounder, Rounding};
-use crate::fft::complex::Complex;
+use crate::fft::complex::Complex64x2;
 use crate::fft::simd::F64x2;
 use crate::natural::carry::{self, Carry, TWO_ROUNDS_DIGITS_MIN};
 use crate::natural::limb::base;
 
 /// Loads limbs into `points` points and returns the sum of their squares.
-pub(super) fn load(data: &mut Vec<Complex>, points: usize, limbs: &[i32]) -> f64 {
+pub(super) fn load(data: &mut Vec<Complex64x2>, points: usize, limbs: &[i32]) -> f64 {
     debug_assert!(limbs.len() <= 2 * points, "the ring holds all limbs");
     let length = points / 2;
     data.clear();
@@ -30,7 +30,7 @@ pub(super) fn load(data: &mut Vec<Complex>, points: usize, limbs: &[i32]) -> f64
     let mut push = |re: F64x2, im: F64x2| {
         sum = re.relaxed_madd(re, sum);
         sum = im.relaxed_madd(im, sum);
-        data.push(Complex { re, im });
+        data.push(Complex64x2 { re, im });
     };
     let pair = |&[first, second]: &[i32; 2]| F64x2::from_i32s(first, second);
     let rest = |rest: &[i32]| {
@@ -52,12 +52,12 @@ pub(super) fn load(data: &mut Vec<Complex>, points: usize, limbs: &[i32]) -> f64
     if !low_rest.is_empty() {
         push(rest(low_rest), zero);
     }
-    data.resize(length, Complex::zero());
+    data.resize(length, Complex64x2::zero());
     sum.lane0() + sum.lane1()
 }
 
 /// Rounds and carries the points of a product, which are M/2 times too large.
-pub(super) fn to_limbs(data: &[Complex], limb_digits: u32) -> (Vec<i32>, Rounding) {
+pub(super) fn to_limbs(data: &[Complex64x2], limb_digits: u32) -> (Vec<i32>, Rounding) {
     if limb_digits >= TWO_ROUNDS_DIGITS_MIN {
         // Only operands that are chosen for it have coefficients too large for two
         // rounds.
@@ -71,7 +71,7 @@ pub(super) fn to_limbs(data: &[Complex], limb_digits: u32) -> (Vec<i32>, Roundin
 const ROW: usize = 2;
 
 fn to_limbs_in_rounds<const ROUNDS: usize>(
-    data: &[Complex],
+    data: &[Complex64x2],
     limb_digits: u32,
 ) -> (Vec<i32>, Rounding) {
     let points = 2 * data.len();
@@ -84,7 +84,7 @@ fn to_limbs_in_rounds<const ROUNDS: usize>(
     let (high_rows, high_rest) = high_limbs.as_chunks_mut::<{ 2 * ROW }>();
     let (rows, rest) = data.as_chunks::<ROW>();
     let mut rounder = Rounder::new(1.0 / data.len() as f64);
-    let mut reduce = |elements: &[Complex], low_limbs: &mut [i32], high_limbs: &mut [i32]| {
+    let mut reduce = |elements: &[Complex64x2], low_limbs: &mut [i32], high_limbs: &mut [i32]| {
         let low_limbs = low_limbs.as_chunks_mut::<2>().0;
         let high_limbs = high_limbs.as_chunks_mut::<2>().0;
         for ((element, low_limbs), high_limbs) in elements.iter().zip(low_limbs).zip(high_limbs) {
