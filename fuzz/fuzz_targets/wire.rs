@@ -29,10 +29,10 @@ fuzz_target!(|data: &[u8]| {
     let (number, half) = rest.split_at(rest.len() * usize::from(cut) / 255);
     let mut inputs = [(4, number), (32, half)].into_iter();
     while let Ok(Some(next)) = run.advance() {
-        let (output, incoming) = match next {
+        let (output, decoder) = match next {
             Transfer::Write(output) => (Some(output), None),
-            Transfer::Read(incoming) => (None, Some(incoming)),
-            Transfer::Exchange(output, incoming) => (Some(output), Some(incoming)),
+            Transfer::Read(decoder) => (None, Some(decoder)),
+            Transfer::Exchange(output, decoder) => (Some(output), Some(decoder)),
         };
         if let Some(mut output) = output {
             let mut bytes = Vec::new();
@@ -41,7 +41,7 @@ fuzz_target!(|data: &[u8]| {
                 assert!(bytes.iter().all(u8::is_ascii_digit));
             }
         }
-        if let Some(mut incoming) = incoming {
+        if let Some(mut decoder) = decoder {
             let (item_bytes, input) = inputs.next().expect("an input for each read");
             let message = if mode & 4 == 0 {
                 let items = input.len() as u64 / item_bytes;
@@ -54,11 +54,11 @@ fuzz_target!(|data: &[u8]| {
                 input.to_vec()
             };
             for piece in message.chunks(1 + usize::from(mode >> 3) * 7) {
-                if incoming.push(piece).is_err() {
+                if decoder.push(piece).is_err() {
                     return;
                 }
             }
-            if run.accept(incoming).is_err() {
+            if run.accept(decoder).is_err() {
                 return;
             }
         }

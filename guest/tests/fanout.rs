@@ -129,27 +129,27 @@ impl Execution {
             change(output, &mut bytes);
             messages[output] = Some(bytes);
         };
-        let mut incoming = match next {
+        let mut decoder = match next {
             Transfer::Write(pieces) => {
                 write(pieces);
                 return Ok(true);
             }
-            Transfer::Exchange(pieces, incoming) => {
+            Transfer::Exchange(pieces, decoder) => {
                 write(pieces);
-                incoming
+                decoder
             }
-            Transfer::Read(incoming) => incoming,
+            Transfer::Read(decoder) => decoder,
         };
         let input = *self.inputs.last().expect("an input");
         let Some(bytes) = &messages[input] else {
-            self.next = Some(Transfer::Read(incoming));
+            self.next = Some(Transfer::Read(decoder));
             return Ok(false);
         };
         for piece in bytes.chunks(4096 + 3) {
-            incoming.push(piece)?;
+            decoder.push(piece)?;
         }
         self.inputs.pop();
-        self.run.accept(incoming)?;
+        self.run.accept(decoder)?;
         Ok(true)
     }
 }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::wire::Outgoing;
+use super::wire::Encoder;
 use crate::answer::Pieces;
 
 /// An output that is written piece by piece.
@@ -10,7 +10,7 @@ pub enum Output {
     /// The digits, or any other answer.
     Answer(Pieces),
     /// A number, or half of a product, for another sandbox.
-    Message(Outgoing),
+    Message(Encoder),
 }
 
 impl Output {
@@ -18,7 +18,7 @@ impl Output {
     pub fn piece_max(&self) -> usize {
         match self {
             Self::Answer(pieces) => pieces.piece_max(),
-            Self::Message(_) => Outgoing::piece_max(),
+            Self::Message(_) => Encoder::piece_max(),
         }
     }
 

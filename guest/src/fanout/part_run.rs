@@ -9,13 +9,14 @@
 )]
 
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
 
 use super::output::Output;
 use super::plan::{Plan, Role, Step, Width};
 use super::shares;
-use super::wire::{Arrival, Head, Incoming, Message, Outgoing, broken_message};
+use super::wire::{Decoded, Decoder, Encoder, Head, Message, broken_message};
 use crate::answer::{self, Pieces};
 use crate::mul::grade::Checks;
 use crate::mul::half_product::{Half, HalfProduct};
@@ -35,9 +36,9 @@ pub enum Transfer {
     /// Write this to the next output.
     Write(Output),
     /// Read the next input into this and pass it to [`PartRun::accept`].
-    Read(Incoming),
+    Read(Decoder),
     /// Do both at once, so that neither waits for the other.
-    Exchange(Output, Incoming),
+    Exchange(Output, Decoder),
 }
 
 /// The execution of one part.
@@ -123,14 +124,14 @@ impl PartRun {
                     return Ok(Some(Transfer::Write(Output::Answer(pieces))));
                 }
                 Step::MultiplyShare => self.multiply_share(),
-                Step::Read => return Ok(Some(Transfer::Read(self.incoming()))),
+                Step::Read => return Ok(Some(Transfer::Read(self.decoder()))),
                 Step::Multiply => self.multiply()?,
-                Step::Write => return Ok(Some(Transfer::Write(self.outgoing()?))),
+                Step::Write => return Ok(Some(Transfer::Write(self.encoder()?))),
                 Step::Exchange => {
                     // Makes room for the number that arrives.
                     self.multiplier.free_buffers();
-                    let outgoing = self.outgoing()?;
-                    return Ok(Some(Transfer::Exchange(outgoing, self.incoming())));
+                    let encoder = self.encoder()?;
+                    return Ok(Some(Transfer::Exchange(encoder, self.decoder())));
                 }
                 Step::WriteHalf => {
                     let (half, limb_digits) = self.multiply_half(Half::First)?;
@@ -140,13 +141,13 @@ impl PartRun {
                         // The receiver has the checks before the exchange.
                         checks: self.multiplier.checks().since(self.earlier_checks),
                     };
-                    let message = Outgoing::half(head, half.points);
+                    let message = Encoder::half(head, half.points);
                     return Ok(Some(Transfer::Write(Output::Message(message))));
                 }
                 Step::ReadHalf => {
                     let (half, limb_digits) = self.multiply_half(Half::Second)?;
                     let joiner = Box::new(Joiner::new(half.points, limb_digits));
-                    return Ok(Some(Transfer::Read(Incoming::half(joiner, self.residue))));
+                    return Ok(Some(Transfer::Read(Decoder::half(joiner, self.residue))));
                 }
                 Step::Answer => {
                     let joiner = self.joiner.take().ok_or_else(missing_input)?;
@@ -157,18 +158,18 @@ impl PartRun {
         Ok(None)
     }
 
-    /// Prepares to read a number.
-    fn incoming(&self) -> Incoming {
+    /// Creates a decoder of the other part's number.
+    fn decoder(&self) -> Decoder {
         // Shares are about equally long, and none is longer than all together.
         let digits = self.plan.digits;
         let limbs = (digits + digits / 3) / u64::from(LIMB_DIGITS_MIN) + 4096;
-        Incoming::number(usize::try_from(limbs).unwrap_or(usize::MAX))
+        Decoder::number(usize::try_from(limbs).unwrap_or(usize::MAX))
     }
 
-    /// Prepares to write its number, which it keeps.
-    fn outgoing(&self) -> Result<Output, Error> {
+    /// Creates an encoder of its own number, which it keeps.
+    fn encoder(&self) -> Result<Output, Error> {
         let own = self.own.as_ref().ok_or_else(missing_input)?;
-        Ok(Output::Message(Outgoing::number(Rc::clone(own))))
+        Ok(Output::Message(Encoder::number(Rc::clone(own))))
     }
 
     /// Consumes its own number and the one that it read.
@@ -183,12 +184,13 @@ impl PartRun {
     /// # Errors
     ///
     /// [`Error::Failed`] if the input is incomplete or malformed.
-    pub fn accept(&mut self, incoming: Incoming) -> Result<(), Error> {
-        match incoming.finish()? {
-            Arrival::Number(message) => {
+    pub fn accept(&mut self, decoder: Decoder) -> Result<(), Error> {
+        match decoder.finish()? {
+            Decoded::Number(message) => {
                 let modulus = self.reducer.modulus();
                 if message.residue >= modulus.value() {
-                    return Err(broken_message("a residue below the prime"));
+                    let expected = format!("a residue below {}", modulus.value());
+                    return Err(broken_message(&expected, message.residue));
                 }
                 self.multiplier.add_checks(message.checks);
                 self.earlier_checks = self.multiplier.checks();
@@ -196,7 +198,7 @@ impl PartRun {
                 self.residue = modulus.mul(own.residue, message.residue);
                 self.other = Some(message);
             }
-            Arrival::Joined(joiner, checks) => {
+            Decoded::Joined(joiner, checks) => {
                 self.multiplier.add_checks(checks);
                 self.joiner = Some(joiner);
             }

@@ -12,7 +12,7 @@ use super::bindings::exports::cocoon::factorial::factorial as wit;
 use super::bindings::exports::cocoon::factorial::parts as wit_parts;
 use super::bindings::{Component, wit_stream};
 use super::streams::{self, CHUNK_BYTES_MAX, Outcome, OutcomeWriter, write_output};
-use crate::fanout::wire::Incoming;
+use crate::fanout::wire::Decoder;
 use crate::fanout::{Output, PartRun, Transfer, Width, plan};
 use crate::request::Error;
 
@@ -58,16 +58,16 @@ async fn execute(
 ) {
     let (mut inputs, mut outputs) = (inputs.into_iter(), outputs.into_iter());
     let result = loop {
-        let (output, incoming) = match run.advance() {
+        let (output, decoder) = match run.advance() {
             Ok(Some(Transfer::Write(output))) => (Some(output), None),
-            Ok(Some(Transfer::Read(incoming))) => (None, Some(incoming)),
-            Ok(Some(Transfer::Exchange(output, incoming))) => (Some(output), Some(incoming)),
+            Ok(Some(Transfer::Read(decoder))) => (None, Some(decoder)),
+            Ok(Some(Transfer::Exchange(output, decoder))) => (Some(output), Some(decoder)),
             Ok(None) => break Ok(run.grade().into()),
             Err(error) => break Err(error.into()),
         };
         let (is_open, read) = join(
             write_next(output, &mut outputs),
-            read_next(&mut run, incoming, &mut inputs),
+            read_next(&mut run, decoder, &mut inputs),
         )
         .await;
         if !is_open {
@@ -105,24 +105,24 @@ async fn write_next(
 /// Reads the next stream, if there is an input, and passes it to the part.
 async fn read_next(
     run: &mut PartRun,
-    incoming: Option<Incoming>,
+    decoder: Option<Decoder>,
     readers: &mut impl Iterator<Item = StreamReader<u8>>,
 ) -> Result<(), Error> {
-    let Some(mut incoming) = incoming else {
+    let Some(mut decoder) = decoder else {
         return Ok(());
     };
     let Some(mut reader) = readers.next() else {
-        return run.accept(incoming);
+        return run.accept(decoder);
     };
     let mut chunk = Vec::with_capacity(CHUNK_BYTES_MAX);
     loop {
         let (result, bytes) = reader.read(chunk).await;
         chunk = bytes;
-        incoming.push(&chunk)?;
+        decoder.push(&chunk)?;
         chunk.clear();
         // Does not wait for the end of the stream: the writer may be busy by now.
-        if incoming.is_complete() || !matches!(result, StreamResult::Complete(_)) {
-            return run.accept(incoming);
+        if decoder.is_complete() || !matches!(result, StreamResult::Complete(_)) {
+            return run.accept(decoder);
         }
     }
 }

@@ -1,10 +1,11 @@
-//! A message from another sandbox.
+//! The decoder of a message from another sandbox.
 
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::vec::Vec;
 
 use super::head::{HEAD_BYTES, Head, LIMB_BYTES, Message, POINTS_BYTES, broken_message};
-use crate::fft::complex::Complex;
+use crate::fft::complex::Complex64x2;
 use crate::fft::simd::F64x2;
 use crate::mul::grade::Checks;
 use crate::mul::joiner::Joiner;
@@ -12,9 +13,9 @@ use crate::natural::limb::base;
 use crate::natural::norms::{NORM_BLOCK, norm_square};
 use crate::request::Error;
 
-/// A message that is being read.
-pub struct Incoming {
-    /// The first bytes of a head or an item that is incomplete.
+/// Decodes a message from chunks of any size.
+pub struct Decoder {
+    /// The first bytes of a head, or of an item, whose other bytes are missing.
     partial: Vec<u8>,
     /// `None` until the head is complete.
     head: Option<Head>,
@@ -23,7 +24,7 @@ pub struct Incoming {
     body: Body,
 }
 
-/// The items after the head.
+/// The items after the head: limbs, or pairs of points.
 enum Body {
     /// Limbs of a number.
     Number {
@@ -47,15 +48,15 @@ impl Body {
 }
 
 /// A complete message.
-pub(crate) enum Arrival {
+pub(crate) enum Decoded {
     /// A number.
     Number(Message),
     /// The first half of a product, joined with the second.
     Joined(Box<Joiner>, Checks),
 }
 
-impl Incoming {
-    /// Prepares to read a number of at most `limbs_max` limbs.
+impl Decoder {
+    /// Creates a decoder of a number of at most `limbs_max` limbs.
     pub(crate) fn number(limbs_max: usize) -> Self {
         Self::new(Body::Number {
             limbs_max,
@@ -65,7 +66,7 @@ impl Incoming {
         })
     }
 
-    /// Prepares to read the first half of a product with this residue.
+    /// Creates a decoder of the first half of the product with this residue.
     pub(crate) fn half(joiner: Box<Joiner>, residue: u64) -> Self {
         Self::new(Body::Half { joiner, residue })
     }
@@ -121,14 +122,18 @@ impl Incoming {
                 limbs_max, limbs, ..
             } => {
                 if items > *limbs_max {
-                    return Err(broken_message("a number no longer than the whole product"));
+                    let expected = format!("at most {limbs_max} limbs");
+                    return Err(broken_message(&expected, items));
                 }
                 limbs.reserve_exact(items);
             }
             Body::Half { joiner, residue } => {
                 let own = (joiner.limb_digits(), joiner.elements(), *residue);
                 if (head.limb_digits, items, head.residue) != own {
-                    return Err(broken_message("the other half of the same product"));
+                    return Err(broken_message(
+                        "the other half of the same product",
+                        "half of another",
+                    ));
                 }
             }
         }
@@ -142,8 +147,10 @@ impl Incoming {
             return Ok(());
         };
         let items = bytes.len() / self.body.item_bytes();
-        let items_left = self.items_left.checked_sub(items);
-        self.items_left = items_left.ok_or_else(|| broken_message("no bytes after its end"))?;
+        self.items_left = self
+            .items_left
+            .checked_sub(items)
+            .ok_or_else(|| broken_message("no bytes after its end", "more"))?;
         match &mut self.body {
             Body::Number {
                 limbs,
@@ -155,7 +162,8 @@ impl Incoming {
                 let items = bytes.as_chunks().0.iter().copied().map(i32::from_le_bytes);
                 let largest = items.clone().map(i32::unsigned_abs).max().unwrap_or(0);
                 if u64::from(largest) > limb_max {
-                    return Err(broken_message("limbs no larger than their base"));
+                    let expected = format!("limbs of at most {limb_max}");
+                    return Err(broken_message(&expected, largest));
                 }
                 limbs.extend(items);
                 // While they are in the cache.
@@ -169,7 +177,7 @@ impl Incoming {
                 joiner.push(items.map(|item| {
                     let words = item.as_chunks::<8>().0;
                     let word = |index: usize| f64::from_le_bytes(words[index]);
-                    Complex {
+                    Complex64x2 {
                         re: F64x2::new(word(0), word(1)),
                         im: F64x2::new(word(2), word(3)),
                     }
@@ -189,26 +197,26 @@ impl Incoming {
     /// # Errors
     ///
     /// [`Error::Failed`] if bytes are missing.
-    pub(crate) fn finish(self) -> Result<Arrival, Error> {
+    pub(crate) fn finish(self) -> Result<Decoded, Error> {
         let complete = self.is_complete();
         let head = self
             .head
             .filter(|_| complete)
-            .ok_or_else(|| broken_message("as many bytes as it announced"))?;
+            .ok_or_else(|| broken_message("as many bytes as it announced", "fewer"))?;
         Ok(match self.body {
             Body::Number {
                 limbs,
                 norm_square: sum,
                 limbs_squared,
                 ..
-            } => Arrival::Number(Message {
+            } => Decoded::Number(Message {
                 limb_digits: head.limb_digits,
                 norm_square: sum + norm_square(&limbs[limbs_squared..]),
                 limbs,
                 residue: head.residue,
                 checks: head.checks,
             }),
-            Body::Half { joiner, .. } => Arrival::Joined(joiner, head.checks),
+            Body::Half { joiner, .. } => Decoded::Joined(joiner, head.checks),
         })
     }
 }
@@ -216,7 +224,7 @@ impl Incoming {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fanout::wire::outgoing::Outgoing;
+    use crate::fanout::wire::encoder::Encoder;
     use alloc::rc::Rc;
 
     fn message() -> Message {
@@ -235,23 +243,23 @@ mod tests {
     }
 
     fn bytes() -> Vec<u8> {
-        let mut outgoing = Outgoing::number(Rc::new(message()));
+        let mut encoder = Encoder::number(Rc::new(message()));
         let mut bytes = Vec::new();
-        let length = outgoing.bytes_left();
-        while outgoing.append_to(&mut bytes) {
-            assert_eq!(outgoing.bytes_left() + bytes.len() as u64, length);
+        let length = encoder.bytes_left();
+        while encoder.append_to(&mut bytes) {
+            assert_eq!(encoder.bytes_left() + bytes.len() as u64, length);
         }
         bytes
     }
 
     fn receive(bytes: &[u8], step: usize, limbs_max: usize) -> Result<Message, Error> {
-        let mut incoming = Incoming::number(limbs_max);
+        let mut decoder = Decoder::number(limbs_max);
         for chunk in bytes.chunks(step) {
-            incoming.push(chunk)?;
+            decoder.push(chunk)?;
         }
-        match incoming.finish()? {
-            Arrival::Number(message) => Ok(message),
-            Arrival::Joined(..) => panic!("a number"),
+        match decoder.finish()? {
+            Decoded::Number(message) => Ok(message),
+            Decoded::Joined(..) => panic!("a number"),
         }
     }
 
@@ -263,9 +271,9 @@ mod tests {
         let mut empty = message();
         empty.limbs.clear();
         empty.norm_square = 0.0;
-        let mut outgoing = Outgoing::number(Rc::new(empty.clone()));
+        let mut encoder = Encoder::number(Rc::new(empty.clone()));
         let mut bytes = Vec::new();
-        while outgoing.append_to(&mut bytes) {}
+        while encoder.append_to(&mut bytes) {}
         assert_eq!(receive(&bytes, 10, 0), Ok(empty));
     }
 

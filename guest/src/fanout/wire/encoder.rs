@@ -1,10 +1,10 @@
-//! A message to another sandbox.
+//! The encoder of a message to another sandbox.
 
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use super::head::{HEAD_BYTES, Head, LIMB_BYTES, Message, POINTS_BYTES};
-use crate::fft::complex::Complex;
+use crate::fft::complex::Complex64x2;
 
 /// Most bytes of a piece, besides the head.
 const PIECE_BYTES: usize = 512;
@@ -14,11 +14,11 @@ const _: () = assert!(
     "pieces hold whole items"
 );
 
-/// The items after the head.
+/// The items after the head: limbs, or pairs of points.
 enum Body {
     Limbs(Rc<Message>),
     /// Points of a half product, two in each item.
-    Points(Vec<Complex>),
+    Points(Vec<Complex64x2>),
 }
 
 impl Body {
@@ -37,8 +37,8 @@ impl Body {
     }
 }
 
-/// A message that is being written.
-pub struct Outgoing {
+/// Encodes a message in pieces of bounded size.
+pub struct Encoder {
     head: Head,
     body: Body,
     /// Number of items in the pieces so far. `None` before the first piece, which starts
@@ -46,8 +46,8 @@ pub struct Outgoing {
     items_written: Option<usize>,
 }
 
-impl Outgoing {
-    /// Prepares to write a number.
+impl Encoder {
+    /// Creates an encoder of a number.
     pub(crate) fn number(message: Rc<Message>) -> Self {
         Self {
             head: Head {
@@ -60,8 +60,8 @@ impl Outgoing {
         }
     }
 
-    /// Prepares to write the points of the first half of a product.
-    pub(crate) fn half(head: Head, points: Vec<Complex>) -> Self {
+    /// Creates an encoder of the points of the first half of a product.
+    pub(crate) fn half(head: Head, points: Vec<Complex64x2>) -> Self {
         Self {
             head,
             body: Body::Points(points),

@@ -1,7 +1,8 @@
 //! The head of a message, and the number behind it.
 
-use alloc::string::String;
+use alloc::format;
 use alloc::vec::Vec;
+use core::fmt::Display;
 
 use crate::mul::grade::Checks;
 use crate::natural::limb::{LIMB_DIGITS_MAX, LIMB_DIGITS_MIN};
@@ -69,15 +70,19 @@ impl Head {
         let words = bytes.as_chunks::<8>().0.iter().copied();
         let mut words = words.map(u64::from_le_bytes);
         let mut word = || words.next().unwrap_or(0);
-        if word() != MAGIC {
-            return Err(broken_message("the magic number at its start"));
+        let magic = word();
+        if magic != MAGIC {
+            return Err(broken_message("the magic number at its start", magic));
         }
-        if word() != item_bytes as u64 {
-            return Err(broken_message("the message of this step"));
+        let found = word();
+        if found != item_bytes as u64 {
+            let expected = format!("items of {item_bytes} bytes");
+            return Err(broken_message(&expected, found));
         }
-        let limb_digits = u32::try_from(word()).unwrap_or(0);
+        let found = word();
+        let limb_digits = u32::try_from(found).unwrap_or(0);
         if !(LIMB_DIGITS_MIN..=LIMB_DIGITS_MAX).contains(&limb_digits) {
-            return Err(broken_message("limbs of 2 to 6 digits"));
+            return Err(broken_message("limbs of 2 to 6 digits", found));
         }
         let items = usize::try_from(word()).unwrap_or(usize::MAX);
         let head = Self {
@@ -94,8 +99,8 @@ impl Head {
 }
 
 /// Creates an error for a message that is not as expected.
-pub(crate) fn broken_message(expected: &str) -> Error {
-    let mut text = String::from("broken message from another sandbox: expected ");
-    text.push_str(expected);
-    Error::Failed(text)
+pub(crate) fn broken_message(expected: &str, got: impl Display) -> Error {
+    Error::Failed(format!(
+        "broken message from another sandbox: expected {expected}, got {got}"
+    ))
 }

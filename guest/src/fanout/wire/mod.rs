@@ -8,11 +8,11 @@
 
 mod head;
 
-mod outgoing;
+mod encoder;
 
-mod incoming;
+mod decoder;
 
+pub(super) use decoder::Decoded;
+pub use decoder::Decoder;
+pub use encoder::Encoder;
 pub(super) use head::{Head, Message, broken_message};
-pub(super) use incoming::Arrival;
-pub use incoming::Incoming;
-pub use outgoing::Outgoing;
