@@ -31,8 +31,8 @@ pub(super) struct Registry<'a> {
     plain: PlainHttp,
     http: Option<Client>,
     authorization: Option<Authorization>,
-    /// Whether the authorization has a user's credentials.
-    known: bool,
+    /// Whether `authorization` was made with a user's credentials.
+    has_credentials: bool,
 }
 
 /// The registries that are reached by plain HTTP.
@@ -44,7 +44,8 @@ enum PlainHttp {
 }
 
 impl PlainHttp {
-    fn may_ask(self, url: &Url) -> bool {
+    /// Whether a request may be sent to `url`.
+    fn allows(self, url: &Url) -> bool {
         match (url.scheme(), self) {
             ("https", _) | ("http", Self::Always) => true,
             ("http", Self::ThisMachine) => url.host_str().is_some_and(is_loopback),
@@ -82,7 +83,7 @@ impl<'a> Registry<'a> {
             plain,
             http: None,
             authorization: None,
-            known: false,
+            has_credentials: false,
         }
     }
 
@@ -122,7 +123,7 @@ impl<'a> Registry<'a> {
     ) -> Result<Bytes, RegistryError> {
         let what = format!("layer {digest}");
         let answer = self.ask(&format!("blobs/{digest}"), "*/*", &what).await?;
-        let wrong = self.useless(
+        let wrong = self.bad_answer(
             &what,
             format!(
                 "expected {} as in the manifest, got another length",
@@ -157,14 +158,14 @@ impl<'a> Registry<'a> {
         }
         match answer.status() {
             StatusCode::OK => Ok(answer),
-            StatusCode::UNAUTHORIZED => Err(self.refused()),
+            StatusCode::UNAUTHORIZED => Err(self.unauthorized()),
             StatusCode::FORBIDDEN => Err(RegistryError::Denied {
                 reference: self.reference.to_string(),
             }),
             StatusCode::NOT_FOUND => Err(RegistryError::Unknown {
                 what: what.to_owned(),
             }),
-            status => Err(self.useless(what, format!("expected 200 OK, got {status}"))),
+            status => Err(self.bad_answer(what, format!("expected 200 OK, got {status}"))),
         }
     }
 
@@ -204,15 +205,15 @@ impl<'a> Registry<'a> {
             .map_err(wrong)?;
         match (challenge, found) {
             (Challenge::Password, Some(Credential::Password(user, password))) => {
-                self.known = true;
+                self.has_credentials = true;
                 Ok(Authorization::Password(user, password))
             }
             (Challenge::Password, Some(Credential::Identity(_))) => Err(wrong(
                 "expected a user and a password, got a token".to_owned(),
             )),
-            (Challenge::Password, None) => Err(self.refused()),
+            (Challenge::Password, None) => Err(self.unauthorized()),
             (Challenge::Token { realm, service }, found) => {
-                self.known = found.is_some();
+                self.has_credentials = found.is_some();
                 self.token(realm, service, found, what).await
             }
         }
@@ -240,11 +241,9 @@ impl<'a> Registry<'a> {
                     challenge = Some(Challenge::Password);
                 } else if it.scheme.eq_ignore_ascii_case("bearer") {
                     let realm = value("realm").unwrap_or_default();
-                    let url = Url::parse(&realm)
-                        .ok()
-                        .filter(|url| self.plain.may_ask(url));
+                    let url = Url::parse(&realm).ok().filter(|url| self.plain.allows(url));
                     let Some(realm) = url else {
-                        return Err(self.useless(
+                        return Err(self.bad_answer(
                             what,
                             format!("expected tokens at an https:// address, got `{realm}`"),
                         ));
@@ -257,7 +256,7 @@ impl<'a> Registry<'a> {
             }
         }
         challenge.ok_or_else(|| {
-            self.useless(
+            self.bad_answer(
                 what,
                 "expected a Basic or Bearer challenge with 401 Unauthorized, got neither"
                     .to_owned(),
@@ -304,11 +303,11 @@ impl<'a> Registry<'a> {
         match answer.status() {
             StatusCode::OK => {}
             StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                return Err(self.refused());
+                return Err(self.unauthorized());
             }
             status => {
                 return Err(
-                    self.useless(what, format!("expected 200 OK for a token, got {status}"))
+                    self.bad_answer(what, format!("expected 200 OK for a token, got {status}"))
                 );
             }
         }
@@ -321,7 +320,7 @@ impl<'a> Registry<'a> {
         );
         match token {
             Some(token) => Ok(Authorization::Token(token)),
-            None => Err(self.useless(
+            None => Err(self.bad_answer(
                 what,
                 "expected a token, got an answer without one".to_owned(),
             )),
@@ -334,7 +333,7 @@ impl<'a> Registry<'a> {
             if error.is_connect() {
                 self.unreachable(&error)
             } else {
-                self.useless(what, root(&error))
+                self.bad_answer(what, root(&error))
             }
         })
     }
@@ -354,7 +353,7 @@ impl<'a> Registry<'a> {
             return Err(long());
         }
         let mut all = Vec::new();
-        let failed = |error| self.useless(what, root(&error));
+        let failed = |error| self.bad_answer(what, root(&error));
         while let Some(piece) = answer.chunk().await.map_err(failed)? {
             if (all.len() + piece.len()) as u64 > most {
                 return Err(long());
@@ -378,7 +377,7 @@ impl<'a> Registry<'a> {
             "{scheme}://{host}/v2/{}/{path}",
             self.reference.name()
         ))
-        .map_err(|error| self.useless(what, error.to_string()))
+        .map_err(|error| self.bad_answer(what, error.to_string()))
     }
 
     fn http(&mut self) -> Result<Client, RegistryError> {
@@ -412,7 +411,7 @@ impl<'a> Registry<'a> {
                     attempt.error(format!(
                         "expected at most {REGISTRY_REDIRECTS} redirects, got more"
                     ))
-                } else if plain.may_ask(attempt.url()) {
+                } else if plain.allows(attempt.url()) {
                     attempt.follow()
                 } else {
                     let reason = format!("expected a redirect to https://, got {}", attempt.url());
@@ -426,9 +425,10 @@ impl<'a> Registry<'a> {
         }
     }
 
-    fn refused(&self) -> RegistryError {
+    /// The error of a registry that accepts no request without credentials, or not these.
+    fn unauthorized(&self) -> RegistryError {
         let registry = self.reference.registry().to_owned();
-        if self.known {
+        if self.has_credentials {
             RegistryError::WrongCredentials { registry }
         } else {
             RegistryError::NoCredentials { registry }
@@ -438,11 +438,12 @@ impl<'a> Registry<'a> {
     fn unreachable(&self, error: &reqwest::Error) -> RegistryError {
         let registry = self.reference.registry();
         let mut reason = root(error);
+        // A token server, the host of a redirect, or that of Docker Hub.
         let other_url = error.url().filter(|url| !is_at(url, registry));
         if let Some(url) = other_url {
             let host = url.host_str().unwrap_or_default();
             let port = url.port_or_known_default().unwrap_or_default();
-            reason = format!("redirect to {host}:{port}: {reason}");
+            reason = format!("{host}:{port}: {reason}");
         } else if reason.contains("InvalidContentType") {
             // rustls reports this of a peer without TLS.
             reason = format!(
@@ -460,7 +461,8 @@ impl<'a> Registry<'a> {
         }
     }
 
-    fn useless(&self, what: &str, reason: String) -> RegistryError {
+    /// The error of an answer that is not what was requested.
+    fn bad_answer(&self, what: &str, reason: String) -> RegistryError {
         RegistryError::Answer {
             registry: self.reference.registry().to_owned(),
             what: what.to_owned(),
