@@ -7,7 +7,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{Service, batch, info, listing, number, openapi, page};
-use crate::http::server::{Access, PROBES, Problem, ServerState, finish, probes};
+use crate::http::server::{ADMIN_PATHS, Access, Problem, ServerState, finish, probes};
 use crate::worlds::factorial::Factorial;
 
 /// The path of the API's description.
@@ -76,7 +76,7 @@ pub fn app(service: &Service, health: Probes, access: Access) -> Router {
     let (routes, description) = routes.split_for_parts();
     let routes = match health {
         Probes::Here => routes,
-        Probes::Apart => PROBES
+        Probes::Apart => ADMIN_PATHS
             .iter()
             .fold(routes, |routes, path| routes.route(path, any(moved))),
     };

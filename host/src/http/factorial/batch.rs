@@ -194,7 +194,7 @@ async fn answer_all(service: &Service, body: Body, writer: &BodyWriter) -> Resul
             })
             .buffered(ITEMS_AT_ONCE)
     );
-    while let Some(answer) = writer.meanwhile(answers.next()).await? {
+    while let Some(answer) = writer.or_reader_gone(answers.next()).await? {
         match answer? {
             Line::Whole(line) => writer.send(line).await?,
             Line::Long(parsed) => send_long(factorial, parsed, writer).await?,
@@ -227,7 +227,7 @@ async fn send_long(
     writer: &BodyWriter,
 ) -> Result<(), RunError> {
     let starting = async { response::start(parsed.admit(factorial).await?).await };
-    let long = match writer.meanwhile(starting).await? {
+    let long = match writer.or_reader_gone(starting).await? {
         Ok(Answer::Long(long)) => long,
         Ok(Answer::Short(value)) => {
             let line = json::number(&parsed.request, None, &value);
@@ -239,7 +239,7 @@ async fn send_long(
     let mut pieces = std::pin::pin!(long.pieces(start, |long, grade| {
         (json::number_end(long.digits(), grade) + "\n").into()
     }));
-    while let Some(piece) = writer.meanwhile(pieces.next()).await? {
+    while let Some(piece) = writer.or_reader_gone(pieces.next()).await? {
         writer.send(piece?).await?;
     }
     Ok(())

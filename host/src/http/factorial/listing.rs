@@ -133,7 +133,7 @@ impl Listing<'_> {
                 .buffered(ITEMS_AT_ONCE)
         );
         loop {
-            let next = self.body.meanwhile(async {
+            let next = self.body.or_reader_gone(async {
                 tokio::select! {
                     biased;
                     Some(state) = changes.recv() => Next::State(state),

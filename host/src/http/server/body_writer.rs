@@ -27,14 +27,14 @@ where
     F: Future<Output = (BodyWriter, Result<(), RunError>)> + Send + 'static,
 {
     let (pieces, mut written) = channel();
-    let writing = write(BodyWriter {
+    let task = write(BodyWriter {
         pieces,
         stall: server.limits().duration(Limit::Stall),
         stall_ms: server.limits().get(Limit::Stall),
     });
     // The writer notices a client that disconnected.
     spawn_on(server.workers(), async move {
-        let (writer, result) = writing.await;
+        let (writer, result) = task.await;
         writer.pieces.end(&result);
     });
     Body::from_stream(futures::stream::poll_fn(move |context| {
@@ -55,12 +55,15 @@ impl BodyWriter {
         }
     }
 
-    /// Waits for `event` while there is a reader.
+    /// Waits for `event`, or until the reader is gone.
     ///
     /// # Errors
     ///
     /// [`RunError::ReaderGone`].
-    pub(crate) async fn meanwhile<R>(&self, event: impl Future<Output = R>) -> Result<R, RunError> {
+    pub(crate) async fn or_reader_gone<R>(
+        &self,
+        event: impl Future<Output = R>,
+    ) -> Result<R, RunError> {
         tokio::select! {
             event = event => Ok(event),
             () = self.pieces.reader_gone() => Err(RunError::ReaderGone),

@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
 use super::activity::Activity;
-use super::health::PROBES;
+use super::health::ADMIN_PATHS;
 use super::places::{Place, Places};
 use super::problem::{PROBLEM_JSON, RETRY_AFTER_SECONDS};
 use super::{Problem, ServerState};
@@ -75,7 +75,7 @@ impl Guests {
 impl Guest {
     /// Whether a request for `path` is answered: one for health is, and others wait for a place.
     pub(super) async fn may_request(&self, path: &str) -> bool {
-        PROBES.contains(&path) || self.wait_for_place().await
+        ADMIN_PATHS.contains(&path) || self.wait_for_place().await
     }
 
     /// Whether the connection has a place by now.

@@ -12,7 +12,7 @@ use super::{Codings, Problem, Representation, ServerState};
 
 /// The paths that the service answers without a free place for a connection, and can serve on a
 /// separate address.
-pub(crate) const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+pub(crate) const ADMIN_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 /// Creates a response with `no-store`.
 fn respond(codings: Codings, text: &'static str) -> Response {

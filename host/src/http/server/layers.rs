@@ -56,7 +56,7 @@ async fn no_probe(uri: Uri) -> Problem {
         StatusCode::NOT_FOUND,
         format!(
             "expected {} at this address, got {}; use the address of --listen for other paths",
-            health::PROBES.join(", "),
+            health::ADMIN_PATHS.join(", "),
             uri.path()
         ),
     )

@@ -39,7 +39,7 @@ pub(crate) use body_writer::{BodyWriter, stream_body};
 pub(crate) use codings::{Codings, EVENT_STREAM};
 pub(crate) use conditional::ClientCopy;
 pub(crate) use field::{Item, weighted};
-pub(crate) use health::PROBES;
+pub(crate) use health::ADMIN_PATHS;
 pub(crate) use layers::{finish, probes};
 pub(crate) use length::Length;
 pub use problem::{PROBLEM_JSON, Problem};

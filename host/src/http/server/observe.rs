@@ -22,7 +22,7 @@ use tracing::Span;
 
 use super::access_log::{self, Entry, Outcome, REQUEST_ID, Reason, request_id};
 use super::attributes::span;
-use super::health::PROBES;
+use super::health::ADMIN_PATHS;
 use crate::error::RunError;
 use crate::span::{SpanGuard, record, record_failure};
 use crate::telemetry::{
@@ -89,7 +89,7 @@ where
         let span = span(&request, route);
         let mut trace = None;
         if !span.is_disabled() {
-            let is_probe = route.is_some_and(|route| PROBES.contains(&route));
+            let is_probe = route.is_some_and(|route| ADMIN_PATHS.contains(&route));
             if is_probe && self.probes == ProbeTracing::Off {
                 leave_out(&span);
             } else {
