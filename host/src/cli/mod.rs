@@ -5,6 +5,7 @@
 
 mod announce;
 mod arguments;
+mod backtrace;
 mod commands;
 mod component_args;
 mod config;

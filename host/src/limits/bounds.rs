@@ -53,6 +53,10 @@ pub const MESSAGE_CHARS: usize = 2000;
 
 // Sandboxes.
 
+/// The most frames in the backtrace of a trap.
+pub const BACKTRACE_FRAMES: usize = 20;
+/// The longest frame in text. A component chooses the names of its functions.
+pub const FRAME_CHARS: usize = 300;
 /// Default of [`Limit::Resources`](super::Limit::Resources).
 pub(super) const RESOURCES: u64 = 4096;
 /// Folders that one sandbox may list at once.

@@ -21,6 +21,7 @@ use tracing::{Instrument as _, Span};
 use super::exec_grants;
 use super::exec_output::{Printer, Style};
 use super::exec_summary::Summary;
+use crate::cli::backtrace::Backtraces;
 use crate::cli::component_args::{RegistryArgs, engine};
 use crate::cli::failure::Failure;
 use crate::cli::limits::{LimitArgs, Promiseless};
@@ -142,6 +143,7 @@ impl Exec {
 
         trace::instances(self.instances);
         let mut summary = Summary::default();
+        let mut backtraces = Backtraces::default();
         let mut outcomes = stream::iter(1..=self.instances)
             .map(|instance| {
                 let (batch, printer) = (Arc::clone(&batch), Arc::clone(&printer));
@@ -165,6 +167,11 @@ impl Exec {
                 Err(failure) => return Err(failure),
             };
             printer.exited(instance, &result).await?;
+            if let Err(error) = &result {
+                // After what the program itself wrote.
+                printer.finish().await?;
+                backtraces.print(error, (self.instances > 1).then_some(instance));
+            }
             summary.add(instance, result);
         }
         printer.finish().await?;
