@@ -16,14 +16,43 @@ pub enum Source {
     /// Bytes that the caller has read, or pulled from a registry.
     Bytes(Bytes),
     /// A component in this program, and its precompiled code.
-    Bundled {
-        /// Unpacks the component, for a processor that cannot run the code.
+    Bundled(Bundled),
+}
+
+/// A component in this program, and its precompiled code. Only this crate makes one: loading
+/// code of another origin would run anything.
+#[derive(Clone, Copy, Debug)]
+pub struct Bundled {
+    /// Unpacks the component, for a processor that cannot run the code.
+    wasm: fn() -> io::Result<Vec<u8>>,
+    /// Its SHA-256, in hexadecimal digits.
+    digest: &'static str,
+    /// Its precompiled code.
+    code: &'static [u8],
+}
+
+impl Bundled {
+    #[cfg_attr(
+        not(feature = "bundled"),
+        expect(dead_code, reason = "this build has no component")
+    )]
+    pub(crate) const fn new(
         wasm: fn() -> io::Result<Vec<u8>>,
-        /// Its SHA-256, in hexadecimal digits.
         digest: &'static str,
-        /// Its precompiled code.
         code: &'static [u8],
-    },
+    ) -> Self {
+        Self { wasm, digest, code }
+    }
+
+    /// Unpacks the component.
+    pub(super) fn wasm(&self) -> io::Result<Vec<u8>> {
+        (self.wasm)()
+    }
+
+    /// Its precompiled code.
+    pub(super) const fn code(&self) -> &'static [u8] {
+        self.code
+    }
 }
 
 impl Source {
@@ -34,7 +63,7 @@ impl Source {
     /// [`ComponentError::Unreadable`].
     pub async fn digest(&self) -> Result<String, ComponentError> {
         let digest = match self {
-            Self::Bundled { digest, .. } => (*digest).to_owned(),
+            Self::Bundled(bundled) => bundled.digest.to_owned(),
             Self::Bytes(wasm) => Digest::of(wasm).hex(),
             Self::File(path) => {
                 let wasm = tokio::fs::read(path).await;

@@ -1,13 +1,19 @@
 //! The handle of an engine.
 
 use std::sync::Arc;
+#[cfg(feature = "compiler")]
+use std::time::Instant;
 
 use tokio::sync::Semaphore;
+#[cfg(feature = "compiler")]
+use tokio::sync::watch;
 
 use super::config::{self, Calls, Compiler, Layout, Settings};
 use super::error::{EngineError, one_line};
 use super::ticker::Ticker;
 use crate::blocking::BlockingPool;
+#[cfg(feature = "compiler")]
+use crate::code_cache::CodeCache;
 use crate::limits::{BACKTRACE_FRAMES, Limit, Limits, PROGRAM_BYTES, SYNC_SANDBOXES};
 use crate::machine::{ADDRESS_SPACE_PER_SANDBOX, MAPPINGS_PER_MEMORY, Machine};
 use crate::metrics::Meter;
@@ -35,6 +41,23 @@ pub struct Engine {
     blocking: BlockingPool,
     meter: Meter,
     ticker: Arc<Ticker>,
+    compiler: Compiler,
+    #[cfg(feature = "compiler")]
+    code_cache: Option<CodeCache>,
+    /// When the component that is being compiled was begun.
+    #[cfg(feature = "compiler")]
+    compiling: watch::Sender<Option<Instant>>,
+}
+
+/// Shows that a component is compiled, as long as it lives.
+#[cfg(feature = "compiler")]
+pub(crate) struct Compiling<'a>(&'a watch::Sender<Option<Instant>>);
+
+#[cfg(feature = "compiler")]
+impl Drop for Compiling<'_> {
+    fn drop(&mut self) {
+        self.0.send_replace(None);
+    }
 }
 
 impl Engine {
@@ -110,7 +133,67 @@ impl Engine {
             blocking: BlockingPool::new(limits),
             meter: Meter::new(sandboxes, total_memory_bytes),
             ticker: Arc::new(ticker),
+            compiler: Compiler::Optimizing,
+            #[cfg(feature = "compiler")]
+            code_cache: None,
+            #[cfg(feature = "compiler")]
+            compiling: watch::Sender::new(None),
         })
+    }
+
+    /// The same engine, which compiles components with `compiler`. [`Compiler::Baseline`] is for
+    /// trying things out: a second compiler is a second way out of the sandbox. Components that
+    /// it cannot compile are compiled by the other one.
+    #[must_use]
+    pub fn with_compiler(self, compiler: Compiler) -> Self {
+        Self { compiler, ..self }
+    }
+
+    /// The same engine, which keeps the code of components in `cache` and loads it from there.
+    #[cfg(feature = "compiler")]
+    #[must_use]
+    pub fn with_code_cache(self, cache: Option<CodeCache>) -> Self {
+        Self {
+            code_cache: cache,
+            ..self
+        }
+    }
+
+    /// When the component began that is being compiled now, or `None` as long as there is none.
+    #[cfg(feature = "compiler")]
+    pub fn compiling(&self) -> watch::Receiver<Option<Instant>> {
+        self.compiling.subscribe()
+    }
+
+    /// Shows that a component is compiled from now on.
+    #[cfg(feature = "compiler")]
+    pub(crate) fn start_compiling(&self) -> Compiling<'_> {
+        self.compiling.send_replace(Some(Instant::now()));
+        Compiling(&self.compiling)
+    }
+
+    /// The compiler of components.
+    pub fn compiler(&self) -> Compiler {
+        self.compiler
+    }
+
+    #[cfg(feature = "compiler")]
+    pub(crate) fn code_cache(&self) -> Option<&CodeCache> {
+        self.code_cache.as_ref()
+    }
+
+    /// Another engine, whose code the baseline compiler makes.
+    ///
+    /// # Errors
+    ///
+    /// Where Wasmtime refuses to start, as on processors that this compiler lacks.
+    #[cfg(feature = "compiler")]
+    pub(crate) fn baseline(&self) -> Result<Self, EngineError> {
+        let settings = Settings {
+            compiler: Compiler::Baseline,
+            ..self.settings
+        };
+        self.sibling(settings, self.sandboxes)
     }
 
     /// Another engine, for components without streams: their sandboxes start sooner there.

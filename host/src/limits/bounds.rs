@@ -76,6 +76,12 @@ pub const PART_READERS: usize = 4;
 /// and others have their turn only after a millisecond.
 pub const SYNC_SANDBOXES: u32 = 16;
 
+// Compiled code.
+
+/// The wait of a process that has compiled a component for others that write to the same cache.
+/// After that it keeps nothing.
+pub const CODE_CACHE_PATIENCE: Duration = Duration::from_secs(10);
+
 // Connections.
 
 /// Items of one listing or batch that are computed at once.
