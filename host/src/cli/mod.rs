@@ -6,6 +6,7 @@
 mod announce;
 mod arguments;
 mod backtrace;
+mod code_args;
 mod commands;
 mod component_args;
 mod config;

@@ -82,6 +82,9 @@ pub const SYNC_SANDBOXES: u32 = 16;
 /// After that it keeps nothing.
 pub const CODE_CACHE_PATIENCE: Duration = Duration::from_secs(10);
 
+/// The time after which a terminal shows that a component is compiled.
+pub const COMPILING_SHOWN: Duration = Duration::from_secs(1);
+
 // Connections.
 
 /// Items of one listing or batch that are computed at once.

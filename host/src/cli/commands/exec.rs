@@ -22,7 +22,8 @@ use super::exec_grants;
 use super::exec_output::{Printer, Style};
 use super::exec_summary::Summary;
 use crate::cli::backtrace::Backtraces;
-use crate::cli::component_args::{RegistryArgs, engine};
+use crate::cli::code_args::{CodeArgs, show_compiling};
+use crate::cli::component_args::RegistryArgs;
 use crate::cli::failure::Failure;
 use crate::cli::limits::{LimitArgs, Promiseless};
 use crate::cli::paths::shown;
@@ -75,6 +76,8 @@ pub(crate) struct Exec {
     #[command(flatten)]
     registries: RegistryArgs,
     #[command(flatten)]
+    code: CodeArgs,
+    #[command(flatten)]
     limits: LimitArgs<Promiseless>,
 }
 
@@ -90,7 +93,7 @@ struct Batch {
 
 impl Exec {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let engine = engine(&self.limits.limits, self.instances)?;
+        let engine = self.code.engine(&self.limits.limits, self.instances)?;
         let grants = Grants {
             dirs: self.dirs,
             env: self.env,
@@ -104,7 +107,8 @@ impl Exec {
             .registries
             .source(Some(&self.component), &self.limits.limits)
             .await?;
-        let component = Component::load(&engine, &source, &grants).await?;
+        let loading = Component::load(&engine, &source, &grants);
+        let component = show_compiling(&engine, loading).await?;
         let pool = Pool::new(&engine, component.sandboxes());
         let input = read_input(
             self.interactive,
