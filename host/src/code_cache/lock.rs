@@ -16,8 +16,6 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub(crate) struct Lock {
     _file: File,
     path: PathBuf,
-    /// Whether another process held the lock before.
-    waited: bool,
 }
 
 impl Lock {
@@ -29,15 +27,10 @@ impl Lock {
     pub(super) fn acquire(path: PathBuf, patience: Duration) -> io::Result<Self> {
         let start = Instant::now();
         let mut file = open(&path)?;
-        let mut waited = false;
         loop {
             match file.try_lock() {
                 Ok(()) if is_at(&file, &path) => {
-                    return Ok(Self {
-                        _file: file,
-                        path,
-                        waited,
-                    });
+                    return Ok(Self { _file: file, path });
                 }
                 // The last holder deleted it.
                 Ok(()) => file = open(&path)?,
@@ -45,17 +38,9 @@ impl Lock {
                 Err(TryLockError::WouldBlock) if start.elapsed() >= patience => {
                     return Err(io::ErrorKind::TimedOut.into());
                 }
-                Err(TryLockError::WouldBlock) => {
-                    waited = true;
-                    thread::sleep(PAUSE);
-                }
+                Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
             }
         }
-    }
-
-    /// Whether another process held the lock before.
-    pub(crate) fn waited(&self) -> bool {
-        self.waited
     }
 }
 

@@ -85,13 +85,8 @@ impl CodeCache {
         match found {
             Ok(entry) => Some(entry),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            // The owner of a folder that others can write to should know why nothing is cached.
-            Err(error) if self.named && error.kind() == io::ErrorKind::PermissionDenied => {
-                tracing::warn!(folder = %self.folder.display(), %error, "code cache unusable");
-                None
-            }
             Err(error) => {
-                tracing::debug!(folder = %self.folder.display(), %error, "code cache unusable");
+                tracing::debug!(folder = %self.folder.display(), %error, "code cache unread");
                 None
             }
         }
@@ -101,10 +96,21 @@ impl CodeCache {
     /// as the lock lives, other processes wait. `None` where there can be no lock, and after that
     /// time.
     pub(crate) fn lock(&self, key: Key, patience: Duration) -> Option<Lock> {
-        let locked = self
-            .create()
-            .and_then(|folder| Lock::acquire(folder.join(format!("{key}.{COMPILING}")), patience));
-        locked
+        let folder = match self.create() {
+            Ok(folder) => folder,
+            Err(error) => {
+                let folder = self.folder.display();
+                // Who named the folder should know why nothing is kept there.
+                if self.named {
+                    tracing::warn!(%folder, %error, "code cache unusable");
+                } else {
+                    tracing::debug!(%folder, %error, "code cache unusable");
+                }
+                return None;
+            }
+        };
+        // A cache in a layer of an image is read-only.
+        Lock::acquire(folder.join(format!("{key}.{COMPILING}")), patience)
             .inspect_err(|error| tracing::debug!(%error, "compiling without a lock"))
             .ok()
     }

@@ -40,30 +40,35 @@ pub async fn compile_into_cache(engine: &Engine, source: &Source) -> Result<Kept
 /// Loads the code of a component from the cache, or compiles it and keeps its code there.
 pub(super) fn load_or_compile(
     engine: &Engine,
-    wasm: &[u8],
+    source: &Source,
 ) -> Result<(CompiledComponent, Kept), ComponentError> {
     let engines = engines(engine);
+    let most = engine.limits().bytes(Limit::ComponentSize);
     let Some(cache) = engine.code_cache() else {
-        let (_, code, compiled) = compile(engine, &engines, wasm)?;
-        drop(code);
+        let wasm = source.read(most)?;
+        let _compiling = engine.start_compiling();
+        let (_, _, compiled) = compile(&engines, &wasm)?;
         return Ok((compiled, Kept::No("there is no cache".to_owned())));
     };
-    let digest = Sha256::digest(wasm).into();
-    if let Some(found) = find(&engines, cache, &digest) {
-        return Ok(found);
-    }
-    // One process compiles, and the others wait for its code: a hundred that start at once would
-    // use up memory, and each would take a hundred times as long.
-    let patience = engine.limits().duration(Limit::CompileTime);
-    let lock = cache.lock(key(engine, &digest), patience);
-    if lock.as_ref().is_some_and(|lock| lock.waited())
+    if let Some(digest) = source.file_digest(most)
         && let Some(found) = find(&engines, cache, &digest)
     {
         return Ok(found);
     }
-    let (engine, code, compiled) = compile(engine, &engines, wasm)?;
+    // The digest of what is compiled: the file may change at any time.
+    let wasm = source.read(most)?;
+    let digest = Sha256::digest(&wasm).into();
+    // One process compiles, and the others wait for its code: a hundred that start at once would
+    // use up memory, and each would take a hundred times as long.
+    let patience = engine.limits().duration(Limit::CompileTime);
+    let _compiling = engine.start_compiling();
+    let _lock = cache.lock(key(engine, &digest), patience);
+    if let Some(found) = find(&engines, cache, &digest) {
+        return Ok(found);
+    }
+    let (made_for, code, compiled) = compile(&engines, &wasm)?;
     let bytes_max = engine.limits().bytes(Limit::CodeCache);
-    let kept = match cache.keep(key(engine, &digest), compiled.facts(), &code, bytes_max) {
+    let kept = match cache.keep(key(made_for, &digest), compiled.facts(), &code, bytes_max) {
         Ok(path) => Kept::Written(path),
         Err(error) => {
             tracing::debug!(folder = %cache.folder().display(), %error, "code not cached");
@@ -106,11 +111,9 @@ fn find(
 /// Compiles with the baseline compiler if that is asked for and able to, and with the optimizing
 /// one otherwise. Returns the engine that it was compiled for.
 fn compile<'a>(
-    engine: &Engine,
     engines: &'a [Engine],
     wasm: &[u8],
 ) -> Result<(&'a Engine, Vec<u8>, CompiledComponent), ComponentError> {
-    let _compiling = engine.start_compiling();
     let mut failed = None;
     for engine in engines.iter().rev() {
         let compiled = native_code(engine, wasm).and_then(|(code, facts)| {

@@ -6,8 +6,6 @@ use wasmtime::component::Component;
 use super::cached;
 #[cfg(feature = "compiler")]
 use super::footprint::Footprint;
-use super::header::check_header;
-use super::source::read_file;
 use super::{ComponentError, Source};
 #[cfg(feature = "compiler")]
 use crate::code_cache::{Entry, Facts};
@@ -89,36 +87,21 @@ pub(super) async fn compile(
             }
         }
     }
-    in_time(engine, source, from_binary).await
+    in_time(engine, source, from_source).await
 }
 
-/// Reads a component and does `work` with its bytes, on a thread for blocking calls and within the
-/// time for compiling.
+/// Does `work` with a component on a thread for blocking calls, within the time for compiling.
 pub(super) async fn in_time<R: Send + 'static>(
     engine: &Engine,
     source: &Source,
-    work: fn(&Engine, &[u8]) -> Result<R, ComponentError>,
+    work: fn(&Engine, &Source) -> Result<R, ComponentError>,
 ) -> Result<R, ComponentError> {
     let limits = engine.limits();
     let patience = limits.duration(Limit::CompileTime);
     let value = limits.get(Limit::CompileTime);
     let (engine, source) = (engine.clone(), source.clone());
     // The file may be a pipe without a writer, so reading it counts as well.
-    let working = tokio::task::spawn_blocking(move || match source {
-        Source::Bundled(bundled) => {
-            let wasm = bundled.wasm();
-            let wasm = wasm.map_err(|error| ComponentError::Invalid(error.to_string()))?;
-            work(&engine, &wasm)
-        }
-        Source::Bytes(wasm) => {
-            check_header(&wasm).map_err(ComponentError::NotAComponent)?;
-            work(&engine, &wasm)
-        }
-        Source::File(path) => {
-            let wasm = read_file(&path, engine.limits().bytes(Limit::ComponentSize))?;
-            work(&engine, &wasm)
-        }
-    });
+    let working = tokio::task::spawn_blocking(move || work(&engine, &source));
     match tokio::time::timeout(patience, working).await {
         Ok(Ok(done)) => done,
         Ok(Err(join)) => Err(ComponentError::Invalid(join.to_string())),
@@ -128,8 +111,14 @@ pub(super) async fn in_time<R: Send + 'static>(
 
 /// Loads the code of a component from the cache, or compiles it and keeps its code there.
 #[cfg(feature = "compiler")]
-fn from_binary(engine: &Engine, wasm: &[u8]) -> Result<CompiledComponent, ComponentError> {
-    cached::load_or_compile(engine, wasm).map(|(compiled, _)| compiled)
+fn from_source(engine: &Engine, source: &Source) -> Result<CompiledComponent, ComponentError> {
+    cached::load_or_compile(engine, source).map(|(compiled, _)| compiled)
+}
+
+#[cfg(not(feature = "compiler"))]
+fn from_source(engine: &Engine, source: &Source) -> Result<CompiledComponent, ComponentError> {
+    source.read(engine.limits().bytes(Limit::ComponentSize))?;
+    Err(ComponentError::NoCompiler("the component".to_owned()))
 }
 
 /// Compiles a component. Returns its code, and what is known besides.
@@ -148,6 +137,7 @@ pub(super) fn native_code(
     }
     let code = engine.wasmtime().precompile_component(wasm);
     let code = code.map_err(|error| ComponentError::Invalid(one_line(&error)))?;
+    tracing::debug!(code_bytes = code.len(), "component compiled");
     let facts = Facts {
         instance_bytes: footprint.instance_bytes.saturating_sub(INSTANCE_FREE_BYTES),
         heaps: footprint.collects.into(),
@@ -182,11 +172,6 @@ pub(super) fn load(
             Ok(compiled(&engine, component))
         }
     }
-}
-
-#[cfg(not(feature = "compiler"))]
-fn from_binary(_: &Engine, _: &[u8]) -> Result<CompiledComponent, ComponentError> {
-    Err(ComponentError::NoCompiler("the component".to_owned()))
 }
 
 /// Loads code that the build of this program made. The error says why it does not fit this
