@@ -63,8 +63,13 @@ pub enum RunError {
         flag: &'static str,
     },
     /// The component trapped.
-    #[error("the component trapped: {0}")]
-    Trapped(String),
+    #[error("the component trapped: {message}")]
+    Trapped {
+        /// The kind of trap, on one line.
+        message: String,
+        /// Where it happened, the innermost frame first: see [`RunError::frames`].
+        frames: Vec<String>,
+    },
     /// The component returned an error.
     #[error("the component failed: {0}")]
     Failed(String),
@@ -96,7 +101,7 @@ impl RunError {
             | Self::Stopped { .. }
             | Self::OverPromise { .. }
             | Self::NotGranted { .. }
-            | Self::Trapped(_)
+            | Self::Trapped { .. }
             | Self::Failed(_)
             | Self::Upstream(_)
             | Self::ReaderGone => false,
@@ -107,7 +112,7 @@ impl RunError {
     /// [`RunError::may_be_retried`], the component itself failed. A limit would stop it
     /// again.
     pub const fn is_worth_a_fresh_sandbox(&self) -> bool {
-        self.may_be_retried() || matches!(self, Self::Trapped(_) | Self::Failed(_))
+        self.may_be_retried() || matches!(self, Self::Trapped { .. } | Self::Failed(_))
     }
 
     /// The kind of error in a word.
@@ -120,7 +125,7 @@ impl RunError {
             Self::Stopped { .. } => "stopped",
             Self::OverPromise { .. } => "over_promise",
             Self::NotGranted { .. } => "not_granted",
-            Self::Trapped(_) => "trapped",
+            Self::Trapped { .. } => "trapped",
             Self::Failed(_) => "failed",
             Self::Upstream(_) => "upstream",
             Self::ReaderGone => "reader_gone",
@@ -139,11 +144,31 @@ impl RunError {
             Self::Malformed(_)
             | Self::OutOfReach(_)
             | Self::NotGranted { .. }
-            | Self::Trapped(_)
+            | Self::Trapped { .. }
             | Self::Failed(_)
             | Self::Upstream(_)
             | Self::ReaderGone
             | Self::WriterGone => None,
+        }
+    }
+
+    /// The backtrace of a trap: at most [`BACKTRACE_FRAMES`](crate::limits::BACKTRACE_FRAMES) frames,
+    /// the innermost first, such as `0x1a2b - module!function`. Empty for other errors and where
+    /// the component has no code for backtraces.
+    pub fn frames(&self) -> &[String] {
+        match self {
+            Self::Trapped { frames, .. } => frames,
+            Self::Upstream(writer) => writer.frames(),
+            Self::Malformed(_)
+            | Self::TooLarge { .. }
+            | Self::OutOfReach(_)
+            | Self::Busy { .. }
+            | Self::Stopped { .. }
+            | Self::OverPromise { .. }
+            | Self::NotGranted { .. }
+            | Self::Failed(_)
+            | Self::ReaderGone
+            | Self::WriterGone => &[],
         }
     }
 

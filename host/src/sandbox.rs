@@ -16,7 +16,7 @@ use wasmtime_wasi::WasiCtx;
 
 use crate::component::{Component, World};
 use crate::deadline::Deadline;
-use crate::engine::{Ticker, one_line};
+use crate::engine::{Ticker, frames, message};
 use crate::error::RunError;
 use crate::grants::{MemoryCap, State};
 use crate::limits::{Limit, Limits};
@@ -204,8 +204,10 @@ fn explain(
                 _ => over_memory(memory, limits),
             }
         }
-        Some(trap) => RunError::Trapped(trap.to_string()),
-        None => RunError::Trapped(one_line(error)),
+        Some(_) | None => RunError::Trapped {
+            message: message(error),
+            frames: frames(error),
+        },
     }
 }
 

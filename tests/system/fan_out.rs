@@ -99,7 +99,7 @@ async fn a_failed_part_fails_the_whole_with_its_cause() {
         hostile::JOINER_TRAPS_AT_ONCE,
     ] {
         let error = failure(&FEW, n).await;
-        assert!(matches!(error, RunError::Trapped(_)), "{n}: {error:?}");
+        assert!(matches!(error, RunError::Trapped { .. }), "{n}: {error:?}");
     }
     let failed = RunError::Failed("it lost its part".to_owned());
     for n in [hostile::PART_SAYS_FAILED, hostile::PART_CLOSES_AND_FAILS] {
@@ -148,7 +148,7 @@ async fn an_invalid_plan_is_refused() {
         );
     }
     let error = failure(&FEW, hostile::PLAN_PANICS).await;
-    assert!(matches!(error, RunError::Trapped(_)), "{error:?}");
+    assert!(matches!(error, RunError::Trapped { .. }), "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

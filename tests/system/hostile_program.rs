@@ -125,8 +125,8 @@ async fn a_trap_follows_the_earlier_output() {
     let bench = Bench::new(&SMALL, Grants::default()).await;
     let (text, seen, ran) = bench.run("trap-after it").await;
     assert_eq!(text, b"it\n");
-    assert!(matches!(seen, Err(RunError::Trapped(_))), "{seen:?}");
-    assert!(matches!(ran, Err(RunError::Trapped(_))), "{ran:?}");
+    assert!(matches!(seen, Err(RunError::Trapped { .. })), "{seen:?}");
+    assert!(matches!(ran, Err(RunError::Trapped { .. })), "{ran:?}");
 }
 
 #[tokio::test]

@@ -13,11 +13,13 @@
 mod acceptance;
 mod access;
 mod admission;
+mod backtraces;
 mod bad_components;
 mod bad_input;
 mod blocking_service;
 mod browser;
 mod channels;
+mod code_cache;
 mod collector;
 mod command_line;
 mod config;

@@ -12,6 +12,7 @@ use cocoon::http::server::AccessError;
 use cocoon::telemetry::TelemetryError;
 
 use super::announce;
+use super::backtrace::Backtraces;
 use super::config::ConfigError;
 use super::message::{one_line, wrong};
 
@@ -118,6 +119,9 @@ pub(crate) fn report(result: Result<(), Failure>, help: &str) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(error)) => usage(&error, help),
         Err(failure) => {
+            if let Failure::Run(error) = &failure {
+                Backtraces::default().print(error, None);
+            }
             if !matches!(failure, Failure::ReaderGone | Failure::Wrong) {
                 complain(&one_line(&failure.to_string()));
             }

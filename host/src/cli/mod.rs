@@ -5,6 +5,8 @@
 
 mod announce;
 mod arguments;
+mod backtrace;
+mod code_args;
 mod commands;
 mod component_args;
 mod config;

@@ -59,7 +59,7 @@ pub async fn inspect(engine: &Engine, source: &Source) -> Result<Inspection, Com
     let compiled = compile(engine, source).await?.component;
     let precompiled = match source {
         Source::File(_) | Source::Bytes(_) => PrecompiledCode::None,
-        Source::Bundled { code, .. } => match load_precompiled(engine, code) {
+        Source::Bundled(bundled) => match load_precompiled(engine, bundled.code()) {
             Ok(_) => PrecompiledCode::Usable,
             Err(reason) => PrecompiledCode::Unusable(reason),
         },

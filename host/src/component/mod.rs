@@ -1,6 +1,8 @@
 //! Components: from a file, bytes or a registry to a linked component that is ready to be
 //! instantiated.
 
+#[cfg(feature = "compiler")]
+mod cached;
 mod compile;
 mod digest;
 mod error;
@@ -17,6 +19,8 @@ mod registry;
 mod source;
 mod world;
 
+#[cfg(feature = "compiler")]
+pub use cached::{Kept, compile_into_cache};
 pub use digest::Digest;
 pub use error::ComponentError;
 pub use inspect::{Inspection, Interface, PrecompiledCode, inspect};
@@ -26,5 +30,5 @@ pub use reference::{Reference, ReferenceError};
 pub use registries::Registries;
 #[cfg(feature = "registry")]
 pub use registry::RegistryError;
-pub use source::Source;
+pub use source::{Bundled, Source};
 pub use world::World;

@@ -9,7 +9,43 @@
     reason = "`cocoon-bundle` includes this file as its own"
 )]
 
+use std::num::NonZeroUsize;
+
+#[cfg(feature = "compiler")]
+use wasmtime::Strategy;
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+/// The settings of one engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The layout of memories.
+    pub layout: Layout,
+    /// The kinds of calls.
+    pub calls: Calls,
+    /// Stack for the wasm frames of one sandbox.
+    pub stack_bytes: usize,
+    /// The most frames in the backtrace of a trap. With 0 the code has no data for backtraces,
+    /// which is a sixth of it: so the bundled component's is made. Code with such data and code
+    /// without it load into the same engines.
+    pub backtrace_frames: usize,
+    /// The compiler.
+    pub compiler: Compiler,
+}
+
+/// The compiler of an engine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compiler {
+    /// Cranelift.
+    #[default]
+    Optimizing,
+    /// Winch. It compiles several times as fast, and its code is slower. It has no garbage
+    /// collection, exceptions or tail calls.
+    #[allow(
+        dead_code,
+        reason = "`cocoon-bundle` and builds without a compiler lack it"
+    )]
+    Baseline,
+}
 
 /// The layout of the memories of sandboxes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,21 +96,25 @@ const INSTANCE_BYTES_MAX: usize = 1 << 40;
 /// Stack for host functions, on top of the wasm stack.
 const HOST_STACK_BYTES: usize = 256 << 10;
 
-/// The settings of every engine.
-pub fn config(layout: Layout, calls: Calls, stack_bytes: usize) -> Config {
+/// The configuration of every engine.
+pub fn config(settings: Settings) -> Config {
+    let stack_bytes = settings.stack_bytes;
     let mut config = Config::new();
     config
         .epoch_interruption(true)
         .memory_init_cow(true)
-        .concurrency_support(calls == Calls::Concurrent)
+        .concurrency_support(settings.calls == Calls::Concurrent)
         .max_wasm_stack(stack_bytes)
         .async_stack_size(stack_bytes + HOST_STACK_BYTES)
-        // Errors have one line, without a trace of addresses. The data for traces would be a sixth
-        // of the code.
-        .wasm_backtrace_max_frames(None)
-        .generate_address_map(false)
+        .wasm_backtrace_max_frames(NonZeroUsize::new(settings.backtrace_frames))
+        .generate_address_map(settings.backtrace_frames > 0)
         .native_unwind_info(false);
-    match layout {
+    #[cfg(feature = "compiler")]
+    config.strategy(match settings.compiler {
+        Compiler::Optimizing => Strategy::Cranelift,
+        Compiler::Baseline => Strategy::Winch,
+    });
+    match settings.layout {
         Layout::Pooled {
             sandboxes,
             table_elements,

@@ -53,6 +53,10 @@ pub const MESSAGE_CHARS: usize = 2000;
 
 // Sandboxes.
 
+/// The most frames in the backtrace of a trap.
+pub const BACKTRACE_FRAMES: usize = 20;
+/// The longest frame in text. A component chooses the names of its functions.
+pub const FRAME_CHARS: usize = 300;
 /// Default of [`Limit::Resources`](super::Limit::Resources).
 pub(super) const RESOURCES: u64 = 4096;
 /// Folders that one sandbox may list at once.
@@ -71,6 +75,15 @@ pub const PART_READERS: usize = 4;
 /// Places of an engine for components without streams. They answer within microseconds,
 /// and others have their turn only after a millisecond.
 pub const SYNC_SANDBOXES: u32 = 16;
+
+// Compiled code.
+
+/// The wait of a process that has compiled a component for others that write to the same cache.
+/// After that it keeps nothing.
+pub const CODE_CACHE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The time after which a terminal shows that a component is compiled.
+pub const COMPILING_SHOWN: Duration = Duration::from_secs(1);
 
 // Connections.
 

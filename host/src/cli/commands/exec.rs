@@ -21,7 +21,9 @@ use tracing::{Instrument as _, Span};
 use super::exec_grants;
 use super::exec_output::{Printer, Style};
 use super::exec_summary::Summary;
-use crate::cli::component_args::{RegistryArgs, engine};
+use crate::cli::backtrace::Backtraces;
+use crate::cli::code_args::{CodeArgs, show_compiling};
+use crate::cli::component_args::RegistryArgs;
 use crate::cli::failure::Failure;
 use crate::cli::limits::{LimitArgs, Promiseless};
 use crate::cli::paths::shown;
@@ -74,6 +76,8 @@ pub(crate) struct Exec {
     #[command(flatten)]
     registries: RegistryArgs,
     #[command(flatten)]
+    code: CodeArgs,
+    #[command(flatten)]
     limits: LimitArgs<Promiseless>,
 }
 
@@ -89,7 +93,7 @@ struct Batch {
 
 impl Exec {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let engine = engine(&self.limits.limits, self.instances)?;
+        let engine = self.code.engine(&self.limits.limits, self.instances)?;
         let grants = Grants {
             dirs: self.dirs,
             env: self.env,
@@ -103,7 +107,8 @@ impl Exec {
             .registries
             .source(Some(&self.component), &self.limits.limits)
             .await?;
-        let component = Component::load(&engine, &source, &grants).await?;
+        let loading = Component::load(&engine, &source, &grants);
+        let component = show_compiling(&engine, loading).await?;
         let pool = Pool::new(&engine, component.sandboxes());
         let input = read_input(
             self.interactive,
@@ -142,6 +147,7 @@ impl Exec {
 
         trace::instances(self.instances);
         let mut summary = Summary::default();
+        let mut backtraces = Backtraces::default();
         let mut outcomes = stream::iter(1..=self.instances)
             .map(|instance| {
                 let (batch, printer) = (Arc::clone(&batch), Arc::clone(&printer));
@@ -165,6 +171,11 @@ impl Exec {
                 Err(failure) => return Err(failure),
             };
             printer.exited(instance, &result).await?;
+            if let Err(error) = &result {
+                // After what the program itself wrote.
+                printer.finish().await?;
+                backtraces.print(error, (self.instances > 1).then_some(instance));
+            }
             summary.add(instance, result);
         }
         printer.finish().await?;

@@ -7,7 +7,8 @@ use cocoon::component::{Inspection, Interface, Location, PrecompiledCode, inspec
 use cocoon::text::counted;
 use cocoon::worlds::factorial::BUNDLED_FOR;
 
-use crate::cli::component_args::{RegistryArgs, engine};
+use crate::cli::code_args::engine;
+use crate::cli::component_args::RegistryArgs;
 use crate::cli::failure::Failure;
 use crate::cli::limits::{LimitArgs, Promiseless};
 use crate::cli::output::Output;
