@@ -41,6 +41,7 @@ mod health;
 mod host_memory;
 mod hostile_factorial;
 mod hostile_program;
+mod languages;
 mod large;
 mod layers;
 mod library;
