@@ -94,6 +94,16 @@ pub fn config(layout: Layout, calls: Calls, stack_bytes: usize) -> Config {
     config
 }
 
+/// Makes all instructions compute the same bits in each run: those of NaN, and the results of
+/// relaxed SIMD.
+#[allow(dead_code, reason = "`cocoon-bundle` does not call it")]
+pub fn make_deterministic(config: &mut Config) {
+    // Without a compiler, the engine loads only code that is made for both.
+    #[cfg(feature = "compiler")]
+    config.cranelift_nan_canonicalization(true);
+    config.relaxed_simd_deterministic(true);
+}
+
 /// Memories that there are slots for.
 pub fn memory_slots(sandboxes: u32) -> u32 {
     sandboxes.max(SLOTS_MIN)

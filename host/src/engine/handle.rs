@@ -23,6 +23,7 @@ pub struct Engine {
     stack_bytes: usize,
     limits: Limits,
     layout: Layout,
+    is_deterministic: bool,
     sandboxes: u32,
     #[cfg(feature = "compiler")]
     memory_bytes: u64,
@@ -45,6 +46,25 @@ impl Engine {
     ///
     /// Where not even one sandbox fits, or Wasmtime does not run here.
     pub fn new(limits: &Limits, machine: &Machine) -> Result<Self, EngineError> {
+        Self::start(limits, machine, false)
+    }
+
+    /// As [`Engine::new`], for sandboxes with
+    /// [`Grants::determinism`](crate::grants::Grants::determinism): every instruction computes the
+    /// same bits in each run, those of NaN among them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::new`].
+    pub fn deterministic(limits: &Limits, machine: &Machine) -> Result<Self, EngineError> {
+        Self::start(limits, machine, true)
+    }
+
+    fn start(
+        limits: &Limits,
+        machine: &Machine,
+        is_deterministic: bool,
+    ) -> Result<Self, EngineError> {
         let total_memory_bytes = machine.total_memory_bytes(limits);
         let sandboxes = u32::try_from(machine.sandboxes(limits)).unwrap_or(u32::MAX);
         if sandboxes == 0 {
@@ -67,8 +87,9 @@ impl Engine {
             tracing::debug!(limit = asked, sandboxes, "sandboxes reduced");
         }
         let stack_bytes = limits.size(Limit::Stack);
-        let start =
-            |layout, calls| wasmtime::Engine::new(&config::config(layout, calls, stack_bytes));
+        let start = |layout, calls| {
+            wasmtime::Engine::new(&settings(layout, calls, stack_bytes, is_deterministic))
+        };
         let pooled = Layout::Pooled {
             sandboxes,
             table_elements: limits.count(Limit::TableElements),
@@ -98,6 +119,7 @@ impl Engine {
                 .clone()
                 .with(Limit::Connections, machine.connections(limits)),
             layout,
+            is_deterministic,
             sandboxes,
             #[cfg(feature = "compiler")]
             memory_bytes: machine.memory_bytes,
@@ -147,7 +169,7 @@ impl Engine {
 
     /// An engine with other settings and the same limits, meter and ticker.
     fn sibling(&self, layout: Layout, calls: Calls, sandboxes: u32) -> Result<Self, EngineError> {
-        let config = config::config(layout, calls, self.stack_bytes);
+        let config = settings(layout, calls, self.stack_bytes, self.is_deterministic);
         let inner =
             wasmtime::Engine::new(&config).map_err(|error| EngineError::Start(one_line(&error)))?;
         self.ticker.add(&inner);
@@ -244,6 +266,19 @@ impl Engine {
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.inner
     }
+}
+
+fn settings(
+    layout: Layout,
+    calls: Calls,
+    stack_bytes: usize,
+    is_deterministic: bool,
+) -> wasmtime::Config {
+    let mut config = config::config(layout, calls, stack_bytes);
+    if is_deterministic {
+        config::make_deterministic(&mut config);
+    }
+    config
 }
 
 /// `count`, or the most permits that a semaphore can have.
