@@ -85,7 +85,11 @@ impl FactorialArgs {
 /// Makes an engine for up to `sandboxes`. Each place costs three microseconds at the start, for
 /// the layout of its stack, and the same at the end.
 pub(crate) fn engine(limits: &Limits, sandboxes: u64) -> Result<Engine, Failure> {
+    Ok(Engine::new(&places(limits, sandboxes), &Machine::detect())?)
+}
+
+/// `limits` with room for up to `sandboxes`.
+pub(crate) fn places(limits: &Limits, sandboxes: u64) -> Limits {
     let sandboxes = limits.get(Limit::Sandboxes).min(sandboxes.max(1));
-    let limits = limits.clone().with(Limit::Sandboxes, sandboxes);
-    Ok(Engine::new(&limits, &Machine::detect())?)
+    limits.clone().with(Limit::Sandboxes, sandboxes)
 }
