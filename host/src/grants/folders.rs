@@ -15,6 +15,7 @@ use wasmtime_wasi::{FsPerms, OpenMode};
 use super::GrantError;
 use crate::blocking::BlockingThreads;
 use crate::engine::Engine;
+use crate::text::counted;
 
 /// A folder that a component may reach.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +104,13 @@ impl Folders {
         let count = dirs.iter().filter(|dir| known(dir).is_none()).count();
         let descriptors = Arc::clone(engine.open_files());
         let count = u32::try_from(count).unwrap_or(u32::MAX);
+        if u64::from(count) > engine.descriptors() {
+            let reason = format!(
+                "expected at most {} for folders with {{i}}, got {count}; raise the limit of open files (`ulimit -n`)",
+                counted(engine.descriptors(), "descriptor", "descriptors")
+            );
+            return Err(failed(first, reason));
+        }
         let permit = descriptors.acquire_many_owned(count).await;
         own.permit = Some(permit.map_err(|error| failed(first, error.to_string()))?);
         let threads = engine.blocking().threads().await;
