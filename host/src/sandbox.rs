@@ -12,13 +12,12 @@ use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 use wasmtime::component::ResourceTableError;
 use wasmtime::{Store, Trap, UpdateDeadline};
-use wasmtime_wasi::WasiCtx;
 
 use crate::component::{Component, World};
 use crate::deadline::Deadline;
 use crate::engine::{Ticker, frames, message};
 use crate::error::RunError;
-use crate::grants::{MemoryCap, State};
+use crate::grants::{MemoryCap, State, Wasi};
 use crate::limits::{Limit, Limits};
 use crate::metrics::{Meter, RunTimer};
 use crate::pool::Permit;
@@ -47,7 +46,7 @@ impl<W: World> Sandbox<W> {
     pub async fn new(
         component: &Component<W>,
         permit: Permit,
-        wasi: Option<WasiCtx>,
+        wasi: Option<Wasi>,
     ) -> Result<Self, RunError> {
         let start = Instant::now();
         let limits = component.engine().limits().clone();

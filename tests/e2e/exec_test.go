@@ -118,14 +118,20 @@ var _ = Describe("Grants", func() {
 		Expect(cocoon.RunCommand(command)).To(And(succeed(), HaveField("Out", "OURS=value\n")))
 	})
 
-	DescribeTable("are off until a flag turns them on",
-		func(flag string, arguments ...string) {
-			Expect(exec(nil, arguments...)).To(And(failWith(1, flag), HaveField("Out", BeEmpty())))
-			Expect(exec([]string{flag}, arguments...)).To(And(succeed(), HaveField("Out", Not(BeEmpty()))))
+	DescribeTable("contain clocks and randomness, which a flag makes the same in each run",
+		func(argument string) {
+			of := func(flags []string) string {
+				outcome := exec(flags, argument)
+				Expect(outcome).To(And(succeed(), HaveField("Out", Not(BeEmpty()))))
+				return outcome.Out
+			}
+			Expect(of(nil)).NotTo(Equal(of(nil)))
+			seed := []string{"--deterministic=7"}
+			Expect(of(seed)).To(Equal(of(seed)))
 		},
-		Entry("the wall clock", "--clocks", "clock"),
-		Entry("the monotonic clock", "--clocks", "monotonic"),
-		Entry("randomness", "--randomness", "random"),
+		Entry("the wall clock", "clock"),
+		Entry("the monotonic clock", "monotonic"),
+		Entry("randomness", "random"),
 	)
 
 	It("leave the network off until a flag turns it on", func() {

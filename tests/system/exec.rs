@@ -266,7 +266,7 @@ fn limits_stop_programs_and_are_named() {
             &["deadline", "300ms", "--deadline", "COCOON_DEADLINE"][..],
         ),
         (
-            &["--deadline", "300ms", "--clocks", "--", "sleep"],
+            &["--deadline", "300ms", "--", "sleep"],
             &["deadline", "300ms"],
         ),
         (

@@ -51,21 +51,18 @@ fn reads_paths_and_random_bytes_are_bounded() {
     let read = stdout_of(exec(&["--stdin", input], &["read-at-once"]));
     assert_eq!(read, "65536\n");
 
-    let random = stdout_of(exec(&["--randomness"], &["random-bytes", "524288"]));
+    let random = stdout_of(exec(&[], &["random-bytes", "524288"]));
     assert_eq!(random, "524288\n");
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path().to_str().expect("text");
     for (grant, arguments) in [
-        (&["--randomness"][..], &["random-bytes", "524289"][..]),
+        (&[][..], &["random-bytes", "524289"][..]),
         (&["--dir", folder], &["long-path", "100000000"]),
     ] {
         let beyond = run(exec(grant, arguments));
         assert_fails(&beyond, 1, &["data of one host call", "--host-call"]);
     }
-    let raised = exec(
-        &["--randomness", "--host-call", "1MiB"],
-        &["random-bytes", "1048576"],
-    );
+    let raised = exec(&["--host-call", "1MiB"], &["random-bytes", "1048576"]);
     assert_eq!(stdout_of(raised), "1048576\n");
 }
 

@@ -111,11 +111,8 @@ async fn each_kind_of_harm_is_stopped_by_its_limit() {
 
 #[tokio::test]
 async fn spinning_and_sleeping_are_stopped_by_the_deadline() {
-    let grants = Grants {
-        clocks: true,
-        ..Grants::default()
-    };
-    let bench = Bench::new(&SMALL.with(Limit::Deadline, SHORT_DEADLINE_MS), grants).await;
+    let limits = SMALL.with(Limit::Deadline, SHORT_DEADLINE_MS);
+    let bench = Bench::new(&limits, Grants::default()).await;
     bench.assert_stopped("spin", Limit::Deadline).await;
     bench.assert_stopped("sleep", Limit::Deadline).await;
 }

@@ -51,6 +51,7 @@ fn compile(wasm: &[u8], calls: Calls) -> Result<Vec<u8>, Box<dyn Error>> {
         stack_bytes: 512 << 10,
         backtrace_frames: 0,
         compiler: Compiler::Optimizing,
+        is_deterministic: false,
     });
     config.target(&env::var("TARGET")?)?;
     if env::var("CARGO_CFG_TARGET_ARCH")? == "x86_64" {

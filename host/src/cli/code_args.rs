@@ -53,10 +53,25 @@ fn compiler() -> impl TypedValueParser<Value = Compiler> {
 impl CodeArgs {
     /// Makes an engine for up to `sandboxes` that compiles as the arguments say.
     pub(crate) fn engine(&self, limits: &Limits, sandboxes: u64) -> Result<Engine, Failure> {
-        let engine = engine(limits, sandboxes)?.with_compiler(self.compiler);
+        Ok(self.configure(engine(limits, sandboxes)?))
+    }
+
+    /// As [`CodeArgs::engine`], with instructions that compute the same bits in each run.
+    pub(crate) fn deterministic_engine(
+        &self,
+        limits: &Limits,
+        sandboxes: u64,
+    ) -> Result<Engine, Failure> {
+        let limits = places(limits, sandboxes);
+        let engine = Engine::deterministic(&limits, &Machine::detect())?;
+        Ok(self.configure(engine))
+    }
+
+    fn configure(&self, engine: Engine) -> Engine {
+        let engine = engine.with_compiler(self.compiler);
         #[cfg(feature = "compiler")]
         let engine = engine.with_code_cache(self.cache());
-        Ok(engine)
+        engine
     }
 
     /// The cache, unless it is off.
@@ -75,9 +90,13 @@ impl CodeArgs {
 /// Makes an engine for up to `sandboxes`, without a cache of code. Each place costs three
 /// microseconds at the start, for the layout of its stack, and the same at the end.
 pub(crate) fn engine(limits: &Limits, sandboxes: u64) -> Result<Engine, Failure> {
+    Ok(Engine::new(&places(limits, sandboxes), &Machine::detect())?)
+}
+
+/// `limits` with room for up to `sandboxes`.
+fn places(limits: &Limits, sandboxes: u64) -> Limits {
     let sandboxes = limits.get(Limit::Sandboxes).min(sandboxes.max(1));
-    let limits = limits.clone().with(Limit::Sandboxes, sandboxes);
-    Ok(Engine::new(&limits, &Machine::detect())?)
+    limits.clone().with(Limit::Sandboxes, sandboxes)
 }
 
 /// Waits for `loading`. A terminal shows that it compiles, and for how long, once that takes

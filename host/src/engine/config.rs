@@ -30,6 +30,9 @@ pub struct Settings {
     pub backtrace_frames: usize,
     /// The compiler.
     pub compiler: Compiler,
+    /// Whether all instructions compute the same bits in each run: those of NaN, and the results
+    /// of relaxed SIMD.
+    pub is_deterministic: bool,
 }
 
 /// The compiler of an engine.
@@ -114,6 +117,12 @@ pub fn config(settings: Settings) -> Config {
         Compiler::Optimizing => Strategy::Cranelift,
         Compiler::Baseline => Strategy::Winch,
     });
+    if settings.is_deterministic {
+        // Without a compiler, the engine loads only code that is made for both.
+        #[cfg(feature = "compiler")]
+        config.cranelift_nan_canonicalization(true);
+        config.relaxed_simd_deterministic(true);
+    }
     match settings.layout {
         Layout::Pooled {
             sandboxes,

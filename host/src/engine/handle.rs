@@ -67,6 +67,25 @@ impl Engine {
     ///
     /// Where not even one sandbox fits, or Wasmtime does not run here.
     pub fn new(limits: &Limits, machine: &Machine) -> Result<Self, EngineError> {
+        Self::start(limits, machine, false)
+    }
+
+    /// As [`Engine::new`], for sandboxes with
+    /// [`Grants::determinism`](crate::grants::Grants::determinism): every instruction computes the
+    /// same bits in each run, those of NaN among them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::new`].
+    pub fn deterministic(limits: &Limits, machine: &Machine) -> Result<Self, EngineError> {
+        Self::start(limits, machine, true)
+    }
+
+    fn start(
+        limits: &Limits,
+        machine: &Machine,
+        is_deterministic: bool,
+    ) -> Result<Self, EngineError> {
         let total_memory_bytes = machine.total_memory_bytes(limits);
         let sandboxes = u32::try_from(machine.sandboxes(limits)).unwrap_or(u32::MAX);
         if sandboxes == 0 {
@@ -98,6 +117,7 @@ impl Engine {
             stack_bytes: limits.size(Limit::Stack),
             backtrace_frames: BACKTRACE_FRAMES,
             compiler: Compiler::Optimizing,
+            is_deterministic,
         };
         let reserved = if machine.pooled_sandboxes() >= u64::from(sandboxes) {
             start(settings)

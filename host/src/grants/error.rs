@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// Why a component cannot have its imports or its folders.
+/// Why a component cannot have its imports, its folders or its destinations.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GrantError {
     /// No flag grants the import.
@@ -19,4 +19,7 @@ pub enum GrantError {
         /// The system's reason.
         reason: String,
     },
+    /// The text is no destination.
+    #[error("{0}")]
+    Destination(String),
 }

@@ -1,8 +1,8 @@
 //! The linker of a component's WASI imports.
 //!
 //! Every WASI interface that a program needs to start is linked if it is imported, but holds
-//! nothing: no folder, no variable. Interfaces that cannot be empty (clocks, randomness,
-//! sockets) are linked as functions that stop the sandbox and name the flag that grants them.
+//! nothing: no folder, no variable. Sockets that are not granted are linked as functions that stop
+//! the sandbox and name the flag that grants them.
 
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, HasData, Linker, ResourceTable};
@@ -13,11 +13,12 @@ use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, io, random, sockets};
 use wasmtime_wasi::random::WasiRandom;
 use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView as _};
 
+use super::clocks::{Clocks, HasClocks};
 use super::files::{Files, HasFiles};
 use super::lookup::{HasLookups, Lookups};
 use super::state::State;
 use super::streams::{HasStreams, Streams};
-use super::{GrantError, Grants};
+use super::{GrantError, Grants, Network};
 use crate::engine::one_line;
 use crate::error::RunError;
 
@@ -58,9 +59,7 @@ impl Group {
     /// The flag that grants the group, if it needs one.
     fn flag(self) -> Option<&'static str> {
         match self {
-            Self::Io | Self::Cli | Self::Filesystem => None,
-            Self::Clocks => Some("--clocks"),
-            Self::Random => Some("--randomness"),
+            Self::Io | Self::Cli | Self::Filesystem | Self::Clocks | Self::Random => None,
             Self::Sockets => Some("--network"),
         }
     }
@@ -69,10 +68,8 @@ impl Group {
 impl Grants {
     fn has(&self, group: Group) -> bool {
         match group {
-            Group::Io | Group::Cli | Group::Filesystem => true,
-            Group::Clocks => self.clocks,
-            Group::Random => self.randomness,
-            Group::Sockets => self.network,
+            Group::Io | Group::Cli | Group::Filesystem | Group::Clocks | Group::Random => true,
+            Group::Sockets => self.network != Network::default(),
         }
     }
 
@@ -119,7 +116,7 @@ impl Grants {
         // The types of the file system name those of the wall clock.
         if wants("wasi:clocks/") || wants("wasi:filesystem/") {
             clocks::wall_clock::add_to_linker::<_, WasiClocks>(linker, State::clocks)?;
-            clocks::monotonic_clock::add_to_linker::<_, WasiClocks>(linker, State::clocks)?;
+            clocks::monotonic_clock::add_to_linker::<_, HasClocks>(linker, |state| Clocks(state))?;
         }
         if wants("wasi:random/") {
             random::random::add_to_linker::<_, WasiRandom>(linker, |s| s.ctx().ctx.random())?;
@@ -142,10 +139,6 @@ impl Grants {
                 continue;
             };
             let path = name.split('@').next().unwrap_or(name);
-            // Programs seed their hash maps with this; it is a constant then.
-            if path == "wasi:random/insecure-seed" {
-                continue;
-            }
             let mut stubs = linker.instance(&format!("{path}@{WASI}"))?;
             for (function, item) in interface.exports(engine) {
                 if !matches!(item.ty, ComponentItem::ComponentFunc(_)) {

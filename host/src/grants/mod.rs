@@ -1,10 +1,14 @@
 //! The capabilities of a sandbox: the grants, the linker of WASI, and the state of a store.
 //!
-//! A component reaches nothing unless a flag grants it. Files, name look-up and streams run
-//! under this program's own bounds in place of Wasmtime's.
+//! A component has clocks and randomness, and reaches nothing else unless a flag grants it. Files,
+//! name look-up and streams run under this program's own bounds in place of Wasmtime's.
 
+mod addresses;
 mod capabilities;
+mod clocks;
 mod descriptors;
+mod destination;
+mod determinism;
 mod error;
 mod file_streams;
 mod files;
@@ -13,13 +17,20 @@ mod linker;
 mod listing;
 mod lookup;
 mod memory_cap;
+mod network;
 mod state;
 mod stream_buffers;
 mod streams;
+mod virtual_clock;
+mod wasi;
 
 pub use capabilities::Grants;
+pub use destination::Destination;
+pub use determinism::Determinism;
 pub use error::GrantError;
 pub use folders::Dir;
 pub(crate) use folders::Folders;
 pub(crate) use memory_cap::MemoryCap;
+pub use network::Network;
 pub use state::State;
+pub use wasi::Wasi;

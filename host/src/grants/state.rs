@@ -10,9 +10,12 @@ use tracing::Span;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use super::folders::Folders;
+use super::folders::{Folders, SandboxFolders};
 use super::memory_cap::MemoryCap;
+use super::network::{Network, SandboxNetwork};
 use super::stream_buffers::StreamBuffers;
+use super::virtual_clock::VirtualClock;
+use super::wasi::Wasi;
 use crate::blocking::{BlockingHandle, BlockingPool, BlockingThreads};
 use crate::engine::Engine;
 use crate::error::RunError;
@@ -25,7 +28,9 @@ pub struct State {
     wasi: Option<Box<WasiCtx>>,
     pub(super) resources: ResourceTable,
     pub(super) buffers: StreamBuffers,
-    pub(super) folders: Folders,
+    pub(super) folders: SandboxFolders,
+    clock: Option<VirtualClock>,
+    pub(super) network: Arc<SandboxNetwork>,
     /// The files that are open, by their index in `resources`, each with its descriptor.
     pub(super) open_files: HashMap<u32, OwnedSemaphorePermit>,
     pub(super) files_max: usize,
@@ -39,36 +44,61 @@ pub struct State {
 }
 
 impl State {
-    /// State under `memory` and the engine's limits. Without `wasi` the sandbox has no
-    /// arguments, no environment and closed streams. `span` is the sandbox's.
+    /// State under `memory` and the engine's limits. Without `wasi` the sandbox has the
+    /// component's `folders`, and no arguments, no environment and closed streams. `span` is the
+    /// sandbox's.
     pub(crate) fn new(
         memory: MemoryCap,
         engine: &Engine,
         folders: &Folders,
-        wasi: Option<WasiCtx>,
+        wasi: Option<Wasi>,
         span: Span,
     ) -> Self {
         let limits = engine.limits();
         let mut resources = ResourceTable::new();
         resources.set_max_capacity(limits.count(Limit::Resources));
+        let (wasi, mut folders, clock, network) = match wasi {
+            Some(wasi) => (
+                Some(Box::new(wasi.context)),
+                wasi.folders,
+                wasi.clock,
+                wasi.network,
+            ),
+            None => {
+                let folders = SandboxFolders {
+                    folders: folders.clone(),
+                    ..SandboxFolders::default()
+                };
+                let network = SandboxNetwork::new(Network::default());
+                (None, folders, None, Arc::new(network))
+            }
+        };
+        let threads = folders.threads.take();
         Self {
             memory,
-            wasi: wasi.map(Box::new),
+            wasi,
             resources,
             buffers: StreamBuffers::default(),
-            folders: folders.clone(),
+            folders,
+            clock,
+            network,
             open_files: HashMap::new(),
             files_max: limits.count(Limit::Files),
             descriptors: Arc::clone(engine.open_files()),
             listings: 0,
             blocking: engine.blocking().clone(),
-            threads: None,
+            threads,
             span,
         }
     }
 
     pub(crate) fn span(&self) -> &Span {
         &self.span
+    }
+
+    /// The clock of a deterministic sandbox.
+    pub(super) fn virtual_clock(&self) -> Option<VirtualClock> {
+        self.clock.clone()
     }
 
     /// The threads for calls that block, which start with the first of these.
@@ -112,11 +142,12 @@ impl Drop for State {
         // Closing a file may block for ever. Where a thread is left, it does that; where
         // none is, the file stays open as long as the threads are stuck.
         if let Some(threads) = &self.threads {
-            let (resources, permits) = (
+            let files = (
                 std::mem::take(&mut self.resources),
                 std::mem::take(&mut self.open_files),
+                std::mem::take(&mut self.folders),
             );
-            threads.handle().spawn(move || drop((resources, permits)));
+            threads.handle().spawn(move || drop(files));
         }
         let (used_bytes, cap_bytes) = (self.memory.used_bytes(), self.memory.cap_bytes);
         tracing::debug!(used_bytes, cap_bytes, "sandbox dropped");

@@ -66,6 +66,9 @@ pub const LISTING_BYTES: usize = 2 << 10;
 /// The wait of a sandbox for a thread where [`Limit::StuckThreads`](super::Limit::StuckThreads) is
 /// reached.
 pub const STUCK_PATIENCE: Duration = Duration::from_secs(1);
+/// Addresses that one sandbox remembers of the names that it looked up. A name has a few, and a
+/// large one some dozens.
+pub const ADDRESSES_REMEMBERED: usize = 1024;
 /// Costs of requests that are remembered.
 pub const COSTS_REMEMBERED: usize = 1024;
 /// The most sandboxes that may compute one number.

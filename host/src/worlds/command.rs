@@ -3,6 +3,8 @@
 //! A program lives for one call of `run`. It reaches its arguments, its standard streams and
 //! its grants, and nothing else.
 
+use std::pin::pin;
+
 use bytes::Bytes;
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::WasiCtxBuilder;
@@ -116,8 +118,10 @@ async fn run_program(
         .stdin(MemoryInputPipe::new(start.input))
         .stderr(stdout.sibling(Stream::Err))
         .stdout(stdout);
-    grants.apply(&mut wasi, limits);
-    let mut sandbox = Sandbox::new(component, permit, Some(wasi.build())).await?;
+    let granting = grants.of_sandbox(wasi, component.folders(), component.engine());
+    let wasi = deadline.within(pin!(granting)).await?;
+    let wasi = wasi.map_err(|error| RunError::Malformed(error.to_string()))?;
+    let mut sandbox = Sandbox::new(component, permit, Some(wasi)).await?;
     let code = sandbox
         .run(
             async |store, program| match program.wasi_cli_run().call_run(store).await {

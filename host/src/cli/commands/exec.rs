@@ -8,7 +8,6 @@ use clap::{Args, ValueHint};
 use cocoon::RunError;
 use cocoon::channel::channel;
 use cocoon::component::{Component, Location};
-use cocoon::grants::{Dir, Grants};
 use cocoon::limits::Limit;
 use cocoon::pool::Pool;
 use cocoon::span::{SpanGuard, record, spawn};
@@ -18,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument as _, Span};
 
-use super::exec_grants;
+use super::exec_grants::GrantArgs;
 use super::exec_output::{Printer, Style};
 use super::exec_summary::Summary;
 use crate::cli::backtrace::Backtraces;
@@ -31,7 +30,6 @@ use crate::cli::trace;
 use crate::cli::values::{location, positive};
 
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct Exec {
     /// Component that exports `wasi:cli/run`: a file or `oci://REFERENCE`
     #[arg(value_name = "FILE", value_parser = location(), value_hint = ValueHint::FilePath)]
@@ -45,21 +43,6 @@ pub(crate) struct Exec {
     /// Number of instances that run at once [default: as many as the limits allow]
     #[arg(short, long, value_name = "C", value_parser = positive::<u32>)]
     concurrency: Option<u32>,
-    /// Grant a folder, read-only without `:rw`; GUEST, or else HOST, is its path in the sandbox
-    #[arg(long = "dir", value_name = "HOST[:GUEST][:rw]", value_parser = exec_grants::dir(), help_heading = "Grants")]
-    dirs: Vec<Dir>,
-    /// Grant an environment variable; without VALUE, it has the value of this environment
-    #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = exec_grants::env, help_heading = "Grants")]
-    env: Vec<(String, String)>,
-    /// Grant sockets and name lookup
-    #[arg(long, help_heading = "Grants")]
-    network: bool,
-    /// Grant clocks and timers
-    #[arg(long, help_heading = "Grants")]
-    clocks: bool,
-    /// Grant randomness
-    #[arg(long, help_heading = "Grants")]
-    randomness: bool,
     /// Send all of this command's standard input to each instance
     #[arg(short, long, conflicts_with = "stdin")]
     interactive: bool,
@@ -74,6 +57,8 @@ pub(crate) struct Exec {
     #[arg(long, value_name = "DIR")]
     output_dir: Option<PathBuf>,
     #[command(flatten)]
+    grants: GrantArgs,
+    #[command(flatten)]
     registries: RegistryArgs,
     #[command(flatten)]
     code: CodeArgs,
@@ -85,7 +70,7 @@ pub(crate) struct Exec {
 struct Batch {
     component: Component<Program>,
     pool: Pool,
-    grants: Grants,
+    grants: GrantArgs,
     name: String,
     arguments: Vec<String>,
     input: Bytes,
@@ -93,21 +78,21 @@ struct Batch {
 
 impl Exec {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let engine = self.code.engine(&self.limits.limits, self.instances)?;
-        let grants = Grants {
-            dirs: self.dirs,
-            env: self.env,
-            network: self.network,
-            clocks: self.clocks,
-            randomness: self.randomness,
+        let grants = self.grants;
+        grants.check()?;
+        let (limits, instances) = (&self.limits.limits, self.instances);
+        let engine = if grants.is_deterministic() {
+            self.code.deterministic_engine(limits, instances)?
+        } else {
+            self.code.engine(limits, instances)?
         };
-        exec_grants::check(&grants)?;
         let name = self.component.name();
         let source = self
             .registries
             .source(Some(&self.component), &self.limits.limits)
             .await?;
-        let loading = Component::load(&engine, &source, &grants);
+        let shared = grants.shared();
+        let loading = Component::load(&engine, &source, &shared);
         let component = show_compiling(&engine, loading).await?;
         let pool = Pool::new(&engine, component.sandboxes());
         let input = read_input(
@@ -200,12 +185,13 @@ async fn run_instance(
             .iter()
             .map(|argument| argument.replace("{i}", &number)),
     );
+    let grants = batch.grants.of(instance);
     let (sender, output) = channel();
     let deadline = batch.pool.deadline();
     let running = command::run(
         &batch.pool,
         &batch.component,
-        &batch.grants,
+        &grants,
         start,
         &deadline,
         sender,

@@ -5,6 +5,7 @@ pub(crate) mod completions;
 pub(crate) mod compute;
 pub(crate) mod config;
 pub(crate) mod exec;
+mod exec_dir;
 mod exec_grants;
 mod exec_lines;
 mod exec_output;

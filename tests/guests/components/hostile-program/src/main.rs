@@ -9,6 +9,8 @@ use wasip2::cli::{stdin, stdout};
 use wasip2::filesystem::preopens::get_directories;
 use wasip2::filesystem::types::{Descriptor, DescriptorFlags, OpenFlags, PathFlags};
 
+mod chances;
+
 mod bindings {
     #![allow(missing_docs, clippy::pedantic, reason = "generated")]
     wit_bindgen::generate!({ path: "wit", world: "program", generate_all });
@@ -62,8 +64,18 @@ fn main() {
         "sleep" => std::thread::sleep(Duration::from_hours(1)),
         "clock" => println!("{:?}", std::time::SystemTime::now()),
         "monotonic" => println!("{:?}", std::time::Instant::now()),
+        "chances" => chances::print_chances(),
+        "sleep-an-hour" => chances::print_sleep(),
+        "sleep-forever" => chances::sleep_forever(),
+        "timers" => chances::print_timers(),
         "random" => println!("{}", random::get_random_u64()),
         "connect" => println!("{:?}", std::net::TcpStream::connect(argument(1))),
+        "listen" => println!("{:?}", std::net::TcpListener::bind(argument(1)).map(drop)),
+        "send-datagram" => {
+            let socket = std::net::UdpSocket::bind(argument(2)).expect("a socket");
+            println!("{:?}", socket.send_to(b"datagram", argument(1)));
+        }
+        "fill" => println!("{:?}", fill_folder(argument(1))),
         "environment" => {
             for (name, value) in std::env::vars() {
                 println!("{name}={value}");
@@ -157,6 +169,18 @@ include!("../../../src/file_system.rs");
 fn root() -> Descriptor {
     let (folder, _) = get_directories().into_iter().next().expect("a folder");
     folder
+}
+
+/// Writes a file until that fails, and returns its bytes and the error.
+fn fill_folder(name: &str) -> (u64, std::io::ErrorKind) {
+    let mut file = fs::File::create(name).expect("a file");
+    let mut bytes = 0;
+    loop {
+        match file.write(&[7; 4096]) {
+            Ok(written) => bytes += written as u64,
+            Err(error) => return (bytes, error.kind()),
+        }
+    }
 }
 
 /// Creates a file in the first folder.
