@@ -209,6 +209,7 @@ fn help_version_completions_and_manual_are_there() {
         "serve",
         "health",
         "exec",
+        "compile",
         "inspect",
         "config",
         "completions",

@@ -102,6 +102,8 @@ fn compilation_has_a_time_limit() {
         cocoon_test_guests::FOREIGN_FACTOR,
         "--compile-time",
         "1ms",
+        "--code-cache",
+        "off",
     ];
     assert_fails(&run(slow), 1, &["--compile-time", "1ms"]);
 }

@@ -115,7 +115,8 @@ pub(crate) fn cocoon<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) ->
     command
 }
 
-/// Removes the settings of the calling environment from a command.
+/// Removes the settings of the calling environment from a command, whose caches are those of the
+/// tests.
 pub(crate) fn clean(command: &mut Command) -> &mut Command {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
@@ -123,7 +124,10 @@ pub(crate) fn clean(command: &mut Command) -> &mut Command {
             command.env_remove(name);
         }
     }
-    command.env("RUST_BACKTRACE", "1").stdin(Stdio::null())
+    command
+        .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
+        .env("RUST_BACKTRACE", "1")
+        .stdin(Stdio::null())
 }
 
 /// Sends a signal to a child process.

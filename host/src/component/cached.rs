@@ -50,7 +50,8 @@ pub(super) fn load_or_compile(
         let (_, _, compiled) = compile(&engines, &wasm)?;
         return Ok((compiled, Kept::No("there is no cache".to_owned())));
     };
-    if let Some(digest) = source.file_digest(most)
+    let seen = source.file_digest(most);
+    if let Some(digest) = seen
         && let Some(found) = find(&engines, cache, &digest)
     {
         return Ok(found);
@@ -58,6 +59,11 @@ pub(super) fn load_or_compile(
     // The digest of what is compiled: the file may change at any time.
     let wasm = source.read(most)?;
     let digest = Sha256::digest(&wasm).into();
+    if seen != Some(digest)
+        && let Some(found) = find(&engines, cache, &digest)
+    {
+        return Ok(found);
+    }
     // One process compiles, and the others wait for its code: a hundred that start at once would
     // use up memory, and each would take a hundred times as long.
     let patience = engine.limits().duration(Limit::CompileTime);
