@@ -183,15 +183,15 @@ async fn run_program(
     grants.apply(&mut wasi, limits);
     let mut sandbox = Sandbox::new(component, permit, Some(wasi.build())).await?;
     let code = {
-        let running = sandbox.run(
-            async |store, program| match program.wasi_cli_run().call_run(store).await {
+        let running = sandbox.run(async |store, program| {
+            match program.wasi_cli_run().call_run(store).await {
                 Ok(result) => Ok(i32::from(result.is_err())),
                 Err(error) => match error.downcast_ref::<I32Exit>() {
                     Some(&I32Exit(code)) => Ok(code),
                     None => Err(error),
                 },
-            },
-        );
+            }
+        });
         tokio::select! {
             biased;
             code = running => code,

@@ -1,40 +1,34 @@
-//! The output of components that `cocoon exec` runs: printed unchanged, printed with a prefix for
-//! each line, printed as JSON, or written to two files for each instance.
+//! Standard output and standard error of this command, which all instances share.
 //!
-//! Lines of several instances interleave, and each piece of a line is printed at once. A line
-//! longer than [`CHUNK_BYTES`] is printed in pieces, which the prefix and JSON mark. An instance
-//! holds at most one piece for each of its two outputs.
+//! Lines of several instances interleave, and each piece of a line is printed at once.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::str;
 
-use base64::display::Base64Display;
-use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use cocoon::RunError;
-use cocoon::channel::Receiver;
-use cocoon::limits::CHUNK_BYTES;
-use cocoon::worlds::command::{Exit, Stream};
-use serde::{Serialize, Serializer};
+use cocoon::worlds::command::Stream;
+use serde::Serialize;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Mutex;
 
-use super::exec_lines::{Lines, Piece};
-use super::lines::json_line;
+use super::outcome::Outcome;
+use super::pieces::Piece;
+use super::record::{EndRecord, LineRecord};
+use crate::cli::commands::lines::json_line;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::paths::shown;
 
 /// The format of outputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Style {
     /// Unchanged bytes.
     Plain,
     /// `[I] ` before each line of instance I, and `[I]+ ` before the rest of a cut line. A newline
     /// is added to a last line without one.
     Prefixed,
-    /// A [`Record`] for each piece of a line, and one for each exit.
+    /// A [`LineRecord`] for each piece of a line.
     Json,
     /// Unchanged bytes in the files `I.out` and `I.err` of a folder.
     Files(PathBuf),
@@ -43,207 +37,138 @@ pub(super) enum Style {
 /// The printer that all instances share.
 pub(super) struct Printer {
     style: Style,
+    /// Whether each instance has an [`EndRecord`].
+    has_records: bool,
     stdout: Mutex<Output>,
-    stderr: Mutex<tokio::io::Stderr>,
+    stderr: Mutex<Stderr>,
 }
 
-/// A line of `--json`.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Record<'a> {
-    /// A line without its newline, or a piece of one.
-    Line {
-        instance: u64,
-        stream: &'static str,
-        /// The bytes if they are UTF-8.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        text: Option<&'a str>,
-        /// The bytes if they are not UTF-8.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        base64: Option<Base64<'a>>,
-        /// No newline follows: the line is cut here, or the output ends here.
-        #[serde(skip_serializing_if = "is_false")]
-        partial: bool,
-    },
-    /// The exit of a program.
-    Exit {
-        instance: u64,
-        exit: i32,
-        memory_bytes: u64,
-    },
-    /// The error of a program that was refused or stopped.
-    Error { instance: u64, error: String },
+struct Stderr {
+    stream: tokio::io::Stderr,
+    /// Whether the last line is the progress.
+    has_progress: bool,
 }
 
-impl<'a> Record<'a> {
-    fn line(instance: u64, stream: Stream, piece: Piece<'a>) -> Self {
-        let text = str::from_utf8(piece.bytes).ok();
-        Self::Line {
-            instance,
-            stream: match stream {
-                Stream::Out => "stdout",
-                Stream::Err => "stderr",
-            },
-            text,
-            base64: text.is_none().then_some(Base64(piece.bytes)),
-            partial: piece.partial,
-        }
-    }
-}
-
-/// Bytes as a base64 string in the standard alphabet with padding (RFC 4648, section 4).
-struct Base64<'a>(&'a [u8]);
-
-impl Serialize for Base64<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&Base64Display::new(self.0, &BASE64_STANDARD))
-    }
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes a reference to the field"
-)]
-fn is_false(flag: &bool) -> bool {
-    !flag
-}
+/// Erases the line of the cursor on a terminal.
+const ERASE: &[u8] = b"\r\x1b[K";
 
 impl Printer {
-    pub(super) fn new(style: Style) -> Result<Self, Failure> {
+    pub(super) fn new(style: Style, has_records: bool) -> Result<Self, Failure> {
         if let Style::Files(dir) = &style {
             create_folder(dir)?;
+            remove_outputs(dir)?;
         }
         Ok(Self {
             style,
+            has_records,
             stdout: Mutex::new(Output::stdout()),
-            stderr: Mutex::new(tokio::io::stderr()),
+            stderr: Mutex::new(Stderr {
+                stream: tokio::io::stderr(),
+                has_progress: false,
+            }),
         })
     }
 
-    /// Prints the output of one instance until the channel ends or fails.
-    pub(super) async fn print(
-        &self,
-        instance: u64,
-        mut output: Receiver<(Stream, Bytes)>,
-    ) -> Result<(), Failure> {
-        let mut sinks = match &self.style {
-            Style::Plain => Sinks::Plain,
-            Style::Files(dir) => {
-                let file = async |kind| Output::file(&dir.join(format!("{instance}.{kind}"))).await;
-                Sinks::Files(Box::new([file("out").await?, file("err").await?]))
-            }
-            Style::Prefixed | Style::Json => {
-                Sinks::Lines([(); 2].map(|()| Lines::new(CHUNK_BYTES)))
-            }
-        };
-        while let Ok(Some((stream, bytes))) = output.recv().await {
-            match &mut sinks {
-                Sinks::Plain => self.write(stream, &[&bytes]).await?,
-                Sinks::Files(files) => files[stream as usize].write(&bytes).await?,
-                Sinks::Lines(lines) => {
-                    let mut bytes = &bytes[..];
-                    while let Some(piece) = lines[stream as usize].next(&mut bytes) {
-                        self.piece(instance, stream, piece).await?;
-                    }
-                }
-            }
-        }
-        match sinks {
-            Sinks::Plain => {}
-            Sinks::Files(files) => {
-                for file in *files {
-                    file.finish().await?;
-                }
-            }
-            Sinks::Lines(lines) => {
-                for (stream, mut lines) in [Stream::Out, Stream::Err].into_iter().zip(lines) {
-                    if let Some(piece) = lines.finish() {
-                        self.piece(instance, stream, piece).await?;
-                    }
-                }
-            }
-        }
-        Ok(())
+    pub(super) fn style(&self) -> &Style {
+        &self.style
     }
 
-    /// Prints the end of an instance, if the style has records.
-    pub(super) async fn exited(
+    /// Prints bytes of the only instance.
+    pub(super) async fn plain(&self, stream: Stream, bytes: Bytes) -> Result<(), Failure> {
+        match stream {
+            Stream::Out => self.stdout.lock().await.write_chunk(bytes).await,
+            Stream::Err => {
+                // On a terminal, the two outputs keep their order.
+                self.stdout.lock().await.flush().await?;
+                self.stderr.lock().await.write(&bytes).await
+            }
+        }
+    }
+
+    /// Sends buffered bytes of the only instance to standard output: a person may watch it.
+    pub(super) async fn push(&self) -> Result<(), Failure> {
+        self.stdout.lock().await.push().await
+    }
+
+    /// Prints a piece of a line.
+    pub(super) async fn piece(
         &self,
         instance: u64,
-        result: &Result<Exit, RunError>,
+        stream: Stream,
+        piece: Piece<'_>,
     ) -> Result<(), Failure> {
-        if !matches!(self.style, Style::Json) {
+        if self.style == Style::Json {
+            return self.record(&LineRecord::new(instance, stream, piece)).await;
+        }
+        let mark = if piece.continues { "+" } else { "" };
+        let prefix = format!("[{instance}]{mark} ");
+        let parts = [prefix.as_bytes(), piece.bytes, b"\n"];
+        match stream {
+            Stream::Out => {
+                // The lock keeps bytes of other instances out of the line.
+                let mut stdout = self.stdout.lock().await;
+                for part in parts {
+                    stdout.write(part).await?;
+                }
+                Ok(())
+            }
+            Stream::Err => self.stderr.lock().await.write(&parts.concat()).await,
+        }
+    }
+
+    /// Prints the end of an instance, if there are records.
+    pub(super) async fn end(&self, outcome: &Outcome) -> Result<(), Failure> {
+        if !self.has_records {
             return Ok(());
         }
-        self.record(&match result {
-            Ok(Exit { code, memory_bytes }) => Record::Exit {
-                instance,
-                exit: *code,
-                memory_bytes: *memory_bytes,
-            },
-            Err(error) => Record::Error {
-                instance,
-                error: error.to_string(),
-            },
-        })
-        .await
+        self.record(&EndRecord::new(outcome)).await
+    }
+
+    /// Shows the progress on the last line of the terminal, or erases it.
+    pub(super) async fn show_progress(&self, text: &str) -> Result<(), Failure> {
+        let mut stderr = self.stderr.lock().await;
+        if text.is_empty() && !stderr.has_progress {
+            return Ok(());
+        }
+        stderr.write(text.as_bytes()).await?;
+        stderr.has_progress = !text.is_empty();
+        Ok(())
     }
 
     /// Waits until everything is written, so that the summary follows the output on standard
     /// error.
     pub(super) async fn finish(&self) -> Result<(), Failure> {
-        stderr_written(self.stderr.lock().await.flush().await)?;
+        self.show_progress("").await?;
         self.stdout.lock().await.flush().await
     }
 
-    async fn piece(&self, instance: u64, stream: Stream, piece: Piece<'_>) -> Result<(), Failure> {
-        if matches!(self.style, Style::Json) {
-            return self.record(&Record::line(instance, stream, piece)).await;
-        }
-        let mark = if piece.continues { "+" } else { "" };
-        let prefix = format!("[{instance}]{mark} ");
-        self.write(stream, &[prefix.as_bytes(), piece.bytes, b"\n"])
-            .await
-    }
-
-    async fn record(&self, record: &Record<'_>) -> Result<(), Failure> {
+    async fn record(&self, record: &impl Serialize) -> Result<(), Failure> {
         // The record is made under the lock: escaped, it is up to six times as long as the
         // piece.
         let mut stdout = self.stdout.lock().await;
         stdout.write(&json_line(record)?).await
     }
-
-    /// Writes `parts` without bytes of other instances between them.
-    async fn write(&self, stream: Stream, parts: &[&[u8]]) -> Result<(), Failure> {
-        match stream {
-            Stream::Out => {
-                let mut stdout = self.stdout.lock().await;
-                for part in parts {
-                    stdout.write(part).await?;
-                }
-                // A person may watch one instance. The output of many is buffered.
-                if matches!(self.style, Style::Plain) {
-                    stdout.flush().await?;
-                }
-                Ok(())
-            }
-            Stream::Err => {
-                let mut stderr = self.stderr.lock().await;
-                stderr_written(stderr.write_all(&parts.concat()).await)
-            }
-        }
-    }
 }
 
-/// Returns the error of a write to standard error, unless its reader is gone: the program
-/// continues then.
-fn stderr_written(written: io::Result<()>) -> Result<(), Failure> {
-    match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Io {
-            what: "cannot write standard error".to_owned(),
-            error,
-        }),
-        _ => Ok(()),
+impl Stderr {
+    /// Writes `bytes` in place of the progress, and waits until they are written.
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let has_progress = std::mem::take(&mut self.has_progress);
+        let written = async {
+            if has_progress {
+                self.stream.write_all(ERASE).await?;
+            }
+            self.stream.write_all(bytes).await?;
+            self.stream.flush().await
+        };
+        match written.await {
+            // Without a reader of its errors the program continues.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Io {
+                what: "cannot write standard error".to_owned(),
+                error,
+            }),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -263,42 +188,52 @@ fn create_folder(dir: &Path) -> Result<(), Failure> {
     })
 }
 
-/// The destinations of the two outputs of one instance.
-enum Sinks {
-    Plain,
-    Files(Box<[Output; 2]>),
-    Lines([Lines; 2]),
+/// Removes the outputs of earlier runs, so that each file is one of this run. Devices and pipes
+/// stay.
+fn remove_outputs(dir: &Path) -> Result<(), Failure> {
+    let removed = || -> io::Result<()> {
+        for entry in fs::read_dir(dir)? {
+            let entry = entry?;
+            let is_output = entry.file_name().to_str().is_some_and(is_output);
+            if is_output && fs::metadata(entry.path()).is_ok_and(|it| it.is_file()) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    };
+    removed().map_err(|error| Failure::Io {
+        what: format!("cannot remove earlier outputs from {}", shown(dir)),
+        error,
+    })
+}
+
+/// Whether `name` is `I.out` or `I.err` for an instance I.
+fn is_output(name: &str) -> bool {
+    let stem = name.strip_suffix(".out").or(name.strip_suffix(".err"));
+    let number = stem.and_then(|stem| stem.parse::<u64>().ok());
+    number.is_some_and(|number| number > 0 && stem == Some(&number.to_string()))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
-
     use super::*;
 
-    /// Returns the record of a piece as a reader of `--json` parses it.
-    fn record(stream: Stream, bytes: &[u8], partial: bool) -> Value {
-        let piece = Piece {
-            bytes,
-            partial,
-            continues: false,
-        };
-        serde_json::to_value(Record::line(7, stream, piece)).expect("JSON")
-    }
-
     #[test]
-    fn a_record_has_text_or_base64_and_a_partial_flag() {
-        assert_eq!(
-            record(Stream::Out, "a\0\r é\u{2028}".as_bytes(), false),
-            json!({"instance": 7, "stream": "stdout", "text": "a\0\r é\u{2028}"})
-        );
-        assert_eq!(
-            record(Stream::Err, b"", true),
-            json!({"instance": 7, "stream": "stderr", "text": "", "partial": true})
-        );
-        assert_eq!(
-            record(Stream::Out, b"\xff\xfe?a", true),
-            json!({"instance": 7, "stream": "stdout", "base64": "//4/YQ==", "partial": true})
-        );
+    fn only_names_of_outputs_are_removed() {
+        for name in ["1.out", "20.err", "18446744073709551615.out"] {
+            assert!(is_output(name), "{name}");
+        }
+        for name in [
+            "0.out",
+            "01.out",
+            "+1.out",
+            "1.txt",
+            ".out",
+            "a.err",
+            "1",
+            "1.out.err",
+        ] {
+            assert!(!is_output(name), "{name}");
+        }
     }
 }
