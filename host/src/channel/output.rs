@@ -225,6 +225,9 @@ struct Writer<T> {
     paused: Option<Pause>,
 }
 
+// Nothing in it is pinned.
+impl<T> Unpin for Writer<T> {}
+
 impl<T: Copy + Send + Sync + 'static> AsyncWrite for Writer<T> {
     fn poll_write(
         self: Pin<&mut Self>,
