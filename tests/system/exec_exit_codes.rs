@@ -76,7 +76,11 @@ fn failures_of_cocoon_itself_have_a_code_of_their_own() {
     assert_fails(&run(nothing), 125, &["/no/such/file"]);
     let large = ["exec", PROGRAM, "--sandbox-memory", "4GiB"];
     let large = large.iter().chain(&["--total-memory", "64MiB"]);
-    assert_eq!(run(large).code, Some(2), "limits that contradict each other");
+    assert_eq!(
+        run(large).code,
+        Some(2),
+        "limits that contradict each other"
+    );
     let full = fs::File::options().write(true).open("/dev/full");
     let mut command = cocoon(["exec", PROGRAM, "--", "say", "x"]);
     let outcome = run_command_into(&mut command, full.expect("a device"));

@@ -76,19 +76,26 @@ fn the_input_of_a_single_instance_has_any_length() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     fs::write(file.path(), &bytes).expect("a file");
     let path = file.path().to_str().expect("text");
-    let from_file = cocoon(["exec", PROGRAM, "--input", "1KiB", "--stdin", path, "--", "copy"])
-        .output()
-        .expect("a process");
+    let from_file = cocoon([
+        "exec", PROGRAM, "--input", "1KiB", "--stdin", path, "--", "copy",
+    ])
+    .output()
+    .expect("a process");
     assert!(from_file.stdout == bytes, "{}", from_file.stdout.len());
     let mut child = spawn(&["--input", "1KiB", "--", "copy"]);
     let mut stdin = child.stdin.take().expect("a pipe");
     let sent = bytes.clone();
     let sending = std::thread::spawn(move || stdin.write_all(&sent));
     let output = child.wait_with_output().expect("its end");
-    sending.join().expect("no panic").expect("all of it is read");
+    sending
+        .join()
+        .expect("no panic")
+        .expect("all of it is read");
     assert!(output.stdout == bytes, "{}", output.stdout.len());
     // As much as a program may keep.
-    let large = ["exec", PROGRAM, "-n", "2", "--stdin", path, "--input", "1MiB", "--", "cat"];
+    let large = [
+        "exec", PROGRAM, "-n", "2", "--stdin", path, "--input", "1MiB", "--", "cat",
+    ];
     assert_fails(&run(large), 125, &["input", "1 MiB", "--input"]);
 }
 

@@ -30,7 +30,11 @@ fn each_line_is_the_input_of_an_instance() {
         .map(|it| {
             let text = it["text"].as_str().or(it["base64"].as_str());
             let text = text.expect("text").to_owned();
-            (it["instance"].as_u64().expect("a number"), text, it["partial"] == true)
+            (
+                it["instance"].as_u64().expect("a number"),
+                text,
+                it["partial"] == true,
+            )
         })
         .collect();
     let line = |instance, text: &str, partial| (instance, text.to_owned(), partial);
@@ -53,7 +57,10 @@ fn each_line_can_be_an_argument() {
         &["--ordered", "-q", "--", "say", "{i}", "<{line}>"],
     );
     assert_eq!((outcome.code, outcome.err.as_str()), (Some(0), ""));
-    assert_eq!(outcome.out, "[1] 1 <one>\n[2] 2 <>\n[3] 3 <three {i}>\n[4] 4 <lést>\n");
+    assert_eq!(
+        outcome.out,
+        "[1] 1 <one>\n[2] 2 <>\n[3] 3 <three {i}>\n[4] 4 <lést>\n"
+    );
     // Then there is no standard input.
     let outcome = lines(b"one\n", &["-q", "--", "cat", "{line}"]);
     assert_eq!((outcome.code, outcome.out.as_str()), (Some(0), ""));
@@ -61,13 +68,14 @@ fn each_line_can_be_an_argument() {
 
 #[test]
 fn a_line_that_is_no_argument_fails_its_instance_alone() {
-    let outcome = lines(
-        b"a\n\xff\nb\0\nc\n",
-        &["--ordered", "--", "say", "{line}"],
-    );
+    let outcome = lines(b"a\n\xff\nb\0\nc\n", &["--ordered", "--", "say", "{line}"]);
     assert_eq!(outcome.code, Some(1));
     assert_eq!(outcome.out, "[1] a\n[4] c\n");
-    for words in ["2 of 4 instances succeeded", "(2): expected UTF-8", "(3): expected UTF-8"] {
+    for words in [
+        "2 of 4 instances succeeded",
+        "(2): expected UTF-8",
+        "(3): expected UTF-8",
+    ] {
         assert!(outcome.err.contains(words), "{}", outcome.err);
     }
 }
@@ -80,8 +88,16 @@ fn a_line_beyond_the_limit_fails_its_instance_alone() {
         input.as_bytes(),
         &["--ordered", "--input", "100KiB", "--", "cat"],
     );
-    assert_eq!((outcome.code, outcome.out.as_str()), (Some(1), "[1] a\n[3] b\n"));
-    for words in ["(2): input of a job", "100 KiB", "300001 B in the line", "--input"] {
+    assert_eq!(
+        (outcome.code, outcome.out.as_str()),
+        (Some(1), "[1] a\n[3] b\n")
+    );
+    for words in [
+        "(2): input of a job",
+        "100 KiB",
+        "300001 B in the line",
+        "--input",
+    ] {
         assert!(outcome.err.contains(words), "{}", outcome.err);
     }
 }
@@ -148,7 +164,10 @@ fn lines_are_read_no_faster_than_instances_start() {
 #[test]
 fn many_lines_run_a_few_at_a_time() {
     let input: String = (0..5000).map(|line| format!("line {line}\n")).collect();
-    let outcome = lines(input.as_bytes(), &["--ordered", "-c", "7", "-q", "--", "cat"]);
+    let outcome = lines(
+        input.as_bytes(),
+        &["--ordered", "-c", "7", "-q", "--", "cat"],
+    );
     assert_eq!((outcome.code, outcome.err.as_str()), (Some(0), ""));
     let mut printed = outcome.out.lines();
     for line in 0..5000 {

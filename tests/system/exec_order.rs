@@ -25,8 +25,18 @@ fn outputs_come_in_order_though_they_exceed_the_buffers() {
 #[test]
 fn the_wait_for_a_turn_is_not_counted_against_the_deadline() {
     let outcome = run([
-        "exec", PROGRAM, "-n", "3", "--ordered", "-q", "--clocks", "--deadline", "2200ms", "--",
-        "early-or-long", "{i}",
+        "exec",
+        PROGRAM,
+        "-n",
+        "3",
+        "--ordered",
+        "-q",
+        "--clocks",
+        "--deadline",
+        "2200ms",
+        "--",
+        "early-or-long",
+        "{i}",
     ]);
     assert_eq!((outcome.code, outcome.err.as_str()), (Some(0), ""));
     assert_eq!(outcome.out.lines().count(), 1 + 2 * 20_001);
@@ -43,16 +53,31 @@ fn records_and_failures_keep_the_order() {
         .into_iter()
         .map(|it| (it["instance"].as_u64(), it["exit"].as_i64()))
         .collect();
-    let expected: Vec<_> = (1..=40).map(|it| (Some(it), Some((it % 2).cast_signed()))).collect();
+    let expected: Vec<_> = (1..=40)
+        .map(|it| (Some(it), Some((it % 2).cast_signed())))
+        .collect();
     assert_eq!(ends, expected);
     // With files, only the records have an order.
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().to_str().expect("text");
-    let all = ["exec", PROGRAM, "-n", "9", "--ordered", "--json", "-q", "--output-dir", path];
+    let all = [
+        "exec",
+        PROGRAM,
+        "-n",
+        "9",
+        "--ordered",
+        "--json",
+        "-q",
+        "--output-dir",
+        path,
+    ];
     let outcome = run(all.iter().chain(&["--", "long-output", "{i}", "8000"]));
     assert_eq!((outcome.code, outcome.err.as_str()), (Some(0), ""));
     let ends = json_lines(&outcome.out);
-    let numbers: Vec<_> = ends.iter().filter_map(|it| it["instance"].as_u64()).collect();
+    let numbers: Vec<_> = ends
+        .iter()
+        .filter_map(|it| it["instance"].as_u64())
+        .collect();
     assert_eq!(numbers, (1..=9).collect::<Vec<_>>());
     for end in ends {
         let file = folder.path().join(format!("{}.out", end["instance"]));

@@ -17,8 +17,18 @@ const PROGRAM: &str = cocoon_test_guests::HOSTILE_PROGRAM;
 fn fail_fast_starts_no_more_and_ends_the_running_ones() {
     let started = Instant::now();
     let outcome = run([
-        "exec", PROGRAM, "-n", "100", "-c", "4", "--fail-fast", "--json", "--", "exit-or-spin",
-        "{i}", "3",
+        "exec",
+        PROGRAM,
+        "-n",
+        "100",
+        "-c",
+        "4",
+        "--fail-fast",
+        "--json",
+        "--",
+        "exit-or-spin",
+        "{i}",
+        "3",
     ]);
     assert!(started.elapsed() < TIMEOUT / 2);
     assert_eq!(outcome.code, Some(1));
@@ -48,47 +58,94 @@ fn a_failed_instance_is_repeated_and_only_its_last_output_is_printed() {
     let folder = tempfile::tempdir().expect("a folder");
     for (how, code) in [("1", 1), ("trap", 134), ("spin", 124)] {
         let deadline = ["--deadline", "700ms"];
-        let outcome = flaky(folder.path(), how, &[&["--retries", "2"], &deadline[..]].concat());
+        let outcome = flaky(
+            folder.path(),
+            how,
+            &[&["--retries", "2"], &deadline[..]].concat(),
+        );
         assert_eq!(
             (outcome.code, outcome.out.as_str(), outcome.err.as_str()),
             (Some(0), "attempt 2\n", ""),
             "{how}"
         );
-        let outcome = flaky(folder.path(), how, &[&["--retries", "1"], &deadline[..]].concat());
-        assert_eq!((outcome.code, outcome.out.as_str()), (Some(code), "attempt 1\n"), "{how}");
+        let outcome = flaky(
+            folder.path(),
+            how,
+            &[&["--retries", "1"], &deadline[..]].concat(),
+        );
+        assert_eq!(
+            (outcome.code, outcome.out.as_str()),
+            (Some(code), "attempt 1\n"),
+            "{how}"
+        );
         assert!(!outcome.err.contains("attempt 0"), "{}", outcome.err);
     }
     let json = flaky(folder.path(), "1", &["--retries", "5", "--json"]);
     let records = json_lines(&json.out);
     assert_eq!(records.len(), 2, "{records:?}");
     assert_eq!(records[0]["text"], json!("attempt 2"));
-    assert_eq!((&records[1]["attempts"], &records[1]["exit"]), (&json!(3), &json!(0)));
+    assert_eq!(
+        (&records[1]["attempts"], &records[1]["exit"]),
+        (&json!(3), &json!(0))
+    );
     let outputs = folder.path().join("outputs");
     let path = outputs.to_str().expect("text");
-    let files = flaky(folder.path(), "1", &["--retries", "2", "--output-dir", path]);
-    assert_eq!((files.code, files.out.as_str()), (Some(0), ""), "{}", files.err);
-    assert_eq!(fs::read_to_string(outputs.join("1.out")).expect("a file"), "attempt 2\n");
+    let files = flaky(
+        folder.path(),
+        "1",
+        &["--retries", "2", "--output-dir", path],
+    );
+    assert_eq!(
+        (files.code, files.out.as_str()),
+        (Some(0), ""),
+        "{}",
+        files.err
+    );
+    assert_eq!(
+        fs::read_to_string(outputs.join("1.out")).expect("a file"),
+        "attempt 2\n"
+    );
     assert_eq!(fs::read_dir(&outputs).expect("a folder").count(), 2);
 }
 
 #[test]
 fn limits_and_spent_input_are_not_retried() {
-    let memory = ["exec", PROGRAM, "--retries", "3", "--sandbox-memory", "16MiB", "--json"];
+    let memory = [
+        "exec",
+        PROGRAM,
+        "--retries",
+        "3",
+        "--sandbox-memory",
+        "16MiB",
+        "--json",
+    ];
     let outcome = run(memory.iter().chain(&["--", "take"]));
     let end = json_lines(&outcome.out).pop().expect("a record");
     assert!(end["attempts"].is_null(), "{end}");
     // Another attempt would read the rest of the input.
-    let mut child = cocoon(["exec", PROGRAM, "--retries", "3", "--json", "--", "take-bytes", "5"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("a process");
+    let mut child = cocoon([
+        "exec",
+        PROGRAM,
+        "--retries",
+        "3",
+        "--json",
+        "--",
+        "take-bytes",
+        "5",
+    ])
+    .stdin(Stdio::piped())
+    .stdout(Stdio::piped())
+    .stderr(Stdio::null())
+    .spawn()
+    .expect("a process");
     std::io::Write::write_all(&mut child.stdin.take().expect("a pipe"), b"abc").expect("input");
     let output = child.wait_with_output().expect("its end");
     let records = json_lines(&String::from_utf8_lossy(&output.stdout));
     let end = records.last().expect("a record");
-    assert!(end["attempts"].is_null() && end["failure"] == "trapped", "{end}");
+    assert!(
+        end["attempts"].is_null() && end["failure"] == "trapped",
+        "{end}"
+    );
 }
 
 #[test]
@@ -106,14 +163,21 @@ fn ctrl_c_ends_with_the_summary_so_far() {
     std::thread::sleep(std::time::Duration::from_secs(2));
     kill(child.id(), Signal::INT);
     let mut out = String::new();
-    child.stdout.take().expect("a pipe").read_to_string(&mut out).expect("text");
+    child
+        .stdout
+        .take()
+        .expect("a pipe")
+        .read_to_string(&mut out)
+        .expect("text");
     let output = child.wait_with_output().expect("its end");
     let err = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(130), "{err}");
     let expected = "cocoon: 0 of 9 instances succeeded, 1 failed, 3 ended early, 5 not started\n\
         cocoon: interrupted; 1 instance (2): exit code 1\n";
     assert_eq!(err, expected);
-    let ends = json_lines(&out).into_iter().filter(|it| it["stream"].is_null());
+    let ends = json_lines(&out)
+        .into_iter()
+        .filter(|it| it["stream"].is_null());
     assert_eq!(ends.count(), 4, "{out}");
 }
 
@@ -125,7 +189,16 @@ fn child_threads(id: u32) -> usize {
 fn quiet_prints_errors_alone() {
     let done = run(["exec", PROGRAM, "-n", "3", "--quiet", "--", "say", "x"]);
     assert_eq!((done.code, done.err.as_str()), (Some(0), ""));
-    let failed = run(["exec", PROGRAM, "-n", "3", "--quiet", "--", "exit-if-odd", "{i}"]);
+    let failed = run([
+        "exec",
+        PROGRAM,
+        "-n",
+        "3",
+        "--quiet",
+        "--",
+        "exit-if-odd",
+        "{i}",
+    ]);
     assert_eq!(failed.code, Some(1));
     assert_eq!(failed.err, "cocoon: 2 instances (1, 3): exit code 1\n");
 }

@@ -1,7 +1,5 @@
 //! `cocoon exec` on a terminal, which `script` of util-linux provides.
 
-use std::process::Command;
-
 use crate::harness::{Outcome, clean, run_command};
 use crate::tools::SCRIPT;
 
@@ -9,11 +7,10 @@ const PROGRAM: &str = cocoon_test_guests::HOSTILE_PROGRAM;
 
 /// Runs a shell command on a terminal. `$0` is the binary and `$1` the program.
 fn on_terminal(line: &str) -> Outcome {
-    let script = SCRIPT.path();
     let line = line
         .replace("$0", env!("CARGO_BIN_EXE_cocoon"))
         .replace("$1", PROGRAM);
-    let mut command = Command::new(script);
+    let mut command = SCRIPT.command();
     command.args(["-qefc", &line, "/dev/null"]);
     run_command(clean(&mut command))
 }
@@ -29,9 +26,19 @@ fn a_single_instance_sees_the_terminal() {
     assert_eq!(output.out, "input false, output true, errors false\r\n");
     // Records and prefixes are no terminal.
     let json = on_terminal("$0 exec $1 --json -- terminals");
-    assert!(json.out.contains("input true, output false, errors false"), "{}", json.out);
+    assert!(
+        json.out.contains("input true, output false, errors false"),
+        "{}",
+        json.out
+    );
     let several = on_terminal("$0 exec $1 -n 2 -q -- terminals");
-    assert!(several.out.contains("[2] input false, output false, errors false"), "{}", several.out);
+    assert!(
+        several
+            .out
+            .contains("[2] input false, output false, errors false"),
+        "{}",
+        several.out
+    );
 }
 
 #[test]
@@ -40,7 +47,11 @@ fn the_progress_is_shown_and_erased() {
     let line = "$0 exec $1 -n 4 -c 2 --clocks -- early-or-long 1 > /dev/null";
     let shown = on_terminal(line);
     assert_eq!(shown.code, Some(0), "{}", shown.out);
-    for part in ["0 of 4 done, 0 failed, 2 running, 0/s", "2 of 4 done", "left"] {
+    for part in [
+        "0 of 4 done, 0 failed, 2 running, 0/s",
+        "2 of 4 done",
+        "left",
+    ] {
         assert!(shown.out.contains(part), "{:?} lacks {part:?}", shown.out);
     }
     let end = "\r\u{1b}[Kcocoon: 4 of 4 instances succeeded\r\n";
