@@ -238,8 +238,8 @@ impl Exec {
         let pool = Pool::new(&engine, component.sandboxes());
         let input_max = pool.limits().bytes(Limit::Input);
         let (input, source) = match (self.stdin, is_single) {
-            _ if self.lines => {
-                let lines = match self.stdin {
+            (path, _) if self.lines => {
+                let lines = match path {
                     Some(path) => Lines::new(input::open(&path).await?, shown(&path), input_max),
                     None => Lines::new(input::stdin()?, STDIN.to_owned(), input_max),
                 };
@@ -318,7 +318,7 @@ fn start(
     let end = batch.end.clone().cancelled_owned();
     let jobs = stream::try_unfold(jobs, async |mut jobs| {
         let job = jobs.next().await?;
-        Ok(job.map(|job| (job, jobs)))
+        Ok::<_, Failure>(job.map(|job| (job, jobs)))
     });
     jobs.take_until(end)
         .map(move |job| {
