@@ -52,12 +52,11 @@ pub(super) async fn run(batch: &Batch, mut job: Job) -> Result<Outcome, Failure>
         attempts += 1;
         let started = Instant::now();
         let mut sink = Sink::new(&batch.printer, job.instance, batch.retries > 0).await?;
-        let ended = async { Ok((Ending::Ended, None)) };
         let (ending, memory_bytes) = tokio::select! {
             biased;
-            () = batch.end.cancelled() => ended.await,
-            ending = attempt(batch, &mut job, &mut sink) => ending,
-        }?;
+            () = batch.end.cancelled() => (Ending::Ended, None),
+            ending = attempt(batch, &mut job, &mut sink) => ending?,
+        };
         let outcome = Outcome {
             instance: job.instance,
             ending,
