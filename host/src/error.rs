@@ -172,6 +172,24 @@ impl RunError {
         }
     }
 
+    /// The value of [`RunError::limit`] in its unit.
+    pub const fn limit_value(&self) -> Option<u64> {
+        match self {
+            Self::TooLarge { value, .. }
+            | Self::Busy { value, .. }
+            | Self::Stopped { value, .. } => Some(*value),
+            Self::OverPromise { promised_bytes } => Some(*promised_bytes),
+            Self::Malformed(_)
+            | Self::OutOfReach(_)
+            | Self::NotGranted { .. }
+            | Self::Trapped { .. }
+            | Self::Failed(_)
+            | Self::Upstream(_)
+            | Self::ReaderGone
+            | Self::WriterGone => None,
+        }
+    }
+
     /// The first cause: the writer's own error, however many channels it came through.
     #[must_use]
     pub fn cause(self) -> Self {

@@ -158,22 +158,22 @@ var _ = Describe("Grants", func() {
 
 var _ = Describe("Hostile programs", func() {
 	DescribeTable("meet the limit that they run into",
-		func(flag, value, argument string) {
-			Expect(exec([]string{flag, value}, argument)).To(failWith(1, flag))
+		func(flag, value, argument string, code int) {
+			Expect(exec([]string{flag, value}, argument)).To(failWith(code, flag))
 		},
-		Entry("an endless loop", "--deadline", "300ms", "spin"),
-		Entry("a flood of output", "--output", "1MiB", "flood"),
-		Entry("a flood of both outputs", "--output", "1MiB", "flood-both"),
-		Entry("a recursion without an end", "--stack", "256KiB", "recurse"),
+		Entry("an endless loop", "--deadline", "300ms", "spin", 124),
+		Entry("a flood of output", "--output", "1MiB", "flood", 137),
+		Entry("a flood of both outputs", "--output", "1MiB", "flood-both", 137),
+		Entry("a recursion without an end", "--stack", "256KiB", "recurse", 137),
 	)
 
 	It("meet the limit of memory", func() {
-		Expect(exec(nil, "take")).To(failWith(1, "--sandbox-memory"))
+		Expect(exec(nil, "take")).To(failWith(137, "--sandbox-memory"))
 	})
 
 	It("keep what they wrote before a trap, and fail", func() {
 		Expect(exec(nil, "trap-after", "these words")).
-			To(And(HaveField("Code", 1), HaveField("Out", "these words\n")))
+			To(And(HaveField("Code", 134), HaveField("Out", "these words\n")))
 	})
 
 	It("do not disturb their neighbours", func() {

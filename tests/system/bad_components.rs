@@ -22,12 +22,23 @@ pub(crate) fn program(fields: &str) -> Vec<u8> {
 /// The content of a program that does nothing.
 pub(crate) const CONTENT: &str = r#"(func (export "run") (result i32) i32.const 0)"#;
 
-/// Asserts that `command` fails on a file with `bytes`, with all of `words` in its message.
+/// The exit code of `command` for a component that it cannot load.
+fn refused(command: &[&str]) -> i32 {
+    if command[0] == "exec" { 125 } else { 1 }
+}
+
+/// Asserts that `command` cannot load a file with `bytes`, with all of `words` in its message.
 fn refusal(command: &[&str], bytes: &[u8], words: &[&str]) {
+    failure(command, bytes, refused(command), words);
+}
+
+/// Asserts that `command` fails on a file with `bytes`, with this exit code and all of `words` in
+/// its message.
+fn failure(command: &[&str], bytes: &[u8], code: i32, words: &[&str]) {
     let file = tempfile::NamedTempFile::new().expect("a file");
     fs::write(file.path(), bytes).expect("a file");
     let path = file.path().to_str().expect("text");
-    assert_fails(&run(command.iter().copied().chain([path])), 1, words);
+    assert_fails(&run(command.iter().copied().chain([path])), code, words);
 }
 
 const COMMANDS: [&[&str]; 4] = [
@@ -81,17 +92,17 @@ fn unreadable_files_are_named() {
         let with = |path| run(command.iter().copied().chain([path]));
         assert_fails(
             &with("/no/such/file.wasm"),
-            1,
+            refused(command),
             &["cannot read", "/no/such/file.wasm"],
         );
-        assert_fails(&with(itself), 1, &["cannot read", itself]);
+        assert_fails(&with(itself), refused(command), &["cannot read", itself]);
 
         let limited = run(command.iter().copied().chain([
             cocoon_test_guests::BUNDLED,
             "--component-size",
             "1KiB",
         ]));
-        assert_fails(&limited, 1, &["1 KiB", "--component-size"]);
+        assert_fails(&limited, refused(command), &["1 KiB", "--component-size"]);
     }
 }
 
@@ -105,7 +116,7 @@ fn compilation_has_a_time_limit() {
         "--code-cache",
         "off",
     ];
-    assert_fails(&run(slow), 1, &["--compile-time", "1ms"]);
+    assert_fails(&run(slow), 125, &["--compile-time", "1ms"]);
 }
 
 #[test]
@@ -116,7 +127,7 @@ fn a_missing_export_is_named() {
         1,
         &["cocoon:factorial/factorial"],
     );
-    assert_fails(&run(["exec", numbers]), 1, &["wasi:cli/run"]);
+    assert_fails(&run(["exec", numbers]), 125, &["wasi:cli/run"]);
     let program = cocoon_test_guests::HOSTILE_PROGRAM;
     assert_fails(
         &run(["compute", "5", "--component", program]),
@@ -153,21 +164,24 @@ fn an_unknown_import_is_named() {
 #[test]
 fn initial_memories_and_tables_are_limited() {
     // 300 MiB of initial memory, where a sandbox has 256 MiB.
-    refusal(
+    failure(
         &["exec"],
         &program(&format!("(memory 4800) {CONTENT}")),
+        137,
         &["memory of one sandbox", "256 MiB"],
     );
     // Of eight bytes each.
-    refusal(
+    failure(
         &["exec"],
         &program(&format!("(table 100000000 funcref) {CONTENT}")),
+        137,
         &["memory of one sandbox", "256 MiB"],
     );
     // Each memory is below the cap, and their sum is above it.
-    refusal(
+    failure(
         &["exec"],
         &program(&format!("{} {CONTENT}", "(memory 1000)".repeat(5))),
+        137,
         &["memory of one sandbox", "256 MiB"],
     );
 }
@@ -175,13 +189,19 @@ fn initial_memories_and_tables_are_limited() {
 #[test]
 fn harmful_start_functions_are_stopped() {
     let start = |body: &str| program(&format!("(func $start {body}) (start $start) {CONTENT}"));
-    refusal(&["exec"], &start("unreachable"), &["trapped"]);
-    refusal(
+    failure(&["exec"], &start("unreachable"), 134, &["trapped"]);
+    failure(
         &["exec", "--deadline", "200ms"],
         &start("(loop $again br $again)"),
+        124,
         &["deadline", "200ms"],
     );
-    refusal(&["exec"], &start("call $start"), &["wasm stack", "512 KiB"]);
+    failure(
+        &["exec"],
+        &start("call $start"),
+        137,
+        &["wasm stack", "512 KiB"],
+    );
 }
 
 #[test]

@@ -74,7 +74,7 @@ impl Bench {
             .collect();
         let start = Start {
             arguments,
-            input: Bytes::new(),
+            ..Start::default()
         };
         command::run(
             &self.pool,

@@ -69,6 +69,10 @@ pub(crate) const PROMTOOL: Tool = Tool {
     name: "promtool",
     install: "apt-get install prometheus",
 };
+pub(crate) const SCRIPT: Tool = Tool {
+    name: "script",
+    install: "apt-get install bsdutils",
+};
 pub(crate) const WASMTIME: Tool = Tool {
     name: "wasmtime",
     install: "cargo install wasmtime-cli --version 48.0.8 --locked",

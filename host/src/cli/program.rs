@@ -9,7 +9,7 @@ use cocoon::telemetry::{self, Exports, LogFormat};
 use super::arguments::CommandLine;
 use super::config::Settings;
 use super::log::log_filter;
-use super::runtime::{nice_workers, run, run_here, run_to_end};
+use super::runtime::{nice_workers, run, run_here, run_to_end, run_uninterrupted};
 use super::{announce, commands, config, failure};
 
 /// Runs WebAssembly components as coroutines, each in its own sandbox.
@@ -129,7 +129,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Verify(command) => run("verify", command.run()),
         Command::Serve(command) => run_to_end(&mut nice_workers(), command.run()),
         Command::Health(command) => run_here(command.run()),
-        Command::Exec(command) => run("exec", command.run()),
+        Command::Exec(command) => run_uninterrupted("exec", command.run()),
         Command::Compile(command) => run("compile", command.run()),
         Command::Inspect(command) => run("inspect", command.run()),
         Command::Config(command) => command.run(settings, Cli::command()),

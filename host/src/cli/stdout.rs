@@ -44,7 +44,7 @@ impl Stdout {
     pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.pending.extend_from_slice(bytes);
         if self.pending.len() >= CHUNK_BYTES {
-            self.hand_over().await?;
+            self.push().await?;
         }
         Ok(())
     }
@@ -54,13 +54,13 @@ impl Stdout {
         if chunk.len() < SHORT_BYTES {
             return self.write(&chunk).await;
         }
-        self.hand_over().await?;
+        self.push().await?;
         self.order(Order::Write(chunk)).await
     }
 
     /// Waits until everything is written.
     pub(super) async fn flush(&mut self) -> io::Result<()> {
-        self.hand_over().await?;
+        self.push().await?;
         let (done, flushed) = oneshot::channel();
         self.order(Order::Flush(done)).await?;
         match flushed.await {
@@ -69,7 +69,8 @@ impl Stdout {
         }
     }
 
-    async fn hand_over(&mut self) -> io::Result<()> {
+    /// Passes what is pending to the thread.
+    pub(super) async fn push(&mut self) -> io::Result<()> {
         if self.pending.is_empty() {
             return Ok(());
         }

@@ -189,6 +189,8 @@ pub const COMMAND_INSTANCES_TRACED: u64 = 1000;
 pub const HEALTH_TIMEOUT: &str = "3s";
 /// How long threads in a system call may take at the end of the program.
 pub const EXIT_PATIENCE: Duration = Duration::from_millis(100);
+/// The wait after the first Ctrl-C for running instances to end and for their output to be written.
+pub const INTERRUPT_PATIENCE: Duration = Duration::from_secs(1);
 /// The longest configuration file.
 pub const CONFIG_BYTES_MAX: u64 = 64 << 10;
 

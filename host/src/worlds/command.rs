@@ -11,7 +11,7 @@ use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::p2::bindings::{Command, CommandPre};
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 
-use crate::channel::{Output, Sender};
+use crate::channel::{FileInput, Output, Sender};
 use crate::component::Component;
 use crate::deadline::Deadline;
 use crate::error::RunError;
@@ -36,13 +36,34 @@ pub enum Stream {
     Err,
 }
 
-/// The arguments and input of a program.
+/// The standard input of a program.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Bytes in memory.
+    Bytes(Bytes),
+    /// A file that is read as far as the program asks.
+    File(FileInput),
+}
+
+impl Default for Input {
+    fn default() -> Self {
+        Self::Bytes(Bytes::new())
+    }
+}
+
+/// The arguments and the standard streams of a program.
 #[derive(Clone, Debug, Default)]
 pub struct Start {
     /// Its arguments, its own name first.
     pub arguments: Vec<String>,
     /// Its standard input.
-    pub input: Bytes,
+    pub input: Input,
+    /// Whether the program sees its standard output as a terminal.
+    pub stdout_is_terminal: bool,
+    /// Whether the program sees its standard error as a terminal.
+    pub stderr_is_terminal: bool,
+    /// Whether the clock of its deadline stops while it waits for the reader of its output.
+    pub clock_stops: bool,
 }
 
 /// The end of a program that nothing stopped.
@@ -52,6 +73,15 @@ pub struct Exit {
     pub code: i32,
     /// Its peak of memory.
     pub memory_bytes: u64,
+}
+
+/// The end of a program, and its peak of memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// As [`run`] returns it.
+    pub result: Result<Exit, RunError>,
+    /// `None` for a program that was refused, or whose reader was gone.
+    pub memory_bytes: Option<u64>,
 }
 
 /// Runs `component` in a sandbox of its own and sends its output to `output`, which ends with the
@@ -68,7 +98,29 @@ pub async fn run(
     deadline: &Deadline,
     output: Sender<(Stream, Bytes)>,
 ) -> Result<Exit, RunError> {
-    let running = run_program(pool, component, grants, start, deadline, &output);
+    let ending = run_measured(pool, component, grants, start, deadline, output);
+    ending.await.result
+}
+
+/// As [`run`], with the peak of memory of a program that was stopped, too.
+pub async fn run_measured(
+    pool: &Pool,
+    component: &Component<Program>,
+    grants: &Grants,
+    start: Start,
+    deadline: &Deadline,
+    output: Sender<(Stream, Bytes)>,
+) -> Ending {
+    let mut memory_bytes = None;
+    let running = run_program(
+        pool,
+        component,
+        grants,
+        start,
+        deadline,
+        &output,
+        &mut memory_bytes,
+    );
     let result = tokio::select! {
         result = running => result,
         // A program that writes no more would not notice.
@@ -76,7 +128,10 @@ pub async fn run(
     };
     let result = pool.meter().watch(result);
     output.end(&result.clone().map(|_| ()));
-    result
+    Ending {
+        result,
+        memory_bytes,
+    }
 }
 
 /// Host memory that each program reserves under `limits`.
@@ -94,6 +149,7 @@ async fn run_program(
     start: Start,
     deadline: &Deadline,
     output: &Sender<(Stream, Bytes)>,
+    memory_bytes: &mut Option<u64>,
 ) -> Result<Exit, RunError> {
     let limits = pool.limits();
     let permit = pool.reserve(need(limits), deadline).await;
@@ -112,29 +168,44 @@ async fn run_program(
         },
         error => error,
     })?;
-    let stdout = Output::new(output, Stream::Out, limits.bytes(Limit::Output));
+    let mut stdout = Output::new(output, Stream::Out, limits.bytes(Limit::Output));
+    if start.clock_stops {
+        stdout = stdout.with_clock(deadline);
+    }
+    let stderr = stdout.sibling(Stream::Err);
+    let exceeded = stdout.exceeded();
     let mut wasi = WasiCtxBuilder::new();
     wasi.args(&start.arguments)
-        .stdin(MemoryInputPipe::new(start.input))
-        .stderr(stdout.sibling(Stream::Err))
-        .stdout(stdout);
+        .stderr(stderr.on_terminal(start.stderr_is_terminal))
+        .stdout(stdout.on_terminal(start.stdout_is_terminal));
+    match start.input {
+        Input::Bytes(bytes) => wasi.stdin(MemoryInputPipe::new(bytes)),
+        Input::File(file) => wasi.stdin(file),
+    };
     let granting = grants.of_sandbox(wasi, component.folders(), component.engine());
     let wasi = deadline.within(pin!(granting)).await?;
     let wasi = wasi.map_err(|error| RunError::Malformed(error.to_string()))?;
     let mut sandbox = Sandbox::new(component, permit, Some(wasi)).await?;
-    let code = sandbox
-        .run(
-            async |store, program| match program.wasi_cli_run().call_run(store).await {
+    let code = {
+        let running = sandbox.run(async |store, program| {
+            match program.wasi_cli_run().call_run(store).await {
                 Ok(result) => Ok(i32::from(result.is_err())),
                 Err(error) => match error.downcast_ref::<I32Exit>() {
                     Some(&I32Exit(code)) => Ok(code),
                     None => Err(error),
                 },
-            },
-        )
-        .await?;
+            }
+        });
+        tokio::select! {
+            biased;
+            code = running => code,
+            error = exceeded => Err(error),
+        }
+    };
+    let peak_bytes = sandbox.memory_bytes();
+    *memory_bytes = Some(peak_bytes);
     Ok(Exit {
-        code,
-        memory_bytes: sandbox.memory_bytes(),
+        code: code?,
+        memory_bytes: peak_bytes,
     })
 }
