@@ -78,7 +78,7 @@ impl<'a> Sink<'a> {
     }
 
     /// Sends on what was buffered. No more output is there now.
-    pub(super) async fn push(&self) -> Result<(), Failure> {
+    pub(super) async fn push(&mut self) -> Result<(), Failure> {
         match self.target {
             Target::Plain => self.printer.push().await,
             Target::Pieces(_) | Target::Files(_) | Target::Spool(_) => Ok(()),
