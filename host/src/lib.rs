@@ -61,7 +61,11 @@ pub mod metrics;
 #[cfg(any(feature = "compiler", feature = "registry"))]
 #[cfg_attr(
     not(feature = "compiler"),
-    allow(dead_code, reason = "the cache of registries has the same home")
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "the cache of registries has the same home"
+    )
 )]
 pub mod code_cache;
 

@@ -197,8 +197,13 @@ pub(crate) fn assert_fails(outcome: &Outcome, code: i32, words: &[&str]) {
     assert_one_line(err, words);
 }
 
-/// Asserts that `err` is one line of the binary's own, with all of `words`.
+/// Asserts that `err` is one line of the binary's own, with all of `words`. The backtrace of a trap
+/// may be before it.
 pub(crate) fn assert_one_line(err: &str, words: &[&str]) {
+    let own = err.lines().skip_while(|line| {
+        line.starts_with("cocoon: backtrace of the trap") || line.starts_with("  ")
+    });
+    let err: String = own.map(|line| format!("{line}\n")).collect();
     assert!(
         err.starts_with("cocoon: ") && err.ends_with('\n'),
         "{err:?}"

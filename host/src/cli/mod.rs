@@ -6,6 +6,14 @@
 mod announce;
 mod arguments;
 mod backtrace;
+#[cfg_attr(
+    not(feature = "compiler"),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "without a compiler, the arguments have no effect"
+    )
+)]
 mod code_args;
 mod commands;
 mod component_args;

@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
 
-/// The time between two attempts.
-const PAUSE: Duration = Duration::from_millis(10);
+/// The pause after the first attempt. It doubles with each one: a hundred processes that wait for
+/// a compiler should leave the processors to it.
+const PAUSE: Duration = Duration::from_millis(1);
+const PAUSE_MAX: Duration = Duration::from_millis(200);
 
 /// A held lock. The kernel releases the lock of a process that ends in any way.
 pub(crate) struct Lock {
@@ -26,6 +28,7 @@ impl Lock {
     /// Where there can be no such file, or it stays locked.
     pub(super) fn acquire(path: PathBuf, patience: Duration) -> io::Result<Self> {
         let start = Instant::now();
+        let mut pause = PAUSE;
         let mut file = open(&path)?;
         loop {
             match file.try_lock() {
@@ -38,7 +41,10 @@ impl Lock {
                 Err(TryLockError::WouldBlock) if start.elapsed() >= patience => {
                     return Err(io::ErrorKind::TimedOut.into());
                 }
-                Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
+                Err(TryLockError::WouldBlock) => {
+                    thread::sleep(pause);
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
             }
         }
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use sha2::{Digest as _, Sha256};
 
-use super::compile::{Code, CompiledComponent, in_time, load, native_code};
+use super::native_code::{Code, CompiledComponent, load, native_code};
 use super::{ComponentError, Source};
 use crate::code_cache::{CodeCache, Key};
 use crate::engine::{Compiler, Engine};
@@ -24,17 +24,6 @@ pub enum Kept {
     Written(PathBuf),
     /// It was compiled, and the cache does not have it, for this reason.
     No(String),
-}
-
-/// Compiles `source` into the engine's cache, so that later loads find its code there.
-///
-/// # Errors
-///
-/// Where it cannot be read or compiled. [`Kept::No`] is no error.
-pub async fn compile_into_cache(engine: &Engine, source: &Source) -> Result<Kept, ComponentError> {
-    in_time(engine, source, load_or_compile)
-        .await
-        .map(|(_, kept)| kept)
 }
 
 /// Loads the code of a component from the cache, or compiles it and keeps its code there.

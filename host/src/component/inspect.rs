@@ -3,7 +3,8 @@
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
-use super::compile::{compile, load_precompiled};
+use super::compile::compile;
+use super::native_code::load_precompiled;
 use super::{ComponentError, Source};
 use crate::engine::Engine;
 

@@ -3,8 +3,9 @@
 //! It lives as long as sandboxes of it may be made. Each sandbox maps its memory image
 //! copy-on-write.
 
-use super::compile::{CompiledComponent, compile, load_precompiled};
+use super::compile::compile;
 use super::inspect::memory_image_bytes;
+use super::native_code::{CompiledComponent, load_precompiled};
 use super::{ComponentError, Source, World};
 use crate::engine::{Engine, one_line};
 use crate::grants::{Folders, Grants, MemoryCap};

@@ -12,6 +12,7 @@ mod header;
 mod inspect;
 mod linked;
 mod location;
+mod native_code;
 mod reference;
 mod registries;
 #[cfg(feature = "registry")]
@@ -20,7 +21,9 @@ mod source;
 mod world;
 
 #[cfg(feature = "compiler")]
-pub use cached::{Kept, compile_into_cache};
+pub use cached::Kept;
+#[cfg(feature = "compiler")]
+pub use compile::compile_into_cache;
 pub use digest::Digest;
 pub use error::ComponentError;
 pub use inspect::{Inspection, Interface, PrecompiledCode, inspect};

@@ -1,6 +1,5 @@
 //! `cocoon compile`: compiles a component into the cache of code.
 
-use clap::error::ErrorKind;
 use clap::{Args, ValueHint};
 use cocoon::component::Location;
 
@@ -30,6 +29,7 @@ impl Compile {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         use std::io;
 
+        use clap::error::ErrorKind;
         use cocoon::component::{Kept, compile_into_cache};
 
         use crate::cli::code_args::show_compiling;
