@@ -1,8 +1,9 @@
 //! The linker of a component's WASI imports.
 //!
-//! Every WASI interface that a program needs to start is linked if it is imported, but holds
-//! nothing: no folder, no variable. Interfaces that cannot be empty (clocks, randomness,
-//! sockets) are linked as functions that stop the sandbox and name the flag that grants them.
+//! Every interface of WASI is linked if it is imported, whether granted or not. One that is not
+//! granted holds nothing (no folder, no variable), or its calls fail as it defines (sockets,
+//! `wasi:http`). Clocks and randomness are linked as functions that stop the sandbox and name the
+//! flag that grants them.
 
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, HasData, Linker, ResourceTable};
@@ -15,6 +16,7 @@ use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView as _};
 
 use super::files::{Files, HasFiles};
 use super::lookup::{HasLookups, Lookups};
+use super::sockets::{HasSockets, Sockets};
 use super::state::State;
 use super::streams::{HasStreams, Streams};
 use super::{GrantError, Grants};
@@ -33,6 +35,8 @@ enum Group {
     Clocks,
     Random,
     Sockets,
+    #[cfg(feature = "service")]
+    Http,
 }
 
 impl Group {
@@ -41,11 +45,14 @@ impl Group {
     fn of(import: &str) -> Option<Self> {
         let (package, _) = import.split_once('/')?;
         let version = import.rsplit_once('@').map_or("", |(_, version)| version);
-        if !version.starts_with("0.2.") {
+        let is_p2 = version.starts_with("0.2.");
+        if !is_p2 && !is_p3(import) {
             return None;
         }
         match package {
-            "wasi:io" => Some(Self::Io),
+            "wasi:io" if is_p2 => Some(Self::Io),
+            #[cfg(feature = "service")]
+            "wasi:http" if is_p2 && !import.contains("/incoming-handler@") => Some(Self::Http),
             "wasi:cli" => Some(Self::Cli),
             "wasi:filesystem" => Some(Self::Filesystem),
             "wasi:clocks" => Some(Self::Clocks),
@@ -58,21 +65,29 @@ impl Group {
     /// The flag that grants the group, if it needs one.
     fn flag(self) -> Option<&'static str> {
         match self {
-            Self::Io | Self::Cli | Self::Filesystem => None,
+            Self::Io | Self::Cli | Self::Filesystem | Self::Sockets => None,
+            #[cfg(feature = "service")]
+            Self::Http => None,
             Self::Clocks => Some("--clocks"),
             Self::Random => Some("--randomness"),
-            Self::Sockets => Some("--network"),
         }
     }
+}
+
+/// Whether an import is of WASI 0.3.
+fn is_p3(import: &str) -> bool {
+    let version = import.rsplit_once('@').map_or("", |(_, version)| version);
+    version.starts_with("0.3.")
 }
 
 impl Grants {
     fn has(&self, group: Group) -> bool {
         match group {
-            Group::Io | Group::Cli | Group::Filesystem => true,
+            Group::Io | Group::Cli | Group::Filesystem | Group::Sockets => true,
+            #[cfg(feature = "service")]
+            Group::Http => true,
             Group::Clocks => self.clocks,
             Group::Random => self.randomness,
-            Group::Sockets => self.network,
         }
     }
 
@@ -97,7 +112,9 @@ impl Grants {
                 _ => false,
             };
             if Group::of(name).is_none() && !is_types {
-                return Err(GrantError::Import(name.to_owned()));
+                return Err(GrantError::Import {
+                    import: name.to_owned(),
+                });
             }
         }
         Ok(linker)
@@ -131,7 +148,19 @@ impl Grants {
         if wants("wasi:sockets/") {
             link_sockets(linker)?;
         }
+        #[cfg(feature = "service")]
+        if wants("wasi:http/") {
+            super::http::link(linker)?;
+        }
+        let imports_p3 = |package: &str| {
+            let of = |name: &str| name.starts_with(package) && is_p3(name);
+            imported.iter().any(|(name, _)| of(name))
+        };
+        super::p3::link(linker, imports_p3)?;
         for (name, import) in &imported {
+            if is_p3(name) {
+                continue;
+            }
             let Some(group) = Group::of(name) else {
                 continue;
             };
@@ -196,7 +225,7 @@ fn link_sockets(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     sockets::instance_network::add_to_linker::<_, WasiSockets>(linker, State::sockets)?;
     sockets::ip_name_lookup::add_to_linker::<_, HasLookups>(linker, |state| Lookups(state))?;
     sockets::tcp::add_to_linker::<_, WasiSockets>(linker, State::sockets)?;
-    sockets::tcp_create_socket::add_to_linker::<_, WasiSockets>(linker, State::sockets)?;
+    sockets::tcp_create_socket::add_to_linker::<_, HasSockets>(linker, |state| Sockets(state))?;
     sockets::udp::add_to_linker::<_, WasiSockets>(linker, State::sockets)?;
-    sockets::udp_create_socket::add_to_linker::<_, WasiSockets>(linker, State::sockets)
+    sockets::udp_create_socket::add_to_linker::<_, HasSockets>(linker, |state| Sockets(state))
 }

@@ -10,15 +10,17 @@ use std::vec;
 
 use tokio::task::JoinHandle;
 use url::Host;
-use wasmtime::component::{HasData, Resource};
+use wasmtime::component::{Accessor, HasData, Resource};
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::p2::bindings::sockets::ip_name_lookup::{self, HostResolveAddressStream};
 use wasmtime_wasi::p2::bindings::sockets::network::{
     self, ErrorCode, HostNetwork, IpAddress, Network,
 };
 use wasmtime_wasi::p2::{DynPollable, Pollable, SocketError, subscribe};
+use wasmtime_wasi::p3::bindings::sockets::{ip_name_lookup as p3, types as p3_types};
 use wasmtime_wasi::sockets::WasiSocketsView as _;
 
+use super::sockets::NETWORK;
 use super::state::State;
 
 /// The type of a [`Lookup`] in the bindings. Only its index is used.
@@ -73,6 +75,18 @@ fn host(name: &str) -> Result<Host, ErrorCode> {
     }
 }
 
+impl Lookups<'_> {
+    /// Whether names may be looked up. Reports the call otherwise.
+    pub(super) fn is_granted(&self) -> bool {
+        let denied = self.0.denials.denies_network();
+        if denied {
+            let function = "wasi:sockets/ip-name-lookup.resolve-addresses";
+            self.0.denials.report(function, Some(NETWORK));
+        }
+        !denied
+    }
+}
+
 // The look-up's errors are converted by its network's implementation.
 impl network::Host for Lookups<'_> {
     fn convert_error_code(&mut self, error: SocketError) -> wasmtime::Result<ErrorCode> {
@@ -100,6 +114,9 @@ impl ip_name_lookup::Host for Lookups<'_> {
         name: String,
     ) -> Result<Handle, SocketError> {
         self.0.resources.get(&network)?;
+        if !self.is_granted() {
+            return Err(ErrorCode::AccessDenied.into());
+        }
         let one = |address| Lookup::Addresses(vec![address].into_iter());
         let lookup = match host(&name)? {
             Host::Ipv4(address) => one(address.into()),
@@ -145,4 +162,32 @@ impl HostResolveAddressStream for Lookups<'_> {
 /// The resource that a handle stands for.
 fn lookup_of(handle: &Handle) -> Resource<Lookup> {
     Resource::new_borrow(handle.rep())
+}
+
+impl p3::Host for Lookups<'_> {}
+
+impl p3::HostWithStore<State> for HasLookups {
+    async fn resolve_addresses(
+        store: &Accessor<State, Self>,
+        name: String,
+    ) -> wasmtime::Result<Result<Vec<p3_types::IpAddress>, p3::ErrorCode>> {
+        let granted = store.with(|mut lookups| lookups.get().is_granted());
+        if !granted {
+            return Ok(Err(p3::ErrorCode::AccessDenied));
+        }
+        let domain = match host(&name) {
+            Ok(Host::Domain(domain)) => domain,
+            Ok(Host::Ipv4(address)) => return Ok(Ok(vec![IpAddr::from(address).into()])),
+            Ok(Host::Ipv6(address)) => return Ok(Ok(vec![IpAddr::from(address).into()])),
+            Err(_) => return Ok(Err(p3::ErrorCode::InvalidArgument)),
+        };
+        let threads = store.with(|mut lookups| lookups.get().0.blocking_now())?;
+        let looking = threads.spawn(move || (domain, 0).to_socket_addrs());
+        Ok(match looking.await? {
+            Ok(found) => Ok(found
+                .map(|found| found.ip().to_canonical().into())
+                .collect()),
+            Err(_) => Err(p3::ErrorCode::NameUnresolvable),
+        })
+    }
 }

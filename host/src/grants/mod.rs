@@ -4,20 +4,30 @@
 //! under this program's own bounds in place of Wasmtime's.
 
 mod capabilities;
+mod denials;
 mod descriptors;
 mod error;
 mod file_streams;
 mod files;
 mod folders;
+#[cfg(feature = "service")]
+mod http;
 mod linker;
 mod listing;
 mod lookup;
 mod memory_cap;
+mod p3;
+mod p3_files;
+mod p3_sockets;
+mod p3_streams;
+mod sockets;
 mod state;
 mod stream_buffers;
 mod streams;
 
 pub use capabilities::Grants;
+pub(crate) use denials::Denials;
+pub use denials::DeniedCall;
 pub use error::GrantError;
 pub use folders::Dir;
 pub(crate) use folders::Folders;

@@ -10,7 +10,10 @@ use tracing::Span;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use super::denials::Denials;
 use super::folders::Folders;
+#[cfg(feature = "service")]
+use super::http::Http;
 use super::memory_cap::MemoryCap;
 use super::stream_buffers::StreamBuffers;
 use crate::blocking::{BlockingHandle, BlockingPool, BlockingThreads};
@@ -26,6 +29,10 @@ pub struct State {
     pub(super) resources: ResourceTable,
     pub(super) buffers: StreamBuffers,
     pub(super) folders: Folders,
+    /// Calls that no flag granted.
+    pub(super) denials: Denials,
+    #[cfg(feature = "service")]
+    pub(super) http: Http,
     /// The files that are open, by their index in `resources`, each with its descriptor.
     pub(super) open_files: HashMap<u32, OwnedSemaphorePermit>,
     pub(super) files_max: usize,
@@ -33,6 +40,8 @@ pub struct State {
     pub(super) descriptors: Arc<Semaphore>,
     /// Folders whose entries are being read.
     pub(super) listings: usize,
+    /// A reference for each stream of a folder's entries, and one of this state.
+    pub(super) folder_streams: Arc<()>,
     blocking: BlockingPool,
     threads: Option<BlockingThreads>,
     span: Span,
@@ -45,6 +54,7 @@ impl State {
         memory: MemoryCap,
         engine: &Engine,
         folders: &Folders,
+        denials: &Denials,
         wasi: Option<WasiCtx>,
         span: Span,
     ) -> Self {
@@ -57,10 +67,14 @@ impl State {
             resources,
             buffers: StreamBuffers::default(),
             folders: folders.clone(),
+            denials: denials.clone(),
+            #[cfg(feature = "service")]
+            http: Http::new(denials.clone()),
             open_files: HashMap::new(),
             files_max: limits.count(Limit::Files),
             descriptors: Arc::clone(engine.open_files()),
             listings: 0,
+            folder_streams: Arc::new(()),
             blocking: engine.blocking().clone(),
             threads: None,
             span,

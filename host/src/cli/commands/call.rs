@@ -1,0 +1,113 @@
+//! `cocoon call`: calls an exported function of a component in a sandbox, and prints its results.
+
+use bytes::Bytes;
+use clap::{Args, ValueHint};
+use cocoon::channel::{Receiver, channel};
+use cocoon::component::{Component, Location};
+use cocoon::grants::{Dir, Grants};
+use cocoon::pool::Pool;
+use cocoon::worlds::command::{Start, Stream};
+use cocoon::worlds::function::{Call as FunctionCall, call};
+use tokio::io::AsyncWriteExt as _;
+
+use super::exec_grants;
+use crate::cli::component_args::{RegistryArgs, engine};
+use crate::cli::denied::report_denied;
+use crate::cli::failure::Failure;
+use crate::cli::limits::{LimitArgs, Promiseless};
+use crate::cli::output::Output;
+use crate::cli::values::location;
+
+#[derive(Debug, Args)]
+pub(crate) struct Call {
+    /// Component: a file or `oci://REFERENCE`
+    #[arg(value_name = "FILE", value_parser = location(), value_hint = ValueHint::FilePath)]
+    component: Location,
+    /// Call in WAVE, such as `f(1, "text")` or `package:name/interface.f(1, "text")`
+    #[arg(value_name = "CALL")]
+    call: String,
+    /// Grant a folder, read-only without `:rw`; GUEST, or else HOST, is its path in the sandbox
+    #[arg(long = "dir", value_name = "HOST[:GUEST][:rw]", value_parser = exec_grants::dir(), help_heading = "Grants")]
+    dirs: Vec<Dir>,
+    /// Grant an environment variable; without VALUE, it has the value of this environment
+    #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = exec_grants::env, help_heading = "Grants")]
+    env: Vec<(String, String)>,
+    /// Grant sockets and name lookup
+    #[arg(long, help_heading = "Grants")]
+    network: bool,
+    /// Grant clocks and timers
+    #[arg(long, help_heading = "Grants")]
+    clocks: bool,
+    /// Grant randomness
+    #[arg(long, help_heading = "Grants")]
+    randomness: bool,
+    #[command(flatten)]
+    registries: RegistryArgs,
+    #[command(flatten)]
+    limits: LimitArgs<Promiseless>,
+}
+
+impl Call {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let engine = engine(&self.limits.limits, 1)?;
+        let grants = Grants {
+            dirs: self.dirs,
+            env: self.env,
+            network: self.network,
+            clocks: self.clocks,
+            randomness: self.randomness,
+        };
+        exec_grants::check(&grants)?;
+        let source = self
+            .registries
+            .source(Some(&self.component), &self.limits.limits)
+            .await?;
+        let component = Component::load(&engine, &source, &grants).await?;
+        report_denied(&component);
+        let function = FunctionCall::parse(&component, &self.call)?;
+        let pool = Pool::new(&engine, component.sandboxes());
+        let start = Start {
+            arguments: vec![self.component.name()],
+            ..Start::default()
+        };
+        let (sender, receiver) = channel();
+        let deadline = pool.deadline();
+        let calling = call(
+            &pool, &component, &grants, start, function, &deadline, sender,
+        );
+        let mut output = Output::stdout();
+        let (results, printed) = tokio::join!(calling, print(&mut output, receiver));
+        printed?;
+        match results {
+            Ok(results) => {
+                output.write(format!("{results}\n").as_bytes()).await?;
+                output.finish().await
+            }
+            Err(error) => {
+                output.finish().await?;
+                Err(error.into())
+            }
+        }
+    }
+}
+
+/// Prints what the function writes. Returns its end to its caller only.
+async fn print(
+    output: &mut Output,
+    mut written: Receiver<(Stream, Bytes)>,
+) -> Result<(), Failure> {
+    let mut errors = tokio::io::stderr();
+    while let Ok(Some((stream, bytes))) = written.recv().await {
+        match stream {
+            Stream::Out => output.write(&bytes).await?,
+            Stream::Err => errors
+                .write_all(&bytes)
+                .await
+                .map_err(|error| Failure::Io {
+                    what: "cannot write standard error".to_owned(),
+                    error,
+                })?,
+        }
+    }
+    Ok(())
+}

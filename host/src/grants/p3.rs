@@ -1,0 +1,38 @@
+//! WASI 0.3, which a component may import beside WASI 0.2.
+//!
+//! Wasmtime calls its implementation experimental. Files, name lookup and the creation of sockets
+//! run under this program's own bounds here. The streams of clocks, randomness, standard input
+//! and output are Wasmtime's, over the same capabilities as those of WASI 0.2.
+
+use wasmtime::component::Linker;
+use wasmtime_wasi::p3::bindings::filesystem;
+use wasmtime_wasi::p3::{cli, clocks, random};
+
+use super::files::{Files, HasFiles};
+use super::p3_sockets;
+use super::state::State;
+
+/// Links the interfaces of the packages that `wants` selects.
+pub(super) fn link(
+    linker: &mut Linker<State>,
+    wants: impl Fn(&str) -> bool,
+) -> wasmtime::Result<()> {
+    if wants("wasi:cli/") {
+        cli::add_to_linker(linker)?;
+    }
+    // The types of the file system name those of the clocks.
+    if wants("wasi:clocks/") || wants("wasi:filesystem/") || wants("wasi:sockets/") {
+        clocks::add_to_linker(linker)?;
+    }
+    if wants("wasi:random/") {
+        random::add_to_linker(linker)?;
+    }
+    if wants("wasi:filesystem/") {
+        filesystem::types::add_to_linker::<_, HasFiles>(linker, |state| Files(state))?;
+        filesystem::preopens::add_to_linker::<_, HasFiles>(linker, |state| Files(state))?;
+    }
+    if wants("wasi:sockets/") {
+        p3_sockets::link(linker)?;
+    }
+    Ok(())
+}
