@@ -194,7 +194,7 @@ impl HostDescriptorWithStore<State> for HasFiles {
         descriptor: Resource<Descriptor>,
     ) -> wasmtime::Result<(StreamReader<DirectoryEntry>, Completion)> {
         let (sender, receiver) = oneshot::channel();
-        let state = &mut *store.get().0;
+        let state = store.get().0;
         let folder = match state.resources.get(&descriptor)? {
             Descriptor::File(_) => Err(ErrorCode::NotDirectory),
             // One reference is the state's.
