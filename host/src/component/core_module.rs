@@ -17,7 +17,6 @@ use wasmparser::{ExternalKind, Parser, Payload};
 #[cfg(feature = "compiler")]
 use wit_component::ComponentEncoder;
 
-use super::ComponentError;
 #[cfg(feature = "compiler")]
 use super::header::is_core_module;
 use crate::limits::ERROR_CHARS;
@@ -29,6 +28,9 @@ const EXPORTS_NAMED: usize = 5;
 /// Why a core module is no program.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CoreModuleError {
+    /// Its bytes are invalid, or it uses preview 1 in a way that the adapter does not have.
+    #[error("invalid component: core module: {0}")]
+    Invalid(String),
     /// It imports something else than preview 1.
     #[error("expected a core module with imports of {PREVIEW_1}, got the import {module}.{name}, {origin}")]
     Import {
@@ -84,10 +86,9 @@ pub(super) enum Kind {
 ///
 /// # Errors
 ///
-/// [`ComponentError::CoreModule`] for a module that is no program, and
-/// [`ComponentError::Invalid`] for invalid bytes.
+/// [`CoreModuleError`] for a module that is no program, or is invalid.
 #[cfg(feature = "compiler")]
-pub(super) fn into_component(wasm: &[u8]) -> Result<Cow<'_, [u8]>, ComponentError> {
+pub(super) fn into_component(wasm: &[u8]) -> Result<Cow<'_, [u8]>, CoreModuleError> {
     if !is_core_module(wasm) {
         return Ok(Cow::Borrowed(wasm));
     }
@@ -104,9 +105,8 @@ pub(super) fn into_component(wasm: &[u8]) -> Result<Cow<'_, [u8]>, ComponentErro
     encoded.map(Cow::Owned).map_err(|error| invalid(&format!("{error:#}")))
 }
 
-fn invalid(reason: &str) -> ComponentError {
-    let reason = text::one_line(reason, ERROR_CHARS);
-    ComponentError::Invalid(format!("core module: {reason}"))
+fn invalid(reason: &str) -> CoreModuleError {
+    CoreModuleError::Invalid(text::one_line(reason, ERROR_CHARS))
 }
 
 impl Outline {
@@ -114,8 +114,8 @@ impl Outline {
     ///
     /// # Errors
     ///
-    /// [`ComponentError::Invalid`] for invalid bytes.
-    pub(super) fn of(wasm: &[u8]) -> Result<Self, ComponentError> {
+    /// [`CoreModuleError::Invalid`] for invalid bytes.
+    pub(super) fn of(wasm: &[u8]) -> Result<Self, CoreModuleError> {
         Self::read(wasm).map_err(|error| invalid(&error.to_string()))
     }
 
@@ -239,7 +239,7 @@ impl Outline {
 mod tests {
     use super::*;
 
-    fn convert(text: &str) -> Result<Vec<u8>, ComponentError> {
+    fn convert(text: &str) -> Result<Vec<u8>, CoreModuleError> {
         let wasm = wat::parse_str(text).expect("a module");
         into_component(&wasm).map(Cow::into_owned)
     }

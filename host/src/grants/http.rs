@@ -3,9 +3,9 @@
 //! Programs of some toolchains import it and never call it. Its types work, so that a program can
 //! compose a request; sending one fails with `HTTP-request-denied`. The guest decides how much a
 //! header or a path holds, and how many there are, so this module bounds them:
-//! [`HTTP_FIELDS`] times [`HTTP_FIELDS_BYTES`] and [`HTTP_TEXT_BYTES`].
+//! [`HTTP_FIELDS`] times [`HTTP_FIELDS_BYTES`](crate::limits::HTTP_FIELDS_BYTES) and four times
+//! [`HTTP_TEXT_BYTES`].
 
-use axum::http::{Request, Response};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi_http::p2::bindings::LinkOptions;
@@ -14,34 +14,13 @@ use wasmtime_wasi_http::p2::bindings::http::types::{
 };
 use wasmtime_wasi_http::p2::bindings::http::outgoing_handler;
 use wasmtime_wasi_http::p2::types::{HostOutgoingRequest, HostOutgoingResponse};
-use wasmtime_wasi_http::{
-    Error, FieldMap, RequestOptions, WasiBody, WasiHttp, WasiHttpCtx, WasiHttpCtxView,
-    WasiHttpHooks, WasiHttpView,
-};
+use wasmtime_wasi_http::{FieldMap, WasiHttp, WasiHttpCtxView, WasiHttpView};
 
-use super::denials::Denials;
 use super::state::State;
-use crate::limits::{CHUNK_BYTES, HTTP_FIELDS, HTTP_FIELDS_BYTES, HTTP_TEXT_BYTES};
+use crate::limits::{HTTP_FIELDS, HTTP_TEXT_BYTES};
 
 /// The instance of the types in the linker.
 const TYPES: &str = "wasi:http/types@0.2.12";
-
-/// The state of `wasi:http` in one sandbox.
-pub(super) struct Http {
-    context: WasiHttpCtx,
-    hooks: DenyRequests,
-}
-
-impl Http {
-    pub(super) fn new(denials: Denials) -> Self {
-        let mut context = WasiHttpCtx::new();
-        context.set_field_size_limit(HTTP_FIELDS_BYTES);
-        Self {
-            context,
-            hooks: DenyRequests(denials),
-        }
-    }
-}
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
@@ -50,29 +29,6 @@ impl WasiHttpView for State {
             table: &mut self.resources,
             ctx: &mut self.http.context,
         }
-    }
-}
-
-/// Denies all outgoing requests.
-struct DenyRequests(Denials);
-
-type Completion = Box<dyn Future<Output = Result<(), Error>> + Send>;
-
-impl WasiHttpHooks for DenyRequests {
-    fn send_request(
-        &mut self,
-        _: Request<WasiBody>,
-        _: Option<RequestOptions>,
-        _: Completion,
-    ) -> Box<dyn Future<Output = Result<(Response<WasiBody>, Completion), Error>> + Send>
-    {
-        let function = "wasi:http/outgoing-handler.handle";
-        self.0.report(function, None::<&str>);
-        Box::new(async { Err(Error::HttpRequestDenied) })
-    }
-
-    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
-        CHUNK_BYTES
     }
 }
 

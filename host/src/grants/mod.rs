@@ -12,6 +12,8 @@ mod files;
 mod folders;
 #[cfg(feature = "service")]
 mod http;
+#[cfg(feature = "service")]
+mod http_state;
 mod linker;
 mod listing;
 mod lookup;

@@ -13,7 +13,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use super::denials::Denials;
 use super::folders::Folders;
 #[cfg(feature = "service")]
-use super::http::Http;
+use super::http_state::Http;
 use super::memory_cap::MemoryCap;
 use super::stream_buffers::StreamBuffers;
 use crate::blocking::{BlockingHandle, BlockingPool, BlockingThreads};
