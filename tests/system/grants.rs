@@ -12,13 +12,12 @@ fn exec<'a>(grants: &[&'a str], arguments: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[test]
-fn without_grants_clocks_randomness_and_network_fail_and_name_the_flag() {
+fn without_grants_clocks_and_randomness_fail_and_name_the_flag() {
     for (arguments, import, flag) in [
         (&["clock"][..], "wasi:clocks/wall-clock", "--clocks"),
         (&["monotonic"], "wasi:clocks/monotonic-clock", "--clocks"),
         (&["sleep"], "wasi:clocks/monotonic-clock", "--clocks"),
         (&["random"], "wasi:random/random", "--randomness"),
-        (&["connect", "127.0.0.1:9"], "wasi:sockets/", "--network"),
     ] {
         assert_fails(&run(exec(&[], arguments)), 1, &[import, flag]);
     }
