@@ -112,11 +112,7 @@ fn a_missing_export_is_named() {
         1,
         &["cocoon:factorial/factorial"],
     );
-    assert_fails(
-        &run(["exec", numbers]),
-        1,
-        &["wasi:cli/run", "cocoon call"],
-    );
+    assert_fails(&run(["exec", numbers]), 1, &["wasi:cli/run", "cocoon call"]);
     let program = cocoon_test_guests::HOSTILE_PROGRAM;
     assert_fails(
         &run(["compute", "5", "--component", program]),
@@ -138,7 +134,11 @@ fn a_handler_is_named() {
     refusal(
         &["exec"],
         &handler.expect("a component"),
-        &["a handler of HTTP requests", "wasi:http/incoming-handler@0.2.3", "wasmtime serve"],
+        &[
+            "a handler of HTTP requests",
+            "wasi:http/incoming-handler@0.2.3",
+            "wasmtime serve",
+        ],
     );
 }
 

@@ -55,9 +55,17 @@ fn a_core_module_has_the_limits_of_a_component() {
     assert!(stopped.err.contains("deadline"), "{}", stopped.err);
     let large = module(r#"(module (memory (export "memory") 4800) (func (export "_start")))"#);
     let refused = run(exec(&large, &[]));
-    assert!(refused.err.contains("memory of one sandbox"), "{}", refused.err);
+    assert!(
+        refused.err.contains("memory of one sandbox"),
+        "{}",
+        refused.err
+    );
     let late = run(exec(&greeting(0), &["--compile-time", "1ms"]));
-    assert!(late.code != Some(0), "the conversion counts as compiling: {}", late.out);
+    assert!(
+        late.code != Some(0),
+        "the conversion counts as compiling: {}",
+        late.out
+    );
 }
 
 #[test]
@@ -69,38 +77,74 @@ fn other_core_modules_are_named() {
     };
     for (text, words) in [
         ("(module)".to_owned(), &["library", "_start"][..]),
-        (r#"(module (func (export "add")))"#.to_owned(), &["library", "add", "_start"]),
-        (r#"(module (func (export "_initialize")))"#.to_owned(), &["reactor", "_initialize"]),
-        (r#"(module (func (export "_start")))"#.to_owned(), &["`memory`"]),
-        (import("env", "emscripten_resize_heap"), &["env.emscripten_resize_heap", "Emscripten"]),
+        (
+            r#"(module (func (export "add")))"#.to_owned(),
+            &["library", "add", "_start"],
+        ),
+        (
+            r#"(module (func (export "_initialize")))"#.to_owned(),
+            &["reactor", "_initialize"],
+        ),
+        (
+            r#"(module (func (export "_start")))"#.to_owned(),
+            &["`memory`"],
+        ),
+        (
+            import("env", "emscripten_resize_heap"),
+            &["env.emscripten_resize_heap", "Emscripten"],
+        ),
         (import("a", "a"), &["a.a", "Emscripten"]),
         (import("env", "helper"), &["env.helper", "undefined"]),
-        (import("wasi_unstable", "proc_exit"), &["wasi_unstable.proc_exit", "preview 0"]),
-        (import("wasi", "thread-spawn"), &["wasi.thread-spawn", "threads"]),
-        (import("gojs", "runtime.wasmExit"), &["gojs.", "GOOS=wasip1"]),
+        (
+            import("wasi_unstable", "proc_exit"),
+            &["wasi_unstable.proc_exit", "preview 0"],
+        ),
+        (
+            import("wasi", "thread-spawn"),
+            &["wasi.thread-spawn", "threads"],
+        ),
+        (
+            import("gojs", "runtime.wasmExit"),
+            &["gojs.", "GOOS=wasip1"],
+        ),
         (
             import("wasi_snapshot_preview1", "sock_open"),
             &["wasi_snapshot_preview1.sock_open"],
         ),
         // A function of preview 1 with another type.
-        (import("wasi_snapshot_preview1", "proc_exit"), &["core module"]),
+        (
+            import("wasi_snapshot_preview1", "proc_exit"),
+            &["core module"],
+        ),
     ] {
         let file = module(&text);
         let refused = run(exec(&file, &[]));
         for word in words {
             assert!(refused.err.contains(word), "{text}: {}", refused.err);
         }
-        assert!(refused.code != Some(0) && refused.err.lines().count() == 1, "{}", refused.err);
+        assert!(
+            refused.code != Some(0) && refused.err.lines().count() == 1,
+            "{}",
+            refused.err
+        );
     }
     let cut = NamedTempFile::new().expect("a file");
     let whole = fs::read(greeting(0).path()).expect("a file");
     fs::write(cut.path(), &whole[..whole.len() - 5]).expect("a file");
-    assert!(run(exec(&cut, &[])).err.contains("invalid component: core module"));
+    assert!(
+        run(exec(&cut, &[]))
+            .err
+            .contains("invalid component: core module")
+    );
 }
 
 #[test]
 fn a_core_module_is_no_factorial() {
     let file = greeting(0);
     let path = file.path().to_str().expect("text");
-    assert_fails(&run(["run", "--component", path]), 1, &["cocoon:factorial/factorial"]);
+    assert_fails(
+        &run(["run", "--component", path]),
+        1,
+        &["cocoon:factorial/factorial"],
+    );
 }

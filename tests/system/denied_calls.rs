@@ -167,7 +167,9 @@ fn a_socket_is_denied_and_its_flag_is_named_once() {
 fn a_denied_lookup_names_its_flag() {
     let outcome = run(["exec", PROGRAM, "--", "connect", "localhost:9"]);
     assert!(
-        outcome.err.contains("wasi:sockets/ip-name-lookup.resolve-addresses")
+        outcome
+            .err
+            .contains("wasi:sockets/ip-name-lookup.resolve-addresses")
             && outcome.err.contains("--network"),
         "{}",
         outcome.err

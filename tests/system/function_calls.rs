@@ -57,7 +57,11 @@ fn a_function_is_called_with_wave() {
     let numbers = cocoon_test_guests::NUMBERS;
     assert_eq!(stdout_of(["call", numbers, "double(21)"]), "42\n");
     assert_eq!(
-        stdout_of(["call", cocoon_test_guests::BUNDLED, "notation(factorial, 10)"]),
+        stdout_of([
+            "call",
+            cocoon_test_guests::BUNDLED,
+            "notation(factorial, 10)"
+        ]),
         "ok(\"10!\")\n"
     );
 }
@@ -73,7 +77,14 @@ fn a_wrong_call_names_what_is_expected() {
     let file = functions();
     let path = file.path().to_str().expect("text");
     for (call, words) in [
-        ("add(1, 2)", &["one function", "test:a/one.add@1.2.0", "test:a/other.add@1.2.0"][..]),
+        (
+            "add(1, 2)",
+            &[
+                "one function",
+                "test:a/one.add@1.2.0",
+                "test:a/other.add@1.2.0",
+            ][..],
+        ),
         ("minus(1)", &["minus", "plus", "test:a/one.add@1.2.0"]),
         ("test:a/one.add@2.0.0(1, 2)", &["test:a/one.add@1.2.0"]),
         ("plus(1)", &["one: s32", "other: s32"]),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 
-use crate::harness::{run, run_command, stdout_of, cocoon};
+use crate::harness::{cocoon, run, run_command, stdout_of};
 
 const PROGRAM: &str = cocoon_test_guests::MODERN_PROGRAM;
 
@@ -25,14 +25,20 @@ fn a_program_of_0_3_runs() {
 fn standard_input_and_output_are_streams() {
     let mut input = tempfile::NamedTempFile::new().expect("a file");
     // Several chunks, and no whole number of them.
-    let text: Vec<u8> = (0..150_000_u32).flat_map(|n| format!("{n}\n").into_bytes()).collect();
+    let text: Vec<u8> = (0..150_000_u32)
+        .flat_map(|n| format!("{n}\n").into_bytes())
+        .collect();
     input.write_all(&text).expect("a file");
     let path = input.path().to_str().expect("text");
     for action in ["echo", "copy"] {
         let small = &["--stdin", path][..];
         let copied = run_command(&mut cocoon(exec(small, &[action])));
         assert_eq!(copied.code, Some(0), "{}", copied.err);
-        assert!(copied.out.as_bytes() == text, "{action}: {} bytes", copied.out.len());
+        assert!(
+            copied.out.as_bytes() == text,
+            "{action}: {} bytes",
+            copied.out.len()
+        );
     }
 }
 
@@ -40,8 +46,16 @@ fn standard_input_and_output_are_streams() {
 fn output_beyond_its_cap_stops_the_program() {
     for action in ["flood", "flood-blindly"] {
         let outcome = run(exec(&["--output", "1MiB"], &[action]));
-        assert!(outcome.err.contains("output of a job (1 MiB)"), "{action}: {}", outcome.err);
-        assert!(outcome.out.len() <= 1 << 20 && outcome.out.len() > 900 << 10, "{}", outcome.out.len());
+        assert!(
+            outcome.err.contains("output of a job (1 MiB)"),
+            "{action}: {}",
+            outcome.err
+        );
+        assert!(
+            outcome.out.len() <= 1 << 20 && outcome.out.len() > 900 << 10,
+            "{}",
+            outcome.out.len()
+        );
     }
 }
 
@@ -49,7 +63,11 @@ fn output_beyond_its_cap_stops_the_program() {
 fn a_deadline_stops_a_program_that_computes_or_waits() {
     for action in ["spin", "wait"] {
         let outcome = run(exec(&["--deadline", "300ms"], &[action]));
-        assert!(outcome.err.contains("deadline"), "{action}: {}", outcome.err);
+        assert!(
+            outcome.err.contains("deadline"),
+            "{action}: {}",
+            outcome.err
+        );
         assert_ne!(outcome.code, Some(0));
     }
 }
@@ -59,7 +77,10 @@ fn files_need_a_grant() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().to_str().expect("text");
     let writable = format!("{path}:/d:rw");
-    assert_eq!(stdout_of(exec(&["--dir", &writable], &["write", "file"])), "");
+    assert_eq!(
+        stdout_of(exec(&["--dir", &writable], &["write", "file"])),
+        ""
+    );
     let written = fs::read(folder.path().join("file")).expect("a file");
     assert_eq!(written.len(), 200_004);
     assert!(written.ends_with(b"aend\n"));
@@ -77,8 +98,12 @@ fn files_need_a_grant() {
     let ungranted = run(exec(&[], &["read", "file"]));
     assert_eq!(ungranted.code, Some(1), "{}", ungranted.out);
     // A FIFO without a writer would block its thread.
-    rustix::fs::mkfifoat(rustix::fs::CWD, folder.path().join("fifo"), rustix::fs::Mode::RWXU)
-        .expect("a FIFO");
+    rustix::fs::mkfifoat(
+        rustix::fs::CWD,
+        folder.path().join("fifo"),
+        rustix::fs::Mode::RWXU,
+    )
+    .expect("a FIFO");
     let blocked = run(exec(&["--dir", &readable], &["read", "fifo"]));
     assert!(blocked.out.contains("Unsupported"), "{}", blocked.out);
 }
@@ -88,7 +113,8 @@ fn a_denied_socket_names_its_flag() {
     let outcome = run(exec(&[], &["connect"]));
     assert!(outcome.out.contains("AccessDenied"), "{}", outcome.out);
     assert!(
-        outcome.err.contains("wasi:sockets/types.tcp-socket.create") && outcome.err.contains("--network"),
+        outcome.err.contains("wasi:sockets/types.tcp-socket.create")
+            && outcome.err.contains("--network"),
         "{}",
         outcome.err
     );

@@ -32,7 +32,9 @@ pub enum CoreModuleError {
     #[error("invalid component: core module: {0}")]
     Invalid(String),
     /// It imports something else than preview 1.
-    #[error("expected a core module with imports of {PREVIEW_1}, got the import {module}.{name}, {origin}")]
+    #[error(
+        "expected a core module with imports of {PREVIEW_1}, got the import {module}.{name}, {origin}"
+    )]
     Import {
         /// The module of the import.
         module: String,
@@ -57,7 +59,9 @@ pub enum CoreModuleError {
         exports: String,
     },
     /// The adapter needs its memory.
-    #[error("expected a core module that exports its memory as `memory`, got one without that export")]
+    #[error(
+        "expected a core module that exports its memory as `memory`, got one without that export"
+    )]
     NoMemory,
 }
 
@@ -102,7 +106,9 @@ pub(super) fn into_component(wasm: &[u8]) -> Result<Cow<'_, [u8]>, CoreModuleErr
         .module(wasm)
         .and_then(|encoder| encoder.adapter(PREVIEW_1, adapter))
         .and_then(|mut encoder| encoder.encode());
-    encoded.map(Cow::Owned).map_err(|error| invalid(&format!("{error:#}")))
+    encoded
+        .map(Cow::Owned)
+        .map_err(|error| invalid(&format!("{error:#}")))
 }
 
 fn invalid(reason: &str) -> CoreModuleError {
@@ -206,9 +212,16 @@ impl Outline {
         // Emscripten shortens both names in optimised builds.
         let is_short = |text: &str| text.len() <= 2;
         let is_emscripten = |name: &str| {
-            ["emscripten_", "_emscripten_", "invoke_", "__syscall_", "__cxa_", "_embind_"]
-                .iter()
-                .any(|start| name.starts_with(start))
+            [
+                "emscripten_",
+                "_emscripten_",
+                "invoke_",
+                "__syscall_",
+                "__cxa_",
+                "_embind_",
+            ]
+            .iter()
+            .any(|start| name.starts_with(start))
         };
         let from_emscripten = match module {
             "env" => self
@@ -268,14 +281,26 @@ mod tests {
             (import("a", "b"), "Emscripten"),
             (import("env", "other_library"), "env.other_library"),
             (import("wasi_unstable", "fd_write"), "preview 0"),
-            (import("wasi_snapshot_preview1", "sock_open"), "wasi_snapshot_preview1.sock_open"),
+            (
+                import("wasi_snapshot_preview1", "sock_open"),
+                "wasi_snapshot_preview1.sock_open",
+            ),
             (import("gojs", "runtime.wasmExit"), "GOOS=wasip1"),
             (import("wbg", "__wbg_log"), "wasm-bindgen"),
             (import("acme", "f"), "acme.f"),
-            (r#"(module (func (export "_initialize")))"#.to_owned(), "reactor"),
-            (r#"(module (func (export "add")))"#.to_owned(), "library that exports add"),
+            (
+                r#"(module (func (export "_initialize")))"#.to_owned(),
+                "reactor",
+            ),
+            (
+                r#"(module (func (export "add")))"#.to_owned(),
+                "library that exports add",
+            ),
             ("(module)".to_owned(), "without exported functions"),
-            (r#"(module (func (export "_start")))"#.to_owned(), "its memory"),
+            (
+                r#"(module (func (export "_start")))"#.to_owned(),
+                "its memory",
+            ),
         ] {
             let error = convert(&text).expect_err(&text).to_string();
             assert!(error.contains(words), "{text}: {error}");

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-#[cfg(feature = "registry")]
-use super::registry::RegistryError;
 #[cfg(any(feature = "cli", feature = "compiler"))]
 use super::core_module::CoreModuleError;
+#[cfg(feature = "registry")]
+use super::registry::RegistryError;
 use crate::grants::GrantError;
 use crate::limits::Limit;
 

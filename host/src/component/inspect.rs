@@ -249,13 +249,21 @@ fn of_component(wasm: &[u8]) -> wasmparser::Result<Inspection> {
         let ty = types.as_ref().and_then(|types| of(types, name));
         Interface {
             name: name.to_owned(),
-            functions: types.as_ref().map_or(Vec::new(), |types| functions(types, ty)),
+            functions: types
+                .as_ref()
+                .map_or(Vec::new(), |types| functions(types, ty)),
         }
     };
     let import = |types: &Types, name: &str| Some(types.component_item_for_import(name)?.ty);
     let export = |types: &Types, name: &str| Some(types.component_item_for_export(name)?.ty);
-    let imports: Vec<_> = imported.into_iter().map(|name| functions(name, import)).collect();
-    let exports: Vec<_> = exported.into_iter().map(|name| functions(name, export)).collect();
+    let imports: Vec<_> = imported
+        .into_iter()
+        .map(|name| functions(name, import))
+        .collect();
+    let exports: Vec<_> = exported
+        .into_iter()
+        .map(|name| functions(name, export))
+        .collect();
     let (role, world) = role(&exports);
     Ok(Inspection {
         role,
@@ -307,7 +315,11 @@ impl Inspection {
 fn role(exports: &[Interface]) -> (Role, Option<String>) {
     const WORLDS: [(&str, Role, &str); 3] = [
         ("wasi:cli/run", Role::Command, "wasi:cli/command"),
-        ("wasi:http/incoming-handler", Role::Handler, "wasi:http/proxy"),
+        (
+            "wasi:http/incoming-handler",
+            Role::Handler,
+            "wasi:http/proxy",
+        ),
         ("wasi:http/handler", Role::Handler, "wasi:http/service"),
     ];
     for (export, role, world) in WORLDS {
@@ -336,13 +348,20 @@ fn flags(imports: &[Interface]) -> Vec<Flag> {
             Some("--env"),
             "environment variables",
         ),
-        (&["wasi:sockets/"], Some("--network"), "sockets and name lookup"),
+        (
+            &["wasi:sockets/"],
+            Some("--network"),
+            "sockets and name lookup",
+        ),
         (&["wasi:http/"], None, "HTTP requests"),
     ];
     let imported = |starts: &[&str]| {
         imports.iter().any(|import| {
             starts.iter().any(|start| import.name.starts_with(start))
-                || import.functions.iter().any(|name| starts.contains(&name.as_str()))
+                || import
+                    .functions
+                    .iter()
+                    .any(|name| starts.contains(&name.as_str()))
         })
     };
     FLAGS
@@ -372,7 +391,10 @@ mod tests {
         assert_eq!((it.memories, it.memory_image_bytes), (1, 2 << 16));
         assert_eq!(it.flags.len(), 1);
         assert_eq!(it.flags[0].flag, Some("--dir"));
-        assert_eq!((it.fault, it.world.as_deref()), (None, Some("WASI preview 1")));
+        assert_eq!(
+            (it.fault, it.world.as_deref()),
+            (None, Some("WASI preview 1"))
+        );
     }
 
     #[test]

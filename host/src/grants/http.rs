@@ -9,10 +9,10 @@
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi_http::p2::bindings::LinkOptions;
+use wasmtime_wasi_http::p2::bindings::http::outgoing_handler;
 use wasmtime_wasi_http::p2::bindings::http::types::{
     self, Host as _, HostFields, HostOutgoingRequest as _, Method, OutgoingRequest, Scheme,
 };
-use wasmtime_wasi_http::p2::bindings::http::outgoing_handler;
 use wasmtime_wasi_http::p2::types::{HostOutgoingRequest, HostOutgoingResponse};
 use wasmtime_wasi_http::{FieldMap, WasiHttp, WasiHttpCtxView, WasiHttpView};
 
@@ -102,7 +102,10 @@ fn set_path(
     mut store: Store<'_>,
     (request, path): (Resource<OutgoingRequest>, Option<String>),
 ) -> wasmtime::Result<(Set,)> {
-    if path.as_ref().is_some_and(|path| path.len() > HTTP_TEXT_BYTES) {
+    if path
+        .as_ref()
+        .is_some_and(|path| path.len() > HTTP_TEXT_BYTES)
+    {
         return Ok((Err(()),));
     }
     Ok((store.data_mut().http().set_path_with_query(request, path)?,))
@@ -112,7 +115,10 @@ fn set_authority(
     mut store: Store<'_>,
     (request, authority): (Resource<OutgoingRequest>, Option<String>),
 ) -> wasmtime::Result<(Set,)> {
-    if authority.as_ref().is_some_and(|text| text.len() > HTTP_TEXT_BYTES) {
+    if authority
+        .as_ref()
+        .is_some_and(|text| text.len() > HTTP_TEXT_BYTES)
+    {
         return Ok((Err(()),));
     }
     Ok((store.data_mut().http().set_authority(request, authority)?,))

@@ -34,8 +34,7 @@ impl WasiHttpHooks for DenyRequests {
         _: Request<WasiBody>,
         _: Option<RequestOptions>,
         _: Completion,
-    ) -> Box<dyn Future<Output = Result<(Response<WasiBody>, Completion), Error>> + Send>
-    {
+    ) -> Box<dyn Future<Output = Result<(Response<WasiBody>, Completion), Error>> + Send> {
         let function = "wasi:http/outgoing-handler.handle";
         self.0.report(function, None::<&str>);
         Box::new(async { Err(Error::HttpRequestDenied) })

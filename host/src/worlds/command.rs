@@ -8,8 +8,8 @@ use wasmtime::Store;
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 
-use crate::channel::{Output, Sender};
 pub use super::program::Program;
+use crate::channel::{Output, Sender};
 use crate::component::{Component, World};
 use crate::deadline::Deadline;
 use crate::error::RunError;

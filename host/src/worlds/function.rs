@@ -57,7 +57,9 @@ impl Call {
     pub fn parse(component: &Component<Functions>, text: &str) -> Result<Self, RunError> {
         let malformed = |what: String| RunError::Malformed(text::one_line(&what, ERROR_CHARS));
         let expected = |got: String| {
-            malformed(format!("expected a call such as `f(1, \"text\")`, got `{text}`: {got}"))
+            malformed(format!(
+                "expected a call such as `f(1, \"text\")`, got `{text}`: {got}"
+            ))
         };
         let call = UntypedFuncCall::parse(text).map_err(|error| expected(error.to_string()))?;
         let name = call.name().to_owned();
@@ -71,7 +73,9 @@ impl Call {
         let parameters: Vec<_> = ty.params().map(|(_, ty)| ty).collect();
         let arguments = call.to_wasm_params(&parameters).map_err(|error| {
             let (signature, error) = (signature(&name, &ty), error.to_string());
-            malformed(format!("expected arguments of {signature}, got `{text}`: {error}"))
+            malformed(format!(
+                "expected arguments of {signature}, got `{text}`: {error}"
+            ))
         })?;
         Ok(Self {
             function,
@@ -105,7 +109,9 @@ pub async fn call(
         let arguments = &call.arguments;
         store
             .run_concurrent(async |store| {
-                function.call_concurrent(store, arguments, &mut results).await
+                function
+                    .call_concurrent(store, arguments, &mut results)
+                    .await
             })
             .await??;
         Ok(DisplayFuncResults(&results).to_string())
@@ -153,11 +159,15 @@ fn find(component: &wasmtime::component::Component, name: &str) -> Result<Found,
         [one] => one,
         [] => {
             let choices = choices(functions.iter());
-            return Err(format!("expected an exported function, got `{name}`; {choices}"));
+            return Err(format!(
+                "expected an exported function, got `{name}`; {choices}"
+            ));
         }
         several => {
             let choices = choices(several.iter().copied());
-            return Err(format!("expected the name of one function, got `{name}`; {choices}"));
+            return Err(format!(
+                "expected the name of one function, got `{name}`; {choices}"
+            ));
         }
     };
     let interface = if of.is_empty() {

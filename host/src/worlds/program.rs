@@ -106,5 +106,7 @@ fn no_program(exports: &[String]) -> String {
         named.push("…".to_owned());
     }
     let named = text::one_line(&named.join(", "), ERROR_CHARS);
-    format!("{expected}, got a component that exports {named}; use `cocoon call` to call a function")
+    format!(
+        "{expected}, got a component that exports {named}; use `cocoon call` to call a function"
+    )
 }

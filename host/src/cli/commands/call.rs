@@ -92,10 +92,7 @@ impl Call {
 }
 
 /// Prints what the function writes. Returns its end to its caller only.
-async fn print(
-    output: &mut Output,
-    mut written: Receiver<(Stream, Bytes)>,
-) -> Result<(), Failure> {
+async fn print(output: &mut Output, mut written: Receiver<(Stream, Bytes)>) -> Result<(), Failure> {
     let mut errors = tokio::io::stderr();
     while let Ok(Some((stream, bytes))) = written.recv().await {
         match stream {

@@ -96,10 +96,17 @@ async fn copy() -> Result<(), ()> {
 /// The first granted folder.
 fn folder() -> Result<Descriptor, ErrorCode> {
     let mut folders = preopens::get_directories().into_iter();
-    folders.next().map(|(folder, _)| folder).ok_or(ErrorCode::NoEntry)
+    folders
+        .next()
+        .map(|(folder, _)| folder)
+        .ok_or(ErrorCode::NoEntry)
 }
 
-async fn open(path: &str, open: OpenFlags, flags: DescriptorFlags) -> Result<Descriptor, ErrorCode> {
+async fn open(
+    path: &str,
+    open: OpenFlags,
+    flags: DescriptorFlags,
+) -> Result<Descriptor, ErrorCode> {
     folder()?
         .open_at(PathFlags::SYMLINK_FOLLOW, path.to_owned(), open, flags)
         .await
