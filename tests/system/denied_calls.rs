@@ -7,21 +7,31 @@ use crate::harness::{run, stdout_of};
 
 const PROGRAM: &str = cocoon_test_guests::HOSTILE_PROGRAM;
 
-/// A program that imports `wasi:http` as those of `componentize-js` do. It sends a request if
-/// `sends`, and exits with 0 if the request was denied.
-fn http_program(sends: bool) -> tempfile::NamedTempFile {
-    let send = r#"
+/// Sends a request. The result is 0 if it was denied.
+const SEND: &str = r#"
         (local $request i32)
         (local.set $request (call $new-request (call $new-fields)))
+        (drop (call $authority (local.get $request) (i32.const 1) (i32.const 200) (i32.const 9)))
+        (drop (call $path (local.get $request) (i32.const 1) (i32.const 220) (i32.const 1)))
         (call $handle (local.get $request) (i32.const 0) (i32.const 0) (i32.const 64))
         (if (i32.load8_u (i32.const 64)) (then (return (i32.const 1))))
-        (call $block (call $subscribe (i32.load (i32.const 68))))
-        (call $get (i32.load (i32.const 68)) (i32.const 128))
+        (call $block (call $subscribe (i32.load (i32.const 72))))
+        (call $get (i32.load (i32.const 72)) (i32.const 128))
         ;; some(ok(err(HTTP-request-denied)))
         (i32.eqz (i32.and
             (i32.and (i32.load8_u (i32.const 128)) (i32.eqz (i32.load8_u (i32.const 136))))
-            (i32.and (i32.load8_u (i32.const 144)) (i32.eq (i32.load8_u (i32.const 152)) (i32.const 17)))))"#;
-    let body = if sends { send } else { "(i32.const 0)" };
+            (i32.and (i32.load8_u (i32.const 144)) (i32.eq (i32.load8_u (i32.const 152)) (i32.const 15)))))"#;
+/// Composes requests without an end.
+const FLOOD: &str = r#"
+        (loop $again (drop (call $new-request (call $new-fields))) (br $again))
+        (i32.const 0)"#;
+/// Gives a request a path of 4 KiB. The result is 0 if that was refused.
+const LONG_PATH: &str = r#"
+        (i32.eqz (call $path (call $new-request (call $new-fields)) (i32.const 1) (i32.const 4096) (i32.const 4096)))"#;
+
+/// A program that imports `wasi:http` as those of `componentize-js` do, and whose function is
+/// `body`.
+fn http_program(body: &str) -> tempfile::NamedTempFile {
     let text = format!(
         r#"(component
             (import "wasi:io/poll@0.2.0" (instance $poll
@@ -35,6 +45,10 @@ fn http_program(sends: bool) -> tempfile::NamedTempFile {
                 (export "[constructor]fields" (func (result (own $fields))))
                 (export "outgoing-request" (type $request (sub resource)))
                 (export "[constructor]outgoing-request" (func (param "headers" (own $fields)) (result (own $request))))
+                (export "[method]outgoing-request.set-authority" (func
+                    (param "self" (borrow $request)) (param "authority" (option string)) (result (result))))
+                (export "[method]outgoing-request.set-path-with-query" (func
+                    (param "self" (borrow $request)) (param "path-with-query" (option string)) (result (result))))
                 (export "request-options" (type $options (sub resource)))
                 (export "incoming-response" (type $response (sub resource)))
                 (export "future-incoming-response" (type $future (sub resource)))
@@ -84,6 +98,8 @@ fn http_program(sends: bool) -> tempfile::NamedTempFile {
                     (result (result (own $f) (error $c)))))))
             (core module $memory
                 (memory (export "memory") 1)
+                (data (i32.const 200) "localhost")
+                (data (i32.const 220) "/")
                 (global $next (mut i32) (i32.const 1024))
                 (func (export "realloc") (param i32 i32 i32 i32) (result i32)
                     (global.get $next)
@@ -91,6 +107,10 @@ fn http_program(sends: bool) -> tempfile::NamedTempFile {
             (core instance $m (instantiate $memory))
             (core func $new-fields (canon lower (func $types "[constructor]fields")))
             (core func $new-request (canon lower (func $types "[constructor]outgoing-request")))
+            (core func $authority (canon lower (func $types "[method]outgoing-request.set-authority")
+                (memory $m "memory")))
+            (core func $path (canon lower (func $types "[method]outgoing-request.set-path-with-query")
+                (memory $m "memory")))
             (core func $handle (canon lower (func $handler "handle") (memory $m "memory") (realloc (func $m "realloc"))))
             (core func $subscribe (canon lower (func $types "[method]future-incoming-response.subscribe")))
             (core func $get (canon lower (func $types "[method]future-incoming-response.get")
@@ -100,6 +120,8 @@ fn http_program(sends: bool) -> tempfile::NamedTempFile {
                 (import "m" "memory" (memory 1))
                 (import "f" "new-fields" (func $new-fields (result i32)))
                 (import "f" "new-request" (func $new-request (param i32) (result i32)))
+                (import "f" "authority" (func $authority (param i32 i32 i32 i32) (result i32)))
+                (import "f" "path" (func $path (param i32 i32 i32 i32) (result i32)))
                 (import "f" "handle" (func $handle (param i32 i32 i32 i32)))
                 (import "f" "subscribe" (func $subscribe (param i32) (result i32)))
                 (import "f" "get" (func $get (param i32 i32)))
@@ -109,6 +131,7 @@ fn http_program(sends: bool) -> tempfile::NamedTempFile {
                 (with "m" (instance $m))
                 (with "f" (instance
                     (export "new-fields" (func $new-fields)) (export "new-request" (func $new-request))
+                    (export "authority" (func $authority)) (export "path" (func $path))
                     (export "handle" (func $handle)) (export "subscribe" (func $subscribe))
                     (export "get" (func $get)) (export "block" (func $block))))))
             (func $run (result (result)) (canon lift (core func $i "run")))
@@ -122,7 +145,7 @@ fn http_program(sends: bool) -> tempfile::NamedTempFile {
 
 #[test]
 fn a_program_that_imports_http_runs() {
-    let file = http_program(false);
+    let file = http_program("(i32.const 0)");
     let path = file.path().to_str().expect("text");
     let outcome = run(["exec", path]);
     assert_eq!((outcome.code, outcome.err.as_str()), (Some(0), ""));
@@ -130,7 +153,7 @@ fn a_program_that_imports_http_runs() {
 
 #[test]
 fn an_http_request_is_denied() {
-    let file = http_program(true);
+    let file = http_program(SEND);
     let path = file.path().to_str().expect("text");
     for grants in [&[][..], &["--network"]] {
         let outcome = run(["exec", path].into_iter().chain(grants.iter().copied()));
@@ -140,6 +163,21 @@ fn an_http_request_is_denied() {
         );
         assert_eq!(outcome.code, Some(0), "{}", outcome.err);
     }
+}
+
+#[test]
+fn requests_are_bounded() {
+    let file = http_program(FLOOD);
+    let path = file.path().to_str().expect("text");
+    let outcome = run(["exec", path]);
+    assert!(
+        outcome.err.contains("at most 64 requests and fields"),
+        "{}",
+        outcome.err
+    );
+    let file = http_program(LONG_PATH);
+    let path = file.path().to_str().expect("text");
+    assert_eq!(run(["exec", path]).code, Some(0));
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! WASI 0.3, which a component may import beside WASI 0.2.
 //!
 //! Wasmtime calls its implementation experimental. Files, name lookup and the creation of sockets
-//! run under this program's own bounds here. The streams of clocks, randomness, standard input
-//! and output are Wasmtime's, over the same capabilities as those of WASI 0.2.
+//! run under this program's own bounds here. Clocks, randomness, sockets and the streams of
+//! standard input and output are Wasmtime's, over the same capabilities as those of WASI 0.2.
 
 use wasmtime::component::Linker;
 use wasmtime_wasi::p3::bindings::filesystem;
