@@ -12,12 +12,6 @@ fn exec<'a>(grants: &[&'a str], arguments: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[test]
-fn without_grants_the_network_fails_and_names_the_flag() {
-    let connected = run(exec(&[], &["connect", "127.0.0.1:9"]));
-    assert_fails(&connected, 1, &["wasi:sockets/", "--network"]);
-}
-
-#[test]
 fn clocks_and_randomness_need_no_grant() {
     assert!(stdout_of(exec(&[], &["clock"])).contains("SystemTime"));
     assert!(stdout_of(exec(&[], &["monotonic"])).contains("Instant"));

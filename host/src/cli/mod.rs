@@ -8,6 +8,7 @@ mod arguments;
 mod commands;
 mod component_args;
 mod config;
+mod denied;
 mod failure;
 mod limits;
 mod log;

@@ -53,7 +53,9 @@ enum Command {
     Health(commands::health::Health),
     /// Run any `wasi:cli/run` component, in one or many instances
     Exec(commands::exec::Exec),
-    /// Print the imports, exports and needs of a component
+    /// Call an exported function of a component, such as `f(1, "text")`, and print its results
+    Call(commands::call::Call),
+    /// Print the kind, world, imports, exports and needs of a component or core module
     Inspect(commands::inspect::Inspect),
     /// Print the settings of a command on this machine, and the source of each
     Config(commands::config::Config),
@@ -73,6 +75,7 @@ impl Command {
             | Self::Info(_)
             | Self::Verify(_)
             | Self::Exec(_)
+            | Self::Call(_)
             | Self::Inspect(_) => Exports::Command,
             Self::Serve(_) => Exports::Requests,
             Self::Health(_) | Self::Config(_) | Self::Completions(_) | Self::Man(_) => {
@@ -127,6 +130,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Serve(command) => run_to_end(&mut nice_workers(), command.run()),
         Command::Health(command) => run_here(command.run()),
         Command::Exec(command) => run("exec", command.run()),
+        Command::Call(command) => run("call", command.run()),
         Command::Inspect(command) => run("inspect", command.run()),
         Command::Config(command) => command.run(settings, Cli::command()),
         Command::Completions(command) => command.run(Cli::command()),

@@ -3,6 +3,8 @@
 use wasmtime::component::Component;
 
 #[cfg(feature = "compiler")]
+use super::core_module::into_component;
+#[cfg(feature = "compiler")]
 use super::footprint::Footprint;
 use super::header::check_header;
 use super::source::read_file;
@@ -106,6 +108,7 @@ pub(super) async fn compile(
 /// where it fits none of them.
 #[cfg(feature = "compiler")]
 fn from_binary(engine: &Engine, wasm: &[u8]) -> Result<CompiledComponent, ComponentError> {
+    let wasm = &*into_component(wasm)?;
     let footprint = Footprint::of(wasm);
     let bytes = engine.memory_bytes();
     let needed =

@@ -2,11 +2,14 @@
 //! instantiated.
 
 mod compile;
+#[cfg(any(feature = "cli", feature = "compiler"))]
+mod core_module;
 mod digest;
 mod error;
-#[cfg(feature = "compiler")]
+#[cfg(any(feature = "cli", feature = "compiler"))]
 mod footprint;
 mod header;
+#[cfg(any(feature = "cli", feature = "compiler"))]
 mod inspect;
 mod linked;
 mod location;
@@ -17,9 +20,12 @@ mod registry;
 mod source;
 mod world;
 
+#[cfg(any(feature = "cli", feature = "compiler"))]
+pub use core_module::CoreModuleError;
 pub use digest::Digest;
 pub use error::ComponentError;
-pub use inspect::{Inspection, Interface, PrecompiledCode, inspect};
+#[cfg(any(feature = "cli", feature = "compiler"))]
+pub use inspect::{Flag, Format, Inspection, Interface, PrecompiledCode, Role, inspect};
 pub use linked::Component;
 pub use location::Location;
 pub use reference::{Reference, ReferenceError};

@@ -21,6 +21,7 @@ use super::exec_grants::GrantArgs;
 use super::exec_output::{Printer, Style};
 use super::exec_summary::Summary;
 use crate::cli::component_args::RegistryArgs;
+use crate::cli::denied::report_denied;
 use crate::cli::failure::Failure;
 use crate::cli::limits::{LimitArgs, Promiseless};
 use crate::cli::paths::shown;
@@ -29,7 +30,7 @@ use crate::cli::values::{location, positive};
 
 #[derive(Debug, Args)]
 pub(crate) struct Exec {
-    /// Component that exports `wasi:cli/run`: a file or `oci://REFERENCE`
+    /// Component that exports `wasi:cli/run`, or core module of WASI preview 1: a file or `oci://REFERENCE`
     #[arg(value_name = "FILE", value_parser = location(), value_hint = ValueHint::FilePath)]
     component: Location,
     /// Arguments of the component, from the first positional argument after FILE or from `--` on; `{i}` is the number of the instance, from 1
@@ -83,6 +84,7 @@ impl Exec {
             .source(Some(&self.component), &self.limits.limits)
             .await?;
         let component = Component::load(&engine, &source, &grants.shared()).await?;
+        report_denied(&component);
         let pool = Pool::new(&engine, component.sandboxes());
         let input = read_input(
             self.interactive,
