@@ -71,6 +71,12 @@ impl<W: World> Component<W> {
             instance_bytes,
             ..
         } = compiled;
+        // Tasks of a program of WASI 0.3 that wait have stacks of their own, from the same slots.
+        let sandboxes = if uses_wasi_3(&component) {
+            sandboxes.div_ceil(2)
+        } else {
+            sandboxes
+        };
         let memory_image_bytes = memory_image_bytes(&component);
         let pre = grants
             .linker(&component)?
@@ -139,4 +145,12 @@ fn memory_image_bytes(compiled: &wasmtime::component::Component) -> u64 {
         .resources_required()
         .and_then(|needs| needs.max_initial_memory_size);
     pages.unwrap_or(0).saturating_mul(PAGE_BYTES)
+}
+
+/// Whether a component exports or imports an interface of WASI 0.3.
+fn uses_wasi_3(compiled: &wasmtime::component::Component) -> bool {
+    let (ty, engine) = (compiled.component_type(), compiled.engine());
+    let exports = ty.exports(engine).map(|(name, _)| name);
+    let mut names = ty.imports(engine).map(|(name, _)| name).chain(exports);
+    names.any(|name| name.starts_with("wasi:") && name.contains("@0.3."))
 }
