@@ -6,7 +6,7 @@
 use super::compile::{CompiledComponent, compile, load_precompiled};
 use super::{ComponentError, Source, World};
 use crate::engine::{Engine, one_line};
-use crate::grants::{Denials, DeniedCall, Folders, Grants, MemoryCap};
+use crate::grants::{Denials, DeniedCall, Folders, Grants, MemoryCap, linker};
 use crate::limits::Limit;
 
 /// Wasmtime counts memories in pages of linear memory.
@@ -78,8 +78,7 @@ impl<W: World> Component<W> {
             sandboxes
         };
         let memory_image_bytes = memory_image_bytes(&component);
-        let pre = grants
-            .linker(&component)?
+        let pre = linker(&component)?
             .instantiate_pre(&component)
             .and_then(W::prepare)
             .map_err(|error| ComponentError::Link(one_line(&error)))?;

@@ -13,13 +13,13 @@ use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, io, random, sockets};
 use wasmtime_wasi::random::WasiRandom;
 use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView as _};
 
+use super::GrantError;
 use super::clocks::{Clocks, HasClocks};
 use super::files::{Files, HasFiles};
 use super::lookup::{HasLookups, Lookups};
 use super::sockets::{HasSockets, Sockets};
 use super::state::State;
 use super::streams::{HasStreams, Streams};
-use super::{GrantError, Grants};
 use crate::engine::one_line;
 
 /// Whether `import`, as in `wasi:cli/stdout@0.2.0`, names an interface that is linked.
@@ -46,75 +46,70 @@ fn is_p3(import: &str) -> bool {
     version.starts_with("0.3.")
 }
 
-impl Grants {
-    /// A linker for the imports of `component`, as far as they are granted.
-    ///
-    /// # Errors
-    ///
-    /// [`GrantError::Import`] for an import that no flag grants.
-    pub(crate) fn linker(&self, component: &Component) -> Result<Linker<State>, GrantError> {
-        let mut linker = Linker::new(component.engine());
-        // A function of ours takes the place of Wasmtime's.
-        linker.allow_shadowing(true);
-        self.link(&mut linker, component)
-            .map_err(|error| GrantError::Link(one_line(&error)))?;
-        let ty = component.component_type();
-        for (name, import) in ty.imports(component.engine()) {
-            // An interface of types alone needs no implementation.
-            let is_types = match &import.ty {
-                ComponentItem::ComponentInstance(interface) => interface
-                    .exports(component.engine())
-                    .all(|(_, item)| matches!(item.ty, ComponentItem::Type(_))),
-                _ => false,
-            };
-            if !is_linked(name) && !is_types {
-                return Err(GrantError::Import {
-                    import: name.to_owned(),
-                });
-            }
-        }
-        Ok(linker)
-    }
-
-    fn link(&self, linker: &mut Linker<State>, component: &Component) -> wasmtime::Result<()> {
-        let engine = component.engine();
-        let ty = component.component_type();
-        let imported: Vec<_> = ty.imports(engine).collect();
-        let wants = |package: &str| imported.iter().any(|(name, _)| name.starts_with(package));
-        link_io(linker)?;
-        if wants("wasi:cli/") {
-            link_cli(linker)?;
-        }
-        if wants("wasi:filesystem/") {
-            filesystem::types::add_to_linker::<_, HasFiles>(linker, |state| Files(state))?;
-            filesystem::preopens::add_to_linker::<_, HasFiles>(linker, |state| Files(state))?;
-        }
-        // The types of the file system name those of the wall clock.
-        if wants("wasi:clocks/") || wants("wasi:filesystem/") {
-            clocks::wall_clock::add_to_linker::<_, WasiClocks>(linker, State::clocks)?;
-            clocks::monotonic_clock::add_to_linker::<_, HasClocks>(linker, |state| Clocks(state))?;
-        }
-        if wants("wasi:random/") {
-            random::random::add_to_linker::<_, WasiRandom>(linker, |s| s.ctx().ctx.random())?;
-            random::insecure::add_to_linker::<_, WasiRandom>(linker, |s| s.ctx().ctx.random())?;
-            random::insecure_seed::add_to_linker::<_, WasiRandom>(linker, |s| {
-                s.ctx().ctx.random()
-            })?;
-        }
-        if wants("wasi:sockets/") {
-            link_sockets(linker)?;
-        }
-        #[cfg(feature = "service")]
-        if wants("wasi:http/") {
-            super::http::link(linker)?;
-        }
-        let imports_p3 = |package: &str| {
-            let of = |name: &str| name.starts_with(package) && is_p3(name);
-            imported.iter().any(|(name, _)| of(name))
+/// A linker for the imports of `component`. The state of each sandbox decides what is granted.
+///
+/// # Errors
+///
+/// [`GrantError::Import`] for an import of another kind.
+pub(crate) fn linker(component: &Component) -> Result<Linker<State>, GrantError> {
+    let mut linker = Linker::new(component.engine());
+    // A function of ours takes the place of Wasmtime's.
+    linker.allow_shadowing(true);
+    link(&mut linker, component).map_err(|error| GrantError::Link(one_line(&error)))?;
+    let ty = component.component_type();
+    for (name, import) in ty.imports(component.engine()) {
+        // An interface of types alone needs no implementation.
+        let is_types = match &import.ty {
+            ComponentItem::ComponentInstance(interface) => interface
+                .exports(component.engine())
+                .all(|(_, item)| matches!(item.ty, ComponentItem::Type(_))),
+            _ => false,
         };
-        super::p3::link(linker, imports_p3)?;
-        Ok(())
+        if !is_linked(name) && !is_types {
+            return Err(GrantError::Import {
+                import: name.to_owned(),
+            });
+        }
     }
+    Ok(linker)
+}
+
+fn link(linker: &mut Linker<State>, component: &Component) -> wasmtime::Result<()> {
+    let engine = component.engine();
+    let ty = component.component_type();
+    let imported: Vec<_> = ty.imports(engine).collect();
+    let wants = |package: &str| imported.iter().any(|(name, _)| name.starts_with(package));
+    link_io(linker)?;
+    if wants("wasi:cli/") {
+        link_cli(linker)?;
+    }
+    if wants("wasi:filesystem/") {
+        filesystem::types::add_to_linker::<_, HasFiles>(linker, |state| Files(state))?;
+        filesystem::preopens::add_to_linker::<_, HasFiles>(linker, |state| Files(state))?;
+    }
+    // The types of the file system name those of the wall clock.
+    if wants("wasi:clocks/") || wants("wasi:filesystem/") {
+        clocks::wall_clock::add_to_linker::<_, WasiClocks>(linker, State::clocks)?;
+        clocks::monotonic_clock::add_to_linker::<_, HasClocks>(linker, |state| Clocks(state))?;
+    }
+    if wants("wasi:random/") {
+        random::random::add_to_linker::<_, WasiRandom>(linker, |s| s.ctx().ctx.random())?;
+        random::insecure::add_to_linker::<_, WasiRandom>(linker, |s| s.ctx().ctx.random())?;
+        random::insecure_seed::add_to_linker::<_, WasiRandom>(linker, |s| s.ctx().ctx.random())?;
+    }
+    if wants("wasi:sockets/") {
+        link_sockets(linker)?;
+    }
+    #[cfg(feature = "service")]
+    if wants("wasi:http/") {
+        super::http::link(linker)?;
+    }
+    let imports_p3 = |package: &str| {
+        let of = |name: &str| name.starts_with(package) && is_p3(name);
+        imported.iter().any(|(name, _)| of(name))
+    };
+    super::p3::link(linker, imports_p3)?;
+    Ok(())
 }
 
 struct HasIo;

@@ -42,6 +42,7 @@ pub use determinism::Determinism;
 pub use error::GrantError;
 pub use folders::Dir;
 pub(crate) use folders::Folders;
+pub(crate) use linker::linker;
 pub(crate) use memory_cap::MemoryCap;
 pub use network::Network;
 pub use state::State;
