@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 
-use crate::harness::{assert_fails, cocoon, run, run_command, stdout_of};
+use crate::harness::{cocoon, run, run_command, stdout_of};
 
 const PROGRAM: &str = cocoon_test_guests::HOSTILE_PROGRAM;
 
