@@ -64,8 +64,19 @@ impl<W: World> Sandbox<W> {
             record_failure(&span, &error);
             return Err(error);
         }
-        let state = State::new(memory, component.engine(), component.folders(), wasi, span);
+        let state = State::new(
+            memory,
+            component.engine(),
+            component.folders(),
+            component.denials(),
+            wasi,
+            span,
+        );
         let mut store = Store::new(component.engine().wasmtime(), state);
+        if let Some(concurrent) = store.concurrent_resource_table() {
+            // Tasks, streams and futures of the component model.
+            concurrent.set_max_capacity(limits.count(Limit::Resources));
+        }
         store.set_hostcall_fuel(limits.size(Limit::HostCall));
         store.limiter(|state| &mut state.memory);
         let deadline = permit.deadline().clone();

@@ -90,6 +90,14 @@ fn a_name_does_not_lead_inside() {
 }
 
 #[test]
+fn a_refused_destination_names_its_flag_once() {
+    let flags = ["-n", "3", "--allow-net", "127.0.0.2"];
+    let refused = run(exec(&flags, &["connect", "127.0.0.1:9"]));
+    let named = "connect (127.0.0.1:9) without a grant; use --allow-net 127.0.0.1:9 to grant it";
+    assert_eq!(refused.err.matches(named).count(), 1, "{}", refused.err);
+}
+
+#[test]
 fn link_local_addresses_need_their_own_grant() {
     for flags in [&["--network"][..], &["--allow-net", "0.0.0.0/0,::/0"]] {
         let refused = run(exec(flags, &["connect", "169.254.169.254:80"]));

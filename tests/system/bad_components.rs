@@ -51,7 +51,6 @@ const COMMANDS: [&[&str]; 4] = [
 #[test]
 fn files_that_are_not_components_are_named() {
     let component = fs::read(cocoon_test_guests::BUNDLED).expect("a component");
-    let core = wat::parse_str("(module)").expect("a module");
     let mut random = fastrand::Rng::with_seed(7);
     let noise: Vec<u8> = (0..10_000).map(|_| random.u8(..)).collect();
     let mut damaged = component.clone();
@@ -66,7 +65,6 @@ fn files_that_are_not_components_are_named() {
             &["expected a component", "start with"],
         );
         refusal(command, &noise, &["expected a component", "start with"]);
-        refusal(command, &core, &["core module", "wasm32-wasip2"]);
         refusal(command, b"\x7fELF\x02\x01\x01", &["native"]);
         refusal(command, b"\0asm", &["component"]);
         refusal(command, &component[..8 + 100], &["invalid component"]);
@@ -127,12 +125,34 @@ fn a_missing_export_is_named() {
         1,
         &["cocoon:factorial/factorial"],
     );
-    assert_fails(&run(["exec", numbers]), 125, &["wasi:cli/run"]);
+    let program = run(["exec", numbers]);
+    assert_fails(&program, 125, &["wasi:cli/run", "cocoon call"]);
     let program = cocoon_test_guests::HOSTILE_PROGRAM;
     assert_fails(
         &run(["compute", "5", "--component", program]),
         1,
         &["cocoon:factorial/factorial"],
+    );
+}
+
+#[test]
+fn a_handler_is_named() {
+    let handler = wat::parse_str(
+        r#"(component
+            (core module $m (func (export "f")))
+            (core instance $i (instantiate $m))
+            (func $f (canon lift (core func $i "f")))
+            (instance $e (export "handle" (func $f)))
+            (export "wasi:http/incoming-handler@0.2.3" (instance $e)))"#,
+    );
+    refusal(
+        &["exec"],
+        &handler.expect("a component"),
+        &[
+            "a handler of HTTP requests",
+            "wasi:http/incoming-handler@0.2.3",
+            "wasmtime serve",
+        ],
     );
 }
 
@@ -147,12 +167,12 @@ fn an_unknown_import_is_named() {
         &["acme:vault/keys@1.2.3"],
     );
     let http = wat::parse_str(
-        r#"(component (import "wasi:http/types@0.2.0" (instance (export "f" (func)))))"#,
+        r#"(component (import "wasi:http/incoming-handler@0.2.0" (instance (export "f" (func)))))"#,
     );
     refusal(
         &["exec"],
         &http.expect("a component"),
-        &["wasi:http/types@0.2.0"],
+        &["wasi:http/incoming-handler@0.2.0"],
     );
     // An import from WASI of a function that WASI lacks.
     let unknown = wat::parse_str(

@@ -3,18 +3,12 @@
 use std::fs;
 use std::net::TcpListener;
 
-use crate::harness::{assert_fails, cocoon, run, run_command, stdout_of};
+use crate::harness::{cocoon, run, run_command, stdout_of};
 
 const PROGRAM: &str = cocoon_test_guests::HOSTILE_PROGRAM;
 
 fn exec<'a>(grants: &[&'a str], arguments: &[&'a str]) -> Vec<&'a str> {
     [&["exec", PROGRAM], grants, &["--"], arguments].concat()
-}
-
-#[test]
-fn without_grants_the_network_fails_and_names_the_flag() {
-    let connected = run(exec(&[], &["connect", "127.0.0.1:9"]));
-    assert_fails(&connected, 1, &["wasi:sockets/", "--network"]);
 }
 
 #[test]

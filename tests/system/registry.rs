@@ -241,19 +241,11 @@ fn artifacts_that_are_not_components_are_not_cached() {
     registry.push("things", "tar", CONFIG, tar, b"some files");
     registry.push("things", "text", CONFIG, LAYER, b"fn main() {}");
     registry.push("things", "native", CONFIG, LAYER, b"\x7fELF\x02\x01\x01");
-    registry.push(
-        "things",
-        "core",
-        CONFIG,
-        LAYER,
-        &wat::parse_str("(module)").expect("a module"),
-    );
     for (tag, words) in [
         ("image", &["an image or another artifact", image][..]),
         ("tar", &[tar, LAYER]),
         ("text", &["expected a component", "start with"]),
         ("native", &["native code"]),
-        ("core", &["core module", "wasm32-wasip2"]),
         ("none", &["has no", "things:none", "404"]),
     ] {
         let reference = registry.at(&format!("things:{tag}"));

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::error::ErrorKind;
 use clap::{Args, ValueHint};
 use cocoon::engine::{Compiler, Engine};
 use cocoon::limits::{COMPILING_SHOWN, Limit, Limits};
@@ -56,12 +57,22 @@ impl CodeArgs {
         Ok(self.configure(engine(limits, sandboxes)?))
     }
 
-    /// As [`CodeArgs::engine`], with instructions that compute the same bits in each run.
-    pub(crate) fn deterministic_engine(
+    /// As [`CodeArgs::engine`], with instructions that compute the same bits in each run if
+    /// `is_deterministic`.
+    pub(crate) fn engine_for(
         &self,
         limits: &Limits,
         sandboxes: u64,
+        is_deterministic: bool,
     ) -> Result<Engine, Failure> {
+        if !is_deterministic {
+            return self.engine(limits, sandboxes);
+        }
+        if self.compiler == Compiler::Baseline {
+            let error = "expected one of --deterministic and --compiler baseline, got both; the baseline compiler \
+                 does not compute the same NaN bits in each run";
+            return Err(clap::Error::raw(ErrorKind::ArgumentConflict, error).into());
+        }
         let limits = places(limits, sandboxes);
         let engine = Engine::deterministic(&limits, &Machine::detect())?;
         Ok(self.configure(engine))

@@ -18,6 +18,7 @@ mod code_args;
 mod commands;
 mod component_args;
 mod config;
+mod denied;
 mod failure;
 mod limits;
 mod log;

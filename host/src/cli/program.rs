@@ -55,7 +55,9 @@ enum Command {
     Exec(commands::exec::Exec),
     /// Compile a component into the cache of code, so that it starts at once
     Compile(commands::compile::Compile),
-    /// Print the imports, exports and needs of a component
+    /// Call an exported function of a component, such as `f(1, "text")`, and print its results
+    Call(commands::call::Call),
+    /// Print the kind, world, imports, exports and needs of a component or core module
     Inspect(commands::inspect::Inspect),
     /// Print the settings of a command on this machine, and the source of each
     Config(commands::config::Config),
@@ -76,6 +78,7 @@ impl Command {
             | Self::Verify(_)
             | Self::Exec(_)
             | Self::Compile(_)
+            | Self::Call(_)
             | Self::Inspect(_) => Exports::Command,
             Self::Serve(_) => Exports::Requests,
             Self::Health(_) | Self::Config(_) | Self::Completions(_) | Self::Man(_) => {
@@ -131,6 +134,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Health(command) => run_here(command.run()),
         Command::Exec(command) => run_uninterrupted("exec", command.run()),
         Command::Compile(command) => run("compile", command.run()),
+        Command::Call(command) => run("call", command.run()),
         Command::Inspect(command) => run("inspect", command.run()),
         Command::Config(command) => command.run(settings, Cli::command()),
         Command::Completions(command) => command.run(Cli::command()),

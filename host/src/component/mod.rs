@@ -4,11 +4,14 @@
 #[cfg(feature = "compiler")]
 mod cached;
 mod compile;
+#[cfg(any(feature = "cli", feature = "compiler"))]
+mod core_module;
 mod digest;
 mod error;
-#[cfg(feature = "compiler")]
+#[cfg(any(feature = "cli", feature = "compiler"))]
 mod footprint;
 mod header;
+#[cfg(any(feature = "cli", feature = "compiler"))]
 mod inspect;
 mod linked;
 mod location;
@@ -24,9 +27,12 @@ mod world;
 pub use cached::Kept;
 #[cfg(feature = "compiler")]
 pub use compile::compile_into_cache;
+#[cfg(any(feature = "cli", feature = "compiler"))]
+pub use core_module::CoreModuleError;
 pub use digest::Digest;
 pub use error::ComponentError;
-pub use inspect::{Inspection, Interface, PrecompiledCode, inspect};
+#[cfg(any(feature = "cli", feature = "compiler"))]
+pub use inspect::{Flag, Format, Inspection, Interface, PrecompiledCode, Role, inspect};
 pub use linked::Component;
 pub use location::Location;
 pub use reference::{Reference, ReferenceError};

@@ -91,7 +91,7 @@ pub const TABLES_PER_SANDBOX: u32 = 2;
 /// initial memory of a compact component, whose pages stay mapped: page faults and `madvise` lock
 /// the process's memory map, and made two threads slower than one.
 const KEEP_RESIDENT_BYTES: usize = 256 << 10;
-/// Slots that there are at the least for memories, and for tables, so that one sandbox of
+/// Slots that there are at the least for memories, tables and stacks, so that one sandbox of
 /// a large component fits where few sandboxes do.
 const SLOTS_MIN: u32 = 16;
 /// No bound here: instance data counts as memory of its sandbox.
@@ -153,13 +153,18 @@ pub fn table_slots(sandboxes: u32) -> u32 {
     sandboxes.saturating_mul(TABLES_PER_SANDBOX).max(SLOTS_MIN)
 }
 
+/// Stacks that there are slots for. A program of WASI 0.3 may need more than one.
+pub fn stack_slots(sandboxes: u32) -> u32 {
+    sandboxes.max(SLOTS_MIN)
+}
+
 fn pool(sandboxes: u32, table_elements: usize) -> PoolingAllocationConfig {
     let (memories, tables) = (memory_slots(sandboxes), table_slots(sandboxes));
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(sandboxes)
         .total_memories(memories)
         .total_tables(tables)
-        .total_stacks(sandboxes)
+        .total_stacks(stack_slots(sandboxes))
         .total_gc_heaps(sandboxes)
         // Any component may take any slots. Core instances have no slots: they use heap memory,
         // which counts as the sandbox's (`Footprint`).

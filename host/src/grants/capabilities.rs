@@ -5,6 +5,7 @@ use std::sync::Arc;
 use wasmtime_wasi::WasiCtxBuilder;
 
 use super::GrantError;
+use super::denials::Denials;
 use super::determinism::Determinism;
 use super::folders::{Dir, Folders};
 use super::network::{Network, SandboxNetwork};
@@ -27,7 +28,7 @@ pub struct Grants {
 
 impl Grants {
     /// Adds the grants to `wasi`, for one sandbox of a component on `engine` that has `folders`
-    /// open.
+    /// open and reports its `denials`.
     ///
     /// # Errors
     ///
@@ -36,10 +37,11 @@ impl Grants {
         &self,
         mut wasi: WasiCtxBuilder,
         folders: &Folders,
+        denials: &Denials,
         engine: &Engine,
     ) -> Result<Wasi, GrantError> {
         let folders = folders.of_sandbox(&self.dirs, engine).await?;
-        let network = Arc::new(SandboxNetwork::new(self.network.clone()));
+        let network = Arc::new(SandboxNetwork::new(self.network.clone(), denials.clone()));
         let checked = Arc::clone(&network);
         wasi.envs(&self.env)
             .max_random_size(engine.limits().bytes(Limit::HostCall))

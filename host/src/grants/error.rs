@@ -6,8 +6,11 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GrantError {
     /// No flag grants the import.
-    #[error("expected imports of WASI 0.2 without wasi:http, got {0}")]
-    Import(String),
+    #[error("expected imports of WASI 0.2 or 0.3, got {import}{}", advice(.import))]
+    Import {
+        /// The interface that is imported.
+        import: String,
+    },
     /// An import has another type.
     #[error("cannot link the component: {0}")]
     Link(String),
@@ -22,4 +25,17 @@ pub enum GrantError {
     /// The text is no destination.
     #[error("{0}")]
     Destination(String),
+}
+
+/// What to do about an import.
+fn advice(import: &str) -> &'static str {
+    if import.starts_with("wasi:http/") {
+        if cfg!(feature = "service") {
+            "; of wasi:http, cocoon has outgoing-handler and types of 0.2"
+        } else {
+            "; use a build of cocoon with the feature `service`"
+        }
+    } else {
+        ""
+    }
 }

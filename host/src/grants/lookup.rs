@@ -96,7 +96,7 @@ fn question(network: &SandboxNetwork, text: &str) -> Result<Question, Failure> {
         Host::Domain(name) => match network.check_name(&name) {
             Ok(()) => Ok(Question::Name(name)),
             Err(refusal) => {
-                refusal.report();
+                network.report(&refusal);
                 Err(Failure::Denied)
             }
         },
@@ -114,7 +114,7 @@ fn resolve(
         let found = found.map_err(|_| Failure::Unresolvable)?;
         let found = found.map(|address| address.ip()).collect();
         network.keep(&name, found).map_err(|refusal| {
-            refusal.report();
+            network.report(&refusal);
             Failure::Denied
         })
     })

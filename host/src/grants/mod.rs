@@ -6,6 +6,7 @@
 mod addresses;
 mod capabilities;
 mod clocks;
+mod denials;
 mod descriptors;
 mod destination;
 mod determinism;
@@ -13,11 +14,20 @@ mod error;
 mod file_streams;
 mod files;
 mod folders;
+#[cfg(feature = "service")]
+mod http;
+#[cfg(feature = "service")]
+mod http_state;
 mod linker;
 mod listing;
 mod lookup;
 mod memory_cap;
 mod network;
+mod p3;
+mod p3_files;
+mod p3_sockets;
+mod p3_streams;
+mod sockets;
 mod state;
 mod stream_buffers;
 mod streams;
@@ -25,11 +35,14 @@ mod virtual_clock;
 mod wasi;
 
 pub use capabilities::Grants;
+pub(crate) use denials::Denials;
+pub use denials::DeniedCall;
 pub use destination::Destination;
 pub use determinism::Determinism;
 pub use error::GrantError;
 pub use folders::Dir;
 pub(crate) use folders::Folders;
+pub(crate) use linker::linker;
 pub(crate) use memory_cap::MemoryCap;
 pub use network::Network;
 pub use state::State;

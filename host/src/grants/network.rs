@@ -6,13 +6,13 @@
 //! its owner answers later opens no other. An address that is not public needs its own grant.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use wasmtime_wasi::sockets::SocketAddrUse;
 
 use super::addresses::{guard, is_inside};
+use super::denials::Denials;
 use super::destination::{Destination, Port, normal};
 use crate::limits::ADDRESSES_REMEMBERED;
 
@@ -26,10 +26,17 @@ pub struct Network {
     pub destinations: Vec<Destination>,
 }
 
+impl Network {
+    /// Whether no destination is granted.
+    pub fn is_none(&self) -> bool {
+        !self.everything && self.destinations.is_empty()
+    }
+}
+
 /// The network of one sandbox.
-#[derive(Debug)]
 pub(super) struct SandboxNetwork {
     granted: Network,
+    denials: Denials,
     /// Addresses of granted names, each with the ports of its name, the oldest first.
     resolved: Mutex<VecDeque<(IpAddr, Port)>>,
 }
@@ -37,29 +44,17 @@ pub(super) struct SandboxNetwork {
 /// A use of the network that no flag grants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
-    /// The use, as the object of "the component needs": `a connection to 192.0.2.1:80`.
-    pub(super) wanted: String,
+    /// The function and its argument: `wasi:sockets connect (192.0.2.1:80)`.
+    pub(super) function: String,
     /// The flag that grants it.
     pub(super) flag: String,
 }
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} needs a grant; use {}", self.wanted, self.flag)
-    }
-}
-
-impl Refusal {
-    /// Reports the refusal, which the program sees as `access-denied`.
-    pub(super) fn report(&self) {
-        tracing::debug!(wanted = self.wanted, flag = self.flag, "network refused");
-    }
-}
-
 impl SandboxNetwork {
-    pub(super) fn new(granted: Network) -> Self {
+    pub(super) fn new(granted: Network, denials: Denials) -> Self {
         Self {
             granted,
+            denials,
             resolved: Mutex::default(),
         }
     }
@@ -67,7 +62,13 @@ impl SandboxNetwork {
     /// As [`SandboxNetwork::check`], and reports a refusal.
     pub(super) fn permits(&self, address: SocketAddr, usage: SocketAddrUse) -> bool {
         let checked = self.check(address, usage);
-        checked.inspect_err(Refusal::report).is_ok()
+        checked.inspect_err(|refusal| self.report(refusal)).is_ok()
+    }
+
+    /// Reports a refusal, which the program sees as `access-denied`.
+    pub(super) fn report(&self, refusal: &Refusal) {
+        let Refusal { function, flag } = refusal.clone();
+        self.denials.report(function, Some(flag));
     }
 
     /// Decides whether the sandbox may use `address` for `usage`.
@@ -76,29 +77,29 @@ impl SandboxNetwork {
     ///
     /// The flag that would grant it.
     pub(super) fn check(&self, address: SocketAddr, usage: SocketAddrUse) -> Result<(), Refusal> {
-        let refusal = |wanted: String, flag: String| Err(Refusal { wanted, flag });
+        let refusal = |function, flag| {
+            let function = format!("wasi:sockets {function} ({})", canonical(address));
+            Err(Refusal { function, flag })
+        };
         match usage {
             _ if self.granted.everything && !is_outgoing(usage) => Ok(()),
             SocketAddrUse::TcpConnect | SocketAddrUse::UdpSend | SocketAddrUse::UdpReceive => {
                 if self.is_granted(address) {
                     return Ok(());
                 }
-                let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-                let wanted = match usage {
-                    SocketAddrUse::TcpConnect => format!("a connection to {address}"),
-                    SocketAddrUse::UdpSend => format!("a datagram to {address}"),
-                    _ => format!("a datagram from {address}"),
+                let function = match usage {
+                    SocketAddrUse::TcpConnect => "connect",
+                    SocketAddrUse::UdpSend => "send",
+                    _ => "receive",
                 };
-                refusal(wanted, format!("--allow-net {address}"))
+                refusal(function, format!("--allow-net {}", canonical(address)))
             }
             // A client's socket has a port that the system chooses.
             SocketAddrUse::TcpBind | SocketAddrUse::UdpBind if address.port() == 0 => Ok(()),
             SocketAddrUse::TcpBind
             | SocketAddrUse::UdpBind
             | SocketAddrUse::TcpListen
-            | SocketAddrUse::TcpAccept => {
-                refusal(format!("listening on {address}"), "--network".to_owned())
-            }
+            | SocketAddrUse::TcpAccept => refusal("listen", "--network".to_owned()),
         }
     }
 
@@ -131,7 +132,7 @@ impl SandboxNetwork {
             return Ok(());
         }
         Err(Refusal {
-            wanted: format!("looking up `{name}`"),
+            function: format!("wasi:sockets/ip-name-lookup.resolve-addresses ({name})"),
             flag: format!("--allow-net {name}"),
         })
     }
@@ -157,7 +158,9 @@ impl SandboxNetwork {
         kept.retain(|&ip| !is_refused(ip) || is_listed(ip));
         if let (Some(first), true) = (first, kept.is_empty()) {
             return Err(Refusal {
-                wanted: format!("`{name}`, which leads inside, to {first},"),
+                function: format!(
+                    "wasi:sockets/ip-name-lookup.resolve-addresses ({name}, {first})"
+                ),
                 flag: format!("--allow-net {first}"),
             });
         }
@@ -186,6 +189,11 @@ impl SandboxNetwork {
     }
 }
 
+/// `address`, as an address of IPv4 if it is mapped.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
 /// Whether the address of this use is a destination.
 fn is_outgoing(usage: SocketAddrUse) -> bool {
     match usage {
@@ -204,10 +212,11 @@ mod tests {
 
     fn network(everything: bool, destinations: &[&str]) -> SandboxNetwork {
         let parse = |text: &&str| text.parse().expect("a destination");
-        SandboxNetwork::new(Network {
+        let granted = Network {
             everything,
             destinations: destinations.iter().map(parse).collect(),
-        })
+        };
+        SandboxNetwork::new(granted, Denials::default())
     }
 
     fn connects(network: &SandboxNetwork, address: &str) -> bool {
@@ -291,7 +300,7 @@ mod tests {
         for address in inside {
             let network = network(false, &["example.com"]);
             let refusal = looks_up(&network, "example.com", &[address]).expect_err(address);
-            assert!(refusal.flag.starts_with("--allow-net "), "{refusal}");
+            assert!(refusal.flag.starts_with("--allow-net "), "{refusal:?}");
         }
         let mixed = network(false, &["example.com"]);
         assert_eq!(

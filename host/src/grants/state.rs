@@ -10,7 +10,10 @@ use tracing::Span;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use super::denials::Denials;
 use super::folders::{Folders, SandboxFolders};
+#[cfg(feature = "service")]
+use super::http_state::Http;
 use super::memory_cap::MemoryCap;
 use super::network::{Network, SandboxNetwork};
 use super::stream_buffers::StreamBuffers;
@@ -31,6 +34,10 @@ pub struct State {
     pub(super) folders: SandboxFolders,
     clock: Option<VirtualClock>,
     pub(super) network: Arc<SandboxNetwork>,
+    /// Calls that no flag granted.
+    pub(super) denials: Denials,
+    #[cfg(feature = "service")]
+    pub(super) http: Http,
     /// The files that are open, by their index in `resources`, each with its descriptor.
     pub(super) open_files: HashMap<u32, OwnedSemaphorePermit>,
     pub(super) files_max: usize,
@@ -38,6 +45,8 @@ pub struct State {
     pub(super) descriptors: Arc<Semaphore>,
     /// Folders whose entries are being read.
     pub(super) listings: usize,
+    /// A reference for each stream of a folder's entries, and one of this state.
+    pub(super) folder_streams: Arc<()>,
     blocking: BlockingPool,
     threads: Option<BlockingThreads>,
     span: Span,
@@ -51,6 +60,7 @@ impl State {
         memory: MemoryCap,
         engine: &Engine,
         folders: &Folders,
+        denials: &Denials,
         wasi: Option<Wasi>,
         span: Span,
     ) -> Self {
@@ -69,7 +79,7 @@ impl State {
                     folders: folders.clone(),
                     ..SandboxFolders::default()
                 };
-                let network = SandboxNetwork::new(Network::default());
+                let network = SandboxNetwork::new(Network::default(), denials.clone());
                 (None, folders, None, Arc::new(network))
             }
         };
@@ -82,10 +92,14 @@ impl State {
             folders,
             clock,
             network,
+            denials: denials.clone(),
+            #[cfg(feature = "service")]
+            http: Http::new(denials.clone()),
             open_files: HashMap::new(),
             files_max: limits.count(Limit::Files),
             descriptors: Arc::clone(engine.open_files()),
             listings: 0,
+            folder_streams: Arc::new(()),
             blocking: engine.blocking().clone(),
             threads,
             span,

@@ -44,6 +44,12 @@ pub const CHANNEL_BYTES: u64 = (CHANNEL_ITEMS * CHUNK_BYTES) as u64;
 pub const STREAM_BYTES: usize = 192 << 10;
 /// Bytes that each of these streams may hold even where [`STREAM_BYTES`] are used up.
 pub const STREAM_BYTES_MIN: usize = 128;
+/// Requests, responses and fields of `wasi:http` that one sandbox may have at once.
+pub const HTTP_FIELDS: usize = 64;
+/// Bytes of the names and values of one set of fields, as `wasmtime-wasi-http` counts them.
+pub const HTTP_FIELDS_BYTES: usize = 16 << 10;
+/// Bytes of a method, path, authority or scheme of an outgoing request, each.
+pub const HTTP_TEXT_BYTES: usize = 2 << 10;
 /// The largest answer that the contract's `compute` returns in one reply.
 pub const REPLY_BYTES: u64 = 64 << 10;
 /// The longest part of an error message that a component or another program wrote.
@@ -59,6 +65,9 @@ pub const BACKTRACE_FRAMES: usize = 20;
 pub const FRAME_CHARS: usize = 300;
 /// Default of [`Limit::Resources`](super::Limit::Resources).
 pub(super) const RESOURCES: u64 = 4096;
+/// Flags of denied calls that are reported for one component. A name or an address in a flag
+/// comes from the guest.
+pub const DENIALS_REPORTED: usize = 16;
 /// Folders that one sandbox may list at once.
 pub const LISTINGS: usize = 32;
 /// Bytes of entries that are read from a folder at once.

@@ -1,4 +1,4 @@
-//! The world `wasi:cli/command`: components that run as programs.
+//! Running a component as a program.
 //!
 //! A program lives for one call of `run`. It reaches its arguments, its standard streams and
 //! its grants, and nothing else.
@@ -6,26 +6,19 @@
 use std::pin::pin;
 
 use bytes::Bytes;
-use wasmtime_wasi::I32Exit;
+use wasmtime::Store;
 use wasmtime_wasi::WasiCtxBuilder;
-use wasmtime_wasi::p2::bindings::{Command, CommandPre};
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 
+pub use super::program::Program;
 use crate::channel::{FileInput, Output, Sender};
-use crate::component::Component;
+use crate::component::{Component, World};
 use crate::deadline::Deadline;
 use crate::error::RunError;
-use crate::grants::Grants;
+use crate::grants::{Grants, State};
 use crate::limits::{Limit, Limits};
 use crate::pool::{Need, Pool};
 use crate::sandbox::Sandbox;
-
-crate::world!(
-    /// Components that export `wasi:cli/run`.
-    Program,
-    CommandPre<crate::grants::State>,
-    Command
-);
 
 /// One of a program's two outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,20 +104,19 @@ pub async fn run_measured(
     deadline: &Deadline,
     output: Sender<(Stream, Bytes)>,
 ) -> Ending {
-    let mut memory_bytes = None;
-    let running = run_program(
-        pool,
-        component,
-        grants,
-        start,
-        deadline,
-        &output,
-        &mut memory_bytes,
-    );
-    let result = tokio::select! {
-        result = running => result,
+    let program = async |store: &mut Store<State>, program: &<Program as World>::Exports| {
+        program.run(store).await
+    };
+    let running = run_in_sandbox(pool, component, grants, start, deadline, &output, program);
+    let ended = tokio::select! {
+        ended = running => ended,
         // A program that writes no more would not notice.
         () = output.reader_gone() => Err(RunError::ReaderGone),
+    };
+    let (result, memory_bytes) = match ended {
+        Ok((Ok(code), memory_bytes)) => (Ok(Exit { code, memory_bytes }), Some(memory_bytes)),
+        Ok((Err(error), memory_bytes)) => (Err(error), Some(memory_bytes)),
+        Err(error) => (Err(error), None),
     };
     let result = pool.meter().watch(result);
     output.end(&result.clone().map(|_| ()));
@@ -142,15 +134,17 @@ pub fn need(limits: &Limits) -> Need {
     }
 }
 
-async fn run_program(
+/// Makes one call in a sandbox of its own, under the limits of a program. Returns its result and
+/// the peak of memory, or the error of a sandbox that did not start.
+pub(super) async fn run_in_sandbox<W: World, R>(
     pool: &Pool,
-    component: &Component<Program>,
+    component: &Component<W>,
     grants: &Grants,
     start: Start,
     deadline: &Deadline,
     output: &Sender<(Stream, Bytes)>,
-    memory_bytes: &mut Option<u64>,
-) -> Result<Exit, RunError> {
+    call: impl AsyncFnOnce(&mut Store<State>, &W::Exports) -> wasmtime::Result<R>,
+) -> Result<(Result<R, RunError>, u64), RunError> {
     let limits = pool.limits();
     let permit = pool.reserve(need(limits), deadline).await;
     let permit = permit.map_err(|error| match error {
@@ -182,30 +176,22 @@ async fn run_program(
         Input::Bytes(bytes) => wasi.stdin(MemoryInputPipe::new(bytes)),
         Input::File(file) => wasi.stdin(file),
     };
-    let granting = grants.of_sandbox(wasi, component.folders(), component.engine());
+    let granting = grants.of_sandbox(
+        wasi,
+        component.folders(),
+        component.denials(),
+        component.engine(),
+    );
     let wasi = deadline.within(pin!(granting)).await?;
     let wasi = wasi.map_err(|error| RunError::Malformed(error.to_string()))?;
     let mut sandbox = Sandbox::new(component, permit, Some(wasi)).await?;
-    let code = {
-        let running = sandbox.run(async |store, program| {
-            match program.wasi_cli_run().call_run(store).await {
-                Ok(result) => Ok(i32::from(result.is_err())),
-                Err(error) => match error.downcast_ref::<I32Exit>() {
-                    Some(&I32Exit(code)) => Ok(code),
-                    None => Err(error),
-                },
-            }
-        });
+    let result = {
+        let running = sandbox.run(call);
         tokio::select! {
             biased;
-            code = running => code,
+            result = running => result,
             error = exceeded => Err(error),
         }
     };
-    let peak_bytes = sandbox.memory_bytes();
-    *memory_bytes = Some(peak_bytes);
-    Ok(Exit {
-        code: code?,
-        memory_bytes: peak_bytes,
-    })
+    Ok((result, sandbox.memory_bytes()))
 }

@@ -1,5 +1,6 @@
 //! One file for each subcommand.
 
+pub(crate) mod call;
 pub(crate) mod compile;
 pub(crate) mod completions;
 pub(crate) mod compute;

@@ -50,6 +50,7 @@ use crate::cli::announce;
 use crate::cli::backtrace::Backtraces;
 use crate::cli::code_args::{CodeArgs, show_compiling};
 use crate::cli::component_args::RegistryArgs;
+use crate::cli::denied::report_denied;
 use crate::cli::failure::Failure;
 use crate::cli::limits::{LimitArgs, Promiseless};
 use crate::cli::paths::shown;
@@ -61,7 +62,7 @@ use crate::cli::values::{location, number_u32, positive};
 #[command(after_help = exit_code::HELP)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct Exec {
-    /// Component that exports `wasi:cli/run`: a file or `oci://REFERENCE`
+    /// Component that exports `wasi:cli/run`, or core module of WASI preview 1: a file or `oci://REFERENCE`
     #[arg(value_name = "FILE", value_parser = location(), value_hint = ValueHint::FilePath)]
     component: Location,
     /// Arguments of the component, from the first positional argument after FILE or from `--` on; `{i}` is the number of the instance, from 1, and `{line}` its line of --lines
@@ -219,11 +220,8 @@ impl Exec {
         let grants = self.grants;
         grants.check()?;
         let limits = &self.limits.limits;
-        let engine = if grants.is_deterministic() {
-            self.code.deterministic_engine(limits, instances)?
-        } else {
-            self.code.engine(limits, instances)?
-        };
+        let is_deterministic = grants.is_deterministic();
+        let engine = self.code.engine_for(limits, instances, is_deterministic)?;
         let name = self.component.name();
         let source = self
             .registries
@@ -232,6 +230,7 @@ impl Exec {
         let shared = grants.shared();
         let loading = Component::load(&engine, &source, &shared);
         let component = show_compiling(&engine, loading).await?;
+        report_denied(&component);
         let pool = Pool::new(&engine, component.sandboxes());
         let input_max = pool.limits().bytes(Limit::Input);
         let (input, source) = match (self.stdin, is_single) {
