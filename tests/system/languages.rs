@@ -169,7 +169,7 @@ fn count(input: &[u8]) -> String {
     for word in words {
         *each.entry(word).or_default() += 1;
     }
-    let lines = input.iter().filter(|byte| **byte == b'\n').count();
+    let lines = input.split(|byte| *byte == b'\n').count() - 1;
     let (words, bytes) = (each.values().sum::<usize>(), input.len());
     let mut text = format!("lines {lines}\nwords {words}\nbytes {bytes}\n");
     let mut frequent = Vec::from_iter(each);
