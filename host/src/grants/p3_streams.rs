@@ -187,18 +187,17 @@ impl StreamConsumer<State> for FileWriting {
     ) -> Produced {
         let mut source = source.as_direct(store);
         let this = &mut *self;
-        let running = match &mut this.running {
-            Some(running) => running,
-            None => {
-                let bytes = source.remaining();
-                if bytes.is_empty() {
-                    return Poll::Ready(Ok(StreamResult::Completed));
-                }
-                let bytes = Bytes::copy_from_slice(&bytes[..bytes.len().min(CHUNK_BYTES)]);
-                let (file, position) = (Arc::clone(&this.file), this.position);
-                let writing = move || position.write(&file, &bytes);
-                this.running.insert(this.threads.spawn(writing))
+        let running = if let Some(running) = &mut this.running {
+            running
+        } else {
+            let bytes = source.remaining();
+            if bytes.is_empty() {
+                return Poll::Ready(Ok(StreamResult::Completed));
             }
+            let bytes = Bytes::copy_from_slice(&bytes[..bytes.len().min(CHUNK_BYTES)]);
+            let (file, position) = (Arc::clone(&this.file), this.position);
+            let writing = move || position.write(&file, &bytes);
+            this.running.insert(this.threads.spawn(writing))
         };
         let written = joined(ready!(Pin::new(running).poll(context)))?;
         this.running = None;
