@@ -6,6 +6,7 @@
 use std::pin::pin;
 
 use bytes::Bytes;
+use futures::FutureExt as _;
 use wasmtime::Store;
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
@@ -167,7 +168,7 @@ pub(super) async fn run_in_sandbox<W: World, R>(
         stdout = stdout.with_clock(deadline);
     }
     let stderr = stdout.sibling(Stream::Err);
-    let exceeded = stdout.exceeded();
+    let mut exceeded = pin!(stdout.exceeded());
     let mut wasi = WasiCtxBuilder::new();
     wasi.args(&start.arguments)
         .stderr(stderr.on_terminal(start.stderr_is_terminal))
@@ -185,13 +186,18 @@ pub(super) async fn run_in_sandbox<W: World, R>(
     let wasi = deadline.within(pin!(granting)).await?;
     let wasi = wasi.map_err(|error| RunError::Malformed(error.to_string()))?;
     let mut sandbox = Sandbox::new(component, permit, Some(wasi)).await?;
-    let result = {
+    let ended = {
         let running = sandbox.run(call);
         tokio::select! {
             biased;
-            result = running => result,
-            error = exceeded => Err(error),
+            result = running => Ok(result),
+            error = exceeded.as_mut() => Err(error),
         }
+    };
+    let result = match ended {
+        // The program may have ended because of the write that exceeded the cap.
+        Ok(result) => exceeded.now_or_never().map_or(result, Err),
+        Err(error) => Err(error),
     };
     Ok((result, sandbox.memory_bytes()))
 }
