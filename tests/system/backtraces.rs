@@ -32,7 +32,7 @@ fn a_trap_names_its_functions() {
     let file = deep();
     let path = file.path().to_str().expect("text");
     let Outcome { out, err, code } = run(["exec", path]);
-    assert_eq!((code, out.as_str()), (Some(1), ""), "{err}");
+    assert_eq!((code, out.as_str()), (Some(134), ""), "{err}");
     let lines: Vec<_> = err.lines().collect();
     assert_eq!(lines.len(), 22, "{err}");
     assert_eq!(lines[0], "cocoon: backtrace of the trap:");

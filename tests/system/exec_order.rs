@@ -31,7 +31,6 @@ fn the_wait_for_a_turn_is_not_counted_against_the_deadline() {
         "3",
         "--ordered",
         "-q",
-        "--clocks",
         "--deadline",
         "2200ms",
         "--",

@@ -44,7 +44,7 @@ fn a_single_instance_sees_the_terminal() {
 #[test]
 #[ignore = "needs script"]
 fn the_progress_is_shown_and_erased() {
-    let line = "$0 exec $1 -n 4 -c 2 --clocks -- early-or-long 1 > /dev/null";
+    let line = "$0 exec $1 -n 4 -c 2 -- early-or-long 1 > /dev/null";
     let shown = on_terminal(line);
     assert_eq!(shown.code, Some(0), "{}", shown.out);
     for part in [
