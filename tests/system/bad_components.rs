@@ -207,6 +207,31 @@ fn initial_memories_and_tables_are_limited() {
 }
 
 #[test]
+fn memories_that_grow_share_one_cap() {
+    // Three times 100 MiB, where a sandbox has 256 MiB.
+    let grow = |memory: u32, refused: &str| {
+        format!(
+            "(if (i32.eq (memory.grow {memory} (i32.const 1600)) (i32.const -1)) (then {refused}))"
+        )
+    };
+    let grows = |refused: &str| {
+        let grows: String = (0..3).map(|memory| grow(memory, refused)).collect();
+        let run = format!(r#"(func (export "run") (result i32) {grows} i32.const 0)"#);
+        program(&format!("{} {run}", "(memory 1)".repeat(3)))
+    };
+    failure(
+        &["exec"],
+        &grows("unreachable"),
+        137,
+        &["memory of one sandbox", "256 MiB"],
+    );
+    // A program that handles the refused growth runs to its end.
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(file.path(), grows("nop")).expect("a file");
+    assert_eq!(stdout_of(["exec", file.path().to_str().expect("text")]), "");
+}
+
+#[test]
 fn harmful_start_functions_are_stopped() {
     let start = |body: &str| program(&format!("(func $start {body}) (start $start) {CONTENT}"));
     failure(&["exec"], &start("unreachable"), 134, &["trapped"]);
