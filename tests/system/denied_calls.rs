@@ -8,7 +8,7 @@ use crate::harness::{run, stdout_of};
 const PROGRAM: &str = cocoon_test_guests::HOSTILE_PROGRAM;
 
 /// Sends a request. The result is 0 if it was denied.
-const SEND: &str = r#"
+const SEND: &str = r"
         (local $request i32)
         (local.set $request (call $new-request (call $new-fields)))
         (drop (call $authority (local.get $request) (i32.const 1) (i32.const 200) (i32.const 9)))
@@ -20,14 +20,14 @@ const SEND: &str = r#"
         ;; some(ok(err(HTTP-request-denied)))
         (i32.eqz (i32.and
             (i32.and (i32.load8_u (i32.const 128)) (i32.eqz (i32.load8_u (i32.const 136))))
-            (i32.and (i32.load8_u (i32.const 144)) (i32.eq (i32.load8_u (i32.const 152)) (i32.const 15)))))"#;
+            (i32.and (i32.load8_u (i32.const 144)) (i32.eq (i32.load8_u (i32.const 152)) (i32.const 15)))))";
 /// Composes requests without an end.
-const FLOOD: &str = r#"
+const FLOOD: &str = r"
         (loop $again (drop (call $new-request (call $new-fields))) (br $again))
-        (i32.const 0)"#;
+        (i32.const 0)";
 /// Gives a request a path of 4 KiB. The result is 0 if that was refused.
-const LONG_PATH: &str = r#"
-        (i32.eqz (call $path (call $new-request (call $new-fields)) (i32.const 1) (i32.const 4096) (i32.const 4096)))"#;
+const LONG_PATH: &str = r"
+        (i32.eqz (call $path (call $new-request (call $new-fields)) (i32.const 1) (i32.const 4096) (i32.const 4096)))";
 
 /// A program that imports `wasi:http` as those of `componentize-js` do, and whose function is
 /// `body`.

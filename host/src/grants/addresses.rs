@@ -44,8 +44,8 @@ const fn v4([a, b, c, d]: [u8; 4], prefix: u8) -> IpNet {
     IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix))
 }
 
-const fn v6([a, b, c, d, e, f, g, h]: [u16; 8], prefix: u8) -> IpNet {
-    let address = Ipv6Addr::new(a, b, c, d, e, f, g, h);
+const fn v6(s: [u16; 8], prefix: u8) -> IpNet {
+    let address = Ipv6Addr::new(s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7]);
     IpNet::V6(Ipv6Net::new_assert(address, prefix))
 }
 
@@ -72,9 +72,9 @@ fn embedded(address: IpAddr) -> Option<IpAddr> {
     let IpAddr::V6(address) = address else {
         return None;
     };
-    let [high, low] = match address.segments() {
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => [high, low],
-        _ => return None,
+    let ([0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..]) = address.segments()
+    else {
+        return None;
     };
     let bits = u32::from(high) << 16 | u32::from(low);
     Some(Ipv4Addr::from_bits(bits).into())

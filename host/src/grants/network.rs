@@ -150,9 +150,12 @@ impl SandboxNetwork {
             let mut destinations = self.granted.destinations.iter();
             destinations.any(|destination| destination.of_address(ip).is_some())
         };
-        let is_refused = |ip: IpAddr| match self.granted.everything {
-            true => guard(ip).is_some(),
-            false => is_inside(ip),
+        let is_refused = |ip: IpAddr| {
+            if self.granted.everything {
+                guard(ip).is_some()
+            } else {
+                is_inside(ip)
+            }
         };
         let mut kept = found;
         kept.retain(|&ip| !is_refused(ip) || is_listed(ip));
@@ -317,7 +320,7 @@ mod tests {
     #[test]
     fn remembered_addresses_are_bounded() {
         let network = network(false, &["*.example.com"]);
-        for host in 0..u32::try_from(ADDRESSES_REMEMBERED).expect("a number") + 1 {
+        for host in 0..=u32::try_from(ADDRESSES_REMEMBERED).expect("a number") {
             let address = std::net::Ipv4Addr::from_bits(0xc000_0200 + host);
             let name = format!("h{host}.example.com");
             network

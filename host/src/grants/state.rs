@@ -67,21 +67,16 @@ impl State {
         let limits = engine.limits();
         let mut resources = ResourceTable::new();
         resources.set_max_capacity(limits.count(Limit::Resources));
-        let (wasi, mut folders, clock, network) = match wasi {
-            Some(wasi) => (
-                Some(Box::new(wasi.context)),
-                wasi.folders,
-                wasi.clock,
-                wasi.network,
-            ),
-            None => {
-                let folders = SandboxFolders {
-                    folders: folders.clone(),
-                    ..SandboxFolders::default()
-                };
-                let network = SandboxNetwork::new(Network::default(), denials.clone());
-                (None, folders, None, Arc::new(network))
-            }
+        let (wasi, mut folders, clock, network) = if let Some(wasi) = wasi {
+            let context = Some(Box::new(wasi.context));
+            (context, wasi.folders, wasi.clock, wasi.network)
+        } else {
+            let folders = SandboxFolders {
+                folders: folders.clone(),
+                ..SandboxFolders::default()
+            };
+            let network = SandboxNetwork::new(Network::default(), denials.clone());
+            (None, folders, None, Arc::new(network))
         };
         let threads = folders.threads.take();
         Self {

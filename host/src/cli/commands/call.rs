@@ -25,7 +25,7 @@ pub(crate) struct Call {
     component: Location,
     /// Call in WAVE, such as `f(1, "text")` or `package:name/interface.f(1, "text")`
     #[arg(value_name = "CALL")]
-    call: String,
+    expression: String,
     #[command(flatten)]
     grants: GrantArgs,
     #[command(flatten)]
@@ -50,7 +50,7 @@ impl Call {
         let loading = Component::load(&engine, &source, &grants);
         let component = show_compiling(&engine, loading).await?;
         report_denied(&component);
-        let function = FunctionCall::parse(&component, &self.call)?;
+        let function = FunctionCall::parse(&component, &self.expression)?;
         let pool = Pool::new(&engine, component.sandboxes());
         let start = Start {
             arguments: vec![self.component.name()],

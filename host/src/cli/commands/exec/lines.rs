@@ -41,7 +41,7 @@ impl Lines {
     /// included.
     pub(super) fn new(input: FileInput, name: String, bytes_max: u64) -> Self {
         let units = bytes_max / FREE_BYTES as u64;
-        let most = u32::MAX.min(u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX));
+        let most = u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX);
         let budget_units = u32::try_from(units).unwrap_or(most).min(most);
         let budget = Arc::new(Semaphore::new(budget_units as usize));
         Self {

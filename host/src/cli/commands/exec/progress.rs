@@ -1,5 +1,6 @@
 //! The line on a terminal that shows how far the instances are.
 
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, HumanFloatCount};
@@ -55,7 +56,8 @@ impl Progress {
             let left = Duration::try_from_secs_f64(count(all.saturating_sub(done)) / mean);
             // A longer time has no name.
             let left = left.unwrap_or(Duration::MAX);
-            line += &format!(", {} left", HumanDuration(left));
+            // Writing to a string never fails.
+            let _ = write!(line, ", {} left", HumanDuration(left));
         }
         line
     }

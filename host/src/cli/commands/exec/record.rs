@@ -82,7 +82,7 @@ impl<'a> EndRecord<'a> {
             Ending::Error(error) => Some(error),
             Ending::Exit(_) | Ending::Ended => None,
         };
-        let limit = error.and_then(|error| error.limit());
+        let limit = error.and_then(RunError::limit);
         Self {
             instance: outcome.instance,
             exit: match outcome.ending {
@@ -97,7 +97,7 @@ impl<'a> EndRecord<'a> {
             error: error.map(ToString::to_string),
             frames: error.map_or(&[], RunError::frames),
             limit: limit.map(|limit| limit.spec().flag),
-            limit_value: error.and_then(|error| error.limit_value()),
+            limit_value: error.and_then(RunError::limit_value),
             limit_unit: limit.map(|limit| match limit.spec().unit {
                 Unit::Bytes => "bytes",
                 Unit::Milliseconds => "ms",

@@ -1,6 +1,7 @@
 //! The summary of how the instances of `cocoon exec` ended.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use cocoon::text::counted;
 
@@ -80,7 +81,8 @@ impl Summary {
             (left, "not started"),
         ] {
             if count > 0 {
-                text += &format!(", {count} {what}");
+                // Writing to a string never fails.
+                let _ = write!(text, ", {count} {what}");
             }
         }
         say(&text);
