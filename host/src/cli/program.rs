@@ -51,7 +51,7 @@ enum Command {
     Serve(commands::serve::Serve),
     /// Probe a service; the exit code is 1 unless the response is a success
     Health(commands::health::Health),
-    /// Run any `wasi:cli/run` component, in one or many instances
+    /// Run a program of WASI, in one or many instances
     Exec(commands::exec::Exec),
     /// Compile a component into the cache of code, so that it starts at once
     Compile(commands::compile::Compile),

@@ -11,7 +11,7 @@ use crate::cli::values::location;
 
 #[derive(Debug, Args)]
 pub(crate) struct Compile {
-    /// Component: a file or `oci://REFERENCE`
+    /// Component or core module: a file or `oci://REFERENCE`
     #[arg(value_name = "FILE", value_parser = location(), value_hint = ValueHint::FilePath)]
     component: Location,
     #[command(flatten)]
