@@ -31,6 +31,7 @@ const LONG_PATH: &str = r"
 
 /// A program that imports `wasi:http` as those of `componentize-js` do, and whose function is
 /// `body`.
+#[expect(clippy::too_many_lines, reason = "the text of one component")]
 fn http_program(body: &str) -> tempfile::NamedTempFile {
     let text = format!(
         r#"(component

@@ -71,7 +71,7 @@ fn sleeping_takes_no_time_and_advances_the_clocks() {
     let start = Instant::now();
     let slept = stdout_of(exec(&["--deterministic"], &["sleep-an-hour"]));
     assert_eq!(slept, "60 60\ntrue\n");
-    assert!(start.elapsed() < Duration::from_secs(60));
+    assert!(start.elapsed() < Duration::from_mins(1));
     let clock = stdout_of(exec(&["--deterministic"], &["clock"]));
     assert!(clock.contains("946684800"), "{clock}");
 }

@@ -147,12 +147,11 @@ fn lines_are_read_no_faster_than_instances_start() {
     let mut bytes = 0;
     let mut refused = 0;
     while refused < 100 {
-        match stdin.write(&[b'\n'; 4096]) {
-            Ok(count) => (bytes, refused) = (bytes + count, 0),
-            Err(_) => {
-                refused += 1;
-                std::thread::sleep(std::time::Duration::from_millis(10));
-            }
+        if let Ok(count) = stdin.write(&[b'\n'; 4096]) {
+            (bytes, refused) = (bytes + count, 0);
+        } else {
+            refused += 1;
+            std::thread::sleep(std::time::Duration::from_millis(10));
         }
     }
     // A pipe and one chunk.
@@ -163,7 +162,7 @@ fn lines_are_read_no_faster_than_instances_start() {
 
 #[test]
 fn many_lines_run_a_few_at_a_time() {
-    let input: String = (0..5000).map(|line| format!("line {line}\n")).collect();
+    let input = (0..5000).fold(String::new(), |input, line| format!("{input}line {line}\n"));
     let outcome = lines(
         input.as_bytes(),
         &["--ordered", "-c", "7", "-q", "--", "cat"],

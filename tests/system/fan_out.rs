@@ -11,7 +11,7 @@ use futures::future::join_all;
 
 use crate::harness::{
     FEW, SHORT_DEADLINE_MS, assert_fails, cocoon, drain, factorial_of, hostile, json_lines, run,
-    run_command, run_request, sha256, stdout_of, wait_for,
+    run_command, run_request, sha256, stdout_of, wait_for, without_backtraces,
 };
 
 const SHORT: Limits = FEW.with(Limit::Deadline, SHORT_DEADLINE_MS);
@@ -405,7 +405,7 @@ fn a_part_that_fails_by_itself_is_retried_once() {
             assert!(failed.err.contains(&words), "{n}: {}", failed.err);
         }
         assert_eq!(
-            failed.err.lines().count(),
+            without_backtraces(&failed.err).lines().count(),
             outcome.len() + 1,
             "{}",
             failed.err

@@ -197,13 +197,18 @@ pub(crate) fn assert_fails(outcome: &Outcome, code: i32, words: &[&str]) {
     assert_one_line(err, words);
 }
 
+/// The lines of `err` that are not part of the backtrace of a trap.
+pub(crate) fn without_backtraces(err: &str) -> String {
+    let own = err.lines().filter(|line| {
+        !line.starts_with("cocoon: backtrace of the trap") && !line.starts_with("  ")
+    });
+    own.fold(String::new(), |own, line| own + line + "\n")
+}
+
 /// Asserts that `err` is one line of the binary's own, with all of `words`. The backtrace of a trap
 /// may be before it.
 pub(crate) fn assert_one_line(err: &str, words: &[&str]) {
-    let own = err.lines().skip_while(|line| {
-        line.starts_with("cocoon: backtrace of the trap") || line.starts_with("  ")
-    });
-    let err: String = own.map(|line| format!("{line}\n")).collect();
+    let err = without_backtraces(err);
     assert!(
         err.starts_with("cocoon: ") && err.ends_with('\n'),
         "{err:?}"

@@ -119,7 +119,7 @@ const fn spec(limit: Limit) -> &'static Spec {
             default: 64 * MIB,
             range: (1, 1 << 47),
             scope: Scope::Jobs,
-            help: "Bytes of standard input that several jobs hold in memory, or of one line of `exec --lines`; the input of a single job has no limit",
+            help: "Bytes of standard input that several jobs hold in memory, or of one line with an instance of its own; the input of a single job has no limit",
         },
         Limit::Stack => &Spec {
             name: "wasm stack",
