@@ -21,7 +21,7 @@ const MAGIC: [u8; 8] = *b"cocoon\0\x01";
 /// Magic, length, instance data, heaps, and the key.
 const TRAILER_BYTES: usize = 8 + 8 + 8 + 8 + 32;
 
-/// What the compiler knows of a component besides its code.
+/// Facts about a component that the compiler finds besides its code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Facts {
     /// Instance data of one sandbox that counts as its memory.

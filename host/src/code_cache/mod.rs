@@ -1,6 +1,6 @@
 //! The cache of compiled code on disk: one file for each component, engine and processor.
 //!
-//! Native code does whatever it likes, so a folder is used only if nobody but root and this user
+//! Native code does whatever it likes, so a folder is used only if no user but root and this one
 //! can write to it (`folder.rs`), and an entry only if it is theirs, whole and of the right key
 //! (`entry.rs`). Entries appear whole, under a lock that also bounds their bytes (`eviction.rs`).
 //! A cache that cannot be read or written costs time and never fails a job: a folder of another
@@ -25,7 +25,7 @@ pub(crate) use lock::Lock;
 
 use crate::limits::CODE_CACHE_PATIENCE;
 
-/// What an entry is found by: a SHA-256 of everything that the code depends on.
+/// The key of an entry: a SHA-256 of everything that the code depends on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Key(pub(crate) [u8; 32]);
 
@@ -128,7 +128,7 @@ impl CodeCache {
         bytes_max: u64,
     ) -> io::Result<PathBuf> {
         let folder = self.create()?;
-        // Whoever holds this lock is the only writer.
+        // The holder of this lock is the only writer.
         let _lock = Lock::acquire(folder.join(WRITING), CODE_CACHE_PATIENCE)?;
         eviction::make_room(&folder, key, entry::bytes_of(code), bytes_max)?;
         entry::write(&folder, key, facts, code)

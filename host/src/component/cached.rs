@@ -11,11 +11,11 @@ use crate::code_cache::{CodeCache, Key};
 use crate::engine::{Compiler, Engine};
 use crate::limits::Limit;
 
-/// What else the code of a component depends on: raise it when the same bytes are compiled in
+/// The version of the way from a component to its code: raise it when the same bytes are compiled in
 /// another way, such as with another adapter.
 const VERSION: &[u8] = b"cocoon 1";
 
-/// What became of a component's code.
+/// The place of a component's code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kept {
     /// The cache had it.
@@ -126,7 +126,7 @@ fn compile<'a>(
     Err(failed.unwrap_or_else(|| ComponentError::NoCompiler("the component".to_owned())))
 }
 
-/// What the code of a component for `engine` is found by: the component, the compiler with its
+/// The key of a component's code for `engine`: the component, the compiler with its
 /// version, the engine's settings and the processor.
 fn key(engine: &Engine, digest: &[u8; 32]) -> Key {
     let mut sha = Sha(Sha256::new());

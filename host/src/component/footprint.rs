@@ -58,7 +58,7 @@ impl Footprint {
     }
 }
 
-/// What one instance of a module or component takes, with all that it instantiates.
+/// The needs of one instance of a module or component, with all that it instantiates.
 #[derive(Clone, Copy, Default)]
 struct Needs {
     bytes: u64,

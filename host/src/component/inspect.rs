@@ -19,7 +19,7 @@ use crate::text;
 pub struct Inspection {
     /// Component or core module.
     pub format: Format,
-    /// What it is for.
+    /// Its purpose.
     pub role: Role,
     /// The world of WASI that it implements. `None` for others.
     pub world: Option<String>,
@@ -65,7 +65,7 @@ impl Format {
     }
 }
 
-/// What a component or core module is for.
+/// The purpose of a component or core module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// A program, which `cocoon exec` runs.
@@ -104,7 +104,7 @@ pub struct Interface {
 pub struct Flag {
     /// The flag. `None` where no flag grants the import, and its calls fail.
     pub flag: Option<&'static str>,
-    /// What it grants.
+    /// The capability that it grants.
     pub grants: &'static str,
 }
 

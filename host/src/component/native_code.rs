@@ -35,7 +35,7 @@ impl CompiledComponent {
         }
     }
 
-    /// What is known of it besides its code.
+    /// The facts about it besides its code.
     #[cfg(feature = "compiler")]
     pub(super) fn facts(&self) -> Facts {
         Facts {
