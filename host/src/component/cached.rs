@@ -11,8 +11,8 @@ use crate::code_cache::{CodeCache, Key};
 use crate::engine::{Compiler, Engine};
 use crate::limits::Limit;
 
-/// The version of the way from a component to its code: raise it when the same bytes are compiled in
-/// another way, such as with another adapter.
+/// The version of the way from a component to its code: raise it when the same bytes are compiled
+/// in another way, such as with another adapter.
 const VERSION: &[u8] = b"cocoon 1";
 
 /// The place of a component's code.
