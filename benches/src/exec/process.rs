@@ -90,7 +90,7 @@ fn start(command: &mut Command) -> anyhow::Result<Child> {
 fn finish(child: Child) -> anyhow::Result<()> {
     let output = child.wait_with_output()?;
     let errors = String::from_utf8_lossy(&output.stderr);
-    let last = errors.lines().last().unwrap_or_default();
+    let last = errors.trim_end().lines().last().unwrap_or_default();
     ensure!(output.status.success(), "{}: {last}", output.status);
     Ok(())
 }
