@@ -26,8 +26,10 @@ enum Order {
 pub(super) struct Stdout {
     pending: BytesMut,
     orders: mpsc::Sender<Order>,
-    /// `None` after a failure was reported.
+    /// `None` after it failed.
     thread: Option<JoinHandle<io::Result<()>>>,
+    /// The error of the thread.
+    error: Option<io::Error>,
 }
 
 impl Stdout {
@@ -37,6 +39,7 @@ impl Stdout {
             pending: BytesMut::new(),
             orders,
             thread: Some(spawn_blocking(|| write(received))),
+            error: None,
         }
     }
 
@@ -85,13 +88,17 @@ impl Stdout {
         }
     }
 
-    /// Returns the error of the thread, which accepts no more orders.
+    /// Returns the error of the thread, which accepts no more orders. Several tasks may share the
+    /// writer, and each returns the same error.
     async fn failed(&mut self) -> io::Result<()> {
-        let lost = || io::Error::other("an earlier write failed");
-        let thread = self.thread.take().ok_or_else(lost)?;
-        Err(match thread.await {
-            Ok(Err(error)) => error,
-            Ok(Ok(())) | Err(_) => lost(),
+        if let Some(thread) = self.thread.take() {
+            self.error = thread.await.ok().and_then(Result::err);
+        }
+        Err(match &self.error {
+            Some(error) => error
+                .raw_os_error()
+                .map_or_else(|| error.kind().into(), io::Error::from_raw_os_error),
+            None => io::Error::other("an earlier write failed"),
         })
     }
 }
