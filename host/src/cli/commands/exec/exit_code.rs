@@ -36,7 +36,7 @@ pub(super) fn of_error(error: &RunError) -> u8 {
             ..
         } => 124,
         RunError::Stopped { .. } | RunError::OverPromise { .. } => 137,
-        RunError::Trapped { .. } | RunError::NotGranted { .. } => 134,
+        RunError::Trapped { .. } => 134,
         RunError::Malformed(_)
         | RunError::TooLarge { .. }
         | RunError::OutOfReach(_)
