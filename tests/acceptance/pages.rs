@@ -203,7 +203,7 @@ fn the_readme_is_short_and_names_every_page() {
 fn every_flag_is_on_a_page() {
     let pages = PAGES.map(read).concat();
     for command in [
-        "compute", "config", "exec", "health", "inspect", "serve", "verify",
+        "call", "compile", "compute", "config", "exec", "health", "inspect", "serve", "verify",
     ] {
         let help = stdout_of([command, "--help"]);
         let of_flag = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
