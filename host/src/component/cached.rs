@@ -13,7 +13,7 @@ use crate::limits::Limit;
 
 /// What else the code of a component depends on: raise it when the same bytes are compiled in
 /// another way, such as with another adapter.
-const VERSION: &[u8] = b"cocoon 1";
+const VERSION: &[u8] = b"cocoon 2";
 
 /// What became of a component's code.
 #[derive(Clone, Debug, PartialEq, Eq)]
