@@ -193,7 +193,8 @@ impl Outline {
         let exports = if names.is_empty() {
             " without exported functions".to_owned()
         } else {
-            text::one_line(&format!(" that exports {}", names.join(", ")), ERROR_CHARS)
+            let names = text::one_line(&names.join(", "), ERROR_CHARS);
+            format!(" that exports {names}")
         };
         Err(CoreModuleError::Library { exports })
     }
