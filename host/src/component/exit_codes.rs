@@ -53,6 +53,7 @@ pub(super) fn with_exit_codes(wasm: &[u8]) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::core_module::into_component;
     use super::*;
 
     #[test]
@@ -80,5 +81,29 @@ mod tests {
         assert_eq!(imports, expected);
         assert_eq!(with_exit_codes(&module), None);
         assert_eq!(with_exit_codes(&module[..module.len() - 1]), None);
+    }
+
+    #[test]
+    fn a_module_with_a_world_exits_in_the_same_way() {
+        let wasm = wat::parse_str(
+            r#"(module
+                (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+                (memory (export "memory") 1)
+                (func (export "f") (call $exit (i32.const 7))))"#,
+        );
+        let mut wasm = wasm.expect("a module");
+        let mut resolve = Resolve::default();
+        let package = resolve.push_source("f.wit", "package a:b; world w { export f: func(); }");
+        let world = resolve.select_world(&[package.expect("a package")], None);
+        let world = world.expect("a world");
+        embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8)
+            .expect("a module");
+        let component = into_component(&wasm).expect("a component");
+        let imports = |name: &str| {
+            component
+                .windows(name.len())
+                .any(|at| at == name.as_bytes())
+        };
+        assert!(imports(EXIT) && !imports("wasi:cli/exit"));
     }
 }
