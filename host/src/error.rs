@@ -54,14 +54,6 @@ pub enum RunError {
         /// The cap.
         promised_bytes: u64,
     },
-    /// The component called a function that no flag granted.
-    #[error("the component called {import} without a grant; use {flag} to grant it")]
-    NotGranted {
-        /// The interface and function that was called.
-        import: String,
-        /// The flag that grants it.
-        flag: &'static str,
-    },
     /// The component trapped.
     #[error("the component trapped: {message}")]
     Trapped {
@@ -100,7 +92,6 @@ impl RunError {
             | Self::OutOfReach(_)
             | Self::Stopped { .. }
             | Self::OverPromise { .. }
-            | Self::NotGranted { .. }
             | Self::Trapped { .. }
             | Self::Failed(_)
             | Self::Upstream(_)
@@ -124,7 +115,6 @@ impl RunError {
             Self::Busy { .. } => "busy",
             Self::Stopped { .. } => "stopped",
             Self::OverPromise { .. } => "over_promise",
-            Self::NotGranted { .. } => "not_granted",
             Self::Trapped { .. } => "trapped",
             Self::Failed(_) => "failed",
             Self::Upstream(_) => "upstream",
@@ -143,7 +133,6 @@ impl RunError {
             Self::OverPromise { .. } => Some(Limit::SandboxMemory),
             Self::Malformed(_)
             | Self::OutOfReach(_)
-            | Self::NotGranted { .. }
             | Self::Trapped { .. }
             | Self::Failed(_)
             | Self::Upstream(_)
@@ -165,7 +154,6 @@ impl RunError {
             | Self::Busy { .. }
             | Self::Stopped { .. }
             | Self::OverPromise { .. }
-            | Self::NotGranted { .. }
             | Self::Failed(_)
             | Self::ReaderGone
             | Self::WriterGone => &[],
@@ -181,7 +169,6 @@ impl RunError {
             Self::OverPromise { promised_bytes } => Some(*promised_bytes),
             Self::Malformed(_)
             | Self::OutOfReach(_)
-            | Self::NotGranted { .. }
             | Self::Trapped { .. }
             | Self::Failed(_)
             | Self::Upstream(_)

@@ -38,12 +38,28 @@ fn greeting(code: i32) -> NamedTempFile {
 #[test]
 fn a_core_module_of_preview_1_runs() {
     assert_eq!(stdout_of(exec(&greeting(0), &[])), "hi\n");
-    let failed = run(exec(&greeting(7), &[]));
-    assert_eq!(failed.out, "hi\n");
-    assert!(failed.code != Some(0), "{}", failed.err);
     // Without any import.
     let silent = module(r#"(module (memory (export "memory") 1) (func (export "_start")))"#);
     assert_eq!(stdout_of(exec(&silent, &[])), "");
+}
+
+#[test]
+fn a_core_module_keeps_its_exit_code() {
+    for (code, expected) in [(0, 0), (7, 7), (255, 255), (256, 255), (-1, 255)] {
+        let exited = run(exec(&greeting(code), &[]));
+        assert_eq!(exited.out, "hi\n", "{code}: {}", exited.err);
+        assert_eq!(exited.code, Some(expected), "{code}: {}", exited.err);
+        assert_eq!(exited.err, "", "{code}");
+    }
+    let trapping = module(
+        r#"(module
+            (import "wasi_snapshot_preview1" "proc_exit" (func (param i32)))
+            (memory (export "memory") 1)
+            (func (export "_start") unreachable))"#,
+    );
+    let trapped = run(exec(&trapping, &[]));
+    assert_eq!(trapped.code, Some(134), "{}", trapped.err);
+    assert!(trapped.err.contains("trapped"), "{}", trapped.err);
 }
 
 #[test]
@@ -60,13 +76,10 @@ fn a_core_module_has_the_limits_of_a_component() {
         "{}",
         refused.err
     );
-    let soon = ["--code-cache", "off", "--compile-time", "1ms"];
-    let late = run(exec(&greeting(0), &soon));
-    assert!(
-        late.code != Some(0),
-        "the conversion counts as compiling: {}",
-        late.out
-    );
+    // The conversion counts as compiling. Code that another test left in the cache would not.
+    let options = ["--compile-time", "1ms", "--code-cache", "off"];
+    let late = run(exec(&greeting(0), &options));
+    assert_fails(&late, 125, &["--compile-time"]);
 }
 
 #[test]

@@ -73,6 +73,23 @@ fn a_program_can_be_called() {
 }
 
 #[test]
+fn a_call_that_exits_ends_with_the_code() {
+    for code in [0, 3] {
+        let text = format!(
+            r#"(module
+                (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+                (memory (export "memory") 1)
+                (func (export "_start") (call $exit (i32.const {code}))))"#
+        );
+        let file = NamedTempFile::new().expect("a file");
+        fs::write(file.path(), wat::parse_str(text).expect("a module")).expect("a file");
+        let exited = run(["call", file.path().to_str().expect("text"), "run()"]);
+        let ended = (exited.code, exited.out.as_str(), exited.err.as_str());
+        assert_eq!(ended, (Some(code), "", ""));
+    }
+}
+
+#[test]
 fn a_wrong_call_names_what_is_expected() {
     let file = functions();
     let path = file.path().to_str().expect("text");

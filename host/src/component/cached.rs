@@ -13,7 +13,7 @@ use crate::limits::Limit;
 
 /// The version of the way from a component to its code: raise it when the same bytes are compiled
 /// in another way, such as with another adapter.
-const VERSION: &[u8] = b"cocoon 1";
+const VERSION: &[u8] = b"cocoon 2";
 
 /// The place of a component's code.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -18,6 +18,8 @@ use wasmparser::{ExternalKind, Parser, Payload};
 use wit_component::ComponentEncoder;
 
 #[cfg(feature = "compiler")]
+use super::exit_codes::with_exit_codes;
+#[cfg(feature = "compiler")]
 use super::header::is_core_module;
 use crate::limits::ERROR_CHARS;
 use crate::text;
@@ -100,12 +102,17 @@ pub(super) fn into_component(wasm: &[u8]) -> Result<Cow<'_, [u8]>, CoreModuleErr
         Kind::Command => COMMAND,
         Kind::World => REACTOR,
     };
-    // Wasmtime validates the component.
-    let encoder = ComponentEncoder::default().validate(false);
-    let encoded = encoder
-        .module(wasm)
-        .and_then(|encoder| encoder.adapter(PREVIEW_1, adapter))
-        .and_then(|mut encoder| encoder.encode());
+    let encode = |module: &[u8]| {
+        // Wasmtime validates the component.
+        let encoder = ComponentEncoder::default().validate(false);
+        let encoder = encoder.module(module)?;
+        encoder.adapter(PREVIEW_1, adapter)?.encode()
+    };
+    let encoded = match with_exit_codes(wasm) {
+        // A `proc_exit` of another type fails. The error of the module itself names it.
+        Some(module) => encode(&module).or_else(|_| encode(wasm)),
+        None => encode(wasm),
+    };
     encoded
         .map(Cow::Owned)
         .map_err(|error| invalid(&format!("{error:#}")))
@@ -186,7 +193,8 @@ impl Outline {
         let exports = if names.is_empty() {
             " without exported functions".to_owned()
         } else {
-            text::one_line(&format!(" that exports {}", names.join(", ")), ERROR_CHARS)
+            let names = text::one_line(&names.join(", "), ERROR_CHARS);
+            format!(" that exports {names}")
         };
         Err(CoreModuleError::Library { exports })
     }

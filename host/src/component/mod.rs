@@ -8,6 +8,8 @@ mod compile;
 mod core_module;
 mod digest;
 mod error;
+#[cfg(feature = "compiler")]
+mod exit_codes;
 #[cfg(any(feature = "cli", feature = "compiler"))]
 mod footprint;
 mod header;

@@ -6,12 +6,12 @@
 
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, HasData, Linker, ResourceTable};
-use wasmtime_wasi::WasiView as _;
 use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView as _};
 use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, io, random, sockets};
 use wasmtime_wasi::random::WasiRandom;
 use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView as _};
+use wasmtime_wasi::{I32Exit, WasiView as _};
 
 use super::GrantError;
 use super::clocks::{Clocks, HasClocks};
@@ -22,8 +22,16 @@ use super::state::State;
 use super::streams::{HasStreams, Streams};
 use crate::engine::one_line;
 
+/// The interface by which core modules of preview 1 exit.
+pub(crate) const EXIT: &str = "cocoon:preview1/exit";
+/// Its function, which takes the whole exit code.
+pub(crate) const EXIT_FUNCTION: &str = "proc-exit";
+
 /// Whether `import`, as in `wasi:cli/stdout@0.2.0`, names an interface that is linked.
 fn is_linked(import: &str) -> bool {
+    if import == EXIT {
+        return true;
+    }
     let Some((package, _)) = import.split_once('/') else {
         return false;
     };
@@ -82,6 +90,14 @@ fn link(linker: &mut Linker<State>, component: &Component) -> wasmtime::Result<(
     link_io(linker)?;
     if wants("wasi:cli/") {
         link_cli(linker)?;
+    }
+    if wants(EXIT) {
+        linker.instance(EXIT)?.func_wrap(
+            EXIT_FUNCTION,
+            |_, (code,): (u32,)| -> wasmtime::Result<()> {
+                Err(I32Exit(code.cast_signed()).into())
+            },
+        )?;
     }
     if wants("wasi:filesystem/") {
         filesystem::types::add_to_linker::<_, HasFiles>(linker, |state| Files(state))?;

@@ -43,6 +43,8 @@ pub use error::GrantError;
 pub use folders::Dir;
 pub(crate) use folders::Folders;
 pub(crate) use linker::linker;
+#[cfg(feature = "compiler")]
+pub(crate) use linker::{EXIT, EXIT_FUNCTION};
 pub(crate) use memory_cap::MemoryCap;
 pub use network::Network;
 pub use state::State;

@@ -9,6 +9,7 @@ use wasmtime::component::wasm_wave::wasm::{DisplayFuncResults, DisplayType};
 use wasmtime::component::{ComponentExportIndex, Instance, InstancePre, Type, Val};
 
 use super::command::{Start, Stream, run_in_sandbox};
+use super::program::exit_code;
 use crate::channel::Sender;
 use crate::component::{Component, World};
 use crate::deadline::Deadline;
@@ -85,9 +86,17 @@ impl Call {
     }
 }
 
+/// How a called function ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Called {
+    /// It returned these results, in WAVE.
+    Returned(String),
+    /// It exited with this code, as a program does.
+    Exited(i32),
+}
+
 /// Calls a function of `component` in a sandbox of its own, under the grants and limits of a
-/// program. Sends what it writes to `output`, which ends with the call. Returns the results in
-/// WAVE.
+/// program. Sends what it writes to `output`, which ends with the call.
 ///
 /// # Errors
 ///
@@ -100,21 +109,22 @@ pub async fn call(
     call: Call,
     deadline: &Deadline,
     output: Sender<(Stream, Bytes)>,
-) -> Result<String, RunError> {
+) -> Result<Called, RunError> {
     let calling = async |store: &mut Store<State>, instance: &Instance| {
         let Some(function) = instance.get_func(&mut *store, call.function) else {
             wasmtime::bail!("expected an exported function, got none");
         };
         let mut results = vec![Val::Bool(false); call.results];
         let arguments = &call.arguments;
-        store
-            .run_concurrent(async |store| {
-                function
-                    .call_concurrent(store, arguments, &mut results)
-                    .await
-            })
-            .await??;
-        Ok(DisplayFuncResults(&results).to_string())
+        let called = store.run_concurrent(async |store| {
+            function
+                .call_concurrent(store, arguments, &mut results)
+                .await
+        });
+        match called.await.flatten() {
+            Ok(()) => Ok(Called::Returned(DisplayFuncResults(&results).to_string())),
+            Err(error) => exit_code(error).map(Called::Exited),
+        }
     };
     let running = run_in_sandbox(pool, component, grants, start, deadline, &output, calling);
     let result = tokio::select! {

@@ -71,11 +71,16 @@ impl ProgramExports {
         };
         match result {
             Ok(result) => Ok(i32::from(result.is_err())),
-            Err(error) => match error.downcast_ref::<I32Exit>() {
-                Some(&I32Exit(code)) => Ok(code),
-                None => Err(error),
-            },
+            Err(error) => exit_code(error),
         }
+    }
+}
+
+/// The exit code of a call that ended because the component exited.
+pub(super) fn exit_code(error: wasmtime::Error) -> wasmtime::Result<i32> {
+    match error.downcast_ref::<I32Exit>() {
+        Some(&I32Exit(code)) => Ok(code),
+        None => Err(error),
     }
 }
 

@@ -6,9 +6,10 @@ use cocoon::channel::{Receiver, channel};
 use cocoon::component::{Component, Location};
 use cocoon::pool::Pool;
 use cocoon::worlds::command::{Start, Stream};
-use cocoon::worlds::function::{Call as FunctionCall, call};
+use cocoon::worlds::function::{Call as FunctionCall, Called, call};
 use tokio::io::AsyncWriteExt as _;
 
+use super::exec::exit_code;
 use super::exec_grants::GrantArgs;
 use crate::cli::code_args::{CodeArgs, show_compiling};
 use crate::cli::component_args::RegistryArgs;
@@ -62,17 +63,18 @@ impl Call {
             &pool, &component, &grants, start, function, &deadline, sender,
         );
         let mut output = Output::stdout();
-        let (results, printed) = tokio::join!(calling, print(&mut output, receiver));
+        let (called, printed) = tokio::join!(calling, print(&mut output, receiver));
         printed?;
-        match results {
-            Ok(results) => {
-                output.write(format!("{results}\n").as_bytes()).await?;
-                output.finish().await
-            }
-            Err(error) => {
-                output.finish().await?;
-                Err(error.into())
-            }
+        if let Ok(Called::Returned(results)) = &called {
+            output.write(format!("{results}\n").as_bytes()).await?;
+        }
+        output.finish().await?;
+        match called? {
+            Called::Returned(_) | Called::Exited(0) => Ok(()),
+            Called::Exited(code) => Err(Failure::Program {
+                code: exit_code::of_exit(code),
+                error: None,
+            }),
         }
     }
 }

@@ -24,7 +24,7 @@ pub(super) const OWN: u8 = 125;
 
 /// The exit code for a program that exited with `code`. Systems keep the low eight bits of a code,
 /// which would turn 256 into a success.
-pub(super) fn of_exit(code: i32) -> u8 {
+pub(in crate::cli::commands) fn of_exit(code: i32) -> u8 {
     u8::try_from(code).unwrap_or(u8::MAX)
 }
 
@@ -36,7 +36,7 @@ pub(super) fn of_error(error: &RunError) -> u8 {
             ..
         } => 124,
         RunError::Stopped { .. } | RunError::OverPromise { .. } => 137,
-        RunError::Trapped { .. } | RunError::NotGranted { .. } => 134,
+        RunError::Trapped { .. } => 134,
         RunError::Malformed(_)
         | RunError::TooLarge { .. }
         | RunError::OutOfReach(_)

@@ -1,7 +1,7 @@
 //! `cocoon exec`: runs many instances of any component of `wasi:cli`, each in its own sandbox.
 
 mod arguments;
-mod exit_code;
+pub(super) mod exit_code;
 mod input;
 mod instance;
 mod jobs;
