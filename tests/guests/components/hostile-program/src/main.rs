@@ -86,7 +86,10 @@ fn main() {
         "terminals" => {
             use std::io::IsTerminal as _;
             let input = std::io::stdin().is_terminal();
-            let (output, errors) = (std::io::stdout().is_terminal(), std::io::stderr().is_terminal());
+            let (output, errors) = (
+                std::io::stdout().is_terminal(),
+                std::io::stderr().is_terminal(),
+            );
             println!("input {input}, output {output}, errors {errors}");
         }
         "long-output" => {
