@@ -93,7 +93,7 @@ mod tests {
         }
         assert_eq!(
             progress.line(at(20), 230, 200, 2),
-            "200 of 1000 done, 2 failed, 30 running, 10/s, 2 minutes left"
+            "200 of 1000 done, 2 failed, 30 running, 10/s, 80 seconds left"
         );
         let mut unknown = Progress::new(None);
         let line = unknown.line(unknown.started_at + Duration::from_secs(4), 5, 1, 0);
