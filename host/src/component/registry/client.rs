@@ -44,7 +44,6 @@ enum PlainHttp {
 }
 
 impl PlainHttp {
-    /// Whether a request may be sent to `url`.
     fn allows(self, url: &Url) -> bool {
         match (url.scheme(), self) {
             ("https", _) | ("http", Self::Always) => true,
