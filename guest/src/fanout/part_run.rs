@@ -126,12 +126,12 @@ impl PartRun {
                 Step::MultiplyShare => self.multiply_share(),
                 Step::Read => return Ok(Some(Transfer::Read(self.decoder()))),
                 Step::Multiply => self.multiply()?,
-                Step::Write => return Ok(Some(Transfer::Write(self.encoder()?))),
+                Step::Write => return Ok(Some(Transfer::Write(self.output()?))),
                 Step::Exchange => {
                     // Makes room for the number that arrives.
                     self.multiplier.free_buffers();
-                    let encoder = self.encoder()?;
-                    return Ok(Some(Transfer::Exchange(encoder, self.decoder())));
+                    let output = self.output()?;
+                    return Ok(Some(Transfer::Exchange(output, self.decoder())));
                 }
                 Step::WriteHalf => {
                     let (half, limb_digits) = self.multiply_half(Half::First)?;
@@ -166,8 +166,8 @@ impl PartRun {
         Decoder::number(usize::try_from(limbs).unwrap_or(usize::MAX))
     }
 
-    /// Creates an encoder of its own number, which it keeps.
-    fn encoder(&self) -> Result<Output, Error> {
+    /// Creates an output of its own number, which it keeps.
+    fn output(&self) -> Result<Output, Error> {
         let own = self.own.as_ref().ok_or_else(missing_input)?;
         Ok(Output::Message(Encoder::number(Rc::clone(own))))
     }

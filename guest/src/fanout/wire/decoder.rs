@@ -13,7 +13,7 @@ use crate::natural::limb::base;
 use crate::natural::norms::{NORM_BLOCK, norm_square};
 use crate::request::Error;
 
-/// Decodes a message from chunks of any size.
+/// A decoder of a message that comes in chunks of any size.
 pub struct Decoder {
     /// The first bytes of a head, or of an item, whose other bytes are missing.
     partial: Vec<u8>,

@@ -37,7 +37,7 @@ impl Body {
     }
 }
 
-/// Encodes a message in pieces of bounded size.
+/// An encoder of a message, in pieces of bounded size.
 pub struct Encoder {
     head: Head,
     body: Body,

@@ -72,7 +72,8 @@ impl Head {
         let mut word = || words.next().unwrap_or(0);
         let magic = word();
         if magic != MAGIC {
-            return Err(broken_message("the magic number at its start", magic));
+            let expected = format!("{MAGIC:#x} at its start");
+            return Err(broken_message(&expected, format_args!("{magic:#x}")));
         }
         let found = word();
         if found != item_bytes as u64 {
