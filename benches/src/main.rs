@@ -14,6 +14,7 @@
 mod bare;
 mod calls;
 mod density;
+mod exec;
 mod http;
 mod peers;
 mod sandboxes;
@@ -38,6 +39,8 @@ enum Bench {
     Peers(peers::Peers),
     /// Calls in an existing sandbox, compared with GMP
     Calls(calls::Calls),
+    /// `cocoon exec`, compared with bare Wasmtime and with `wasmtime run`
+    Exec(exec::Exec),
     /// The service under load, compared with a native handler and `wasmtime serve`; writes the
     /// table and the plot
     Http(http::Http),
@@ -52,6 +55,7 @@ fn main() -> anyhow::Result<()> {
         Bench::Density(bench) => bench.run(),
         Bench::Peers(bench) => bench.run(),
         Bench::Calls(bench) => bench.run(),
+        Bench::Exec(bench) => bench.run(),
         Bench::Http(bench) => bench.run(),
         Bench::NativeHandler => http::native::run(),
     }

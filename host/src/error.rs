@@ -54,17 +54,14 @@ pub enum RunError {
         /// The cap.
         promised_bytes: u64,
     },
-    /// The component called a function that no flag granted.
-    #[error("the component called {import} without a grant; use {flag} to grant it")]
-    NotGranted {
-        /// The interface and function that was called.
-        import: String,
-        /// The flag that grants it.
-        flag: &'static str,
-    },
     /// The component trapped.
-    #[error("the component trapped: {0}")]
-    Trapped(String),
+    #[error("the component trapped: {message}")]
+    Trapped {
+        /// The kind of trap, on one line.
+        message: String,
+        /// Where it happened, the innermost frame first: see [`RunError::frames`].
+        frames: Vec<String>,
+    },
     /// The component returned an error.
     #[error("the component failed: {0}")]
     Failed(String),
@@ -95,8 +92,7 @@ impl RunError {
             | Self::OutOfReach(_)
             | Self::Stopped { .. }
             | Self::OverPromise { .. }
-            | Self::NotGranted { .. }
-            | Self::Trapped(_)
+            | Self::Trapped { .. }
             | Self::Failed(_)
             | Self::Upstream(_)
             | Self::ReaderGone => false,
@@ -107,7 +103,7 @@ impl RunError {
     /// [`RunError::may_be_retried`], the component itself failed. A limit would stop it
     /// again.
     pub const fn is_worth_a_fresh_sandbox(&self) -> bool {
-        self.may_be_retried() || matches!(self, Self::Trapped(_) | Self::Failed(_))
+        self.may_be_retried() || matches!(self, Self::Trapped { .. } | Self::Failed(_))
     }
 
     /// The kind of error in a word.
@@ -119,8 +115,7 @@ impl RunError {
             Self::Busy { .. } => "busy",
             Self::Stopped { .. } => "stopped",
             Self::OverPromise { .. } => "over_promise",
-            Self::NotGranted { .. } => "not_granted",
-            Self::Trapped(_) => "trapped",
+            Self::Trapped { .. } => "trapped",
             Self::Failed(_) => "failed",
             Self::Upstream(_) => "upstream",
             Self::ReaderGone => "reader_gone",
@@ -138,8 +133,43 @@ impl RunError {
             Self::OverPromise { .. } => Some(Limit::SandboxMemory),
             Self::Malformed(_)
             | Self::OutOfReach(_)
-            | Self::NotGranted { .. }
-            | Self::Trapped(_)
+            | Self::Trapped { .. }
+            | Self::Failed(_)
+            | Self::Upstream(_)
+            | Self::ReaderGone
+            | Self::WriterGone => None,
+        }
+    }
+
+    /// The backtrace of a trap: at most [`BACKTRACE_FRAMES`](crate::limits::BACKTRACE_FRAMES) frames,
+    /// the innermost first, such as `0x1a2b - module!function`. Empty for other errors and where
+    /// the component has no code for backtraces.
+    pub fn frames(&self) -> &[String] {
+        match self {
+            Self::Trapped { frames, .. } => frames,
+            Self::Upstream(writer) => writer.frames(),
+            Self::Malformed(_)
+            | Self::TooLarge { .. }
+            | Self::OutOfReach(_)
+            | Self::Busy { .. }
+            | Self::Stopped { .. }
+            | Self::OverPromise { .. }
+            | Self::Failed(_)
+            | Self::ReaderGone
+            | Self::WriterGone => &[],
+        }
+    }
+
+    /// The value of [`RunError::limit`] in its unit.
+    pub const fn limit_value(&self) -> Option<u64> {
+        match self {
+            Self::TooLarge { value, .. }
+            | Self::Busy { value, .. }
+            | Self::Stopped { value, .. } => Some(*value),
+            Self::OverPromise { promised_bytes } => Some(*promised_bytes),
+            Self::Malformed(_)
+            | Self::OutOfReach(_)
+            | Self::Trapped { .. }
             | Self::Failed(_)
             | Self::Upstream(_)
             | Self::ReaderGone

@@ -2,7 +2,7 @@
 //! its own, thousands of them in one process, connected by ordered channels.
 //!
 //! The layers, each using only those before it:
-//! [`limits`], [`machine`], [`RunError`], [`metrics`], [`engine`], [`grants`], [`component`],
+//! [`limits`], [`machine`], [`RunError`], [`metrics`], `code_cache`, [`engine`], [`grants`], [`component`],
 //! [`deadline`], [`pool`], [`sandbox`], [`channel`], and [`worlds`]: programs of `wasi:cli`,
 //! and the bundled factorials. [`fanout`] computes one number in several sandboxes.
 //! [`telemetry`] exports traces, metrics and logs, and [`http`] is the service.
@@ -57,6 +57,17 @@ pub mod span;
 mod blocking;
 
 pub mod metrics;
+
+#[cfg(any(feature = "compiler", feature = "registry"))]
+#[cfg_attr(
+    not(feature = "compiler"),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "the cache of registries has the same home"
+    )
+)]
+pub mod code_cache;
 
 #[cfg_attr(
     not(all(feature = "bundled", feature = "compiler")),

@@ -12,13 +12,12 @@ use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 use wasmtime::component::ResourceTableError;
 use wasmtime::{Store, Trap, UpdateDeadline};
-use wasmtime_wasi::WasiCtx;
 
 use crate::component::{Component, World};
 use crate::deadline::Deadline;
-use crate::engine::{Ticker, one_line};
+use crate::engine::{Ticker, frames, message};
 use crate::error::RunError;
-use crate::grants::{MemoryCap, State};
+use crate::grants::{MemoryCap, State, Wasi};
 use crate::limits::{Limit, Limits};
 use crate::metrics::{Meter, RunTimer};
 use crate::pool::Permit;
@@ -47,7 +46,7 @@ impl<W: World> Sandbox<W> {
     pub async fn new(
         component: &Component<W>,
         permit: Permit,
-        wasi: Option<WasiCtx>,
+        wasi: Option<Wasi>,
     ) -> Result<Self, RunError> {
         let start = Instant::now();
         let limits = component.engine().limits().clone();
@@ -65,8 +64,19 @@ impl<W: World> Sandbox<W> {
             record_failure(&span, &error);
             return Err(error);
         }
-        let state = State::new(memory, component.engine(), component.folders(), wasi, span);
+        let state = State::new(
+            memory,
+            component.engine(),
+            component.folders(),
+            component.denials(),
+            wasi,
+            span,
+        );
         let mut store = Store::new(component.engine().wasmtime(), state);
+        if let Some(concurrent) = store.concurrent_resource_table() {
+            // Tasks, streams and futures of the component model.
+            concurrent.set_max_capacity(limits.count(Limit::Resources));
+        }
         store.set_hostcall_fuel(limits.size(Limit::HostCall));
         store.limiter(|state| &mut state.memory);
         let deadline = permit.deadline().clone();
@@ -204,8 +214,10 @@ fn explain(
                 _ => over_memory(memory, limits),
             }
         }
-        Some(trap) => RunError::Trapped(trap.to_string()),
-        None => RunError::Trapped(one_line(error)),
+        Some(_) | None => RunError::Trapped {
+            message: message(error),
+            frames: frames(error),
+        },
     }
 }
 

@@ -26,11 +26,12 @@ const PAGES: [&str; 7] = [
     "docs/serve.md",
 ];
 /// Pages without commands to check.
-const OTHER_PAGES: [&str; 4] = [
+const OTHER_PAGES: [&str; 5] = [
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "benches/README.md",
+    "examples/README.md",
 ];
 /// Programs that may be missing. `deploy_policies` runs conftest.
 const OTHER_PROGRAMS: [&str; 6] = ["cargo", "cd", "conftest", "curl", "kubectl", "wasmtime"];
@@ -203,7 +204,7 @@ fn the_readme_is_short_and_names_every_page() {
 fn every_flag_is_on_a_page() {
     let pages = PAGES.map(read).concat();
     for command in [
-        "compute", "config", "exec", "health", "inspect", "serve", "verify",
+        "call", "compile", "compute", "config", "exec", "health", "inspect", "serve", "verify",
     ] {
         let help = stdout_of([command, "--help"]);
         let of_flag = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
@@ -254,8 +255,17 @@ fn links_have_targets() {
 
 #[test]
 fn paths_in_backticks_exist() {
-    const FOLDERS: [&str; 9] = [
-        ".ci/", "benches/", "deploy/", "docs/", "fuzz/", "guest/", "host/", "tests/", "wit/",
+    const FOLDERS: [&str; 10] = [
+        ".ci/",
+        "benches/",
+        "deploy/",
+        "docs/",
+        "examples/",
+        "fuzz/",
+        "guest/",
+        "host/",
+        "tests/",
+        "wit/",
     ];
     for name in PAGES.into_iter().chain(OTHER_PAGES) {
         // Odd pieces are code: a fence has three backticks.

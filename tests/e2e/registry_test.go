@@ -53,7 +53,7 @@ var _ = Describe("Components from a registry", func() {
 	It("are named by tag", func() {
 		serve("")
 		Expect(run("tools/echo:1")).To(pulled)
-		Expect(run("tools/echo:2")).To(failWith(1, "tools/echo:2"))
+		Expect(run("tools/echo:2")).To(failWith(125, "tools/echo:2"))
 	})
 
 	It("are pinned by digest", func() {
@@ -61,7 +61,7 @@ var _ = Describe("Components from a registry", func() {
 		Expect(run("tools/echo@" + digest)).To(pulled)
 		Expect(run("tools/echo:1@" + digest)).To(pulled)
 		other := "sha256:" + strings.Repeat("0", 64)
-		Expect(run("tools/echo@" + other)).To(failWith(1, other))
+		Expect(run("tools/echo@" + other)).To(failWith(125, other))
 	})
 
 	It("are pulled with the credentials that Docker keeps", func() {
@@ -73,9 +73,9 @@ var _ = Describe("Components from a registry", func() {
 			text := fmt.Sprintf(`{"auths":{%q:{"auth":%q}}}`, registry, auth)
 			Expect(os.WriteFile(filepath.Join(home, "config.json"), []byte(text), 0o600)).To(Succeed())
 		}
-		Expect(run("tools/echo:1")).To(failWith(1, registry))
+		Expect(run("tools/echo:1")).To(failWith(125, registry))
 		config("open barley")
-		Expect(run("tools/echo:1")).To(failWith(1, registry))
+		Expect(run("tools/echo:1")).To(failWith(125, registry))
 		config(password)
 		Expect(run("tools/echo:1")).To(pulled)
 		Expect(run("tools/echo@" + digest)).To(pulled)

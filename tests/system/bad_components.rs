@@ -22,12 +22,23 @@ pub(crate) fn program(fields: &str) -> Vec<u8> {
 /// The content of a program that does nothing.
 pub(crate) const CONTENT: &str = r#"(func (export "run") (result i32) i32.const 0)"#;
 
-/// Asserts that `command` fails on a file with `bytes`, with all of `words` in its message.
+/// The exit code of `command` for a component that it cannot load.
+fn refused(command: &[&str]) -> i32 {
+    if command[0] == "exec" { 125 } else { 1 }
+}
+
+/// Asserts that `command` cannot load a file with `bytes`, with all of `words` in its message.
 fn refusal(command: &[&str], bytes: &[u8], words: &[&str]) {
+    failure(command, bytes, refused(command), words);
+}
+
+/// Asserts that `command` fails on a file with `bytes`, with this exit code and all of `words` in
+/// its message.
+fn failure(command: &[&str], bytes: &[u8], code: i32, words: &[&str]) {
     let file = tempfile::NamedTempFile::new().expect("a file");
     fs::write(file.path(), bytes).expect("a file");
     let path = file.path().to_str().expect("text");
-    assert_fails(&run(command.iter().copied().chain([path])), 1, words);
+    assert_fails(&run(command.iter().copied().chain([path])), code, words);
 }
 
 const COMMANDS: [&[&str]; 4] = [
@@ -40,7 +51,6 @@ const COMMANDS: [&[&str]; 4] = [
 #[test]
 fn files_that_are_not_components_are_named() {
     let component = fs::read(cocoon_test_guests::BUNDLED).expect("a component");
-    let core = wat::parse_str("(module)").expect("a module");
     let mut random = fastrand::Rng::with_seed(7);
     let noise: Vec<u8> = (0..10_000).map(|_| random.u8(..)).collect();
     let mut damaged = component.clone();
@@ -55,7 +65,6 @@ fn files_that_are_not_components_are_named() {
             &["expected a component", "start with"],
         );
         refusal(command, &noise, &["expected a component", "start with"]);
-        refusal(command, &core, &["core module", "wasm32-wasip2"]);
         refusal(command, b"\x7fELF\x02\x01\x01", &["native"]);
         refusal(command, b"\0asm", &["component"]);
         refusal(command, &component[..8 + 100], &["invalid component"]);
@@ -81,17 +90,17 @@ fn unreadable_files_are_named() {
         let with = |path| run(command.iter().copied().chain([path]));
         assert_fails(
             &with("/no/such/file.wasm"),
-            1,
+            refused(command),
             &["cannot read", "/no/such/file.wasm"],
         );
-        assert_fails(&with(itself), 1, &["cannot read", itself]);
+        assert_fails(&with(itself), refused(command), &["cannot read", itself]);
 
         let limited = run(command.iter().copied().chain([
             cocoon_test_guests::BUNDLED,
             "--component-size",
             "1KiB",
         ]));
-        assert_fails(&limited, 1, &["1 KiB", "--component-size"]);
+        assert_fails(&limited, refused(command), &["1 KiB", "--component-size"]);
     }
 }
 
@@ -102,8 +111,10 @@ fn compilation_has_a_time_limit() {
         cocoon_test_guests::FOREIGN_FACTOR,
         "--compile-time",
         "1ms",
+        "--code-cache",
+        "off",
     ];
-    assert_fails(&run(slow), 1, &["--compile-time", "1ms"]);
+    assert_fails(&run(slow), 125, &["--compile-time", "1ms"]);
 }
 
 #[test]
@@ -114,12 +125,34 @@ fn a_missing_export_is_named() {
         1,
         &["cocoon:factorial/factorial"],
     );
-    assert_fails(&run(["exec", numbers]), 1, &["wasi:cli/run"]);
+    let program = run(["exec", numbers]);
+    assert_fails(&program, 125, &["wasi:cli/run", "cocoon call"]);
     let program = cocoon_test_guests::HOSTILE_PROGRAM;
     assert_fails(
         &run(["compute", "5", "--component", program]),
         1,
         &["cocoon:factorial/factorial"],
+    );
+}
+
+#[test]
+fn a_handler_is_named() {
+    let handler = wat::parse_str(
+        r#"(component
+            (core module $m (func (export "f")))
+            (core instance $i (instantiate $m))
+            (func $f (canon lift (core func $i "f")))
+            (instance $e (export "handle" (func $f)))
+            (export "wasi:http/incoming-handler@0.2.3" (instance $e)))"#,
+    );
+    refusal(
+        &["exec"],
+        &handler.expect("a component"),
+        &[
+            "a handler of HTTP requests",
+            "wasi:http/incoming-handler@0.2.3",
+            "wasmtime serve",
+        ],
     );
 }
 
@@ -134,12 +167,12 @@ fn an_unknown_import_is_named() {
         &["acme:vault/keys@1.2.3"],
     );
     let http = wat::parse_str(
-        r#"(component (import "wasi:http/types@0.2.0" (instance (export "f" (func)))))"#,
+        r#"(component (import "wasi:http/incoming-handler@0.2.0" (instance (export "f" (func)))))"#,
     );
     refusal(
         &["exec"],
         &http.expect("a component"),
-        &["wasi:http/types@0.2.0"],
+        &["wasi:http/incoming-handler@0.2.0"],
     );
     // An import from WASI of a function that WASI lacks.
     let unknown = wat::parse_str(
@@ -151,35 +184,69 @@ fn an_unknown_import_is_named() {
 #[test]
 fn initial_memories_and_tables_are_limited() {
     // 300 MiB of initial memory, where a sandbox has 256 MiB.
-    refusal(
+    failure(
         &["exec"],
         &program(&format!("(memory 4800) {CONTENT}")),
+        137,
         &["memory of one sandbox", "256 MiB"],
     );
     // Of eight bytes each.
-    refusal(
+    failure(
         &["exec"],
         &program(&format!("(table 100000000 funcref) {CONTENT}")),
+        137,
         &["memory of one sandbox", "256 MiB"],
     );
     // Each memory is below the cap, and their sum is above it.
-    refusal(
+    failure(
         &["exec"],
         &program(&format!("{} {CONTENT}", "(memory 1000)".repeat(5))),
+        137,
         &["memory of one sandbox", "256 MiB"],
     );
 }
 
 #[test]
+fn memories_that_grow_share_one_cap() {
+    // Three times 100 MiB, where a sandbox has 256 MiB.
+    let grow = |memory: u32, refused: &str| {
+        format!(
+            "(if (i32.eq (memory.grow {memory} (i32.const 1600)) (i32.const -1)) (then {refused}))"
+        )
+    };
+    let grows = |refused: &str| {
+        let grows: String = (0..3).map(|memory| grow(memory, refused)).collect();
+        let run = format!(r#"(func (export "run") (result i32) {grows} i32.const 0)"#);
+        program(&format!("{} {run}", "(memory 1)".repeat(3)))
+    };
+    failure(
+        &["exec"],
+        &grows("unreachable"),
+        137,
+        &["memory of one sandbox", "256 MiB"],
+    );
+    // A program that handles the refused growth runs to its end.
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(file.path(), grows("nop")).expect("a file");
+    assert_eq!(stdout_of(["exec", file.path().to_str().expect("text")]), "");
+}
+
+#[test]
 fn harmful_start_functions_are_stopped() {
     let start = |body: &str| program(&format!("(func $start {body}) (start $start) {CONTENT}"));
-    refusal(&["exec"], &start("unreachable"), &["trapped"]);
-    refusal(
+    failure(&["exec"], &start("unreachable"), 134, &["trapped"]);
+    failure(
         &["exec", "--deadline", "200ms"],
         &start("(loop $again br $again)"),
+        124,
         &["deadline", "200ms"],
     );
-    refusal(&["exec"], &start("call $start"), &["wasm stack", "512 KiB"]);
+    failure(
+        &["exec"],
+        &start("call $start"),
+        137,
+        &["wasm stack", "512 KiB"],
+    );
 }
 
 #[test]

@@ -168,8 +168,8 @@ fn contradictory_arguments_are_refused() {
             ["64 MiB", "32 MiB"],
         ),
         (
-            &["exec", PROGRAM, "--json", "--output-dir", "/tmp"],
-            ["--json", "--output-dir"],
+            &["exec", PROGRAM, "--lines", "-n", "2"],
+            ["--lines", "--instances"],
         ),
         (
             &["exec", PROGRAM, "-i", "--stdin", "/dev/null"],
@@ -351,19 +351,19 @@ fn a_folder_with_a_non_utf8_path_needs_a_utf8_name_inside() {
 fn an_input_or_output_path_of_the_wrong_type_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().to_str().expect("UTF-8");
-    let input = run(["exec", PROGRAM, "--stdin", path, "--", "cat"]);
-    assert_fails(&input, 1, &["cannot read", path, "directory"]);
+    let input = run(["exec", PROGRAM, "-n", "2", "--stdin", path, "--", "cat"]);
+    assert_fails(&input, 125, &["cannot read", path, "directory"]);
     let file = folder.path().join("file");
     fs::write(&file, "kept").expect("a file");
     let file = file.to_str().expect("UTF-8");
     let output = run(["exec", PROGRAM, "--output-dir", file, "--", "say"]);
-    assert_fails(&output, 1, &["expected a folder for --output-dir", file]);
+    assert_fails(&output, 125, &["expected a folder for --output-dir", file]);
     assert_eq!(fs::read_to_string(file).expect("a file"), "kept");
     let below = format!("{file}/below");
     let output = run(["exec", PROGRAM, "--output-dir", &below, "--", "say"]);
-    assert_fails(&output, 1, &["cannot create the folder", &below]);
+    assert_fails(&output, 125, &["cannot create the folder", &below]);
     // A name that is not UTF-8 is printed without loss.
     let missing =
         run_command(cocoon(["exec", PROGRAM, "--stdin"]).arg(OsStr::from_bytes(b"no\xff")));
-    assert_fails(&missing, 1, &["cannot read no\\xff: "]);
+    assert_fails(&missing, 125, &["cannot read no\\xff: "]);
 }

@@ -228,14 +228,17 @@ async fn a_failed_writer_is_reported_after_its_last_value() {
             }
             let end = numbers.recv().await;
             assert!(
-                matches!(end, Err(RunError::Trapped(_))),
+                matches!(end, Err(RunError::Trapped { .. })),
                 "{end:?} after {last}"
             );
             // Further reads return the same error.
             assert_eq!(numbers.recv().await, end);
         };
         let (counted, ()) = wait_for("the end", async { tokio::join!(counting, reading) }).await;
-        assert!(matches!(counted, Err(RunError::Trapped(_))), "{counted:?}");
+        assert!(
+            matches!(counted, Err(RunError::Trapped { .. })),
+            "{counted:?}"
+        );
     }
 }
 
@@ -317,7 +320,7 @@ async fn a_failure_propagates_through_the_next_sandbox() {
     let all = Box::pin(async { tokio::join!(counting, asking, serving, reading) });
     let (counted, (), served, seen) = wait_for("the end", all).await;
     let trapped = counted.expect_err("it breaks");
-    assert!(matches!(trapped, RunError::Trapped(_)), "{trapped:?}");
+    assert!(matches!(trapped, RunError::Trapped { .. }), "{trapped:?}");
     let upstream = RunError::Upstream(Box::new(trapped));
     assert_eq!(served, Err(upstream.clone()));
     assert_eq!(seen, Err(upstream.clone()));

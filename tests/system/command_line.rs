@@ -19,7 +19,14 @@ fn flags_follow_the_component_until_its_first_argument() {
     for arguments in [
         &["exec", PROGRAM, "say", "--json"][..],
         &["exec", PROGRAM, "--", "say", "--json"],
-        &["exec", "--clocks", PROGRAM, "--network", "say", "--json"],
+        &[
+            "exec",
+            "--deterministic",
+            PROGRAM,
+            "--network",
+            "say",
+            "--json",
+        ],
     ] {
         assert_eq!(stdout_of(arguments), "--json\n", "{arguments:?}");
     }

@@ -116,7 +116,7 @@ fn the_config_flag_overrides_its_variable() {
 
 #[test]
 fn a_flag_overrides_conflicting_settings_of_the_file() {
-    let it = ConfigFolder::new("[exec]\noutput-dir = \"out\"\nclocks = true\n");
+    let it = ConfigFolder::new("[exec]\noutput-dir = \"out\"\nnetwork = true\n");
     let rows = it.stdout_of(&["config", "exec"]);
     assert!(rows.contains("\noutput-dir = \"out\""), "{rows}");
     let other = ConfigFolder::new("[exec]\nstdin = \"nowhere\"\n");
@@ -365,7 +365,10 @@ fn the_output_of_config_is_an_equivalent_file() {
             "--dir",
             "/tmp:/x",
             "--dir=/:/y",
-            "--clocks",
+            "--network",
+            "--allow-net",
+            "example.com:443,10.0.0.0/8",
+            "--deterministic=7",
         ],
         &[
             "config",

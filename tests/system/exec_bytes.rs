@@ -200,7 +200,7 @@ fn an_unwritable_standard_error_is_a_failure() {
             .stdout(Stdio::null())
             .stderr(full.expect("a device"))
             .status();
-        assert_eq!(status.expect("a process").code(), Some(1), "{flags:?}");
+        assert_eq!(status.expect("a process").code(), Some(125), "{flags:?}");
     }
     // A closed pipe is not a failure.
     let (reader, writer) = std::io::pipe().expect("a pipe");

@@ -224,3 +224,26 @@ async fn threads_blocked_by_a_dead_mount_are_a_named_limit() {
     let (text, ..) = other.run("read file").await;
     assert_eq!(text, b"text");
 }
+
+#[test]
+#[ignore = "needs root, for a mount"]
+fn a_program_that_fills_a_folder_gets_an_error() {
+    const SIZE: u64 = 1 << 20;
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = Some(c"size=1m");
+    mount(
+        "tmpfs",
+        folder.path(),
+        "tmpfs",
+        MountFlags::empty(),
+        options,
+    )
+    .expect("a mount");
+    let here = format!("{}:/data:rw", folder.path().display());
+    let ended = run(exec(&["--dir", &here], &["fill", "/data/file"]));
+    let written = fs::metadata(folder.path().join("file")).map(|file| file.len());
+    unmount(folder.path(), UnmountFlags::DETACH).expect("an unmount");
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+    assert_eq!(written.expect("a file"), SIZE);
+    assert!(ended.out.starts_with(&format!("({SIZE},")), "{}", ended.out);
+}

@@ -115,7 +115,8 @@ pub(crate) fn cocoon<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) ->
     command
 }
 
-/// Removes the settings of the calling environment from a command.
+/// Removes the settings of the calling environment from a command, whose caches are those of the
+/// tests.
 pub(crate) fn clean(command: &mut Command) -> &mut Command {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
@@ -123,7 +124,10 @@ pub(crate) fn clean(command: &mut Command) -> &mut Command {
             command.env_remove(name);
         }
     }
-    command.env("RUST_BACKTRACE", "1").stdin(Stdio::null())
+    command
+        .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
+        .env("RUST_BACKTRACE", "1")
+        .stdin(Stdio::null())
 }
 
 /// Sends a signal to a child process.
@@ -193,8 +197,18 @@ pub(crate) fn assert_fails(outcome: &Outcome, code: i32, words: &[&str]) {
     assert_one_line(err, words);
 }
 
-/// Asserts that `err` is one line of the binary's own, with all of `words`.
+/// The lines of `err` that are not part of the backtrace of a trap.
+pub(crate) fn without_backtraces(err: &str) -> String {
+    let own = err.lines().filter(|line| {
+        !line.starts_with("cocoon: backtrace of the trap") && !line.starts_with("  ")
+    });
+    own.fold(String::new(), |own, line| own + line + "\n")
+}
+
+/// Asserts that `err` is one line of the binary's own, with all of `words`. The backtrace of a trap
+/// may be before it.
 pub(crate) fn assert_one_line(err: &str, words: &[&str]) {
+    let err = without_backtraces(err);
     assert!(
         err.starts_with("cocoon: ") && err.ends_with('\n'),
         "{err:?}"

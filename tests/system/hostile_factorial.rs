@@ -202,7 +202,7 @@ async fn a_long_reply_counts_as_output() {
 async fn panics_and_invalid_replies_are_reported() {
     for n in [hostile::COST_PANICS, hostile::PANIC, hostile::INVALID_REPLY] {
         let error = error_of(&FEW, n).await;
-        assert!(matches!(error, RunError::Trapped(_)), "{n}: {error:?}");
+        assert!(matches!(error, RunError::Trapped { .. }), "{n}: {error:?}");
         assert!(!error.to_string().contains('\n'), "{error}");
     }
 }
@@ -307,7 +307,7 @@ async fn a_misbehaving_server_is_stopped_or_fails() {
         assert_eq!(served, seen, "{n}");
         match (&seen, expected) {
             (Err(error), Some(expected)) => assert_eq!(error, &expected),
-            (Err(error), None) => assert!(matches!(error, RunError::Trapped(_)), "{error:?}"),
+            (Err(error), None) => assert!(matches!(error, RunError::Trapped { .. }), "{error:?}"),
             (Ok(()), _) => panic!("{n} looks finished"),
         }
     }

@@ -267,7 +267,7 @@ fn an_unwritable_output_is_reported_in_one_line() {
     ];
     assert_fails(
         &run_command_into(&mut cocoon(program), full()),
-        1,
+        125,
         &["cannot write"],
     );
     // A file in place of a folder.
@@ -281,7 +281,7 @@ fn an_unwritable_output_is_reported_in_one_line() {
         "--",
         "say",
     ];
-    assert_fails(&run(inside), 1, &["file"]);
+    assert_fails(&run(inside), 125, &["file"]);
 }
 
 #[test]

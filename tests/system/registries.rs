@@ -250,7 +250,7 @@ impl Home {
     /// Every file of the cache, including partial ones.
     pub(crate) fn kept(&self) -> Vec<PathBuf> {
         let mut kept = Vec::new();
-        let mut folders = vec![self.folder.path().join(".cache")];
+        let mut folders = vec![self.folder.path().join(".cache/cocoon/blobs")];
         while let Some(folder) = folders.pop() {
             // The folder may be absent.
             for entry in fs::read_dir(folder).into_iter().flatten() {

@@ -83,7 +83,7 @@ fn credential_files_are_read_in_podmans_order() {
     };
     assert_fails(
         &run_command(&mut command()),
-        1,
+        125,
         &["expected credentials", "podman login"],
     );
     // Each file is found, and takes precedence over the one before it.
@@ -93,7 +93,7 @@ fn credential_files_are_read_in_podmans_order() {
         write(path, file("wrong"));
         assert_fails(
             &run_command(&mut command()),
-            1,
+            125,
             &["refused the stored credentials"],
         );
     }
@@ -111,7 +111,7 @@ fn credential_files_are_read_in_podmans_order() {
     // A file that was named is the only one.
     write(&named, "{}");
     let only = run_command(command().env("REGISTRY_AUTH_FILE", &named));
-    assert_fails(&only, 1, &["expected credentials"]);
+    assert_fails(&only, 125, &["expected credentials"]);
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn a_missing_helper_and_a_broken_file_are_named() {
         ("[{}]".to_owned(), &["config.json", "JSON object"]),
     ] {
         home.configure(&config);
-        assert_fails(&home.run(&["exec", &reference]), 1, words);
+        assert_fails(&home.run(&["exec", &reference]), 125, words);
     }
 }
 
@@ -203,6 +203,6 @@ fn an_index_with_one_manifest_resolves_to_it() {
     for count in [0, 2] {
         let reference = format!("oci://{}/tool:1", start_index(count));
         let several = home.run(&["exec", &reference]);
-        assert_fails(&several, 1, &[&format!("index of {count}"), "digest"]);
+        assert_fails(&several, 125, &[&format!("index of {count}"), "digest"]);
     }
 }

@@ -55,7 +55,7 @@ fn assert_pull_fails(name: &str, more: &[&str], words: &[&str]) {
     let home = Home::new();
     let reference = format!("oci://{name}");
     let outcome = home.run(&[&["exec", &reference], more].concat());
-    assert_fails(&outcome, 1, words);
+    assert_fails(&outcome, 125, words);
     assert_eq!(home.kept(), Vec::<std::path::PathBuf>::new(), "{name}");
 }
 

@@ -92,9 +92,9 @@ fn large_instance_data_runs_and_counts_as_memory() {
     runs(&format!("{globals} {CONTENT}"));
     let small = ["--sandbox-memory", "1MiB"];
     let outcome = exec(&program(&format!("{globals} {CONTENT}")), &small);
-    assert_fails(&outcome, 1, &["memory of one sandbox", "1 MiB"]);
+    assert_fails(&outcome, 137, &["memory of one sandbox", "1 MiB"]);
     let outcome = exec(&with_instances(&globals, 100), &[]);
-    assert_fails(&outcome, 1, &["memory of one sandbox", "256 MiB"]);
+    assert_fails(&outcome, 137, &["memory of one sandbox", "256 MiB"]);
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn collected_objects_count_as_memory() {
                 i32.const 0)"#,
     );
     let outcome = exec(&takes, &["--sandbox-memory", "64MiB"]);
-    assert_fails(&outcome, 1, &["memory of one sandbox", "64 MiB"]);
+    assert_fails(&outcome, 137, &["memory of one sandbox", "64 MiB"]);
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn a_table_that_grows_beyond_its_slot_names_the_limit() {
     let outcome = exec(&grows, &["--table-elements", "1500"]);
     assert_fails(
         &outcome,
-        1,
+        137,
         &["elements of one table", "1500", "--table-elements"],
     );
 }

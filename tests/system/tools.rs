@@ -21,6 +21,14 @@ pub(crate) const CHROMEDRIVER: Tool = Tool {
     name: "chromedriver",
     install: "apt-get install chromium chromium-driver",
 };
+pub(crate) const CLANG: Tool = Tool {
+    name: "clang",
+    install: "apt-get install clang lld wasi-libc libclang-rt-dev-wasm32",
+};
+pub(crate) const COMPONENTIZE_PY: Tool = Tool {
+    name: "componentize-py",
+    install: "pip install componentize-py==0.25.1",
+};
 pub(crate) const CONFTEST: Tool = Tool {
     name: "conftest",
     install: "go install github.com/open-policy-agent/conftest@v0.71.1",
@@ -37,9 +45,17 @@ pub(crate) const DOCKER_REGISTRY: Tool = Tool {
     name: "docker-registry",
     install: "apt-get install docker-registry",
 };
+pub(crate) const GO: Tool = Tool {
+    name: "go",
+    install: "apt-get install golang",
+};
 pub(crate) const KUSTOMIZE: Tool = Tool {
     name: "kustomize",
     install: "go install sigs.k8s.io/kustomize/kustomize/v5@v5.8.1",
+};
+pub(crate) const NODE: Tool = Tool {
+    name: "node",
+    install: "apt-get install nodejs npm",
 };
 pub(crate) const OPENSSL: Tool = Tool {
     name: "openssl",
@@ -52,6 +68,10 @@ pub(crate) const PROMETHEUS: Tool = Tool {
 pub(crate) const PROMTOOL: Tool = Tool {
     name: "promtool",
     install: "apt-get install prometheus",
+};
+pub(crate) const SCRIPT: Tool = Tool {
+    name: "script",
+    install: "apt-get install bsdutils",
 };
 pub(crate) const WASMTIME: Tool = Tool {
     name: "wasmtime",
@@ -80,9 +100,18 @@ impl Tool {
         run_command(self.command().args(arguments))
     }
 
+    /// The folder with the program.
+    ///
+    /// # Panics
+    ///
+    /// When the program is missing.
+    pub(crate) fn folder(self) -> PathBuf {
+        self.path().parent().expect("a folder").to_owned()
+    }
+
     fn path(self) -> PathBuf {
         let path = env::var_os("PATH").unwrap_or_default();
-        let folders = iter::once(own_folder()).chain(env::split_paths(&path));
+        let folders = iter::once(own_folder().join("bin")).chain(env::split_paths(&path));
         let found = folders
             .map(|folder| folder.join(self.name))
             .find(|program| program.is_file());
@@ -93,11 +122,27 @@ impl Tool {
     }
 }
 
-/// The folder into which `.ci/tools` installs programs that Debian does not package.
+/// The folder into which `.ci/tools` installs what Debian does not package: programs into
+/// `bin`.
 fn own_folder() -> PathBuf {
     let component = Path::new(cocoon_test_guests::BUNDLED);
     let target = component.ancestors().nth(4).expect("a target folder");
-    target.join("tools/bin")
+    target.join("tools")
+}
+
+/// The `node_modules` with componentize-js.
+///
+/// # Panics
+///
+/// When it is missing.
+pub(crate) fn componentize_js() -> PathBuf {
+    let modules = own_folder().join("componentize-js/node_modules");
+    let is_there = modules.is_dir();
+    assert!(
+        is_there,
+        "expected componentize-js, got none; run `.ci/tools`"
+    );
+    modules
 }
 
 #[test]

@@ -182,7 +182,10 @@ async fn a_failed_check_gives_no_verdict() {
         .await;
         match (outcome, expected) {
             (Err(error), Some(expected)) => assert_eq!(error, expected, "{n}"),
-            (outcome, _) => assert!(matches!(outcome, Err(RunError::Trapped(_))), "{outcome:?}"),
+            (outcome, _) => assert!(
+                matches!(outcome, Err(RunError::Trapped { .. })),
+                "{outcome:?}"
+            ),
         }
     }
 }

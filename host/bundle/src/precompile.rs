@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::Path;
 use std::{env, fs};
 
-use crate::config::{self, Calls, Layout};
+use crate::config::{self, Calls, Compiler, Layout, Settings};
 
 /// The component of the world `program`.
 const FACTORIAL: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/factorial.wasm"));
@@ -45,7 +45,14 @@ pub fn precompile(out: &Path) -> Result<(), Box<dyn Error>> {
 
 fn compile(wasm: &[u8], calls: Calls) -> Result<Vec<u8>, Box<dyn Error>> {
     // The stack's limit is checked at run time and is no part of the code.
-    let mut config = config::config(Layout::OnDemand, calls, 512 << 10);
+    let mut config = config::config(Settings {
+        layout: Layout::OnDemand,
+        calls,
+        stack_bytes: 512 << 10,
+        backtrace_frames: 0,
+        compiler: Compiler::Optimizing,
+        is_deterministic: false,
+    });
     config.target(&env::var("TARGET")?)?;
     if env::var("CARGO_CFG_TARGET_ARCH")? == "x86_64" {
         for feature in X86_64_V3 {

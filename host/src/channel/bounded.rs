@@ -184,8 +184,8 @@ mod tests {
     #[tokio::test]
     async fn a_failed_or_lost_writer_is_an_error() {
         let (writer, mut reader) = channel::<u8>();
-        writer.fail(RunError::Trapped("x".to_owned()));
-        assert_eq!(reader.recv().await, Err(RunError::Trapped("x".to_owned())));
+        writer.fail(RunError::Failed("x".to_owned()));
+        assert_eq!(reader.recv().await, Err(RunError::Failed("x".to_owned())));
         let (writer, mut reader) = channel::<u8>();
         drop(writer);
         assert_eq!(reader.recv().await, Err(RunError::WriterGone));

@@ -24,12 +24,14 @@
 
 mod bounded;
 mod byte_outlet;
+mod file_input;
 mod inlet;
 mod outlet;
 mod output;
 
 pub use bounded::{Receiver, Sender, channel};
 pub use byte_outlet::byte_outlet;
+pub use file_input::FileInput;
 pub use inlet::{ByteInlet, Inlet, Intake, Loan};
 pub use outlet::{CloseSignal, Outlet, Promise};
 pub use output::Output;

@@ -1,14 +1,13 @@
-//! The arguments that name a component, and the engine that runs it.
+//! The arguments that name a component.
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 use cocoon::component::{Location, Registries, Source};
-use cocoon::engine::Engine;
-use cocoon::limits::{Limit, Limits};
-use cocoon::machine::Machine;
+use cocoon::limits::Limits;
 use cocoon::worlds::factorial::{BUNDLED, Factorial};
 
+use super::code_args::{CodeArgs, show_compiling};
 use super::failure::Failure;
 use super::limits::{Commands, LimitArgs};
 use super::trace;
@@ -25,6 +24,8 @@ pub(crate) struct FactorialArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) registries: RegistryArgs,
+    #[command(flatten)]
+    pub(crate) code: CodeArgs,
     #[command(flatten)]
     pub(crate) limits: LimitArgs<Commands>,
 }
@@ -72,20 +73,12 @@ impl RegistryArgs {
 impl FactorialArgs {
     /// Loads the component into an engine for up to `sandboxes`.
     pub(crate) async fn load(&self, sandboxes: u64) -> Result<Factorial, Failure> {
-        let engine = engine(&self.limits.limits, sandboxes)?;
+        let engine = self.code.engine(&self.limits.limits, sandboxes)?;
         let component = self.component.as_ref();
         let source = self
             .registries
             .source(component, &self.limits.limits)
             .await?;
-        Ok(Factorial::load(&engine, &source).await?)
+        Ok(show_compiling(&engine, Factorial::load(&engine, &source)).await?)
     }
-}
-
-/// Makes an engine for up to `sandboxes`. Each place costs three microseconds at the start, for
-/// the layout of its stack, and the same at the end.
-pub(crate) fn engine(limits: &Limits, sandboxes: u64) -> Result<Engine, Failure> {
-    let sandboxes = limits.get(Limit::Sandboxes).min(sandboxes.max(1));
-    let limits = limits.clone().with(Limit::Sandboxes, sandboxes);
-    Ok(Engine::new(&limits, &Machine::detect())?)
 }

@@ -1,5 +1,5 @@
 //! Failures of commands and their exit codes: 2 for an invalid command line, 1 for a failure
-//! at run time, 130 for Ctrl-C.
+//! at run time, 130 for Ctrl-C. `exec` has further ones.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -12,6 +12,7 @@ use cocoon::http::server::AccessError;
 use cocoon::telemetry::TelemetryError;
 
 use super::announce;
+use super::backtrace::Backtraces;
 use super::config::ConfigError;
 use super::message::{one_line, wrong};
 
@@ -43,11 +44,21 @@ pub(crate) enum Failure {
     /// Components or connections failed; the text has their number and the reason.
     #[error("{0}")]
     Programs(String),
+    /// The only program of the command exited with another code than 0, or did not exit; the
+    /// error explains that. A program that exits explains its code itself.
+    #[error("{}", .error.as_deref().unwrap_or("the program failed"))]
+    Program { code: u8, error: Option<String> },
+    /// A failure of the command itself, with an exit code that programs rarely have.
+    #[error("{failure}")]
+    Own { code: u8, failure: Box<Failure> },
     /// The command checked digits and reported them as wrong on its output.
     #[error("wrong digits")]
     Wrong,
     #[error("interrupted")]
     Interrupted,
+    /// As [`Failure::Programs`], before Ctrl-C.
+    #[error("interrupted; {0}")]
+    InterruptedAfter(String),
     /// The reader of the output closed its end; the command ends without a message.
     #[error("the reader of the output is gone")]
     ReaderGone,
@@ -67,9 +78,27 @@ impl Failure {
             Self::Io { .. } => "io",
             Self::Threads { .. } => "threads",
             Self::Programs(_) => "programs",
+            Self::Program { .. } => "program",
+            Self::Own { failure, .. } => failure.name(),
             Self::Wrong => "wrong",
-            Self::Interrupted => "interrupted",
+            Self::Interrupted | Self::InterruptedAfter(_) => "interrupted",
             Self::ReaderGone => "reader_gone",
+        }
+    }
+
+    /// A failure of the command itself with the exit code `code` in place of 1. The failures of
+    /// its programs keep theirs.
+    #[must_use]
+    pub(crate) fn own(self, code: u8) -> Self {
+        match self {
+            Self::Programs(_) => self,
+            failure if failure.exit_code() == 1 && !matches!(failure, Self::Program { .. }) => {
+                Self::Own {
+                    code,
+                    failure: Box::new(failure),
+                }
+            }
+            failure => failure,
         }
     }
 
@@ -77,7 +106,8 @@ impl Failure {
         match self {
             Self::ReaderGone => 0,
             Self::Run(RunError::Malformed(_)) | Self::Config(_) | Self::Usage(_) => 2,
-            Self::Interrupted => 130,
+            Self::Interrupted | Self::InterruptedAfter(_) => 130,
+            Self::Program { code, .. } | Self::Own { code, .. } => *code,
             Self::Run(_)
             | Self::Component(_)
             | Self::Engine(_)
@@ -118,7 +148,14 @@ pub(crate) fn report(result: Result<(), Failure>, help: &str) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(error)) => usage(&error, help),
         Err(failure) => {
-            if !matches!(failure, Failure::ReaderGone | Failure::Wrong) {
+            if let Failure::Run(error) = &failure {
+                Backtraces::default().print(error, None);
+            }
+            let is_silent = matches!(
+                failure,
+                Failure::ReaderGone | Failure::Wrong | Failure::Program { error: None, .. }
+            );
+            if !is_silent {
                 complain(&one_line(&failure.to_string()));
             }
             failure.exit_code().into()

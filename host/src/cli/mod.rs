@@ -5,9 +5,20 @@
 
 mod announce;
 mod arguments;
+mod backtrace;
+#[cfg_attr(
+    not(feature = "compiler"),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "without a compiler, the arguments have no effect"
+    )
+)]
+mod code_args;
 mod commands;
 mod component_args;
 mod config;
+mod denied;
 mod failure;
 mod limits;
 mod log;

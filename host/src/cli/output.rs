@@ -97,6 +97,15 @@ impl Output {
         written.map_err(|error| self.failure(error))
     }
 
+    /// Passes buffered bytes on, without a wait until they are written.
+    pub(crate) async fn push(&mut self) -> Result<(), Failure> {
+        let pushed = match &mut self.writer {
+            Writer::Stdout(stdout) => stdout.push().await,
+            Writer::File(file) => file.flush().await,
+        };
+        pushed.map_err(|error| self.failure(error))
+    }
+
     /// Waits until everything is written.
     pub(crate) async fn flush(&mut self) -> Result<(), Failure> {
         let flushed = match &mut self.writer {

@@ -9,7 +9,7 @@ use cocoon::telemetry::{self, Exports, LogFormat};
 use super::arguments::CommandLine;
 use super::config::Settings;
 use super::log::log_filter;
-use super::runtime::{nice_workers, run, run_here, run_to_end};
+use super::runtime::{nice_workers, run, run_here, run_to_end, run_uninterrupted};
 use super::{announce, commands, config, failure};
 
 /// Runs WebAssembly components as coroutines, each in its own sandbox.
@@ -51,9 +51,13 @@ enum Command {
     Serve(commands::serve::Serve),
     /// Probe a service; the exit code is 1 unless the response is a success
     Health(commands::health::Health),
-    /// Run any `wasi:cli/run` component, in one or many instances
+    /// Run a program of WASI, in one or many instances
     Exec(commands::exec::Exec),
-    /// Print the imports, exports and needs of a component
+    /// Compile a component into the cache of code, so that it starts at once
+    Compile(commands::compile::Compile),
+    /// Call an exported function of a component, such as `f(1, "text")`, and print its results
+    Call(commands::call::Call),
+    /// Print the kind, world, imports, exports and needs of a component or core module
     Inspect(commands::inspect::Inspect),
     /// Print the settings of a command on this machine, and the source of each
     Config(commands::config::Config),
@@ -73,6 +77,8 @@ impl Command {
             | Self::Info(_)
             | Self::Verify(_)
             | Self::Exec(_)
+            | Self::Compile(_)
+            | Self::Call(_)
             | Self::Inspect(_) => Exports::Command,
             Self::Serve(_) => Exports::Requests,
             Self::Health(_) | Self::Config(_) | Self::Completions(_) | Self::Man(_) => {
@@ -126,7 +132,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Verify(command) => run("verify", command.run()),
         Command::Serve(command) => run_to_end(&mut nice_workers(), command.run()),
         Command::Health(command) => run_here(command.run()),
-        Command::Exec(command) => run("exec", command.run()),
+        Command::Exec(command) => run_uninterrupted("exec", command.run()),
+        Command::Compile(command) => run("compile", command.run()),
+        Command::Call(command) => run("call", command.run()),
         Command::Inspect(command) => run("inspect", command.run()),
         Command::Config(command) => command.run(settings, Cli::command()),
         Command::Completions(command) => command.run(Cli::command()),

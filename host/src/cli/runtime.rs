@@ -14,8 +14,16 @@ pub(super) fn run(
     name: &'static str,
     command: impl Future<Output = Result<(), Failure>>,
 ) -> Result<(), Failure> {
+    run_uninterrupted(name, unless_interrupted(command))
+}
+
+/// Runs a command that handles Ctrl-C itself, in a trace of its own.
+pub(super) fn run_uninterrupted(
+    name: &'static str,
+    command: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
     let span = trace::command(name);
-    let command = unless_interrupted(command).instrument(span.clone());
+    let command = command.instrument(span.clone());
     let result = run_to_end(&mut Builder::new_multi_thread(), command);
     trace::outcome(&span, &result);
     result

@@ -26,8 +26,10 @@ enum Order {
 pub(super) struct Stdout {
     pending: BytesMut,
     orders: mpsc::Sender<Order>,
-    /// `None` after a failure was reported.
+    /// `None` after it failed.
     thread: Option<JoinHandle<io::Result<()>>>,
+    /// The error of the thread.
+    error: Option<io::Error>,
 }
 
 impl Stdout {
@@ -37,6 +39,7 @@ impl Stdout {
             pending: BytesMut::new(),
             orders,
             thread: Some(spawn_blocking(|| write(received))),
+            error: None,
         }
     }
 
@@ -44,7 +47,7 @@ impl Stdout {
     pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.pending.extend_from_slice(bytes);
         if self.pending.len() >= CHUNK_BYTES {
-            self.hand_over().await?;
+            self.push().await?;
         }
         Ok(())
     }
@@ -54,13 +57,13 @@ impl Stdout {
         if chunk.len() < SHORT_BYTES {
             return self.write(&chunk).await;
         }
-        self.hand_over().await?;
+        self.push().await?;
         self.order(Order::Write(chunk)).await
     }
 
     /// Waits until everything is written.
     pub(super) async fn flush(&mut self) -> io::Result<()> {
-        self.hand_over().await?;
+        self.push().await?;
         let (done, flushed) = oneshot::channel();
         self.order(Order::Flush(done)).await?;
         match flushed.await {
@@ -69,7 +72,8 @@ impl Stdout {
         }
     }
 
-    async fn hand_over(&mut self) -> io::Result<()> {
+    /// Passes what is pending to the thread.
+    pub(super) async fn push(&mut self) -> io::Result<()> {
         if self.pending.is_empty() {
             return Ok(());
         }
@@ -84,13 +88,17 @@ impl Stdout {
         }
     }
 
-    /// Returns the error of the thread, which accepts no more orders.
+    /// Returns the error of the thread, which accepts no more orders. Several tasks may share the
+    /// writer, and each returns the same error.
     async fn failed(&mut self) -> io::Result<()> {
-        let lost = || io::Error::other("an earlier write failed");
-        let thread = self.thread.take().ok_or_else(lost)?;
-        Err(match thread.await {
-            Ok(Err(error)) => error,
-            Ok(Ok(())) | Err(_) => lost(),
+        if let Some(thread) = self.thread.take() {
+            self.error = thread.await.ok().and_then(Result::err);
+        }
+        Err(match &self.error {
+            Some(error) => error
+                .raw_os_error()
+                .map_or_else(|| error.kind().into(), io::Error::from_raw_os_error),
+            None => io::Error::other("an earlier write failed"),
         })
     }
 }

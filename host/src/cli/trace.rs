@@ -42,7 +42,7 @@ pub(super) async fn component(name: &str, source: &Source, limits: &Limits) {
     let is_read_twice = match source {
         Source::File(path) => fs::metadata(path)
             .is_ok_and(|it| it.is_file() && it.len() <= limits.get(Limit::ComponentSize)),
-        Source::Bytes(_) | Source::Bundled { .. } => true,
+        Source::Bytes(_) | Source::Bundled(_) => true,
     };
     if is_read_twice && let Ok(digest) = source.digest().await {
         span.record("cocoon.digest", digest);

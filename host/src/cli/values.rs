@@ -14,6 +14,11 @@ pub(super) fn number(text: &str) -> Result<u64, String> {
     parse_integer(text).ok_or_else(|| format!("expected an integer from 0 to {}", u64::MAX))
 }
 
+/// Parses a count of 0 or more.
+pub(super) fn number_u32(text: &str) -> Result<u32, String> {
+    parse_integer(text).ok_or_else(|| format!("expected an integer from 0 to {}", u32::MAX))
+}
+
 /// An integer type with a greatest value.
 pub(super) trait Integer: FromStr + Display + PartialOrd + From<u8> {
     const MAX: Self;

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+#[cfg(any(feature = "cli", feature = "compiler"))]
+use super::core_module::CoreModuleError;
 #[cfg(feature = "registry")]
 use super::registry::RegistryError;
 use crate::grants::GrantError;
@@ -41,6 +43,10 @@ pub enum ComponentError {
     /// The bytes are something else.
     #[error("expected a component, got {0}")]
     NotAComponent(&'static str),
+    /// It is a core module that is no program.
+    #[cfg(any(feature = "cli", feature = "compiler"))]
+    #[error(transparent)]
+    CoreModule(#[from] CoreModuleError),
     /// It must be compiled, and this build has no compiler.
     #[error(
         "cannot compile {0}: this build of cocoon has no compiler; use a build with the feature `compiler`, such as \

@@ -3,7 +3,7 @@
 //! Wasmtime keeps a record for each function, global, table, memory and tag of each core
 //! instance on its own heap, where no limit of a store reaches. A component decides how many
 //! there are, and how often it instantiates a module. Here they are counted before anything
-//! is compiled.
+//! is compiled, and so are memories and tables.
 
 use wasmparser::{
     ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind,
@@ -17,6 +17,12 @@ pub(super) struct Footprint {
     pub(super) code_bytes: u64,
     /// Bytes of instance data in each sandbox, at the most.
     pub(super) instance_bytes: u64,
+    /// Linear memories of each sandbox.
+    pub(super) memories: u64,
+    /// Tables of each sandbox.
+    pub(super) tables: u64,
+    /// The largest initial memory of all modules, in bytes.
+    pub(super) memory_image_bytes: u64,
     /// Whether the component needs a garbage-collected heap (GC types, exceptions).
     pub(super) collects: bool,
 }
@@ -42,10 +48,38 @@ impl Footprint {
         while scan.scopes.len() > 1 {
             scan.end();
         }
-        let whole = scan.scopes.pop().unwrap_or_default();
+        let whole = scan.scopes.pop().unwrap_or_default().needs;
         Self {
             instance_bytes: whole.bytes,
+            memories: whole.memories,
+            tables: whole.tables,
             ..scan.footprint
+        }
+    }
+}
+
+/// The needs of one instance of a module or component, with all that it instantiates.
+#[derive(Clone, Copy, Default)]
+struct Needs {
+    bytes: u64,
+    memories: u64,
+    tables: u64,
+}
+
+impl Needs {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            bytes: self.bytes.saturating_add(other.bytes),
+            memories: self.memories.saturating_add(other.memories),
+            tables: self.tables.saturating_add(other.tables),
+        }
+    }
+
+    fn max(self, other: Self) -> Self {
+        Self {
+            bytes: self.bytes.max(other.bytes),
+            memories: self.memories.max(other.memories),
+            tables: self.tables.max(other.tables),
         }
     }
 }
@@ -54,11 +88,10 @@ impl Footprint {
 #[derive(Default)]
 struct Scope {
     is_module: bool,
-    /// Bytes that one instance of it takes, with all that it instantiates.
-    bytes: u64,
-    /// The same for each module and each component that it can instantiate, by index.
-    modules: Vec<u64>,
-    components: Vec<u64>,
+    needs: Needs,
+    /// The needs of each module and each component that it can instantiate, by index.
+    modules: Vec<Needs>,
+    components: Vec<Needs>,
 }
 
 #[derive(Default)]
@@ -67,8 +100,8 @@ struct Scan {
     /// The whole first, the innermost last.
     scopes: Vec<Scope>,
     /// The most that a module and a component took which ended.
-    module_bytes_max: u64,
-    component_bytes_max: u64,
+    module_max: Needs,
+    component_max: Needs,
 }
 
 impl Scan {
@@ -78,7 +111,10 @@ impl Scan {
                 let is_module = *encoding == wasmparser::Encoding::Module;
                 self.scopes.push(Scope {
                     is_module,
-                    bytes: INSTANCE_BYTES,
+                    needs: Needs {
+                        bytes: INSTANCE_BYTES,
+                        ..Needs::default()
+                    },
                     ..Scope::default()
                 });
             }
@@ -105,8 +141,25 @@ impl Scan {
                 }
             }
             Payload::GlobalSection(globals) => self.items(globals.count().into()),
-            Payload::TableSection(tables) => self.items(tables.count().into()),
-            Payload::MemorySection(memories) => self.items(memories.count().into()),
+            Payload::TableSection(tables) => {
+                self.items(tables.count().into());
+                if let Some(scope) = self.scopes.last_mut() {
+                    scope.needs.tables += u64::from(tables.count());
+                }
+            }
+            Payload::MemorySection(memories) => {
+                self.items(memories.count().into());
+                if let Some(scope) = self.scopes.last_mut() {
+                    scope.needs.memories += u64::from(memories.count());
+                }
+                for memory in memories.clone() {
+                    let memory = memory?;
+                    let page_bytes = 1 << memory.page_size_log2.unwrap_or(16).min(16);
+                    let bytes = memory.initial.saturating_mul(page_bytes);
+                    let image = &mut self.footprint.memory_image_bytes;
+                    *image = bytes.max(*image);
+                }
+            }
             Payload::TagSection(tags) => {
                 self.footprint.collects |= tags.count() > 0;
                 self.items(tags.count().into());
@@ -114,7 +167,7 @@ impl Scan {
             Payload::InstanceSection(instances) => {
                 for instance in instances.clone() {
                     if let Instance::Instantiate { module_index, .. } = instance? {
-                        let max = self.module_bytes_max;
+                        let max = self.module_max;
                         self.instantiate(|scope| &scope.modules, module_index, max);
                     }
                 }
@@ -125,7 +178,7 @@ impl Scan {
                         component_index, ..
                     } = instance?
                     {
-                        let max = self.component_bytes_max;
+                        let max = self.component_max;
                         self.instantiate(|scope| &scope.components, component_index, max);
                     }
                 }
@@ -154,15 +207,16 @@ impl Scan {
     /// Adds records to the innermost module or component.
     fn items(&mut self, count: u64) {
         if let Some(scope) = self.scopes.last_mut() {
-            scope.bytes = scope.bytes.saturating_add(count.saturating_mul(ITEM_BYTES));
+            let bytes = &mut scope.needs.bytes;
+            *bytes = bytes.saturating_add(count.saturating_mul(ITEM_BYTES));
         }
     }
 
-    /// Adds an instance of the item at `index`, or of one with `max` bytes if that is unknown.
-    fn instantiate(&mut self, of: fn(&Scope) -> &Vec<u64>, index: u32, max: u64) {
+    /// Adds an instance of the item at `index`, or of one that needs `max` if that is unknown.
+    fn instantiate(&mut self, of: fn(&Scope) -> &Vec<Needs>, index: u32, max: Needs) {
         if let Some(scope) = self.scopes.last_mut() {
-            let bytes = of(scope).get(index as usize).copied().unwrap_or(max);
-            scope.bytes = scope.bytes.saturating_add(bytes);
+            let needs = of(scope).get(index as usize).copied().unwrap_or(max);
+            scope.needs = scope.needs.plus(needs);
         }
     }
 
@@ -171,17 +225,17 @@ impl Scan {
             ComponentAlias::Outer { kind, count, index } => {
                 let outer = self.scopes.len().checked_sub(1 + count as usize);
                 let outer = outer.and_then(|outer| self.scopes.get(outer));
-                let known = |of: fn(&Scope) -> &Vec<u64>| {
+                let known = |of: fn(&Scope) -> &Vec<Needs>| {
                     outer.and_then(|outer| of(outer).get(index as usize).copied())
                 };
                 match kind {
                     ComponentOuterAliasKind::CoreModule => {
-                        let bytes = known(|scope| &scope.modules);
-                        self.push_module(bytes);
+                        let needs = known(|scope| &scope.modules);
+                        self.push_module(needs);
                     }
                     ComponentOuterAliasKind::Component => {
-                        let bytes = known(|scope| &scope.components);
-                        self.push_component(bytes);
+                        let needs = known(|scope| &scope.components);
+                        self.push_component(needs);
                     }
                     _ => {}
                 }
@@ -195,19 +249,19 @@ impl Scan {
         }
     }
 
-    /// Gives the next index to a module that takes `bytes`, or the most that is known.
-    fn push_module(&mut self, bytes: Option<u64>) {
-        let bytes = bytes.unwrap_or(self.module_bytes_max);
+    /// Gives the next index to a module with `needs`, or with the most that is known.
+    fn push_module(&mut self, needs: Option<Needs>) {
+        let needs = needs.unwrap_or(self.module_max);
         if let Some(scope) = self.scopes.last_mut() {
-            scope.modules.push(bytes);
+            scope.modules.push(needs);
         }
     }
 
-    /// Gives the next index to a component that takes `bytes`, or the most that is known.
-    fn push_component(&mut self, bytes: Option<u64>) {
-        let bytes = bytes.unwrap_or(self.component_bytes_max);
+    /// Gives the next index to a component with `needs`, or with the most that is known.
+    fn push_component(&mut self, needs: Option<Needs>) {
+        let needs = needs.unwrap_or(self.component_max);
         if let Some(scope) = self.scopes.last_mut() {
-            scope.components.push(bytes);
+            scope.components.push(needs);
         }
     }
 
@@ -217,11 +271,11 @@ impl Scan {
             return;
         };
         if scope.is_module {
-            self.module_bytes_max = self.module_bytes_max.max(scope.bytes);
-            self.push_module(Some(scope.bytes));
+            self.module_max = self.module_max.max(scope.needs);
+            self.push_module(Some(scope.needs));
         } else {
-            self.component_bytes_max = self.component_bytes_max.max(scope.bytes);
-            self.push_component(Some(scope.bytes));
+            self.component_max = self.component_max.max(scope.needs);
+            self.push_component(Some(scope.needs));
         }
     }
 }
@@ -267,6 +321,18 @@ mod tests {
         let two = INSTANCE_BYTES + 2 * module;
         let four = INSTANCE_BYTES + 2 * two;
         assert_eq!(nested.instance_bytes, INSTANCE_BYTES + 2 * four);
+    }
+
+    #[test]
+    fn memories_and_tables_of_all_instances_count() {
+        let two = footprint(
+            "(component
+                (core module $m (memory 3) (table 1 funcref))
+                (core module $n (memory 2))
+                (core instance (instantiate $m)) (core instance (instantiate $m)) (core instance (instantiate $n)))",
+        );
+        assert_eq!((two.memories, two.tables), (3, 2));
+        assert_eq!(two.memory_image_bytes, 3 << 16);
     }
 
     #[test]

@@ -3,12 +3,15 @@
 //! It lives as long as sandboxes of it may be made. Each sandbox maps its memory image
 //! copy-on-write.
 
-use super::compile::{CompiledComponent, compile, load_precompiled};
-use super::inspect::memory_image_bytes;
+use super::compile::compile;
+use super::native_code::{CompiledComponent, load_precompiled};
 use super::{ComponentError, Source, World};
 use crate::engine::{Engine, one_line};
-use crate::grants::{Folders, Grants, MemoryCap};
+use crate::grants::{Denials, DeniedCall, Folders, Grants, MemoryCap, linker};
 use crate::limits::Limit;
+
+/// Wasmtime counts memories in pages of linear memory.
+const PAGE_BYTES: u64 = 64 << 10;
 
 /// A compiled and linked component of world `W`.
 pub struct Component<W: World> {
@@ -18,6 +21,7 @@ pub struct Component<W: World> {
     memory_image_bytes: u64,
     instance_bytes: u64,
     folders: Folders,
+    denials: Denials,
 }
 
 impl<W: World> Component<W> {
@@ -68,9 +72,14 @@ impl<W: World> Component<W> {
             instance_bytes,
             ..
         } = compiled;
+        // Tasks of a program of WASI 0.3 that wait have stacks of their own, from the same slots.
+        let sandboxes = if uses_wasi_3(&component) {
+            sandboxes.div_ceil(2)
+        } else {
+            sandboxes
+        };
         let memory_image_bytes = memory_image_bytes(&component);
-        let pre = grants
-            .linker(&component)?
+        let pre = linker(&component)?
             .instantiate_pre(&component)
             .and_then(W::prepare)
             .map_err(|error| ComponentError::Link(one_line(&error)))?;
@@ -81,6 +90,7 @@ impl<W: World> Component<W> {
             memory_image_bytes,
             instance_bytes,
             folders,
+            denials: Denials::new(!grants.network.is_none()),
         })
     }
 
@@ -108,6 +118,17 @@ impl<W: World> Component<W> {
         &self.folders
     }
 
+    /// Calls `observer` for the first call of a sandbox that no flag granted, once for each flag.
+    /// It is called on the thread that drives the sandbox. Later observers are ignored.
+    pub fn on_denied(&self, observer: impl Fn(&DeniedCall) + Send + Sync + 'static) {
+        self.denials.observe(observer);
+    }
+
+    /// The calls that no flag granted.
+    pub(crate) fn denials(&self) -> &Denials {
+        &self.denials
+    }
+
     /// A cap of `cap_bytes` for one sandbox, under which its instance data is.
     pub(crate) fn memory_cap(&self, cap_bytes: u64) -> MemoryCap {
         MemoryCap::new(
@@ -116,4 +137,20 @@ impl<W: World> Component<W> {
             self.engine.table_elements_max(),
         )
     }
+}
+
+/// The largest initial memory of one instance, in bytes.
+fn memory_image_bytes(compiled: &wasmtime::component::Component) -> u64 {
+    let pages = compiled
+        .resources_required()
+        .and_then(|needs| needs.max_initial_memory_size);
+    pages.unwrap_or(0).saturating_mul(PAGE_BYTES)
+}
+
+/// Whether a component exports or imports an interface of WASI 0.3.
+fn uses_wasi_3(compiled: &wasmtime::component::Component) -> bool {
+    let (ty, engine) = (compiled.component_type(), compiled.engine());
+    let exports = ty.exports(engine).map(|(name, _)| name);
+    let mut names = ty.imports(engine).map(|(name, _)| name).chain(exports);
+    names.any(|name| name.starts_with("wasi:") && name.contains("@0.3."))
 }

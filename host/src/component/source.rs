@@ -16,14 +16,38 @@ pub enum Source {
     /// Bytes that the caller has read, or pulled from a registry.
     Bytes(Bytes),
     /// A component in this program, and its precompiled code.
-    Bundled {
-        /// Unpacks the component, for a processor that cannot run the code.
+    Bundled(Bundled),
+}
+
+/// A component in this program, and its precompiled code. Only this crate makes one: loading
+/// code of another origin would run anything.
+#[derive(Clone, Copy, Debug)]
+pub struct Bundled {
+    /// Unpacks the component, for a processor that cannot run the code.
+    wasm: fn() -> io::Result<Vec<u8>>,
+    /// Its SHA-256, in hexadecimal digits.
+    digest: &'static str,
+    /// Its precompiled code.
+    code: &'static [u8],
+}
+
+impl Bundled {
+    #[cfg_attr(
+        not(feature = "bundled"),
+        expect(dead_code, reason = "this build has no component")
+    )]
+    pub(crate) const fn new(
         wasm: fn() -> io::Result<Vec<u8>>,
-        /// Its SHA-256, in hexadecimal digits.
         digest: &'static str,
-        /// Its precompiled code.
         code: &'static [u8],
-    },
+    ) -> Self {
+        Self { wasm, digest, code }
+    }
+
+    /// Its precompiled code.
+    pub(super) const fn code(&self) -> &'static [u8] {
+        self.code
+    }
 }
 
 impl Source {
@@ -34,7 +58,7 @@ impl Source {
     /// [`ComponentError::Unreadable`].
     pub async fn digest(&self) -> Result<String, ComponentError> {
         let digest = match self {
-            Self::Bundled { digest, .. } => (*digest).to_owned(),
+            Self::Bundled(bundled) => bundled.digest.to_owned(),
             Self::Bytes(wasm) => Digest::of(wasm).hex(),
             Self::File(path) => {
                 let wasm = tokio::fs::read(path).await;
@@ -49,6 +73,53 @@ impl Source {
     }
 }
 
+/// Bytes of a file that are read at once for its digest: small, so that they stay in the cache
+/// of the processor.
+#[cfg(feature = "compiler")]
+const PIECE_BYTES: usize = 128 << 10;
+
+impl Source {
+    /// Reads all bytes, at most `most` of a file.
+    pub(super) fn read(&self, most: u64) -> Result<Bytes, ComponentError> {
+        match self {
+            Self::Bundled(bundled) => (bundled.wasm)()
+                .map(Bytes::from)
+                .map_err(|error| ComponentError::Invalid(error.to_string())),
+            Self::Bytes(wasm) => {
+                check_header(wasm).map_err(ComponentError::NotAComponent)?;
+                Ok(wasm.clone())
+            }
+            Self::File(path) => read_file(path, most).map(Bytes::from),
+        }
+    }
+
+    /// The SHA-256 of a file, without its bytes in memory. `None` where the bytes are needed
+    /// anyhow: for pipes, which can be read once, and for everything that [`Source::read`] refuses.
+    #[cfg(feature = "compiler")]
+    pub(super) fn file_digest(&self, most: u64) -> Option<[u8; 32]> {
+        use sha2::Digest as _;
+
+        let Self::File(path) = self else { return None };
+        // Opening a pipe could block, and would lose its bytes.
+        if !std::fs::metadata(path).ok()?.is_file() {
+            return None;
+        }
+        let mut file = std::fs::File::open(path).ok()?.take(most.saturating_add(1));
+        let mut sha = sha2::Sha256::new();
+        let mut piece = vec![0; PIECE_BYTES];
+        let mut bytes = 0;
+        loop {
+            let read = file.read(&mut piece).ok()?;
+            if read == 0 {
+                break;
+            }
+            bytes += read as u64;
+            sha.update(&piece[..read]);
+        }
+        (bytes <= most).then(|| sha.finalize().into())
+    }
+}
+
 /// Reads a component's file of at most `most` bytes.
 pub(super) fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, ComponentError> {
     let unreadable = |error: io::Error| ComponentError::Unreadable {
@@ -56,7 +127,9 @@ pub(super) fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, ComponentErro
         reason: error.to_string(),
     };
     let file = std::fs::File::open(path).map_err(unreadable)?;
-    let mut bytes = Vec::new();
+    // Not more than there is to read: a sparse file may have any length.
+    let expected = file.metadata().map_or(0, |found| found.len().min(most));
+    let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or(0).saturating_add(1));
     file.take(most.saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;

@@ -9,7 +9,46 @@
     reason = "`cocoon-bundle` includes this file as its own"
 )]
 
+use std::num::NonZeroUsize;
+
+#[cfg(feature = "compiler")]
+use wasmtime::Strategy;
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+/// The settings of one engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The layout of memories.
+    pub layout: Layout,
+    /// The kinds of calls.
+    pub calls: Calls,
+    /// Stack for the wasm frames of one sandbox.
+    pub stack_bytes: usize,
+    /// The most frames in the backtrace of a trap. With 0 the code has no data for backtraces,
+    /// which is a sixth of it: so the bundled component's is made. Code with such data and code
+    /// without it load into the same engines.
+    pub backtrace_frames: usize,
+    /// The compiler.
+    pub compiler: Compiler,
+    /// Whether all instructions compute the same bits in each run: those of NaN, and the results
+    /// of relaxed SIMD.
+    pub is_deterministic: bool,
+}
+
+/// The compiler of an engine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compiler {
+    /// Cranelift.
+    #[default]
+    Optimizing,
+    /// Winch. It compiles several times as fast, and its code is slower. It has no garbage
+    /// collection, exceptions or tail calls.
+    #[allow(
+        dead_code,
+        reason = "`cocoon-bundle` and builds without a compiler lack it"
+    )]
+    Baseline,
+}
 
 /// The layout of the memories of sandboxes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +91,7 @@ pub const TABLES_PER_SANDBOX: u32 = 2;
 /// initial memory of a compact component, whose pages stay mapped: page faults and `madvise` lock
 /// the process's memory map, and made two threads slower than one.
 const KEEP_RESIDENT_BYTES: usize = 256 << 10;
-/// Slots that there are at the least for memories, and for tables, so that one sandbox of
+/// Slots that there are at the least for memories, tables and stacks, so that one sandbox of
 /// a large component fits where few sandboxes do.
 const SLOTS_MIN: u32 = 16;
 /// No bound here: instance data counts as memory of its sandbox.
@@ -60,21 +99,31 @@ const INSTANCE_BYTES_MAX: usize = 1 << 40;
 /// Stack for host functions, on top of the wasm stack.
 const HOST_STACK_BYTES: usize = 256 << 10;
 
-/// The settings of every engine.
-pub fn config(layout: Layout, calls: Calls, stack_bytes: usize) -> Config {
+/// The configuration of every engine.
+pub fn config(settings: Settings) -> Config {
+    let stack_bytes = settings.stack_bytes;
     let mut config = Config::new();
     config
         .epoch_interruption(true)
         .memory_init_cow(true)
-        .concurrency_support(calls == Calls::Concurrent)
+        .concurrency_support(settings.calls == Calls::Concurrent)
         .max_wasm_stack(stack_bytes)
         .async_stack_size(stack_bytes + HOST_STACK_BYTES)
-        // Errors have one line, without a trace of addresses. The data for traces would be a sixth
-        // of the code.
-        .wasm_backtrace_max_frames(None)
-        .generate_address_map(false)
+        .wasm_backtrace_max_frames(NonZeroUsize::new(settings.backtrace_frames))
+        .generate_address_map(settings.backtrace_frames > 0)
         .native_unwind_info(false);
-    match layout {
+    #[cfg(feature = "compiler")]
+    config.strategy(match settings.compiler {
+        Compiler::Optimizing => Strategy::Cranelift,
+        Compiler::Baseline => Strategy::Winch,
+    });
+    if settings.is_deterministic {
+        // Without a compiler, the engine loads only code that is made for both.
+        #[cfg(feature = "compiler")]
+        config.cranelift_nan_canonicalization(true);
+        config.relaxed_simd_deterministic(true);
+    }
+    match settings.layout {
         Layout::Pooled {
             sandboxes,
             table_elements,
@@ -104,13 +153,18 @@ pub fn table_slots(sandboxes: u32) -> u32 {
     sandboxes.saturating_mul(TABLES_PER_SANDBOX).max(SLOTS_MIN)
 }
 
+/// Stacks that there are slots for. A program of WASI 0.3 may need more than one.
+pub fn stack_slots(sandboxes: u32) -> u32 {
+    sandboxes.max(SLOTS_MIN)
+}
+
 fn pool(sandboxes: u32, table_elements: usize) -> PoolingAllocationConfig {
     let (memories, tables) = (memory_slots(sandboxes), table_slots(sandboxes));
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(sandboxes)
         .total_memories(memories)
         .total_tables(tables)
-        .total_stacks(sandboxes)
+        .total_stacks(stack_slots(sandboxes))
         .total_gc_heaps(sandboxes)
         // Any component may take any slots. Core instances have no slots: they use heap memory,
         // which counts as the sandbox's (`Footprint`).

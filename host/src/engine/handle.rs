@@ -1,14 +1,20 @@
 //! The handle of an engine.
 
 use std::sync::Arc;
+#[cfg(feature = "compiler")]
+use std::time::Instant;
 
 use tokio::sync::Semaphore;
+#[cfg(feature = "compiler")]
+use tokio::sync::watch;
 
-use super::config::{self, Calls, Layout};
+use super::config::{self, Calls, Compiler, Layout, Settings};
 use super::error::{EngineError, one_line};
 use super::ticker::Ticker;
 use crate::blocking::BlockingPool;
-use crate::limits::{Limit, Limits, PROGRAM_BYTES, SYNC_SANDBOXES};
+#[cfg(feature = "compiler")]
+use crate::code_cache::CodeCache;
+use crate::limits::{BACKTRACE_FRAMES, Limit, Limits, PROGRAM_BYTES, SYNC_SANDBOXES};
 use crate::machine::{ADDRESS_SPACE_PER_SANDBOX, MAPPINGS_PER_MEMORY, Machine};
 use crate::metrics::Meter;
 
@@ -20,9 +26,8 @@ const ADDRESS_SPACE_MIN: u64 = 440 << 20;
 #[derive(Clone)]
 pub struct Engine {
     inner: wasmtime::Engine,
-    stack_bytes: usize,
+    settings: Settings,
     limits: Limits,
-    layout: Layout,
     sandboxes: u32,
     #[cfg(feature = "compiler")]
     memory_bytes: u64,
@@ -36,6 +41,23 @@ pub struct Engine {
     blocking: BlockingPool,
     meter: Meter,
     ticker: Arc<Ticker>,
+    compiler: Compiler,
+    #[cfg(feature = "compiler")]
+    code_cache: Option<CodeCache>,
+    /// When the component that is being compiled was begun.
+    #[cfg(feature = "compiler")]
+    compiling: watch::Sender<Option<Instant>>,
+}
+
+/// Shows that a component is compiled, as long as it lives.
+#[cfg(feature = "compiler")]
+pub(crate) struct Compiling<'a>(&'a watch::Sender<Option<Instant>>);
+
+#[cfg(feature = "compiler")]
+impl Drop for Compiling<'_> {
+    fn drop(&mut self) {
+        self.0.send_replace(None);
+    }
 }
 
 impl Engine {
@@ -45,6 +67,25 @@ impl Engine {
     ///
     /// Where not even one sandbox fits, or Wasmtime does not run here.
     pub fn new(limits: &Limits, machine: &Machine) -> Result<Self, EngineError> {
+        Self::start(limits, machine, false)
+    }
+
+    /// As [`Engine::new`], for sandboxes with
+    /// [`Grants::determinism`](crate::grants::Grants::determinism): every instruction computes the
+    /// same bits in each run, those of NaN among them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::new`].
+    pub fn deterministic(limits: &Limits, machine: &Machine) -> Result<Self, EngineError> {
+        Self::start(limits, machine, true)
+    }
+
+    fn start(
+        limits: &Limits,
+        machine: &Machine,
+        is_deterministic: bool,
+    ) -> Result<Self, EngineError> {
         let total_memory_bytes = machine.total_memory_bytes(limits);
         let sandboxes = u32::try_from(machine.sandboxes(limits)).unwrap_or(u32::MAX);
         if sandboxes == 0 {
@@ -66,38 +107,41 @@ impl Engine {
         if u64::from(sandboxes) < asked {
             tracing::debug!(limit = asked, sandboxes, "sandboxes reduced");
         }
-        let stack_bytes = limits.size(Limit::Stack);
-        let start =
-            |layout, calls| wasmtime::Engine::new(&config::config(layout, calls, stack_bytes));
-        let pooled = Layout::Pooled {
-            sandboxes,
-            table_elements: limits.count(Limit::TableElements),
+        let start = |settings| wasmtime::Engine::new(&config::config(settings));
+        let mut settings = Settings {
+            layout: Layout::Pooled {
+                sandboxes,
+                table_elements: limits.count(Limit::TableElements),
+            },
+            calls: Calls::Concurrent,
+            stack_bytes: limits.size(Limit::Stack),
+            backtrace_frames: BACKTRACE_FRAMES,
+            compiler: Compiler::Optimizing,
+            is_deterministic,
         };
         let reserved = if machine.pooled_sandboxes() >= u64::from(sandboxes) {
-            start(pooled, Calls::Concurrent).map(|inner| (inner, pooled))
+            start(settings)
         } else {
             Err(wasmtime::Error::msg(
                 "expected address space for all sandboxes, got less",
             ))
         };
-        let (inner, layout) = match reserved {
+        let inner = match reserved {
             Ok(started) => started,
             Err(error) => {
                 tracing::debug!(%error, "memory not reserved");
-                let inner = start(Layout::Unreserved, Calls::Concurrent)
-                    .map_err(|error| EngineError::Start(one_line(&error)))?;
-                (inner, Layout::Unreserved)
+                settings.layout = Layout::Unreserved;
+                start(settings).map_err(|error| EngineError::Start(one_line(&error)))?
             }
         };
         let ticker =
             Ticker::start(&inner).map_err(|error| EngineError::Start(error.to_string()))?;
         Ok(Self {
             inner,
-            stack_bytes,
+            settings,
             limits: limits
                 .clone()
                 .with(Limit::Connections, machine.connections(limits)),
-            layout,
             sandboxes,
             #[cfg(feature = "compiler")]
             memory_bytes: machine.memory_bytes,
@@ -109,7 +153,67 @@ impl Engine {
             blocking: BlockingPool::new(limits),
             meter: Meter::new(sandboxes, total_memory_bytes),
             ticker: Arc::new(ticker),
+            compiler: Compiler::Optimizing,
+            #[cfg(feature = "compiler")]
+            code_cache: None,
+            #[cfg(feature = "compiler")]
+            compiling: watch::Sender::new(None),
         })
+    }
+
+    /// The same engine, which compiles components with `compiler`. [`Compiler::Baseline`] is for
+    /// trying things out: a second compiler is a second way out of the sandbox. Components that
+    /// it cannot compile are compiled by the other one.
+    #[must_use]
+    pub fn with_compiler(self, compiler: Compiler) -> Self {
+        Self { compiler, ..self }
+    }
+
+    /// The same engine, which keeps the code of components in `cache` and loads it from there.
+    #[cfg(feature = "compiler")]
+    #[must_use]
+    pub fn with_code_cache(self, cache: Option<CodeCache>) -> Self {
+        Self {
+            code_cache: cache,
+            ..self
+        }
+    }
+
+    /// When the component began that is being compiled now, or `None` as long as there is none.
+    #[cfg(feature = "compiler")]
+    pub fn compiling(&self) -> watch::Receiver<Option<Instant>> {
+        self.compiling.subscribe()
+    }
+
+    /// Shows that a component is compiled from now on.
+    #[cfg(feature = "compiler")]
+    pub(crate) fn start_compiling(&self) -> Compiling<'_> {
+        self.compiling.send_replace(Some(Instant::now()));
+        Compiling(&self.compiling)
+    }
+
+    /// The compiler of components.
+    pub fn compiler(&self) -> Compiler {
+        self.compiler
+    }
+
+    #[cfg(feature = "compiler")]
+    pub(crate) fn code_cache(&self) -> Option<&CodeCache> {
+        self.code_cache.as_ref()
+    }
+
+    /// Another engine, whose code the baseline compiler makes.
+    ///
+    /// # Errors
+    ///
+    /// Where Wasmtime refuses to start, as on processors that this compiler lacks.
+    #[cfg(feature = "compiler")]
+    pub(crate) fn baseline(&self) -> Result<Self, EngineError> {
+        let settings = Settings {
+            compiler: Compiler::Baseline,
+            ..self.settings
+        };
+        self.sibling(settings, self.sandboxes)
     }
 
     /// Another engine, for components without streams: their sandboxes start sooner there.
@@ -120,14 +224,20 @@ impl Engine {
     /// Where Wasmtime refuses to start.
     pub(crate) fn sync(&self) -> Result<Self, EngineError> {
         let sandboxes = self.sandboxes.min(SYNC_SANDBOXES);
-        let layout = match self.layout {
+        let layout = match self.settings.layout {
             Layout::Pooled { table_elements, .. } => Layout::Pooled {
                 sandboxes,
                 table_elements,
             },
             other => other,
         };
-        self.sibling(layout, Calls::Sync, sandboxes)
+        let settings = Settings {
+            layout,
+            calls: Calls::Sync,
+            backtrace_frames: 0,
+            ..self.settings
+        };
+        self.sibling(settings, sandboxes)
     }
 
     /// Another engine, for components that fit no slot of this one: each of their memories
@@ -138,22 +248,25 @@ impl Engine {
     /// Where Wasmtime refuses to start.
     #[cfg(feature = "compiler")]
     pub(crate) fn on_demand(&self) -> Result<Self, EngineError> {
-        let layout = match self.layout {
+        let layout = match self.settings.layout {
             Layout::Pooled { .. } => Layout::OnDemand,
             other => other,
         };
-        self.sibling(layout, Calls::Concurrent, self.sandboxes)
+        let settings = Settings {
+            layout,
+            ..self.settings
+        };
+        self.sibling(settings, self.sandboxes)
     }
 
     /// An engine with other settings and the same limits, meter and ticker.
-    fn sibling(&self, layout: Layout, calls: Calls, sandboxes: u32) -> Result<Self, EngineError> {
-        let config = config::config(layout, calls, self.stack_bytes);
-        let inner =
-            wasmtime::Engine::new(&config).map_err(|error| EngineError::Start(one_line(&error)))?;
+    fn sibling(&self, settings: Settings, sandboxes: u32) -> Result<Self, EngineError> {
+        let inner = wasmtime::Engine::new(&config::config(settings))
+            .map_err(|error| EngineError::Start(one_line(&error)))?;
         self.ticker.add(&inner);
         Ok(Self {
             inner,
-            layout,
+            settings,
             sandboxes,
             ..self.clone()
         })
@@ -193,12 +306,12 @@ impl Engine {
 
     /// Whether code that the build precompiled can be loaded.
     pub(crate) fn takes_precompiled(&self) -> bool {
-        self.layout != Layout::Unreserved
+        self.settings.layout != Layout::Unreserved
     }
 
     /// The number of sandboxes with this many memories and tables each that fit at once.
     pub(crate) fn sandboxes_of(&self, memories: u32, tables: u32) -> u32 {
-        let fit = match self.layout {
+        let fit = match self.settings.layout {
             Layout::Pooled { sandboxes, .. } => {
                 let memories = config::memory_slots(sandboxes) / memories.max(1);
                 memories.min(config::table_slots(sandboxes) / tables.max(1))
@@ -207,7 +320,7 @@ impl Engine {
             Layout::OnDemand | Layout::Unreserved => {
                 let each = u64::from(memories) * MAPPINGS_PER_MEMORY + u64::from(tables) + 1;
                 let mappings = self.mappings / each;
-                let reserved = match self.layout {
+                let reserved = match self.settings.layout {
                     Layout::OnDemand => ADDRESS_SPACE_PER_SANDBOX * u64::from(memories.max(1)),
                     _ => 1,
                 };
@@ -220,7 +333,7 @@ impl Engine {
 
     /// The most elements of a table. A table that is mapped on demand has no slot.
     pub(crate) fn table_elements_max(&self) -> usize {
-        match self.layout {
+        match self.settings.layout {
             Layout::Pooled { table_elements, .. } => table_elements,
             Layout::OnDemand | Layout::Unreserved => usize::MAX,
         }

@@ -3,11 +3,14 @@
 //! One engine lives as long as the program, with small ones for components without streams. The
 //! number of sandboxes bounds everything that an engine reserves.
 
+mod backtrace;
 mod config;
 mod error;
 mod handle;
 mod ticker;
 
+pub(crate) use backtrace::{frames, message};
+pub use config::Compiler;
 pub use error::EngineError;
 pub(crate) use error::one_line;
 pub use handle::Engine;

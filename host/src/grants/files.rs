@@ -8,7 +8,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use wasmtime::component::{HasData, Resource};
-use wasmtime_wasi::filesystem::{Descriptor, Dir, WasiFilesystemView as _};
+use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemView as _};
 use wasmtime_wasi::p2::bindings::filesystem::preopens;
 use wasmtime_wasi::p2::bindings::filesystem::types::{
     self, DescriptorFlags, DescriptorType, ErrorCode, HostDescriptor as _, OpenFlags, PathFlags,
@@ -16,6 +16,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 use wasmtime_wasi::p2::{DynOutputStream, FsError, FsResult};
 
 use super::file_streams::FileWriter;
+use super::folders::Folder;
 use super::state::State;
 use crate::blocking::BlockingHandle;
 
@@ -31,10 +32,11 @@ impl HasData for HasFiles {
 
 impl preopens::Host for Files<'_> {
     fn get_directories(&mut self) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
-        let folders = Arc::clone(&self.0.folders.0);
-        let push = |(folder, name): &(Dir, String)| {
-            let descriptor = Descriptor::Dir(folder.clone());
-            Ok((self.0.resources.push(descriptor)?, name.clone()))
+        let folders = Arc::clone(&self.0.folders.folders.0);
+        let push = |folder: &Folder| {
+            let descriptor = Descriptor::Dir(folder.open.clone());
+            let path = folder.path().to_owned();
+            Ok((self.0.resources.push(descriptor)?, path))
         };
         folders.iter().map(push).collect()
     }

@@ -1,168 +1,131 @@
 //! The linker of a component's WASI imports.
 //!
-//! Every WASI interface that a program needs to start is linked if it is imported, but holds
-//! nothing: no folder, no variable. Interfaces that cannot be empty (clocks, randomness,
-//! sockets) are linked as functions that stop the sandbox and name the flag that grants them.
+//! Every interface of WASI is linked if it is imported, whether granted or not. One that is not
+//! granted holds nothing (no folder, no variable), or its calls fail as it defines (sockets,
+//! `wasi:http`).
 
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, HasData, Linker, ResourceTable};
-use wasmtime_wasi::WasiView as _;
 use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView as _};
 use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, io, random, sockets};
 use wasmtime_wasi::random::WasiRandom;
 use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView as _};
+use wasmtime_wasi::{I32Exit, WasiView as _};
 
+use super::GrantError;
+use super::clocks::{Clocks, HasClocks};
 use super::files::{Files, HasFiles};
 use super::lookup::{HasLookups, Lookups};
+use super::sockets::{HasSockets, Sockets};
 use super::state::State;
 use super::streams::{HasStreams, Streams};
-use super::{GrantError, Grants};
 use crate::engine::one_line;
-use crate::error::RunError;
 
-/// The version of WASI in the bindings.
-const WASI: &str = "0.2.12";
+/// The interface by which core modules of preview 1 exit.
+pub(crate) const EXIT: &str = "cocoon:preview1/exit";
+/// Its function, which takes the whole exit code.
+pub(crate) const EXIT_FUNCTION: &str = "proc-exit";
 
-/// A group of WASI interfaces that one flag grants.
-#[derive(Clone, Copy)]
-enum Group {
-    Io,
-    Cli,
-    Filesystem,
-    Clocks,
-    Random,
-    Sockets,
-}
-
-impl Group {
-    /// The group of the interface that `import` names, as in
-    /// `wasi:cli/stdout@0.2.0`.
-    fn of(import: &str) -> Option<Self> {
-        let (package, _) = import.split_once('/')?;
-        let version = import.rsplit_once('@').map_or("", |(_, version)| version);
-        if !version.starts_with("0.2.") {
-            return None;
-        }
-        match package {
-            "wasi:io" => Some(Self::Io),
-            "wasi:cli" => Some(Self::Cli),
-            "wasi:filesystem" => Some(Self::Filesystem),
-            "wasi:clocks" => Some(Self::Clocks),
-            "wasi:random" => Some(Self::Random),
-            "wasi:sockets" => Some(Self::Sockets),
-            _ => None,
-        }
+/// Whether `import`, as in `wasi:cli/stdout@0.2.0`, names an interface that is linked.
+fn is_linked(import: &str) -> bool {
+    if import == EXIT {
+        return true;
     }
-
-    /// The flag that grants the group, if it needs one.
-    fn flag(self) -> Option<&'static str> {
-        match self {
-            Self::Io | Self::Cli | Self::Filesystem => None,
-            Self::Clocks => Some("--clocks"),
-            Self::Random => Some("--randomness"),
-            Self::Sockets => Some("--network"),
+    let Some((package, _)) = import.split_once('/') else {
+        return false;
+    };
+    let version = import.rsplit_once('@').map_or("", |(_, version)| version);
+    let is_p2 = version.starts_with("0.2.");
+    match package {
+        "wasi:cli" | "wasi:filesystem" | "wasi:clocks" | "wasi:random" | "wasi:sockets" => {
+            is_p2 || is_p3(import)
         }
+        "wasi:io" => is_p2,
+        #[cfg(feature = "service")]
+        "wasi:http" => is_p2 && !import.contains("/incoming-handler@"),
+        _ => false,
     }
 }
 
-impl Grants {
-    fn has(&self, group: Group) -> bool {
-        match group {
-            Group::Io | Group::Cli | Group::Filesystem => true,
-            Group::Clocks => self.clocks,
-            Group::Random => self.randomness,
-            Group::Sockets => self.network,
-        }
-    }
+/// Whether an import is of WASI 0.3.
+fn is_p3(import: &str) -> bool {
+    let version = import.rsplit_once('@').map_or("", |(_, version)| version);
+    version.starts_with("0.3.")
+}
 
-    /// A linker for the imports of `component`, as far as they are granted.
-    ///
-    /// # Errors
-    ///
-    /// [`GrantError::Import`] for an import that no flag grants.
-    pub(crate) fn linker(&self, component: &Component) -> Result<Linker<State>, GrantError> {
-        let mut linker = Linker::new(component.engine());
-        // A stub takes the place of a function that was linked before it.
-        linker.allow_shadowing(true);
-        self.link(&mut linker, component)
-            .map_err(|error| GrantError::Link(one_line(&error)))?;
-        let ty = component.component_type();
-        for (name, import) in ty.imports(component.engine()) {
-            // An interface of types alone needs no implementation.
-            let is_types = match &import.ty {
-                ComponentItem::ComponentInstance(interface) => interface
-                    .exports(component.engine())
-                    .all(|(_, item)| matches!(item.ty, ComponentItem::Type(_))),
-                _ => false,
-            };
-            if Group::of(name).is_none() && !is_types {
-                return Err(GrantError::Import(name.to_owned()));
-            }
+/// A linker for the imports of `component`. The state of each sandbox decides what is granted.
+///
+/// # Errors
+///
+/// [`GrantError::Import`] for an import of another kind.
+pub(crate) fn linker(component: &Component) -> Result<Linker<State>, GrantError> {
+    let mut linker = Linker::new(component.engine());
+    // A function of ours takes the place of Wasmtime's.
+    linker.allow_shadowing(true);
+    link(&mut linker, component).map_err(|error| GrantError::Link(one_line(&error)))?;
+    let ty = component.component_type();
+    for (name, import) in ty.imports(component.engine()) {
+        // An interface of types alone needs no implementation.
+        let is_types = match &import.ty {
+            ComponentItem::ComponentInstance(interface) => interface
+                .exports(component.engine())
+                .all(|(_, item)| matches!(item.ty, ComponentItem::Type(_))),
+            _ => false,
+        };
+        if !is_linked(name) && !is_types {
+            return Err(GrantError::Import {
+                import: name.to_owned(),
+            });
         }
-        Ok(linker)
     }
+    Ok(linker)
+}
 
-    fn link(&self, linker: &mut Linker<State>, component: &Component) -> wasmtime::Result<()> {
-        let engine = component.engine();
-        let ty = component.component_type();
-        let imported: Vec<_> = ty.imports(engine).collect();
-        let wants = |package: &str| imported.iter().any(|(name, _)| name.starts_with(package));
-        link_io(linker)?;
-        if wants("wasi:cli/") {
-            link_cli(linker)?;
-        }
-        if wants("wasi:filesystem/") {
-            filesystem::types::add_to_linker::<_, HasFiles>(linker, |state| Files(state))?;
-            filesystem::preopens::add_to_linker::<_, HasFiles>(linker, |state| Files(state))?;
-        }
-        // The types of the file system name those of the wall clock.
-        if wants("wasi:clocks/") || wants("wasi:filesystem/") {
-            clocks::wall_clock::add_to_linker::<_, WasiClocks>(linker, State::clocks)?;
-            clocks::monotonic_clock::add_to_linker::<_, WasiClocks>(linker, State::clocks)?;
-        }
-        if wants("wasi:random/") {
-            random::random::add_to_linker::<_, WasiRandom>(linker, |s| s.ctx().ctx.random())?;
-            random::insecure::add_to_linker::<_, WasiRandom>(linker, |s| s.ctx().ctx.random())?;
-            random::insecure_seed::add_to_linker::<_, WasiRandom>(linker, |s| {
-                s.ctx().ctx.random()
-            })?;
-        }
-        if wants("wasi:sockets/") {
-            link_sockets(linker)?;
-        }
-        for (name, import) in &imported {
-            let Some(group) = Group::of(name) else {
-                continue;
-            };
-            let (false, Some(flag)) = (self.has(group), group.flag()) else {
-                continue;
-            };
-            let ComponentItem::ComponentInstance(interface) = &import.ty else {
-                continue;
-            };
-            let path = name.split('@').next().unwrap_or(name);
-            // Programs seed their hash maps with this; it is a constant then.
-            if path == "wasi:random/insecure-seed" {
-                continue;
-            }
-            let mut stubs = linker.instance(&format!("{path}@{WASI}"))?;
-            for (function, item) in interface.exports(engine) {
-                if !matches!(item.ty, ComponentItem::ComponentFunc(_)) {
-                    continue;
-                }
-                let import = format!("{path}.{function}");
-                stubs.func_new(function, move |_, _, _, _| {
-                    Err(RunError::NotGranted {
-                        import: import.clone(),
-                        flag,
-                    }
-                    .into())
-                })?;
-            }
-        }
-        Ok(())
+fn link(linker: &mut Linker<State>, component: &Component) -> wasmtime::Result<()> {
+    let engine = component.engine();
+    let ty = component.component_type();
+    let imported: Vec<_> = ty.imports(engine).collect();
+    let wants = |package: &str| imported.iter().any(|(name, _)| name.starts_with(package));
+    link_io(linker)?;
+    if wants("wasi:cli/") {
+        link_cli(linker)?;
     }
+    if wants(EXIT) {
+        linker.instance(EXIT)?.func_wrap(
+            EXIT_FUNCTION,
+            |_, (code,): (u32,)| -> wasmtime::Result<()> {
+                Err(I32Exit(code.cast_signed()).into())
+            },
+        )?;
+    }
+    if wants("wasi:filesystem/") {
+        filesystem::types::add_to_linker::<_, HasFiles>(linker, |state| Files(state))?;
+        filesystem::preopens::add_to_linker::<_, HasFiles>(linker, |state| Files(state))?;
+    }
+    // The types of the file system name those of the wall clock.
+    if wants("wasi:clocks/") || wants("wasi:filesystem/") {
+        clocks::wall_clock::add_to_linker::<_, WasiClocks>(linker, State::clocks)?;
+        clocks::monotonic_clock::add_to_linker::<_, HasClocks>(linker, |state| Clocks(state))?;
+    }
+    if wants("wasi:random/") {
+        random::random::add_to_linker::<_, WasiRandom>(linker, |s| s.ctx().ctx.random())?;
+        random::insecure::add_to_linker::<_, WasiRandom>(linker, |s| s.ctx().ctx.random())?;
+        random::insecure_seed::add_to_linker::<_, WasiRandom>(linker, |s| s.ctx().ctx.random())?;
+    }
+    if wants("wasi:sockets/") {
+        link_sockets(linker)?;
+    }
+    #[cfg(feature = "service")]
+    if wants("wasi:http/") {
+        super::http::link(linker)?;
+    }
+    let imports_p3 = |package: &str| {
+        let of = |name: &str| name.starts_with(package) && is_p3(name);
+        imported.iter().any(|(name, _)| of(name))
+    };
+    super::p3::link(linker, imports_p3)?;
+    Ok(())
 }
 
 struct HasIo;
@@ -196,7 +159,7 @@ fn link_sockets(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     sockets::instance_network::add_to_linker::<_, WasiSockets>(linker, State::sockets)?;
     sockets::ip_name_lookup::add_to_linker::<_, HasLookups>(linker, |state| Lookups(state))?;
     sockets::tcp::add_to_linker::<_, WasiSockets>(linker, State::sockets)?;
-    sockets::tcp_create_socket::add_to_linker::<_, WasiSockets>(linker, State::sockets)?;
+    sockets::tcp_create_socket::add_to_linker::<_, HasSockets>(linker, |state| Sockets(state))?;
     sockets::udp::add_to_linker::<_, WasiSockets>(linker, State::sockets)?;
-    sockets::udp_create_socket::add_to_linker::<_, WasiSockets>(linker, State::sockets)
+    sockets::udp_create_socket::add_to_linker::<_, HasSockets>(linker, |state| Sockets(state))
 }

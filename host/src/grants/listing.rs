@@ -63,7 +63,9 @@ impl HostDirectoryEntryStream for Files<'_> {
 }
 
 /// The next entries of a folder, without `.` and `..`, or none after the last.
-fn read_entries(folder: &File) -> io::Result<VecDeque<Result<DirectoryEntry, ErrorCode>>> {
+pub(super) fn read_entries(
+    folder: &File,
+) -> io::Result<VecDeque<Result<DirectoryEntry, ErrorCode>>> {
     let mut entries = VecDeque::new();
     // A buffer that has only those two is followed by another.
     loop {

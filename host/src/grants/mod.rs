@@ -1,25 +1,51 @@
 //! The capabilities of a sandbox: the grants, the linker of WASI, and the state of a store.
 //!
-//! A component reaches nothing unless a flag grants it. Files, name look-up and streams run
-//! under this program's own bounds in place of Wasmtime's.
+//! A component has clocks and randomness, and reaches nothing else unless a flag grants it. Files,
+//! name look-up and streams run under this program's own bounds in place of Wasmtime's.
 
+mod addresses;
 mod capabilities;
+mod clocks;
+mod denials;
 mod descriptors;
+mod destination;
+mod determinism;
 mod error;
 mod file_streams;
 mod files;
 mod folders;
+#[cfg(feature = "service")]
+mod http;
+#[cfg(feature = "service")]
+mod http_state;
 mod linker;
 mod listing;
 mod lookup;
 mod memory_cap;
+mod network;
+mod p3;
+mod p3_files;
+mod p3_sockets;
+mod p3_streams;
+mod sockets;
 mod state;
 mod stream_buffers;
 mod streams;
+mod virtual_clock;
+mod wasi;
 
 pub use capabilities::Grants;
+pub(crate) use denials::Denials;
+pub use denials::DeniedCall;
+pub use destination::Destination;
+pub use determinism::Determinism;
 pub use error::GrantError;
 pub use folders::Dir;
 pub(crate) use folders::Folders;
+pub(crate) use linker::linker;
+#[cfg(feature = "compiler")]
+pub(crate) use linker::{EXIT, EXIT_FUNCTION};
 pub(crate) use memory_cap::MemoryCap;
+pub use network::Network;
 pub use state::State;
+pub use wasi::Wasi;

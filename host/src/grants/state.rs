@@ -10,9 +10,15 @@ use tracing::Span;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use super::folders::Folders;
+use super::denials::Denials;
+use super::folders::{Folders, SandboxFolders};
+#[cfg(feature = "service")]
+use super::http_state::Http;
 use super::memory_cap::MemoryCap;
+use super::network::{Network, SandboxNetwork};
 use super::stream_buffers::StreamBuffers;
+use super::virtual_clock::VirtualClock;
+use super::wasi::Wasi;
 use crate::blocking::{BlockingHandle, BlockingPool, BlockingThreads};
 use crate::engine::Engine;
 use crate::error::RunError;
@@ -25,7 +31,13 @@ pub struct State {
     wasi: Option<Box<WasiCtx>>,
     pub(super) resources: ResourceTable,
     pub(super) buffers: StreamBuffers,
-    pub(super) folders: Folders,
+    pub(super) folders: SandboxFolders,
+    clock: Option<VirtualClock>,
+    pub(super) network: Arc<SandboxNetwork>,
+    /// Calls that no flag granted.
+    pub(super) denials: Denials,
+    #[cfg(feature = "service")]
+    pub(super) http: Http,
     /// The files that are open, by their index in `resources`, each with its descriptor.
     pub(super) open_files: HashMap<u32, OwnedSemaphorePermit>,
     pub(super) files_max: usize,
@@ -33,42 +45,69 @@ pub struct State {
     pub(super) descriptors: Arc<Semaphore>,
     /// Folders whose entries are being read.
     pub(super) listings: usize,
+    /// A reference for each stream of a folder's entries, and one of this state.
+    pub(super) folder_streams: Arc<()>,
     blocking: BlockingPool,
     threads: Option<BlockingThreads>,
     span: Span,
 }
 
 impl State {
-    /// State under `memory` and the engine's limits. Without `wasi` the sandbox has no
-    /// arguments, no environment and closed streams. `span` is the sandbox's.
+    /// State under `memory` and the engine's limits. Without `wasi` the sandbox has the
+    /// component's `folders`, and no arguments, no environment and closed streams. `span` is the
+    /// sandbox's.
     pub(crate) fn new(
         memory: MemoryCap,
         engine: &Engine,
         folders: &Folders,
-        wasi: Option<WasiCtx>,
+        denials: &Denials,
+        wasi: Option<Wasi>,
         span: Span,
     ) -> Self {
         let limits = engine.limits();
         let mut resources = ResourceTable::new();
         resources.set_max_capacity(limits.count(Limit::Resources));
+        let (wasi, mut folders, clock, network) = if let Some(wasi) = wasi {
+            let context = Some(Box::new(wasi.context));
+            (context, wasi.folders, wasi.clock, wasi.network)
+        } else {
+            let folders = SandboxFolders {
+                folders: folders.clone(),
+                ..SandboxFolders::default()
+            };
+            let network = SandboxNetwork::new(Network::default(), denials.clone());
+            (None, folders, None, Arc::new(network))
+        };
+        let threads = folders.threads.take();
         Self {
             memory,
-            wasi: wasi.map(Box::new),
+            wasi,
             resources,
             buffers: StreamBuffers::default(),
-            folders: folders.clone(),
+            folders,
+            clock,
+            network,
+            denials: denials.clone(),
+            #[cfg(feature = "service")]
+            http: Http::new(denials.clone()),
             open_files: HashMap::new(),
             files_max: limits.count(Limit::Files),
             descriptors: Arc::clone(engine.open_files()),
             listings: 0,
+            folder_streams: Arc::new(()),
             blocking: engine.blocking().clone(),
-            threads: None,
+            threads,
             span,
         }
     }
 
     pub(crate) fn span(&self) -> &Span {
         &self.span
+    }
+
+    /// The clock of a deterministic sandbox.
+    pub(super) fn virtual_clock(&self) -> Option<VirtualClock> {
+        self.clock.clone()
     }
 
     /// The threads for calls that block, which start with the first of these.
@@ -112,11 +151,12 @@ impl Drop for State {
         // Closing a file may block for ever. Where a thread is left, it does that; where
         // none is, the file stays open as long as the threads are stuck.
         if let Some(threads) = &self.threads {
-            let (resources, permits) = (
+            let files = (
                 std::mem::take(&mut self.resources),
                 std::mem::take(&mut self.open_files),
+                std::mem::take(&mut self.folders),
             );
-            threads.handle().spawn(move || drop((resources, permits)));
+            threads.handle().spawn(move || drop(files));
         }
         let (used_bytes, cap_bytes) = (self.memory.used_bytes(), self.memory.cap_bytes);
         tracing::debug!(used_bytes, cap_bytes, "sandbox dropped");

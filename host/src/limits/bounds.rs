@@ -44,6 +44,12 @@ pub const CHANNEL_BYTES: u64 = (CHANNEL_ITEMS * CHUNK_BYTES) as u64;
 pub const STREAM_BYTES: usize = 192 << 10;
 /// Bytes that each of these streams may hold even where [`STREAM_BYTES`] are used up.
 pub const STREAM_BYTES_MIN: usize = 128;
+/// Requests, responses and fields of `wasi:http` that one sandbox may have at once.
+pub const HTTP_FIELDS: usize = 64;
+/// Bytes of the names and values of one set of fields, as `wasmtime-wasi-http` counts them.
+pub const HTTP_FIELDS_BYTES: usize = 16 << 10;
+/// Bytes of a method, path, authority or scheme of an outgoing request, each.
+pub const HTTP_TEXT_BYTES: usize = 2 << 10;
 /// The largest answer that the contract's `compute` returns in one reply.
 pub const REPLY_BYTES: u64 = 64 << 10;
 /// The longest part of an error message that a component or another program wrote.
@@ -53,8 +59,15 @@ pub const MESSAGE_CHARS: usize = 2000;
 
 // Sandboxes.
 
+/// The most frames in the backtrace of a trap.
+pub const BACKTRACE_FRAMES: usize = 20;
+/// The longest frame in text. A component chooses the names of its functions.
+pub const FRAME_CHARS: usize = 300;
 /// Default of [`Limit::Resources`](super::Limit::Resources).
 pub(super) const RESOURCES: u64 = 4096;
+/// Flags of denied calls that are reported for one component. A name or an address in a flag
+/// comes from the guest.
+pub const DENIALS_REPORTED: usize = 16;
 /// Folders that one sandbox may list at once.
 pub const LISTINGS: usize = 32;
 /// Bytes of entries that are read from a folder at once.
@@ -62,6 +75,9 @@ pub const LISTING_BYTES: usize = 2 << 10;
 /// The wait of a sandbox for a thread where [`Limit::StuckThreads`](super::Limit::StuckThreads) is
 /// reached.
 pub const STUCK_PATIENCE: Duration = Duration::from_secs(1);
+/// Addresses that one sandbox remembers of the names that it looked up. A name has a few, and a
+/// large one some dozens.
+pub const ADDRESSES_REMEMBERED: usize = 1024;
 /// Costs of requests that are remembered.
 pub const COSTS_REMEMBERED: usize = 1024;
 /// The most sandboxes that may compute one number.
@@ -71,6 +87,15 @@ pub const PART_READERS: usize = 4;
 /// Places of an engine for components without streams. They answer within microseconds,
 /// and others have their turn only after a millisecond.
 pub const SYNC_SANDBOXES: u32 = 16;
+
+// Compiled code.
+
+/// The wait of a process that has compiled a component for others that write to the same cache.
+/// After that it keeps nothing.
+pub const CODE_CACHE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The time after which a terminal shows that a component is compiled.
+pub const COMPILING_SHOWN: Duration = Duration::from_secs(1);
 
 // Connections.
 
@@ -173,6 +198,8 @@ pub const COMMAND_INSTANCES_TRACED: u64 = 1000;
 pub const HEALTH_TIMEOUT: &str = "3s";
 /// How long threads in a system call may take at the end of the program.
 pub const EXIT_PATIENCE: Duration = Duration::from_millis(100);
+/// The wait after the first Ctrl-C for running instances to end and for their output to be written.
+pub const INTERRUPT_PATIENCE: Duration = Duration::from_secs(1);
 /// The longest configuration file.
 pub const CONFIG_BYTES_MAX: u64 = 64 << 10;
 

@@ -24,6 +24,8 @@ pub enum Limit {
     ComponentSize,
     /// Time to compile a component.
     CompileTime,
+    /// Bytes of compiled code that are kept on disk.
+    CodeCache,
     /// Time to pull a component from a registry.
     PullTime,
     /// Bytes of arguments in one call of a sandbox to the host.
@@ -58,7 +60,7 @@ pub enum Limit {
 
 impl Limit {
     /// Every limit, in the order of `--help`.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::SandboxMemory,
         Self::TotalMemory,
         Self::Deadline,
@@ -69,6 +71,7 @@ impl Limit {
         Self::Queue,
         Self::ComponentSize,
         Self::CompileTime,
+        Self::CodeCache,
         Self::PullTime,
         Self::HostCall,
         Self::Files,

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::Limit;
 use super::bounds::{
-    CHANNEL_BYTES, CHUNK_BYTES, LISTING_BYTES, LISTINGS, STREAM_BYTES, STREAM_BYTES_MIN,
+    CHANNEL_BYTES, CHUNK_BYTES, HTTP_FIELDS, HTTP_FIELDS_BYTES, HTTP_TEXT_BYTES, LISTING_BYTES,
+    LISTINGS, STREAM_BYTES, STREAM_BYTES_MIN,
 };
 use super::table::{MIB, SECOND_MS, Unit};
 
@@ -74,13 +75,15 @@ impl Limits {
 
     /// Host memory for all buffers of one program, on top of its memory cap: the channel of
     /// its outputs and the chunks that its ends hold, a line of each output on its way to
-    /// the terminal, the streams, the listings and one host call.
+    /// the terminal, the streams, the listings, the requests of `wasi:http` and one host call.
     pub fn program_buffer_bytes(&self) -> u64 {
         const CHUNKS_HELD: usize = 4 * CHUNK_BYTES;
         // An entry in memory takes up to twice its size in the kernel's buffer.
         const LISTED: usize = LISTINGS * LISTING_BYTES * 2;
+        // A request has fields, a method, a path, an authority and a scheme.
+        const REQUESTS: usize = HTTP_FIELDS * (HTTP_FIELDS_BYTES + 4 * HTTP_TEXT_BYTES);
         CHANNEL_BYTES
-            + (CHUNKS_HELD + STREAM_BYTES + LISTED) as u64
+            + (CHUNKS_HELD + STREAM_BYTES + LISTED + REQUESTS) as u64
             + self.get(Limit::Resources) * STREAM_BYTES_MIN as u64
             + self.bytes(Limit::HostCall)
     }

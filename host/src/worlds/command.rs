@@ -1,29 +1,25 @@
-//! The world `wasi:cli/command`: components that run as programs.
+//! Running a component as a program.
 //!
 //! A program lives for one call of `run`. It reaches its arguments, its standard streams and
 //! its grants, and nothing else.
 
+use std::pin::pin;
+
 use bytes::Bytes;
-use wasmtime_wasi::I32Exit;
+use futures::FutureExt as _;
+use wasmtime::Store;
 use wasmtime_wasi::WasiCtxBuilder;
-use wasmtime_wasi::p2::bindings::{Command, CommandPre};
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 
-use crate::channel::{Output, Sender};
-use crate::component::Component;
+pub use super::program::Program;
+use crate::channel::{FileInput, Output, Sender};
+use crate::component::{Component, World};
 use crate::deadline::Deadline;
 use crate::error::RunError;
-use crate::grants::Grants;
+use crate::grants::{Grants, State};
 use crate::limits::{Limit, Limits};
 use crate::pool::{Need, Pool};
 use crate::sandbox::Sandbox;
-
-crate::world!(
-    /// Components that export `wasi:cli/run`.
-    Program,
-    CommandPre<crate::grants::State>,
-    Command
-);
 
 /// One of a program's two outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,13 +30,34 @@ pub enum Stream {
     Err,
 }
 
-/// The arguments and input of a program.
+/// The standard input of a program.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Bytes in memory.
+    Bytes(Bytes),
+    /// A file that is read as far as the program asks.
+    File(FileInput),
+}
+
+impl Default for Input {
+    fn default() -> Self {
+        Self::Bytes(Bytes::new())
+    }
+}
+
+/// The arguments and the standard streams of a program.
 #[derive(Clone, Debug, Default)]
 pub struct Start {
     /// Its arguments, its own name first.
     pub arguments: Vec<String>,
     /// Its standard input.
-    pub input: Bytes,
+    pub input: Input,
+    /// Whether the program sees its standard output as a terminal.
+    pub stdout_is_terminal: bool,
+    /// Whether the program sees its standard error as a terminal.
+    pub stderr_is_terminal: bool,
+    /// Whether the clock of its deadline stops while it waits for the reader of its output.
+    pub clock_stops: bool,
 }
 
 /// The end of a program that nothing stopped.
@@ -50,6 +67,15 @@ pub struct Exit {
     pub code: i32,
     /// Its peak of memory.
     pub memory_bytes: u64,
+}
+
+/// The end of a program, and its peak of memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// As [`run`] returns it.
+    pub result: Result<Exit, RunError>,
+    /// `None` for a program that was refused, or whose reader was gone.
+    pub memory_bytes: Option<u64>,
 }
 
 /// Runs `component` in a sandbox of its own and sends its output to `output`, which ends with the
@@ -66,15 +92,39 @@ pub async fn run(
     deadline: &Deadline,
     output: Sender<(Stream, Bytes)>,
 ) -> Result<Exit, RunError> {
-    let running = run_program(pool, component, grants, start, deadline, &output);
-    let result = tokio::select! {
-        result = running => result,
+    let ending = run_measured(pool, component, grants, start, deadline, output);
+    ending.await.result
+}
+
+/// As [`run`], with the peak of memory of a program that was stopped, too.
+pub async fn run_measured(
+    pool: &Pool,
+    component: &Component<Program>,
+    grants: &Grants,
+    start: Start,
+    deadline: &Deadline,
+    output: Sender<(Stream, Bytes)>,
+) -> Ending {
+    let program = async |store: &mut Store<State>, program: &<Program as World>::Exports| {
+        program.run(store).await
+    };
+    let running = run_in_sandbox(pool, component, grants, start, deadline, &output, program);
+    let ended = tokio::select! {
+        ended = running => ended,
         // A program that writes no more would not notice.
         () = output.reader_gone() => Err(RunError::ReaderGone),
     };
+    let (result, memory_bytes) = match ended {
+        Ok((Ok(code), memory_bytes)) => (Ok(Exit { code, memory_bytes }), Some(memory_bytes)),
+        Ok((Err(error), memory_bytes)) => (Err(error), Some(memory_bytes)),
+        Err(error) => (Err(error), None),
+    };
     let result = pool.meter().watch(result);
     output.end(&result.clone().map(|_| ()));
-    result
+    Ending {
+        result,
+        memory_bytes,
+    }
 }
 
 /// Host memory that each program reserves under `limits`.
@@ -85,14 +135,17 @@ pub fn need(limits: &Limits) -> Need {
     }
 }
 
-async fn run_program(
+/// Makes one call in a sandbox of its own, under the limits of a program. Returns its result and
+/// the peak of memory, or the error of a sandbox that did not start.
+pub(super) async fn run_in_sandbox<W: World, R>(
     pool: &Pool,
-    component: &Component<Program>,
+    component: &Component<W>,
     grants: &Grants,
     start: Start,
     deadline: &Deadline,
     output: &Sender<(Stream, Bytes)>,
-) -> Result<Exit, RunError> {
+    call: impl AsyncFnOnce(&mut Store<State>, &W::Exports) -> wasmtime::Result<R>,
+) -> Result<(Result<R, RunError>, u64), RunError> {
     let limits = pool.limits();
     let permit = pool.reserve(need(limits), deadline).await;
     let permit = permit.map_err(|error| match error {
@@ -110,27 +163,41 @@ async fn run_program(
         },
         error => error,
     })?;
-    let stdout = Output::new(output, Stream::Out, limits.bytes(Limit::Output));
+    let mut stdout = Output::new(output, Stream::Out, limits.bytes(Limit::Output));
+    if start.clock_stops {
+        stdout = stdout.with_clock(deadline);
+    }
+    let stderr = stdout.sibling(Stream::Err);
+    let mut exceeded = pin!(stdout.exceeded());
     let mut wasi = WasiCtxBuilder::new();
     wasi.args(&start.arguments)
-        .stdin(MemoryInputPipe::new(start.input))
-        .stderr(stdout.sibling(Stream::Err))
-        .stdout(stdout);
-    grants.apply(&mut wasi, limits);
-    let mut sandbox = Sandbox::new(component, permit, Some(wasi.build())).await?;
-    let code = sandbox
-        .run(
-            async |store, program| match program.wasi_cli_run().call_run(store).await {
-                Ok(result) => Ok(i32::from(result.is_err())),
-                Err(error) => match error.downcast_ref::<I32Exit>() {
-                    Some(&I32Exit(code)) => Ok(code),
-                    None => Err(error),
-                },
-            },
-        )
-        .await?;
-    Ok(Exit {
-        code,
-        memory_bytes: sandbox.memory_bytes(),
-    })
+        .stderr(stderr.on_terminal(start.stderr_is_terminal))
+        .stdout(stdout.on_terminal(start.stdout_is_terminal));
+    match start.input {
+        Input::Bytes(bytes) => wasi.stdin(MemoryInputPipe::new(bytes)),
+        Input::File(file) => wasi.stdin(file),
+    };
+    let granting = grants.of_sandbox(
+        wasi,
+        component.folders(),
+        component.denials(),
+        component.engine(),
+    );
+    let wasi = deadline.within(pin!(granting)).await?;
+    let wasi = wasi.map_err(|error| RunError::Malformed(error.to_string()))?;
+    let mut sandbox = Sandbox::new(component, permit, Some(wasi)).await?;
+    let ended = {
+        let running = sandbox.run(call);
+        tokio::select! {
+            biased;
+            result = running => Ok(result),
+            error = exceeded.as_mut() => Err(error),
+        }
+    };
+    let result = match ended {
+        // The program may have ended because of the write that exceeded the cap.
+        Ok(result) => exceeded.now_or_never().map_or(result, Err),
+        Err(error) => Err(error),
+    };
+    Ok((result, sandbox.memory_bytes()))
 }

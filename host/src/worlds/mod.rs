@@ -3,3 +3,6 @@
 pub mod command;
 #[cfg(feature = "bundled")]
 pub mod factorial;
+#[cfg(feature = "cli")]
+pub mod function;
+mod program;

@@ -1,83 +1,100 @@
-//! Parsers of the grants of `cocoon exec`.
+//! The flags of `cocoon exec` that grant capabilities.
 
 use std::collections::BTreeSet;
 use std::env::{self, VarError};
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::Args;
 use clap::error::ErrorKind;
-use cocoon::grants::{Dir, Grants};
+use cocoon::grants::{Destination, Determinism, Grants, Network};
 
+use super::exec_dir::{DirGrant, dir};
 use crate::cli::failure::Failure;
 use crate::cli::paths::shown;
+use crate::cli::values::number;
 
-const DIR: &str = "expected HOST[:GUEST][:rw]";
-
-/// A parser of `HOST[:GUEST][:rw]`. HOST is any path without `:`, and GUEST is UTF-8.
-pub(super) fn dir() -> impl TypedValueParser<Value = Dir> {
-    OsStringValueParser::new().try_map(|text: OsString| parse_dir(text.as_bytes()))
+/// The grants of all instances. `{i}` stands for the number of an instance.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Grants")]
+pub(super) struct GrantArgs {
+    /// Grant a folder, read-only without `:rw`; GUEST, or else HOST, is its path in the sandbox;
+    /// `{i}` is the number of the instance
+    #[arg(long = "dir", value_name = "HOST[:GUEST][:rw]", value_parser = dir())]
+    dirs: Vec<DirGrant>,
+    /// Grant an environment variable; without VALUE, it has the value of this environment; `{i}` in
+    /// VALUE is the number of the instance
+    #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = variable)]
+    env: Vec<(String, String)>,
+    /// Grant all destinations, except link-local and metadata addresses, and listening
+    #[arg(long)]
+    network: bool,
+    /// Grant connections to HOST: a name, `*.` with a domain, an address or a network in CIDR
+    /// notation
+    #[arg(long, value_name = "HOST[:PORT]", value_delimiter = ',')]
+    allow_net: Vec<Destination>,
+    /// Withdraw clocks and randomness: random numbers follow from SEED and the number of the
+    /// instance, and clocks advance only by sleeps, which take no time [default of SEED: 0]
+    #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true, default_missing_value = "0", value_parser = number)]
+    deterministic: Option<u64>,
 }
 
-fn parse_dir(text: &[u8]) -> Result<Dir, String> {
-    let (path, writable) = match (text.strip_suffix(b":rw"), text.strip_suffix(b":ro")) {
-        (Some(path), _) => (path, true),
-        (None, Some(path)) => (path, false),
-        (None, None) => (text, false),
-    };
-    let as_path = |bytes| Path::new(OsStr::from_bytes(bytes));
-    // The folder exists, and the `:` in its name ends HOST.
-    let colon_in_name = || path.contains(&b':') && as_path(path).is_dir();
-    let advice = || {
-        if colon_in_name() {
-            "; use a link to this folder without `:` in its path"
-        } else {
-            ""
-        }
-    };
-    let mut parts = path.split(|&byte| byte == b':');
-    let host = parts.next().unwrap_or_default();
-    let guest = parts.next().unwrap_or(host);
-    if host.is_empty() || guest.is_empty() || parts.next().is_some() {
-        let text = shown(as_path(text));
-        return Err(format!("{DIR}, got `{text}`{}", advice()));
+impl GrantArgs {
+    /// Checks that no two grants have the same name.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        let env = repeated(self.env.iter().map(|(name, _)| name));
+        let dir = repeated(self.dirs.iter().map(DirGrant::guest));
+        let error = match (env, dir) {
+            (Some(name), _) => {
+                format!("expected one --env for each variable, got `{name}` twice; remove one")
+            }
+            (None, Some(guest)) => format!(
+                "expected one --dir for each path in the sandbox, got `{guest}` twice; use HOST:GUEST with another GUEST"
+            ),
+            (None, None) => return Ok(()),
+        };
+        Err(clap::Error::raw(ErrorKind::ArgumentConflict, error).into())
     }
-    let host = as_path(host);
-    let named = shown(host);
-    match host.metadata() {
-        Ok(found) if found.is_dir() => {}
-        Ok(_) => {
-            return Err(format!(
-                "expected a folder, got the file {named}{}",
-                advice()
-            ));
-        }
-        Err(error) => {
-            return Err(format!(
-                "expected a folder, got {named}: {error}{}",
-                advice()
-            ));
+
+    /// Whether all instances compute the same in each run.
+    pub(super) fn is_deterministic(&self) -> bool {
+        self.deterministic.is_some()
+    }
+
+    /// The grants that all instances share.
+    pub(super) fn shared(&self) -> Grants {
+        let shared = self.dirs.iter().filter(|dir| !dir.is_numbered);
+        Grants {
+            dirs: shared.map(DirGrant::dir).cloned().collect(),
+            network: self.network(),
+            ..Grants::default()
         }
     }
-    match str::from_utf8(guest) {
-        Ok(guest) if guest.contains('\0') => {
-            Err("expected GUEST without a NUL character, got one with it".to_owned())
+
+    fn network(&self) -> Network {
+        Network {
+            everything: self.network,
+            destinations: self.allow_net.clone(),
         }
-        Ok(guest) => Ok(Dir {
-            host: host.to_owned(),
-            guest: guest.to_owned(),
-            writable,
-        }),
-        Err(_) => Err(format!(
-            "expected GUEST in UTF-8, got `{}`; use HOST:GUEST",
-            shown(as_path(guest))
-        )),
+    }
+
+    /// The grants of one instance.
+    pub(super) fn of(&self, instance: u64) -> Grants {
+        let number = instance.to_string();
+        let env = self.env.iter();
+        let env = env.map(|(name, value)| (name.clone(), value.replace("{i}", &number)));
+        Grants {
+            dirs: self.dirs.iter().map(|dir| dir.of(&number)).collect(),
+            env: env.collect(),
+            network: self.network(),
+            determinism: self
+                .deterministic
+                .map(|seed| Determinism { seed, instance }),
+        }
     }
 }
 
 /// Parses `NAME[=VALUE]`. The default of VALUE is the value in this environment.
-pub(super) fn env(text: &str) -> Result<(String, String), String> {
+fn variable(text: &str) -> Result<(String, String), String> {
     let (name, value) = match text.split_once('=') {
         Some((name, value)) => (name, Some(value)),
         None => (text, None),
@@ -107,22 +124,6 @@ pub(super) fn env(text: &str) -> Result<(String, String), String> {
         })?,
     };
     Ok((name.to_owned(), value))
-}
-
-/// Checks that no two grants have the same name.
-pub(super) fn check(grants: &Grants) -> Result<(), Failure> {
-    let env = repeated(grants.env.iter().map(|(name, _)| name));
-    let dir = repeated(grants.dirs.iter().map(|dir| &dir.guest));
-    let error = match (env, dir) {
-        (Some(name), _) => {
-            format!("expected one --env for each variable, got `{name}` twice; remove one")
-        }
-        (None, Some(guest)) => format!(
-            "expected one --dir for each path in the sandbox, got `{guest}` twice; use HOST:GUEST with another GUEST"
-        ),
-        (None, None) => return Ok(()),
-    };
-    Err(clap::Error::raw(ErrorKind::ArgumentConflict, error).into())
 }
 
 /// Returns the first name that occurs a second time.

@@ -1,13 +1,16 @@
-//! `cocoon inspect`: prints the imports, exports and needs of a component.
+//! `cocoon inspect`: prints the kind, world, imports, exports and needs of a component or core
+//! module.
 
 use std::fmt::Write as _;
 
 use clap::{Args, ValueHint};
-use cocoon::component::{Inspection, Interface, Location, PrecompiledCode, inspect};
+use cocoon::component::{Flag, Inspection, Interface, Location, PrecompiledCode, inspect};
 use cocoon::text::counted;
 use cocoon::worlds::factorial::BUNDLED_FOR;
+use serde_json::{Value, json};
 
-use crate::cli::component_args::{RegistryArgs, engine};
+use crate::cli::code_args::engine;
+use crate::cli::component_args::RegistryArgs;
 use crate::cli::failure::Failure;
 use crate::cli::limits::{LimitArgs, Promiseless};
 use crate::cli::output::Output;
@@ -15,9 +18,12 @@ use crate::cli::values::location;
 
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
-    /// Component: a file or `oci://REFERENCE` [default: the built-in one]
+    /// Component or core module: a file or `oci://REFERENCE` [default: the built-in one]
     #[arg(value_name = "FILE", value_parser = location(), value_hint = ValueHint::FilePath)]
     component: Option<Location>,
+    /// Print a JSON object instead of text
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     registries: RegistryArgs,
     #[command(flatten)]
@@ -33,16 +39,21 @@ impl Inspect {
             .source(component, &self.limits.limits)
             .await?;
         let inspection = inspect(&engine, &source).await?;
+        let text = if self.json {
+            format!("{}\n", object(&inspection))
+        } else {
+            text(&inspection)
+        };
         let mut output = Output::stdout();
-        output.write(text(&inspection).as_bytes()).await?;
+        output.write(text.as_bytes()).await?;
         output.finish().await
     }
 }
 
 fn text(it: &Inspection) -> String {
     let mut text = String::new();
-    list(&mut text, "imports", &it.imports);
-    list(&mut text, "exports", &it.exports);
+    let (role, format) = (it.role.name(), it.format.name());
+    let world = it.world.as_deref().unwrap_or("of no world of WASI");
     let precompiled = match &it.precompiled {
         PrecompiledCode::None => "no, compiled at load".to_owned(),
         PrecompiledCode::Usable => format!("yes, for {BUNDLED_FOR}"),
@@ -51,18 +62,41 @@ fn text(it: &Inspection) -> String {
         }
     };
     // Writing to a string never fails.
+    let _ = writeln!(text, "kind:         {role}, {format}");
+    let _ = writeln!(text, "world:        {world}");
+    if let Some(fault) = &it.fault {
+        let _ = writeln!(text, "fault:        {fault}");
+    }
+    list(&mut text, "imports", &it.imports);
+    list(&mut text, "exports", &it.exports);
     let _ = write!(
         text,
-        "memory image: {} KiB, mapped copy-on-write into each sandbox\n\
+        "grants:       {}\n\
+         size:         {} KiB, {} KiB of them functions\n\
+         memory image: {} KiB, mapped copy-on-write into each sandbox\n\
          needs:        {}, {}\n\
-         native code:  {} KiB\n\
          precompiled:  {precompiled}\n",
+        grants(&it.flags),
+        it.size_bytes.div_ceil(1 << 10),
+        it.code_bytes.div_ceil(1 << 10),
         it.memory_image_bytes >> 10,
         counted(it.memories, "memory", "memories"),
         counted(it.tables, "table", "tables"),
-        it.code_bytes.div_ceil(1 << 10),
     );
     text
+}
+
+fn grants(flags: &[Flag]) -> String {
+    let granted = flags.iter().map(|Flag { flag, grants }| match flag {
+        Some(flag) => format!("{flag} for {grants}"),
+        None => format!("no flag for {grants}"),
+    });
+    let granted = granted.collect::<Vec<_>>().join(", ");
+    if granted.is_empty() {
+        "it needs none".to_owned()
+    } else {
+        format!("it may need {granted}")
+    }
 }
 
 fn list(text: &mut String, title: &str, interfaces: &[Interface]) {
@@ -73,4 +107,31 @@ fn list(text: &mut String, title: &str, interfaces: &[Interface]) {
             functions => writeln!(text, "  {name}: {}", functions.join(", ")),
         };
     }
+}
+
+fn object(it: &Inspection) -> Value {
+    let interfaces = |interfaces: &[Interface]| -> Value {
+        let object = |it: &Interface| json!({ "name": it.name, "functions": it.functions });
+        interfaces.iter().map(object).collect()
+    };
+    let flags: Value = it
+        .flags
+        .iter()
+        .map(|it| json!({ "flag": it.flag, "grants": it.grants }))
+        .collect();
+    json!({
+        "format": it.format.name(),
+        "role": it.role.name(),
+        "world": it.world,
+        "fault": it.fault,
+        "imports": interfaces(&it.imports),
+        "exports": interfaces(&it.exports),
+        "flags": flags,
+        "size_bytes": it.size_bytes,
+        "code_bytes": it.code_bytes,
+        "memory_image_bytes": it.memory_image_bytes,
+        "memories": it.memories,
+        "tables": it.tables,
+        "precompiled": it.precompiled == PrecompiledCode::Usable,
+    })
 }

@@ -1,13 +1,13 @@
 //! One file for each subcommand.
 
+pub(crate) mod call;
+pub(crate) mod compile;
 pub(crate) mod completions;
 pub(crate) mod compute;
 pub(crate) mod config;
 pub(crate) mod exec;
+mod exec_dir;
 mod exec_grants;
-mod exec_lines;
-mod exec_output;
-mod exec_summary;
 pub(crate) mod health;
 pub(crate) mod info;
 pub(crate) mod inspect;

@@ -19,7 +19,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::announce;
-use crate::cli::component_args::{RegistryArgs, engine};
+use crate::cli::code_args::{CodeArgs, show_compiling};
+use crate::cli::component_args::RegistryArgs;
 use crate::cli::failure::Failure;
 use crate::cli::limits::{self, LimitArgs};
 use crate::cli::output::Output;
@@ -74,6 +75,8 @@ pub(crate) struct Serve {
     #[command(flatten)]
     registries: RegistryArgs,
     #[command(flatten)]
+    code: CodeArgs,
+    #[command(flatten)]
     limits: LimitArgs<limits::Service>,
 }
 
@@ -91,13 +94,13 @@ impl Serve {
         };
         // Before the announcement, so that no signal is lost.
         let mut signals = Signals::listen()?;
-        let engine = engine(&self.limits.limits, u64::MAX)?;
+        let engine = self.code.engine(&self.limits.limits, u64::MAX)?;
         let component = self.component.as_ref();
         let source = self
             .registries
             .source(component, &self.limits.limits)
             .await?;
-        let factorial = Factorial::load(&engine, &source).await?;
+        let factorial = show_compiling(&engine, Factorial::load(&engine, &source)).await?;
         let component = source.digest().await?;
         let failed = |address| {
             move |error| Failure::Io {

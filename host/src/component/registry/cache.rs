@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use tempfile::NamedTempFile;
 
+use crate::code_cache::cache_home;
 use crate::component::digest::Digest;
 
 /// Bytes that are written at once.
@@ -30,7 +31,7 @@ impl Cache {
     /// programs.
     pub(super) fn new(folder: Option<&Path>) -> Self {
         Self {
-            folder: folder.map(Path::to_owned).or_else(usual_folder),
+            folder: folder.map(Path::to_owned).or_else(cache_home),
             named: folder.is_some(),
         }
     }
@@ -73,18 +74,6 @@ impl Cache {
         let folder = self.folder.as_ref()?;
         Some(folder.join("blobs/sha256").join(digest.hex()))
     }
-}
-
-/// `$XDG_CACHE_HOME/cocoon`, or else `~/.cache/cocoon`. The XDG specification ignores relative
-/// paths.
-fn usual_folder() -> Option<PathBuf> {
-    let absolute = |name| {
-        let path = PathBuf::from(std::env::var_os(name)?);
-        path.is_absolute().then_some(path)
-    };
-    absolute("XDG_CACHE_HOME")
-        .or_else(|| Some(absolute("HOME")?.join(".cache")))
-        .map(|caches| caches.join("cocoon"))
 }
 
 fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {

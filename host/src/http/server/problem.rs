@@ -136,8 +136,7 @@ impl From<RunError> for Problem {
                 Self::of_job(BROKEN, "over-promise", &error)
                     .of_limit(Limit::SandboxMemory, promised_bytes)
             }
-            RunError::NotGranted { .. } => Self::of_job(BROKEN, "not-granted", &error),
-            RunError::Trapped(_) => Self::of_job(BROKEN, "trapped", &error),
+            RunError::Trapped { .. } => Self::of_job(BROKEN, "trapped", &error),
             RunError::Failed(_) => Self::of_job(BROKEN, "failed", &error),
             RunError::ReaderGone => Self::of_job(BROKEN, "reader-gone", &error),
             RunError::WriterGone => Self::of_job(BROKEN, "writer-gone", &error),

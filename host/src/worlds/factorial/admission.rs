@@ -44,7 +44,7 @@ impl Factorial {
         let component = Component::load(engine, source, &Grants::default()).await?;
         let pool = Pool::new(engine, component.sandboxes());
         let reply = match source {
-            Source::Bundled { .. } => Some(ReplyComponent::new(engine)),
+            Source::Bundled(_) => Some(ReplyComponent::new(engine)),
             Source::Bytes(_) | Source::File(_) => None,
         };
         Ok(Self(Arc::new(Inner {

@@ -4,14 +4,11 @@ use std::io::{self, Read as _};
 
 use flate2::read::GzDecoder;
 
-use crate::component::Source;
+use crate::component::{Bundled, Source};
 
 /// The component in this program.
-pub const BUNDLED: Source = Source::Bundled {
-    wasm: bundled_wasm,
-    digest: env!("COCOON_DIGEST"),
-    code: &CODE,
-};
+pub const BUNDLED: Source =
+    Source::Bundled(Bundled::new(bundled_wasm, env!("COCOON_DIGEST"), &CODE));
 
 /// Unpacks the bytes of the component in this program.
 ///

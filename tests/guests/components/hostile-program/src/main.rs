@@ -9,6 +9,8 @@ use wasip2::cli::{stdin, stdout};
 use wasip2::filesystem::preopens::get_directories;
 use wasip2::filesystem::types::{Descriptor, DescriptorFlags, OpenFlags, PathFlags};
 
+mod chances;
+
 mod bindings {
     #![allow(missing_docs, clippy::pedantic, reason = "generated")]
     wit_bindgen::generate!({ path: "wit", world: "program", generate_all });
@@ -59,11 +61,98 @@ fn main() {
             std::io::stdin().read_to_end(&mut text).expect("input");
             std::io::stdout().write_all(&text).expect("output");
         }
+        "copy" => {
+            // Writes each piece at once.
+            let (input, output) = (stdin::get_stdin(), stdout::get_stdout());
+            while let Ok(bytes) = input.blocking_read(64 << 10) {
+                for part in bytes.chunks(4 << 10) {
+                    output.blocking_write_and_flush(part).expect("output");
+                }
+            }
+        }
+        "take-bytes" => {
+            let mut bytes = vec![0; argument(1).parse().expect("a size")];
+            for byte in &mut bytes {
+                let read = stdin::get_stdin().blocking_read(1).expect("input");
+                byte.clone_from(&read[0]);
+            }
+            println!("{}", String::from_utf8_lossy(&bytes));
+        }
+        "poll-input" => {
+            // Waits without a read, and then says so.
+            stdin::get_stdin().subscribe().block();
+            println!("ready");
+        }
+        "terminals" => {
+            use std::io::IsTerminal as _;
+            let input = std::io::stdin().is_terminal();
+            let (output, errors) = (
+                std::io::stdout().is_terminal(),
+                std::io::stderr().is_terminal(),
+            );
+            println!("input {input}, output {output}, errors {errors}");
+        }
+        "long-output" => {
+            for line in 0..argument(2).parse().expect("a count") {
+                println!("{} {line} {}", argument(1), "x".repeat(80));
+            }
+        }
+        "early-or-long" => {
+            // The first instance sleeps before its output, and others after theirs.
+            if argument(1) == "1" {
+                std::thread::sleep(Duration::from_millis(1500));
+                println!("1 early");
+            } else {
+                for line in 0..20_000 {
+                    println!("{} {line} {}", argument(1), "x".repeat(80));
+                }
+                std::thread::sleep(Duration::from_secs(1));
+                println!("{} late", argument(1));
+            }
+        }
+        "fail-first" => {
+            // Fails until the file has as many bytes as there are failures to come.
+            let (path, failures) = (argument(1), argument(2).parse().expect("a count"));
+            let attempts = fs::read(path).map_or(0, |bytes| bytes.len());
+            fs::write(path, "x".repeat(attempts + 1)).expect("a file");
+            println!("attempt {attempts}");
+            if attempts < failures {
+                match argument(3) {
+                    "trap" => panic!("it meant to"),
+                    "spin" => loop {
+                        std::hint::spin_loop();
+                    },
+                    code => std::process::exit(code.parse().expect("a code")),
+                }
+            }
+        }
+        "exit-or-spin" => {
+            if argument(1) == argument(2) {
+                std::process::exit(1);
+            }
+            println!("spins {}", argument(1));
+            loop {
+                std::hint::spin_loop();
+            }
+        }
+        "flood-regardless" => loop {
+            let _ = std::io::stdout().write_all(&[b'7'; 4000]);
+        },
         "sleep" => std::thread::sleep(Duration::from_hours(1)),
         "clock" => println!("{:?}", std::time::SystemTime::now()),
         "monotonic" => println!("{:?}", std::time::Instant::now()),
+        "chances" => chances::print_chances(),
+        "sleep-an-hour" => chances::print_sleep(),
+        "sleep-forever" => chances::sleep_forever(),
+        "timers" => chances::print_timers(),
         "random" => println!("{}", random::get_random_u64()),
         "connect" => println!("{:?}", std::net::TcpStream::connect(argument(1))),
+        "listen" => println!("{:?}", std::net::TcpListener::bind(argument(1)).map(drop)),
+        "send-datagram" => {
+            let socket = std::net::UdpSocket::bind(argument(2)).expect("a socket");
+            println!("{:?}", socket.send_to(b"datagram", argument(1)));
+        }
+        "fill" => println!("{:?}", fill_folder(argument(1))),
         "environment" => {
             for (name, value) in std::env::vars() {
                 println!("{name}={value}");
@@ -157,6 +246,18 @@ include!("../../../src/file_system.rs");
 fn root() -> Descriptor {
     let (folder, _) = get_directories().into_iter().next().expect("a folder");
     folder
+}
+
+/// Writes a file until that fails, and returns its bytes and the error.
+fn fill_folder(name: &str) -> (u64, std::io::ErrorKind) {
+    let mut file = fs::File::create(name).expect("a file");
+    let mut bytes = 0;
+    loop {
+        match file.write(&[7; 4096]) {
+            Ok(written) => bytes += written as u64,
+            Err(error) => return (bytes, error.kind()),
+        }
+    }
 }
 
 /// Creates a file in the first folder.

@@ -1,13 +1,13 @@
-//! Lines of a byte stream, split where they are longer than a bound.
+//! Pieces of a byte stream, split where they are longer than a bound.
 //!
-//! A [`Lines`] exists for one output of one instance and holds at most one line of it, up to the
+//! A [`Pieces`] exists for one output of one instance and holds at most one line of it, up to the
 //! bound. The concatenation of all pieces, each with a newline unless it is
 //! [partial](Piece::partial), is the stream.
 
 use std::str;
 
 /// Splits a stream into lines of up to `bytes_max` bytes each.
-pub(super) struct Lines {
+pub(super) struct Pieces {
     bytes_max: usize,
     /// The last returned piece, then the start of the current line.
     buffer: Vec<u8>,
@@ -28,7 +28,7 @@ pub(super) struct Piece<'a> {
     pub(super) continues: bool,
 }
 
-impl Lines {
+impl Pieces {
     /// Splits into pieces of at most `bytes_max` bytes, the length of a UTF-8 character or more.
     pub(super) fn new(bytes_max: usize) -> Self {
         debug_assert!(bytes_max >= char::MAX.len_utf8());
@@ -98,7 +98,7 @@ mod tests {
 
     /// Returns the pieces of a stream that arrives in `chunks`, as `(bytes, partial, continues)`.
     fn pieces(bytes_max: usize, chunks: &[&[u8]]) -> Vec<(Vec<u8>, bool, bool)> {
-        let mut lines = Lines::new(bytes_max);
+        let mut lines = Pieces::new(bytes_max);
         let mut pieces = Vec::new();
         let mut add = |it: Piece<'_>| pieces.push((it.bytes.to_vec(), it.partial, it.continues));
         for mut chunk in chunks.iter().copied() {

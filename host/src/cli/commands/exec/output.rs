@@ -1,0 +1,239 @@
+//! Standard output and standard error of this command, which all instances share.
+//!
+//! Lines of several instances interleave, and each piece of a line is printed at once.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use cocoon::worlds::command::Stream;
+use serde::Serialize;
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::Mutex;
+
+use super::outcome::Outcome;
+use super::pieces::Piece;
+use super::record::{EndRecord, LineRecord};
+use crate::cli::commands::lines::json_line;
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+use crate::cli::paths::shown;
+
+/// The format of outputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// Unchanged bytes.
+    Plain,
+    /// `[I] ` before each line of instance I, and `[I]+ ` before the rest of a cut line. A newline
+    /// is added to a last line without one.
+    Prefixed,
+    /// A [`LineRecord`] for each piece of a line.
+    Json,
+    /// Unchanged bytes in the files `I.out` and `I.err` of a folder.
+    Files(PathBuf),
+}
+
+/// The printer that all instances share.
+pub(super) struct Printer {
+    style: Style,
+    /// Whether each instance has an [`EndRecord`].
+    has_records: bool,
+    stdout: Mutex<Output>,
+    stderr: Mutex<Stderr>,
+}
+
+struct Stderr {
+    stream: tokio::io::Stderr,
+    /// Whether the last line is the progress.
+    has_progress: bool,
+}
+
+/// Erases the line of the cursor on a terminal.
+const ERASE: &[u8] = b"\r\x1b[K";
+
+impl Printer {
+    pub(super) fn new(style: Style, has_records: bool) -> Result<Self, Failure> {
+        if let Style::Files(dir) = &style {
+            create_folder(dir)?;
+            remove_outputs(dir)?;
+        }
+        Ok(Self {
+            style,
+            has_records,
+            stdout: Mutex::new(Output::stdout()),
+            stderr: Mutex::new(Stderr {
+                stream: tokio::io::stderr(),
+                has_progress: false,
+            }),
+        })
+    }
+
+    pub(super) fn style(&self) -> &Style {
+        &self.style
+    }
+
+    /// Prints bytes of the only instance.
+    pub(super) async fn plain(&self, stream: Stream, bytes: Bytes) -> Result<(), Failure> {
+        match stream {
+            Stream::Out => self.stdout.lock().await.write_chunk(bytes).await,
+            Stream::Err => {
+                // On a terminal, the two outputs keep their order.
+                self.stdout.lock().await.flush().await?;
+                self.stderr.lock().await.write(&bytes).await
+            }
+        }
+    }
+
+    /// Sends buffered bytes of the only instance to standard output: a person may watch it.
+    pub(super) async fn push(&self) -> Result<(), Failure> {
+        self.stdout.lock().await.push().await
+    }
+
+    /// Prints a piece of a line.
+    pub(super) async fn piece(
+        &self,
+        instance: u64,
+        stream: Stream,
+        piece: Piece<'_>,
+    ) -> Result<(), Failure> {
+        if self.style == Style::Json {
+            return self.record(&LineRecord::new(instance, stream, piece)).await;
+        }
+        let mark = if piece.continues { "+" } else { "" };
+        let prefix = format!("[{instance}]{mark} ");
+        let parts = [prefix.as_bytes(), piece.bytes, b"\n"];
+        match stream {
+            Stream::Out => {
+                // The lock keeps bytes of other instances out of the line.
+                let mut stdout = self.stdout.lock().await;
+                for part in parts {
+                    stdout.write(part).await?;
+                }
+                Ok(())
+            }
+            Stream::Err => self.stderr.lock().await.write(&parts.concat()).await,
+        }
+    }
+
+    /// Prints the end of an instance, if there are records.
+    pub(super) async fn end(&self, outcome: &Outcome) -> Result<(), Failure> {
+        if !self.has_records {
+            return Ok(());
+        }
+        self.record(&EndRecord::new(outcome)).await
+    }
+
+    /// Shows the progress on the last line of the terminal, or erases it.
+    pub(super) async fn show_progress(&self, text: &str) -> Result<(), Failure> {
+        let mut stderr = self.stderr.lock().await;
+        if text.is_empty() && !stderr.has_progress {
+            return Ok(());
+        }
+        stderr.write(text.as_bytes()).await?;
+        stderr.has_progress = !text.is_empty();
+        Ok(())
+    }
+
+    /// Waits until everything is written, so that the summary follows the output on standard
+    /// error.
+    pub(super) async fn finish(&self) -> Result<(), Failure> {
+        self.show_progress("").await?;
+        self.stdout.lock().await.flush().await
+    }
+
+    async fn record(&self, record: &impl Serialize) -> Result<(), Failure> {
+        // The record is made under the lock: escaped, it is up to six times as long as the
+        // piece.
+        let mut stdout = self.stdout.lock().await;
+        stdout.write(&json_line(record)?).await
+    }
+}
+
+impl Stderr {
+    /// Writes `bytes` in place of the progress, and waits until they are written.
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let has_progress = std::mem::take(&mut self.has_progress);
+        let written = async {
+            if has_progress {
+                self.stream.write_all(ERASE).await?;
+            }
+            self.stream.write_all(bytes).await?;
+            self.stream.flush().await
+        };
+        match written.await {
+            // Without a reader of its errors the program continues.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Io {
+                what: "cannot write standard error".to_owned(),
+                error,
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn create_folder(dir: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(dir).map_err(|error| {
+        if dir.exists() {
+            Failure::Io {
+                what: format!("expected a folder for --output-dir, got {}", shown(dir)),
+                error: io::ErrorKind::NotADirectory.into(),
+            }
+        } else {
+            Failure::Io {
+                what: format!("cannot create the folder {}", shown(dir)),
+                error,
+            }
+        }
+    })
+}
+
+/// Removes the outputs of earlier runs, so that each file is one of this run. Devices and pipes
+/// stay.
+fn remove_outputs(dir: &Path) -> Result<(), Failure> {
+    let removed = || -> io::Result<()> {
+        for entry in fs::read_dir(dir)? {
+            let entry = entry?;
+            let is_output = entry.file_name().to_str().is_some_and(is_output);
+            if is_output && fs::metadata(entry.path()).is_ok_and(|it| it.is_file()) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    };
+    removed().map_err(|error| Failure::Io {
+        what: format!("cannot remove earlier outputs from {}", shown(dir)),
+        error,
+    })
+}
+
+/// Whether `name` is `I.out` or `I.err` for an instance I.
+fn is_output(name: &str) -> bool {
+    let stem = name.strip_suffix(".out").or(name.strip_suffix(".err"));
+    let number = stem.and_then(|stem| stem.parse::<u64>().ok());
+    number.is_some_and(|number| number > 0 && stem == Some(&number.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_outputs_are_removed() {
+        for name in ["1.out", "20.err", "18446744073709551615.out"] {
+            assert!(is_output(name), "{name}");
+        }
+        for name in [
+            "0.out",
+            "01.out",
+            "+1.out",
+            "1.txt",
+            ".out",
+            "a.err",
+            "1",
+            "1.out.err",
+        ] {
+            assert!(!is_output(name), "{name}");
+        }
+    }
+}

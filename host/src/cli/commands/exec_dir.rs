@@ -1,0 +1,124 @@
+//! The parser of `--dir`.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::Path;
+
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use cocoon::grants::Dir;
+
+use crate::cli::paths::shown;
+
+const DIR: &str = "expected HOST[:GUEST][:rw]";
+/// Stands for the number of an instance.
+const NUMBER: &str = "{i}";
+
+/// A folder, whose paths may contain the number of an instance.
+#[derive(Clone, Debug)]
+pub(super) struct DirGrant {
+    dir: Dir,
+    /// Whether each instance has another folder, or another path.
+    pub(super) is_numbered: bool,
+}
+
+impl DirGrant {
+    /// The path in the sandbox, as the flag has it.
+    pub(super) fn guest(&self) -> &String {
+        &self.dir.guest
+    }
+
+    /// The folder of all instances.
+    pub(super) fn dir(&self) -> &Dir {
+        &self.dir
+    }
+
+    /// The folder of instance `number`.
+    pub(super) fn of(&self, number: &str) -> Dir {
+        if !self.is_numbered {
+            return self.dir.clone();
+        }
+        let host = self.dir.host.as_os_str().as_bytes();
+        Dir {
+            host: OsString::from_vec(replace(host, number)).into(),
+            guest: self.dir.guest.replace(NUMBER, number),
+            writable: self.dir.writable,
+        }
+    }
+}
+
+/// `text` with `number` for each [`NUMBER`].
+fn replace(mut text: &[u8], number: &str) -> Vec<u8> {
+    let mut replaced = Vec::with_capacity(text.len());
+    while let Some(at) = position(text) {
+        replaced.extend_from_slice(&text[..at]);
+        replaced.extend_from_slice(number.as_bytes());
+        text = &text[at + NUMBER.len()..];
+    }
+    replaced.extend_from_slice(text);
+    replaced
+}
+
+fn position(text: &[u8]) -> Option<usize> {
+    let mut windows = text.windows(NUMBER.len());
+    windows.position(|window| window == NUMBER.as_bytes())
+}
+
+/// A parser of `HOST[:GUEST][:rw]`. HOST is any path without `:`, and GUEST is UTF-8.
+pub(super) fn dir() -> impl TypedValueParser<Value = DirGrant> {
+    OsStringValueParser::new().try_map(|text: OsString| parse_dir(text.as_bytes()))
+}
+
+fn parse_dir(text: &[u8]) -> Result<DirGrant, String> {
+    let (path, writable) = match (text.strip_suffix(b":rw"), text.strip_suffix(b":ro")) {
+        (Some(path), _) => (path, true),
+        (None, Some(path)) => (path, false),
+        (None, None) => (text, false),
+    };
+    let as_path = |bytes| Path::new(OsStr::from_bytes(bytes));
+    // The folder exists, and the `:` in its name ends HOST.
+    let colon_in_name = || path.contains(&b':') && as_path(path).is_dir();
+    let advice = || {
+        if colon_in_name() {
+            "; use a link to this folder without `:` in its path"
+        } else {
+            ""
+        }
+    };
+    let mut parts = path.split(|&byte| byte == b':');
+    let host = parts.next().unwrap_or_default();
+    let guest = parts.next().unwrap_or(host);
+    if host.is_empty() || guest.is_empty() || parts.next().is_some() {
+        let text = shown(as_path(text));
+        return Err(format!("{DIR}, got `{text}`{}", advice()));
+    }
+    // Each instance checks the folder of its own number.
+    if position(host).is_none() {
+        check_folder(as_path(host)).map_err(|error| format!("{error}{}", advice()))?;
+    }
+    match str::from_utf8(guest) {
+        Ok(guest) if guest.contains('\0') => {
+            Err("expected GUEST without a NUL character, got one with it".to_owned())
+        }
+        Ok(guest) => Ok(DirGrant {
+            is_numbered: position(path).is_some(),
+            dir: Dir {
+                host: as_path(host).to_owned(),
+                guest: guest.to_owned(),
+                writable,
+            },
+        }),
+        Err(_) => Err(format!(
+            "expected GUEST in UTF-8, got `{}`; use HOST:GUEST",
+            shown(as_path(guest))
+        )),
+    }
+}
+
+fn check_folder(host: &Path) -> Result<(), String> {
+    let named = shown(host);
+    match host.metadata() {
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => Err(format!("expected a folder, got the file {named}")),
+        Err(error) => Err(format!("expected a folder, got {named}: {error}")),
+    }
+}

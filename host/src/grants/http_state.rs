@@ -1,0 +1,46 @@
+//! The state of `wasi:http` in one sandbox, and its denial of outgoing requests.
+
+use axum::http::{Request, Response};
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpHooks};
+
+use super::denials::Denials;
+use crate::limits::{CHUNK_BYTES, HTTP_FIELDS_BYTES};
+
+/// The state of `wasi:http` in one sandbox.
+pub(super) struct Http {
+    pub(super) context: WasiHttpCtx,
+    pub(super) hooks: DenyRequests,
+}
+
+impl Http {
+    pub(super) fn new(denials: Denials) -> Self {
+        let mut context = WasiHttpCtx::new();
+        context.set_field_size_limit(HTTP_FIELDS_BYTES);
+        Self {
+            context,
+            hooks: DenyRequests(denials),
+        }
+    }
+}
+
+/// Denies all outgoing requests.
+pub(super) struct DenyRequests(Denials);
+
+type Completion = Box<dyn Future<Output = Result<(), Error>> + Send>;
+
+impl WasiHttpHooks for DenyRequests {
+    fn send_request(
+        &mut self,
+        _: Request<WasiBody>,
+        _: Option<RequestOptions>,
+        _: Completion,
+    ) -> Box<dyn Future<Output = Result<(Response<WasiBody>, Completion), Error>> + Send> {
+        let function = "wasi:http/outgoing-handler.handle";
+        self.0.report(function, None::<&str>);
+        Box::new(async { Err(Error::HttpRequestDenied) })
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        CHUNK_BYTES
+    }
+}
