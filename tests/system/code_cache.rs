@@ -1,10 +1,12 @@
 //! The cache of compiled code: what it keeps, what it does not load, and its bounds.
 
 use std::fs::{self, Permissions};
+use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -65,9 +67,77 @@ fn a_second_start_compiles_nothing() {
         let found = fs::metadata(path).expect("metadata");
         assert_eq!(found.mode() & 0o777, mode, "{}", path.display());
     }
-    assert_eq!(fs::read_dir(&cache).expect("a folder").count(), 1, "locks");
+    let names = fs::read_dir(&cache).expect("a folder");
+    let names = names.map(|each| each.expect("an entry").file_name());
+    let others = names.filter(|name| Path::new(name).extension().is_none_or(|it| it != "code"));
+    assert_eq!(others.collect::<Vec<_>>(), ["digests"]);
     let mut other = cocoon(["exec", FACTOR, "--code-cache", "off", "--", "12"]);
     assert!(compiles(other.env("COCOON_LOG", "debug")));
+}
+
+/// Whether `cocoon` read and hashed its component.
+fn hashes(command: &mut Command) -> bool {
+    let Outcome { out, err, code } = run_command(command);
+    assert_eq!((code, out.as_str()), (Some(0), "12: 2 2 3\n"), "{err}");
+    err.contains("component hashed")
+}
+
+#[test]
+fn a_file_that_did_not_change_is_not_read_again() {
+    let folder = folder();
+    let cache = folder.path();
+    let table = cache.join("digests");
+    assert!(hashes(&mut factor(cache)));
+    assert!(!hashes(&mut factor(cache)));
+    let good = fs::read(&table).expect("a table");
+    // Any torn slot, and tables of any size.
+    for bad in [Vec::new(), good[..good.len() / 2].to_vec(), {
+        let used = good.iter().rposition(|&byte| byte != 0).expect("a slot");
+        let mut torn = good.clone();
+        torn[used] ^= 1;
+        torn
+    }] {
+        fs::write(&table, bad).expect("a table");
+        assert!(hashes(&mut factor(cache)));
+        assert!(!hashes(&mut factor(cache)));
+    }
+    set_mode(&table, 0o666);
+    assert!(hashes(&mut factor(cache)));
+}
+
+#[test]
+fn a_file_that_changed_is_read_again() {
+    let folder = folder();
+    let (cache, file) = (folder.path().join("cache"), folder.path().join("a.wasm"));
+    let wasm = fs::read(FACTOR).expect("a component");
+    fs::write(&file, &wasm).expect("a component");
+    let run = || {
+        let mut command = cocoon(["exec", "--code-cache"]);
+        command.arg(&cache).arg(&file).args(["--", "12"]);
+        command.env("COCOON_LOG", "debug");
+        command
+    };
+    // It changed just now, and may change again at the same time.
+    assert!(hashes(&mut run()));
+    assert!(hashes(&mut run()));
+    thread::sleep(Duration::from_millis(3100));
+    assert!(hashes(&mut run()));
+    assert!(!hashes(&mut run()));
+    // The same size and time of modification, and bytes of another component.
+    let modified = fs::metadata(&file).expect("metadata").modified();
+    let mut changed = wasm;
+    let last = changed.len() - 1;
+    changed[last] ^= 1;
+    let mut other = fs::OpenOptions::new()
+        .write(true)
+        .open(&file)
+        .expect("a file");
+    other.write_all(&changed).expect("a component");
+    other
+        .set_modified(modified.expect("a time"))
+        .expect("a time");
+    let Outcome { err, .. } = run_command(&mut run());
+    assert!(err.contains("component hashed"), "{err}");
 }
 
 #[test]
@@ -192,6 +262,18 @@ fn a_cache_that_cannot_be_written_is_read() {
     set_mode(&cache, 0o555);
     assert!(!compiles(&mut factor(&cache)));
     set_mode(&cache, 0o755);
+}
+
+#[test]
+fn code_for_deterministic_runs_is_compiled_beforehand() {
+    let folder = folder();
+    let mut command = cocoon(["compile", FACTOR, "--deterministic", "--code-cache"]);
+    let outcome = run_command(command.arg(folder.path()));
+    assert_eq!(outcome.code, Some(0), "{}", outcome.err);
+    let mut command = cocoon(["exec", FACTOR, "--deterministic", "--code-cache"]);
+    command.arg(folder.path()).args(["--", "12"]);
+    assert!(!compiles(command.env("COCOON_LOG", "debug")));
+    assert!(compiles(&mut factor(folder.path())));
 }
 
 #[test]

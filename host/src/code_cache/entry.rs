@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{OFlags, Timespec, Timestamps, UTIME_NOW, futimens};
 
-use super::folder::{is_closed, is_own};
+use super::folder::is_private;
 use super::{CODE, Key, PARTIAL};
 
 /// The first bytes of a trailer: a name, and the version of its format.
@@ -102,12 +102,10 @@ pub(super) fn write(folder: &Path, key: Key, facts: Facts, code: &[u8]) -> io::R
 fn check(file: &File, key: Key) -> io::Result<Facts> {
     let unusable = |text| Err(io::Error::new(io::ErrorKind::InvalidData, text));
     let found = file.metadata()?;
-    let user = rustix::process::geteuid().as_raw();
-    if !found.is_file() {
-        return unusable("expected a regular file as entry");
-    }
-    if !is_own(found.uid(), user) || !is_closed(found.mode()) {
-        return unusable("expected an entry that only root or this user can write to");
+    if !is_private(&found) {
+        return unusable(
+            "expected a regular file as entry that only root or this user can write to",
+        );
     }
     let mut bytes = [0; TRAILER_BYTES];
     let Some(code_bytes) = found.len().checked_sub(TRAILER_BYTES as u64) else {

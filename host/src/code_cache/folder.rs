@@ -1,6 +1,6 @@
 //! The folder of a cache, and whether native code may be loaded from it.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, Metadata};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -69,11 +69,12 @@ pub(super) fn check(folder: &Path) -> io::Result<PathBuf> {
 }
 
 /// Whether `owner` is root or `user`.
-pub(super) fn is_own(owner: u32, user: u32) -> bool {
+fn is_own(owner: u32, user: u32) -> bool {
     owner == 0 || owner == user
 }
 
-/// Whether only the owner of a file with `mode` can write to it.
-pub(super) fn is_closed(mode: u32) -> bool {
-    mode & OTHERS_WRITE == 0
+/// Whether `found` is a regular file that only root or this user can write to.
+pub(super) fn is_private(found: &Metadata) -> bool {
+    let user = rustix::process::geteuid().as_raw();
+    found.is_file() && is_own(found.uid(), user) && found.mode() & OTHERS_WRITE == 0
 }

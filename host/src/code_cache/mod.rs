@@ -6,9 +6,13 @@
 //! A cache that cannot be read or written costs time and never fails a job: a folder of another
 //! user, a full disk and a layer of an image are all the same to the caller.
 //!
+//! The digests of files are kept beside the code (`digests.rs`), so that a later start reads
+//! nothing of a file that has not changed.
+//!
 //! Where several processes need the same code, one of them compiles it and the others wait
 //! (`lock.rs`).
 
+mod digests;
 mod entry;
 mod eviction;
 mod folder;
@@ -19,6 +23,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub(crate) use digests::FileState;
 pub(crate) use entry::{Entry, Facts};
 pub(crate) use folder::cache_home;
 pub(crate) use lock::Lock;
@@ -89,6 +94,22 @@ impl CodeCache {
                 tracing::debug!(folder = %self.folder.display(), %error, "code cache unread");
                 None
             }
+        }
+    }
+
+    /// The digest of a file in `state`, if the cache has it.
+    pub(crate) fn digest(&self, state: &FileState) -> Option<[u8; 32]> {
+        let found = folder::check(&self.folder).and_then(|folder| digests::find(&folder, state));
+        found.ok().flatten()
+    }
+
+    /// Keeps the digest of a file that was read in `state`. Without it the file is read again.
+    pub(crate) fn keep_digest(&self, state: &FileState, digest: &[u8; 32]) {
+        let kept = self
+            .create()
+            .and_then(|folder| digests::keep(&folder, state, digest));
+        if let Err(error) = kept {
+            tracing::debug!(folder = %self.folder.display(), %error, "digest not cached");
         }
     }
 

@@ -39,7 +39,7 @@ pub(super) fn load_or_compile(
         let (_, _, compiled) = compile(&engines, &wasm)?;
         return Ok((compiled, Kept::No("there is no cache".to_owned())));
     };
-    let seen = source.file_digest(most);
+    let seen = source.file_digest(most, cache);
     if let Some(digest) = seen
         && let Some(found) = find(&engines, cache, &digest)
     {

@@ -7,6 +7,8 @@ use bytes::Bytes;
 
 use super::header::check_header;
 use super::{ComponentError, Digest};
+#[cfg(feature = "compiler")]
+use crate::code_cache::{CodeCache, FileState};
 
 /// The source of a component's bytes.
 #[derive(Clone, Debug)]
@@ -93,31 +95,49 @@ impl Source {
         }
     }
 
-    /// The SHA-256 of a file, without its bytes in memory. `None` where the bytes are needed
-    /// anyhow: for pipes, which can be read once, and for everything that [`Source::read`] refuses.
+    /// The SHA-256 of a file, without its bytes in memory: `cache` has it if the file is unchanged.
+    /// `None` where the bytes are needed anyhow: for pipes, which can be read once, and for
+    /// everything that [`Source::read`] refuses.
     #[cfg(feature = "compiler")]
-    pub(super) fn file_digest(&self, most: u64) -> Option<[u8; 32]> {
-        use sha2::Digest as _;
-
+    pub(super) fn file_digest(&self, most: u64, cache: &CodeCache) -> Option<[u8; 32]> {
         let Self::File(path) = self else { return None };
         // Opening a pipe could block, and would lose its bytes.
-        if !std::fs::metadata(path).ok()?.is_file() {
+        let found = std::fs::metadata(path).ok()?;
+        if !found.is_file() || found.len() > most {
             return None;
         }
-        let mut file = std::fs::File::open(path).ok()?.take(most.saturating_add(1));
-        let mut sha = sha2::Sha256::new();
-        let mut piece = vec![0; PIECE_BYTES];
-        let mut bytes = 0;
-        loop {
-            let read = file.read(&mut piece).ok()?;
-            if read == 0 {
-                break;
-            }
-            bytes += read as u64;
-            sha.update(&piece[..read]);
+        let file = std::fs::File::open(path).ok()?;
+        let state = FileState::of(&file).ok()?;
+        if let Some(digest) = cache.digest(&state) {
+            return Some(digest);
         }
-        (bytes <= most).then(|| sha.finalize().into())
+        let digest = digest_of(&file, most)?;
+        tracing::debug!(bytes = found.len(), "component hashed");
+        if FileState::of(&file).is_ok_and(|after| after == state) {
+            cache.keep_digest(&state, &digest);
+        }
+        Some(digest)
     }
+}
+
+/// The SHA-256 of a file of at most `most` bytes.
+#[cfg(feature = "compiler")]
+fn digest_of(file: &std::fs::File, most: u64) -> Option<[u8; 32]> {
+    use sha2::Digest as _;
+
+    let mut file = file.take(most.saturating_add(1));
+    let mut sha = sha2::Sha256::new();
+    let mut piece = vec![0; PIECE_BYTES];
+    let mut bytes = 0;
+    loop {
+        let read = file.read(&mut piece).ok()?;
+        if read == 0 {
+            break;
+        }
+        bytes += read as u64;
+        sha.update(&piece[..read]);
+    }
+    (bytes <= most).then(|| sha.finalize().into())
 }
 
 /// Reads a component's file of at most `most` bytes.
