@@ -120,3 +120,8 @@ fn a_denied_socket_names_its_flag() {
     );
     assert!(run(exec(&["--network"], &["connect"])).out.contains("Ok"));
 }
+
+#[test]
+fn a_timer_that_is_over_is_ready_at_once() {
+    assert_eq!(stdout_of(exec(&[], &["past"])), "(true, true)\n");
+}

@@ -112,7 +112,7 @@ impl<U> p3::HostWithStore<U> for HasClocks {
         })?;
         match virtual_clock {
             Some(clock) => clock.sleep_until(when).await,
-            None => sleep(Duration::from_nanos(when.saturating_sub(now))).await,
+            None => sleep_ns(when.saturating_sub(now)).await,
         }
         Ok(())
     }
@@ -124,8 +124,15 @@ impl<U> p3::HostWithStore<U> for HasClocks {
         let virtual_clock = store.with(|mut view| view.get().0.virtual_clock());
         match virtual_clock {
             Some(clock) => clock.sleep_until(clock.after(duration)).await,
-            None => sleep(Duration::from_nanos(duration)).await,
+            None => sleep_ns(duration).await,
         }
         Ok(())
+    }
+}
+
+/// Sleeps. A time that is over is over at once: a timer ends with a tick of its own at the soonest.
+async fn sleep_ns(duration_ns: u64) {
+    if duration_ns > 0 {
+        sleep(Duration::from_nanos(duration_ns)).await;
     }
 }

@@ -14,6 +14,9 @@ pub(crate) struct Compile {
     /// Component or core module: a file or `oci://REFERENCE`
     #[arg(value_name = "FILE", value_parser = location(), value_hint = ValueHint::FilePath)]
     component: Location,
+    /// Compile for `--deterministic`
+    #[arg(long)]
+    deterministic: bool,
     #[command(flatten)]
     registries: RegistryArgs,
     #[command(flatten)]
@@ -45,7 +48,9 @@ impl Compile {
             None => cache,
         };
         let folder = shown(cache.folder());
-        let engine = self.code.engine(&self.limits.limits, 1)?;
+        let engine = self
+            .code
+            .engine_for(&self.limits.limits, 1, self.deterministic)?;
         let engine = engine.with_code_cache(Some(cache));
         let source = self
             .registries

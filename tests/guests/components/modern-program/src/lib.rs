@@ -8,6 +8,9 @@ mod bindings {
     pub struct Component;
 }
 
+use std::pin::pin;
+use std::task::{Context, Waker};
+
 use bindings::wasi::cli::{environment, stdin, stdout};
 use bindings::wasi::clocks::{monotonic_clock, system_clock};
 use bindings::wasi::filesystem::preopens;
@@ -45,6 +48,7 @@ impl bindings::exports::wasi::cli::run::Guest for Component {
                 monotonic_clock::wait_for(HOUR_NS).await;
                 Ok(())
             }
+            "past" => print(past().into_bytes()).await,
             "chances" => print(chances().await.into_bytes()).await,
             "fail" => Err(()),
             "old" => {
@@ -70,6 +74,20 @@ async fn print(bytes: Vec<u8>) -> Result<(), ()> {
     drop(writer);
     written.await.map_err(drop)?;
     if rest.is_empty() { Ok(()) } else { Err(()) }
+}
+
+/// Whether timers that are over are ready at the first poll.
+fn past() -> String {
+    fn is_ready(timer: impl Future<Output = ()>) -> bool {
+        let mut context = Context::from_waker(Waker::noop());
+        pin!(timer).poll(&mut context).is_ready()
+    }
+    let now = monotonic_clock::now();
+    let timers = (
+        is_ready(monotonic_clock::wait_for(0)),
+        is_ready(monotonic_clock::wait_until(now)),
+    );
+    format!("{timers:?}\n")
 }
 
 /// Everything by which one run may differ from another, around an hour's sleep.
