@@ -144,3 +144,25 @@ fn slot(state: &FileState, digest: &[u8; DIGEST_BYTES]) -> [u8; SLOT_BYTES] {
     bytes[CHECKED_BYTES..][..CHECKSUM_BYTES].copy_from_slice(&checksum[..CHECKSUM_BYTES]);
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_kept_once_a_change_would_show() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = tempfile::tempfile().expect("a file");
+        let mut state = FileState::of(&file).expect("a state");
+        keep(folder.path(), &state, &[1; 32]).expect("nothing to write");
+        assert!(find(folder.path(), &state).is_err(), "no table");
+        state.changed -= SETTLED;
+        keep(folder.path(), &state, &[1; 32]).expect("a table");
+        assert_eq!(find(folder.path(), &state).ok(), Some(Some([1; 32])));
+        let later = FileState {
+            numbers: state.numbers.map(|number| number + 1),
+            ..state
+        };
+        assert_eq!(find(folder.path(), &later).ok(), Some(None));
+    }
+}
