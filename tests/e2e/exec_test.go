@@ -150,7 +150,7 @@ var _ = Describe("Grants", func() {
 		}()
 		address := listener.Addr().String()
 		denied := exec(nil, "connect", address)
-		Expect(denied).To(And(succeed(), HaveField("Err", ContainSubstring("use --network to grant it"))))
+		Expect(denied).To(And(HaveField("Code", 0), HaveField("Err", ContainSubstring("use --network to grant it"))))
 		Expect(connected).To(BeEmpty())
 		Expect(exec([]string{"--network"}, "connect", address)).To(succeed())
 		Eventually(connected).Should(Receive())
