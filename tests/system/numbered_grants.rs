@@ -1,6 +1,7 @@
 //! `{i}` in `--env` and `--dir`: each instance has its own variables and folders.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 
 use cocoon_test_guests::HOSTILE_PROGRAM;
 
@@ -71,6 +72,36 @@ fn each_instance_has_its_own_folder_and_all_share_another() {
         &["read", "/at-{i}/file"],
     ));
     assert_eq!(sorted(&read.out), ["[1] shared", "[2] shared"]);
+}
+
+/// An instance may write where the folders of others are, and must not choose them.
+#[test]
+fn a_link_in_place_of_a_folder_is_not_followed() {
+    let root = tempfile::tempdir().expect("a folder");
+    let secret = root.path().join("secret");
+    fs::create_dir(&secret).expect("a folder");
+    fs::write(secret.join("file"), "secret\n").expect("a file");
+    fs::create_dir_all(root.path().join("work/deep")).expect("a folder");
+    symlink(&secret, root.path().join("work/1")).expect("a link");
+    symlink(&secret, root.path().join("work/deep/1")).expect("a link");
+    // The user's own link, before the number.
+    symlink("work", root.path().join("link")).expect("a link");
+    let path = root.path().to_str().expect("text");
+    for host in ["work/{i}", "work/deep/{i}", "link/{i}", "work/{i}/../1"] {
+        let own = format!("{path}/{host}:/own");
+        let read = run(exec(&["-n", "2", "--dir", &own], &["read", "/own/file"]));
+        assert!(!read.out.contains("secret"), "{host}: {}", read.out);
+        assert!(
+            read.err.contains("expected a folder and no link"),
+            "{host}: {}",
+            read.err
+        );
+    }
+    fs::create_dir(root.path().join("work/2")).expect("a folder");
+    fs::write(root.path().join("work/2/file"), "own\n").expect("a file");
+    let own = format!("{path}/link/{{i}}:/own");
+    let read = run(exec(&["-n", "2", "--dir", &own], &["read", "/own/file"]));
+    assert_eq!(read.out, "[2] own\n");
 }
 
 #[test]

@@ -1,13 +1,16 @@
 //! The granted folders of a component. Those that all of its sandboxes have are opened once, and
-//! those of one sandbox when it starts.
+//! those of one sandbox when it starts. By then another sandbox may have put links into their
+//! paths, so links are not followed there.
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime_wasi::filesystem::Dir as OpenDir;
 use wasmtime_wasi::{FsPerms, OpenMode};
@@ -121,7 +124,7 @@ impl Folders {
                 continue;
             }
             let host = dir.host.clone();
-            let opening = threads.handle().spawn(move || open_folder(&host));
+            let opening = threads.handle().spawn(move || open_without_links(&host));
             let opened = match opening.await {
                 Ok(opened) => opened.map_err(|error| error.to_string()),
                 Err(error) => Err(error.to_string()),
@@ -172,7 +175,53 @@ fn check_paths(dirs: &[Dir]) -> Result<(), GrantError> {
     }
 }
 
-fn open_folder(path: &Path) -> std::io::Result<File> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC);
+
+fn open_folder(path: &Path) -> io::Result<File> {
+    let flags = FOLDER | OFlags::RDONLY;
     Ok(rustix::fs::open(path, flags, Mode::empty())?.into())
+}
+
+/// Opens a folder whose path has no link in it.
+fn open_without_links(path: &Path) -> io::Result<File> {
+    let on_the_way = FOLDER | OFlags::PATH | OFlags::NOFOLLOW;
+    let start = if path.is_absolute() { "/" } else { "." };
+    let mut folder = rustix::fs::open(start, on_the_way, Mode::empty())?;
+    let mut reached = PathBuf::new();
+    for part in path.components() {
+        reached.push(part);
+        let (Component::Normal(_) | Component::ParentDir) = part else {
+            continue;
+        };
+        let opened = rustix::fs::openat(&folder, part.as_os_str(), on_the_way, Mode::empty());
+        folder = opened.map_err(|error| match error {
+            Errno::NOTDIR | Errno::LOOP => {
+                let text = format!("expected a folder and no link, got {}", reached.display());
+                io::Error::new(io::ErrorKind::NotADirectory, text)
+            }
+            error => error.into(),
+        })?;
+    }
+    let flags = FOLDER | OFlags::RDONLY;
+    Ok(rustix::fs::openat(&folder, ".", flags, Mode::empty())?.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_refused_at_each_part_of_a_path() {
+        let root = tempfile::tempdir().expect("a folder");
+        let root = root.path().canonicalize().expect("a path");
+        std::fs::create_dir_all(root.join("a/b/c")).expect("folders");
+        std::os::unix::fs::symlink("a", root.join("link")).expect("a link");
+        std::os::unix::fs::symlink("b", root.join("a/link")).expect("a link");
+        assert!(open_without_links(&root.join("a/b/c")).is_ok());
+        assert!(open_without_links(&root.join("a/b/../b/./c")).is_ok());
+        for path in ["link", "link/b", "a/link", "a/link/c", "a/link/.."] {
+            let error = open_without_links(&root.join(path)).expect_err(path);
+            assert!(error.to_string().contains("no link"), "{path}: {error}");
+        }
+    }
 }

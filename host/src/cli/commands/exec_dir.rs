@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use cocoon::grants::Dir;
@@ -91,10 +91,12 @@ fn parse_dir(text: &[u8]) -> Result<DirGrant, String> {
         let text = shown(as_path(text));
         return Err(format!("{DIR}, got `{text}`{}", advice()));
     }
-    // Each instance checks the folder of its own number.
-    if position(host).is_none() {
+    let host = if position(host).is_none() {
         check_folder(as_path(host)).map_err(|error| format!("{error}{}", advice()))?;
-    }
+        as_path(host).to_owned()
+    } else {
+        without_links(as_path(host))?
+    };
     match str::from_utf8(guest) {
         Ok(guest) if guest.contains('\0') => {
             Err("expected GUEST without a NUL character, got one with it".to_owned())
@@ -102,7 +104,7 @@ fn parse_dir(text: &[u8]) -> Result<DirGrant, String> {
         Ok(guest) => Ok(DirGrant {
             is_numbered: position(path).is_some(),
             dir: Dir {
-                host: as_path(host).to_owned(),
+                host,
                 guest: guest.to_owned(),
                 writable,
             },
@@ -112,6 +114,25 @@ fn parse_dir(text: &[u8]) -> Result<DirGrant, String> {
             shown(as_path(guest))
         )),
     }
+}
+
+/// HOST with a number, whose part before the number has no links. Those after it are refused when an
+/// instance opens its own folder: another instance may have put them there.
+fn without_links(host: &Path) -> Result<PathBuf, String> {
+    let parts = host.iter();
+    let is_fixed = |part: &&OsStr| position(part.as_bytes()).is_none();
+    let fixed: PathBuf = parts.clone().take_while(is_fixed).collect();
+    let numbered: PathBuf = parts.skip_while(is_fixed).collect();
+    let fixed = if fixed == Path::new("") {
+        Path::new(".")
+    } else {
+        &fixed
+    };
+    check_folder(fixed)?;
+    let found = fixed.canonicalize();
+    let found =
+        found.map_err(|error| format!("expected a folder, got {}: {error}", shown(fixed)))?;
+    Ok(found.join(numbered))
 }
 
 fn check_folder(host: &Path) -> Result<(), String> {
