@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
@@ -76,7 +76,7 @@ fn a_second_start_compiles_nothing() {
         let found = fs::metadata(path).expect("metadata");
         assert_eq!(found.mode() & 0o777, mode, "{}", path.display());
     }
-    assert_eq!(others(&cache), ["digests"]);
+    assert!(others(&cache).iter().all(|name| name == "digests"));
     let mut other = cocoon(["exec", FACTOR, "--code-cache", "off", "--", "12"]);
     assert!(compiles(other.env("COCOON_LOG", "debug")));
 }
@@ -88,15 +88,38 @@ fn hashes(command: &mut Command) -> bool {
     err.contains("component hashed")
 }
 
+/// Waits until a change of the file would show in its times.
+fn wait_until_settled(path: &Path) {
+    let changed = fs::metadata(path).expect("metadata").ctime();
+    let settled = Duration::from_secs(changed.cast_unsigned() + 61);
+    let settled = SystemTime::UNIX_EPOCH + settled;
+    thread::sleep(
+        settled
+            .duration_since(SystemTime::now())
+            .unwrap_or_default(),
+    );
+}
+
+/// Whether the file is on ext4, XFS, Btrfs or overlayfs.
+fn is_local(path: &Path) -> bool {
+    let system = rustix::fs::statfs(path).expect("a file system").f_type;
+    [0xef53, 0x5846_5342, 0x9123_683e, 0x794c_7630].contains(&system)
+}
+
 #[test]
 fn a_file_that_did_not_change_is_not_read_again() {
     let folder = folder();
     let cache = folder.path();
     let table = cache.join("digests");
+    wait_until_settled(Path::new(FACTOR));
     assert!(hashes(&mut factor(cache)));
+    if !is_local(Path::new(FACTOR)) {
+        assert!(hashes(&mut factor(cache)));
+        return;
+    }
     assert!(!hashes(&mut factor(cache)));
     let good = fs::read(&table).expect("a table");
-    // Any torn slot, and tables of any size.
+    // A torn slot, and tables that were cut.
     for bad in [Vec::new(), good[..good.len() / 2].to_vec(), {
         let used = good.iter().rposition(|&byte| byte != 0).expect("a slot");
         let mut torn = good.clone();
@@ -123,9 +146,12 @@ fn a_file_that_changed_is_read_again() {
         command.env("COCOON_LOG", "debug");
         command
     };
-    thread::sleep(Duration::from_millis(3100));
     assert!(hashes(&mut run()));
-    assert!(!hashes(&mut run()));
+    // It changed just now, and another change might not show.
+    assert!(hashes(&mut run()));
+    wait_until_settled(&file);
+    assert!(hashes(&mut run()));
+    assert!(!is_local(&file) || !hashes(&mut run()));
     // The same size and time of modification, and bytes of another component.
     let modified = fs::metadata(&file).expect("metadata").modified();
     let mut changed = wasm;
@@ -303,9 +329,13 @@ fn a_full_disk_costs_time_only() {
     command.env("COCOON_LOG", "debug");
     let outcome = run_command(&mut command);
     assert_eq!(outcome.code, Some(0), "{}", outcome.err);
-    assert!(outcome.err.contains("code not cached"), "{}", outcome.err);
+    assert!(
+        outcome.err.contains("WARN code cache unusable"),
+        "{}",
+        outcome.err
+    );
     assert!(entries(folder.path()).is_empty());
-    assert_eq!(others(folder.path()), ["digests"]);
+    assert!(others(folder.path()).iter().all(|name| name == "digests"));
     assert!(compiles(&mut factor(folder.path())));
     assert!(!compiles(&mut factor(folder.path())));
 }
@@ -356,7 +386,7 @@ fn of_many_processes_one_compiles() {
     });
     assert_eq!(compiled, 1);
     only_entry(cache);
-    assert_eq!(others(cache), ["digests"]);
+    assert!(others(cache).iter().all(|name| name == "digests"));
 }
 
 #[test]
@@ -422,4 +452,39 @@ fn the_baseline_compiler_runs_programs() {
     fs::write(&tail_call, program(fields)).expect("a file");
     let outcome = exec(tail_call.to_str().expect("text"), &[]);
     assert_eq!(outcome.code, Some(0), "{}", outcome.err);
+}
+
+#[test]
+fn files_of_the_user_stay() {
+    let folder = folder();
+    let cache = folder.path();
+    let own = ["thesis.partial", "notes.code", "x.compiling"];
+    for name in own {
+        fs::write(cache.join(name), "mine").expect("a file");
+    }
+    fs::create_dir(cache.join("folder.code")).expect("a folder");
+    let key = "0123456789abcdef".repeat(4);
+    fs::create_dir(cache.join(format!("{key}.code"))).expect("a folder");
+    for left in ["partial", "compiling"] {
+        fs::write(cache.join(format!("{key}.{left}")), "").expect("a file");
+    }
+    let mut command = factor(cache);
+    assert!(compiles(command.args(["--code-cache-size", "1MiB"])));
+    for name in own {
+        assert!(cache.join(name).exists(), "{name}");
+    }
+    for left in ["partial", "compiling"] {
+        assert!(!cache.join(format!("{key}.{left}")).exists(), "{left}");
+    }
+}
+
+#[test]
+fn a_pipe_in_the_cache_blocks_nothing() {
+    let folder = folder();
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    for name in ["writing", "digests"] {
+        let path = folder.path().join(name);
+        rustix::fs::mkfifoat(rustix::fs::CWD, path, mode).expect("a pipe");
+    }
+    assert!(compiles(&mut factor(folder.path())));
 }

@@ -2,8 +2,9 @@
 //! component took longer than the rest of its start.
 //!
 //! A file is known by its device and inode, and unchanged if its size and both its times are. The
-//! kernel sets the time of change, and no program can choose it. A file that changed just before it
-//! was read may change again within the same tick of that clock, so its digest is not kept.
+//! kernel sets the time of change, and no program can choose it. Writes through a mapping show in the
+//! times only after the kernel has written the page back, so the digest of a file that changed a
+//! short time ago is not kept, nor that of a file on a system without such writing.
 //!
 //! The table is one file of fixed size. A slot is written at once and ends with a checksum; one that
 //! is torn, or of another file, is as good as empty.
@@ -30,14 +31,18 @@ const CHECKED_BYTES: usize = STATE_BYTES + DIGEST_BYTES;
 const CHECKSUM_BYTES: usize = 8;
 /// The first bytes under a checksum: a name, and the version of the format.
 const MAGIC: [u8; 8] = *b"digests\x01";
-/// The least age of a file's last change. File systems keep times in steps of up to two seconds.
-const SETTLED: Duration = Duration::from_secs(3);
+/// The least age of a file's last change. By default, Linux writes changed pages back after 35 s at the
+/// latest.
+const SETTLED: Duration = Duration::from_mins(1);
+/// File systems that keep times themselves and write pages back: ext4, XFS, Btrfs, overlayfs.
+const LOCAL: [u64; 4] = [0xef53, 0x5846_5342, 0x9123_683e, 0x794c_7630];
 
 /// The identity of a file, its size and its times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileState {
     numbers: [u64; STATE_BYTES / 8],
     changed: SystemTime,
+    is_local: bool,
 }
 
 impl FileState {
@@ -58,16 +63,18 @@ impl FileState {
             found.ctime_nsec().cast_unsigned(),
         ];
         let changed = Duration::from_secs(found.ctime().try_into().unwrap_or(0));
+        let system = rustix::fs::fstatfs(file)?.f_type;
         Ok(Self {
             numbers,
             changed: SystemTime::UNIX_EPOCH + changed,
+            is_local: LOCAL.contains(&system.cast_unsigned()),
         })
     }
 
     /// Whether a later change shows in the times.
     fn is_settled(&self) -> bool {
         let age = SystemTime::now().duration_since(self.changed);
-        age.is_ok_and(|age| age >= SETTLED)
+        self.is_local && age.is_ok_and(|age| age >= SETTLED)
     }
 
     fn bytes(&self) -> [u8; STATE_BYTES] {
@@ -154,9 +161,16 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let file = tempfile::tempfile().expect("a file");
         let mut state = FileState::of(&file).expect("a state");
+        state.is_local = true;
         keep(folder.path(), &state, &[1; 32]).expect("nothing to write");
         assert!(find(folder.path(), &state).is_err(), "no table");
         state.changed -= SETTLED;
+        let elsewhere = FileState {
+            is_local: false,
+            ..state
+        };
+        keep(folder.path(), &elsewhere, &[1; 32]).expect("nothing to write");
+        assert!(find(folder.path(), &state).is_err(), "no table");
         keep(folder.path(), &state, &[1; 32]).expect("a table");
         assert_eq!(find(folder.path(), &state).ok(), Some(Some([1; 32])));
         let later = FileState {

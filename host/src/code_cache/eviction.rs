@@ -6,11 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::entry::path_of;
-use super::{CODE, COMPILING, Key, PARTIAL};
+use super::lock::Lock;
+use super::{CODE, COMPILING, KEY_DIGITS, Key, PARTIAL};
 use crate::limits::Limit;
-
-/// The age of a lock that a killed process left behind.
-const LEFT_BEHIND: Duration = Duration::from_hours(1);
 
 /// Deletes the entries that were not used for the longest time, until another with `needed` bytes
 /// fits into `bytes_max`. The caller is the only writer.
@@ -32,17 +30,21 @@ pub(super) fn make_room(folder: &Path, key: Key, needed: u64, bytes_max: u64) ->
     let mut entries = Vec::new();
     for each in fs::read_dir(folder)? {
         let path = each?.path();
-        let Ok(found) = fs::symlink_metadata(&path) else {
-            // Deleted meanwhile.
+        let Some(extension) = extension_of(&path) else {
             continue;
         };
-        let used = found.modified()?;
-        match path.extension().and_then(|it| it.to_str()) {
-            Some(CODE) if path == replaced => remove(&path)?,
-            Some(CODE) => entries.push((used, found.len(), path)),
+        let found = match fs::symlink_metadata(&path) {
+            Ok(found) if found.is_file() => found,
+            // Deleted meanwhile, or not of a cache.
+            _ => continue,
+        };
+        match extension {
+            CODE if path == replaced => remove(&path)?,
+            CODE => entries.push((found.modified()?, found.len(), path)),
             // There is no other writer, so this one was killed.
-            Some(PARTIAL) => remove(&path)?,
-            Some(COMPILING) if age(used) > LEFT_BEHIND => remove(&path)?,
+            PARTIAL => remove(&path)?,
+            // A lock that nobody holds is deleted when it is released.
+            COMPILING => drop(Lock::acquire(path, Duration::ZERO)),
             _ => {}
         }
     }
@@ -70,8 +72,12 @@ fn evict(
     Ok(())
 }
 
-fn age(of: SystemTime) -> Duration {
-    SystemTime::now().duration_since(of).unwrap_or_default()
+/// The extension of a file whose name is a key, as all names of a cache are. Other files belong to
+/// the user.
+fn extension_of(path: &Path) -> Option<&str> {
+    let (key, extension) = path.file_name()?.to_str()?.split_once('.')?;
+    let is_key = key.len() == KEY_DIGITS && key.bytes().all(|digit| digit.is_ascii_hexdigit());
+    is_key.then_some(extension)
 }
 
 fn remove(path: &Path) -> io::Result<()> {

@@ -120,13 +120,7 @@ impl CodeCache {
         let folder = match self.create() {
             Ok(folder) => folder,
             Err(error) => {
-                let folder = self.folder.display();
-                // Who named the folder should know why nothing is kept there.
-                if self.named {
-                    tracing::warn!(%folder, %error, "code cache unusable");
-                } else {
-                    tracing::debug!(%folder, %error, "code cache unusable");
-                }
+                self.report(&error);
                 return None;
             }
         };
@@ -148,11 +142,28 @@ impl CodeCache {
         code: &[u8],
         bytes_max: u64,
     ) -> io::Result<PathBuf> {
+        // Reported by the lock of compiling.
         let folder = self.create()?;
         // The holder of this lock is the only writer.
-        let _lock = Lock::acquire(folder.join(WRITING), CODE_CACHE_PATIENCE)?;
-        eviction::make_room(&folder, key, entry::bytes_of(code), bytes_max)?;
-        entry::write(&folder, key, facts, code)
+        let kept = Lock::acquire(folder.join(WRITING), CODE_CACHE_PATIENCE).and_then(|_lock| {
+            eviction::make_room(&folder, key, entry::bytes_of(code), bytes_max)?;
+            entry::write(&folder, key, facts, code)
+        });
+        kept.inspect_err(|error| match error.kind() {
+            // A cache in a layer of an image.
+            io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {}
+            _ => self.report(error),
+        })
+    }
+
+    /// Reports why no code is kept: in a warning to a user who named the folder.
+    fn report(&self, error: &io::Error) {
+        let folder = self.folder.display();
+        if self.named {
+            tracing::warn!(%folder, %error, "code cache unusable");
+        } else {
+            tracing::debug!(%folder, %error, "code cache unusable");
+        }
     }
 
     /// The checked folder, which is created if it is missing.
@@ -162,6 +173,8 @@ impl CodeCache {
     }
 }
 
+/// Hexadecimal digits of a key.
+const KEY_DIGITS: usize = 64;
 /// The extension of entries.
 const CODE: &str = "code";
 /// The extension of entries that are being written.
