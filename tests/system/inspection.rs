@@ -91,3 +91,29 @@ fn nothing_is_compiled() {
     let path = file.path().to_str().expect("text");
     assert!(stdout_of(["inspect", path]).contains("  f\n"));
 }
+
+#[test]
+fn names_cannot_write_to_the_terminal() {
+    let escaping = r#"(module (import "\1b]0;title\07" "a\nfake: line" (func))
+        (func (export "b\nfake: line")))"#;
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(file.path(), wat::parse_str(escaping).expect("a module")).expect("a file");
+    let text = stdout_of(["inspect", file.path().to_str().expect("text")]);
+    assert!(
+        !text.contains('\u{1b}') && !text.contains("\nfake"),
+        "{text}"
+    );
+    assert!(text.contains("b fake: line"), "{text}");
+}
+
+#[test]
+fn many_imports_take_a_moment() {
+    let imports: String = (0..50_000)
+        .map(|number| format!("(import \"m{number}\" \"f\" (func))"))
+        .collect();
+    let module = wat::parse_str(format!("(module {imports})")).expect("a module");
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(file.path(), module).expect("a file");
+    let path = file.path().to_str().expect("text");
+    assert!(stdout_of(["inspect", path]).contains("  m49999: f\n"));
+}

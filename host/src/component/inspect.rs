@@ -1,6 +1,8 @@
 //! The kind, world, imports, exports and needs of a component or core module, read from its bytes
 //! without compiling them.
 
+use std::collections::HashMap;
+
 use wasmparser::component_types::ComponentEntityType;
 use wasmparser::types::Types;
 use wasmparser::{Parser, Payload, ValidPayload, Validator, WasmFeatures};
@@ -176,14 +178,16 @@ fn describe(wasm: &[u8]) -> Result<Inspection, ComponentError> {
 
 fn of_core_module(outline: &Outline) -> Inspection {
     let mut imports: Vec<Interface> = Vec::new();
+    let mut places = HashMap::new();
     for (module, name) in &outline.imports {
-        match imports.iter_mut().find(|import| import.name == *module) {
-            Some(import) => import.functions.push(name.clone()),
-            None => imports.push(Interface {
+        let place = *places.entry(module).or_insert(imports.len());
+        if place == imports.len() {
+            imports.push(Interface {
                 name: module.clone(),
-                functions: vec![name.clone()],
-            }),
+                functions: Vec::new(),
+            });
         }
+        imports[place].functions.push(name.clone());
     }
     let kind = outline.kind();
     let has = |name| outline.functions.iter().any(|function| function == name);
@@ -326,7 +330,7 @@ fn role(exports: &[Interface]) -> (Role, Option<String>) {
 
 /// The flags that grant `imports`.
 fn flags(imports: &[Interface]) -> Vec<Flag> {
-    /// Starts of imports, or functions of preview 1; the flag; what it grants.
+    /// Starts of imports, or functions; the flag; what it grants.
     const FLAGS: [(&[&str], Option<&str>, &str); 4] = [
         (
             &["wasi:filesystem/", "path_open", "fd_prestat_get"],
@@ -334,7 +338,7 @@ fn flags(imports: &[Interface]) -> Vec<Flag> {
             "folders",
         ),
         (
-            &["wasi:cli/environment@", "environ_get"],
+            &["get-environment", "environ_get"],
             Some("--env"),
             "environment variables",
         ),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use clap::{Args, ValueHint};
 use cocoon::component::{Flag, Inspection, Interface, Location, PrecompiledCode, inspect};
-use cocoon::text::counted;
+use cocoon::text::{counted, one_line};
 use cocoon::worlds::factorial::BUNDLED_FOR;
 use serde_json::{Value, json};
 
@@ -15,6 +15,9 @@ use crate::cli::failure::Failure;
 use crate::cli::limits::{LimitArgs, Promiseless};
 use crate::cli::output::Output;
 use crate::cli::values::location;
+
+/// The most characters of a name: modules choose their names.
+const NAME_CHARS: usize = 500;
 
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
@@ -101,10 +104,12 @@ fn grants(flags: &[Flag]) -> String {
 
 fn list(text: &mut String, title: &str, interfaces: &[Interface]) {
     let _ = writeln!(text, "{title}:");
+    let shown = |name: &String| one_line(name, NAME_CHARS);
     for Interface { name, functions } in interfaces {
+        let functions: Vec<_> = functions.iter().map(shown).collect();
         let _ = match functions.as_slice() {
-            [] => writeln!(text, "  {name}"),
-            functions => writeln!(text, "  {name}: {}", functions.join(", ")),
+            [] => writeln!(text, "  {}", shown(name)),
+            functions => writeln!(text, "  {}: {}", shown(name), functions.join(", ")),
         };
     }
 }
