@@ -235,6 +235,12 @@ pub(crate) fn stuck_threads_max() -> Option<u64> {
     threads_max().map(|threads| (threads / 4).max(1))
 }
 
+/// The number of files that this process may open.
+pub fn descriptors_max() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    limit.maximum.or(limit.current).unwrap_or(u64::MAX)
+}
+
 /// Raises the limit of file descriptors as far as this process may, and returns it. The low
 /// default is for programs that use `select`.
 fn raise_descriptors() -> u64 {

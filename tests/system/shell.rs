@@ -66,6 +66,15 @@ fn few_file_descriptors_are_enough() {
 }
 
 #[test]
+fn too_few_file_descriptors_are_reported() {
+    for command in ["run 1", "exec nothing.wasm", "inspect"] {
+        let outcome = shell(&format!("ulimit -n 8; exec \"$0\" {command}"));
+        let code = if command.starts_with("exec") { 125 } else { 1 };
+        assert_fails(&outcome, code, &["20 open files", "got 8", "ulimit -n"]);
+    }
+}
+
+#[test]
 fn a_file_size_limit_is_reported_and_leaves_no_partial_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("value");

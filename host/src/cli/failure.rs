@@ -41,6 +41,10 @@ pub(crate) enum Failure {
          or the cgroup's `pids.max` to raise it"
     )]
     Threads { most: u64, needed: u64 },
+    #[error(
+        "expected a limit of at least {needed} open files, got {most}; use `ulimit -n` to raise it"
+    )]
+    Descriptors { most: u64, needed: u64 },
     /// Components or connections failed; the text has their number and the reason.
     #[error("{0}")]
     Programs(String),
@@ -77,6 +81,7 @@ impl Failure {
             Self::Usage(_) => "usage",
             Self::Io { .. } => "io",
             Self::Threads { .. } => "threads",
+            Self::Descriptors { .. } => "descriptors",
             Self::Programs(_) => "programs",
             Self::Program { .. } => "program",
             Self::Own { failure, .. } => failure.name(),
@@ -115,6 +120,7 @@ impl Failure {
             | Self::Access(_)
             | Self::Io { .. }
             | Self::Threads { .. }
+            | Self::Descriptors { .. }
             | Self::Wrong
             | Self::Programs(_) => 1,
         }

@@ -1,7 +1,7 @@
 //! Tokio runtimes of commands.
 
 use cocoon::limits::EXIT_PATIENCE;
-use cocoon::machine::{processors, threads_max};
+use cocoon::machine::{descriptors_max, processors, threads_max};
 use tokio::runtime::Builder;
 use tracing::Instrument as _;
 
@@ -44,6 +44,7 @@ pub(super) fn nice_workers() -> Builder {
 
 /// Runs a small command on this thread: a container may allow no other threads.
 pub(super) fn run_here(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    enough_descriptors()?;
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(no_threads)?;
     let result = runtime.block_on(unless_interrupted(command));
@@ -84,11 +85,26 @@ fn enough_threads() -> Result<(), Failure> {
     }
 }
 
+/// Descriptors of standard streams, a runtime, signals, and the files that a command reads.
+const DESCRIPTORS: u64 = 20;
+
+/// Checks that a runtime can start: tokio panics where it gets no descriptors for signals.
+fn enough_descriptors() -> Result<(), Failure> {
+    match descriptors_max() {
+        most if most < DESCRIPTORS => Err(Failure::Descriptors {
+            most,
+            needed: DESCRIPTORS,
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// Runs a command that handles signals itself.
 pub(super) fn run_to_end(
     threads: &mut Builder,
     command: impl Future<Output = Result<(), Failure>>,
 ) -> Result<(), Failure> {
+    enough_descriptors()?;
     enough_threads()?;
     let runtime = threads.enable_all().build().map_err(no_threads)?;
     let result = runtime.block_on(command);

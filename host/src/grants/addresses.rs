@@ -13,8 +13,8 @@ const GUARDED: [IpNet; 7] = [
     v4([192, 0, 0, 192], 32),
     v4([168, 63, 129, 16], 32),
     v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10),
-    // Amazon, Google.
-    v6([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254], 128),
+    // All services of an Amazon instance, Google.
+    v6([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0], 32),
     v6([0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254], 128),
 ];
 
@@ -144,6 +144,8 @@ mod tests {
             "169.254.169.254",
             "fe80::1",
             "fd00:ec2::254",
+            // The credentials of a pod.
+            "fd00:ec2::23",
             "fd20:ce::254",
             "100.100.100.200",
             "192.0.0.192",
@@ -156,7 +158,7 @@ mod tests {
                 "{address}"
             );
         }
-        for address in ["127.0.0.1", "10.0.0.1", "::1", "fd00:ec2::253", "1.1.1.1"] {
+        for address in ["127.0.0.1", "10.0.0.1", "::1", "fd00:ec3::23", "1.1.1.1"] {
             assert_eq!(guard(address.parse().expect(address)), None, "{address}");
         }
     }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use url::Host;
 
 use super::GrantError;
@@ -119,9 +119,23 @@ fn split(text: &str) -> Option<(&str, Option<&str>)> {
     })
 }
 
+/// A network of IPv4 addresses for a network of their mapped ones, since addresses are compared in
+/// their canonical form.
+fn canonical(net: IpNet) -> IpNet {
+    const MAPPED: u8 = 96;
+    let mapped = match net.addr() {
+        IpAddr::V6(address) => address.to_ipv4_mapped(),
+        IpAddr::V4(_) => None,
+    };
+    let prefix = net.prefix_len().checked_sub(MAPPED);
+    let v4 = mapped.zip(prefix);
+    let v4 = v4.and_then(|(address, prefix)| Ipv4Net::new(address, prefix).ok());
+    v4.map_or(net, IpNet::V4)
+}
+
 fn target(host: &str) -> Option<Target> {
     if let Ok(net) = host.parse::<IpNet>() {
-        return Some(Target::Net(net.trunc()));
+        return Some(Target::Net(canonical(net.trunc())));
     }
     if let Ok(address) = host.parse::<IpAddr>() {
         return Some(Target::Net(address.to_canonical().into()));
@@ -187,6 +201,8 @@ mod tests {
             ("[2001:db8::/32]:80", "2001:db8::1", true),
             ("[2001:db8::1]", "2001:db8::1", true),
             ("::ffff:192.0.2.7", "192.0.2.7", true),
+            ("::ffff:192.0.2.0/120", "192.0.2.7", true),
+            ("::ffff:192.0.2.0/120", "192.0.3.7", false),
             ("0.0.0.0/0", "127.0.0.1", true),
             ("0.0.0.0/0", "::1", false),
             ("localhost", "127.0.0.1", true),

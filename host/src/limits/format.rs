@@ -41,7 +41,7 @@ impl Limit {
             let (least, most) = (self.format(least), self.format(most));
             match self.spec().unit {
                 Unit::Bytes => {
-                    format!("expected a size, such as 256KiB, from {least} to {most}, got `{text}`")
+                    format!("expected a size from {least} to {most}, such as 64MiB, got `{text}`")
                 }
                 // The greatest is over a hundred years.
                 Unit::Milliseconds => {

@@ -48,7 +48,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// Parses a call as in `factorial(10)` or `wasi:cli/run@0.2.0.run()`, of a function that
+    /// Parses a call as in `factorial(10)` or `wasi:cli/run.run@0.2.0()`, of a function that
     /// `component` exports. A name without an interface is looked for in all interfaces.
     ///
     /// # Errors
