@@ -4,12 +4,13 @@
 //! A deadline lives as long as its job. Its clock stops while the job waits for a slow
 //! reader. [`Limit::Stall`] bounds each such wait.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Poll, ready};
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::error::RunError;
 use crate::limits::Limit;
@@ -60,16 +61,23 @@ impl Deadline {
         &self,
         mut running: Pin<&mut impl Future<Output = R>>,
     ) -> Result<R, RunError> {
-        loop {
-            match timeout_at(self.next_check(), running.as_mut()).await {
-                Ok(done) => return Ok(done),
-                Err(_) => {
+        // Most jobs end without a wait, and need no timer.
+        let mut check = pin!(None);
+        std::future::poll_fn(|context| {
+            if let Poll::Ready(done) = running.as_mut().poll(context) {
+                return Poll::Ready(Ok(done));
+            }
+            loop {
+                if let Some(check) = check.as_mut().as_pin_mut() {
+                    ready!(Sleep::poll(check, context));
                     if let Some(error) = self.stop_reason(self.0.now_us()) {
-                        return Err(error);
+                        return Poll::Ready(Err(error));
                     }
                 }
+                check.set(Some(sleep_until(self.next_check())));
             }
-        }
+        })
+        .await
     }
 
     /// The error of a job whose time is up.
@@ -154,7 +162,6 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use std::future::pending;
-    use std::pin::pin;
 
     use super::*;
 

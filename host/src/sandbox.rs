@@ -82,25 +82,24 @@ impl<W: World> Sandbox<W> {
         let deadline = permit.deadline().clone();
         store.epoch_deadline_callback(move |_| Ok(yield_or_interrupt(&deadline)));
         store.set_epoch_deadline(1);
+        let guard = SpanGuard::new(store.data().span().clone(), "start dropped");
         let started = {
             let starting = pin!(W::instantiate(component.pre(), &mut store));
-            permit.deadline().within(starting).await?
+            permit.deadline().within(starting).await
         };
-        match started {
-            Ok(exports) => Ok(Self {
-                exports,
-                store,
-                limits,
-                _ticker: component.engine().ticker(),
-                _timer: permit.meter().start_run(start),
-                permit,
-            }),
-            Err(error) => {
-                let error = explain(&error, &store, &limits, permit.deadline());
-                record_failure(store.data().span(), &error);
-                Err(error)
-            }
-        }
+        let span = guard.end();
+        let started = started.and_then(|started| {
+            started.map_err(|error| explain(&error, &store, &limits, permit.deadline()))
+        });
+        let exports = started.inspect_err(|error| record_failure(&span, error))?;
+        Ok(Self {
+            exports,
+            store,
+            limits,
+            _ticker: component.engine().ticker(),
+            _timer: permit.meter().start_run(start),
+            permit,
+        })
     }
 
     /// Runs `call` in the sandbox until it is done or a limit stops it.
@@ -118,7 +117,8 @@ impl<W: World> Sandbox<W> {
         let result = {
             let span = self.store.data().span().clone();
             let guard = SpanGuard::new(span.clone(), "run dropped");
-            let running = pin!(call(&mut self.store, &self.exports).instrument(span));
+            let calling = pin!(call(&mut self.store, &self.exports));
+            let running = pin!(calling.instrument(span));
             let result = deadline.within(running).await;
             drop(guard.end());
             result

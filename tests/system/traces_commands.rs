@@ -134,9 +134,25 @@ fn a_span_of_a_stopped_instance_names_the_limit() {
 
 #[test]
 fn an_interrupted_command_has_a_failed_span() {
-    let mut receiver = Receiver::start(Protocol::Http);
     let program = cocoon_test_guests::HOSTILE_PROGRAM;
-    let mut child = exporting_command(&receiver, ["exec", program, "--", "spin"])
+    spans_of_interrupted(&["exec", program, "--", "spin"]);
+}
+
+#[test]
+fn an_interrupted_start_has_a_failed_span() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = folder.path().join("spin.wasm");
+    let text = "(module (func $spin (loop (br 0))) (start $spin)
+        (memory (export \"memory\") 1) (func (export \"_start\")))";
+    let wasm = wat::parse_str(text).expect("a module");
+    std::fs::write(&program, wasm).expect("a file");
+    spans_of_interrupted(&["exec", program.to_str().expect("a path in UTF-8")]);
+}
+
+/// Interrupts a command, and checks that its spans say so.
+fn spans_of_interrupted(arguments: &[&str]) {
+    let mut receiver = Receiver::start(Protocol::Http);
+    let mut child = exporting_command(&receiver, arguments.iter().copied())
         .env("COCOON_LOG", "cocoon::pool=debug")
         .stderr(Stdio::piped())
         .spawn()

@@ -37,7 +37,9 @@ pub fn channel<T: Send + 'static>() -> (Sender<T>, Receiver<T>) {
 /// The writer's end. Dropping it and all its clones without [`Sender::end`] is a failure.
 #[derive(Debug)]
 pub struct Sender<T> {
-    pub(super) values: mpsc::Sender<T>,
+    /// Boxed, since the queue allocates 32 places at once, which would be most of the cost of a short
+    /// channel.
+    pub(super) values: mpsc::Sender<Box<T>>,
     sent: Arc<SetOnce<()>>,
     end: Arc<End>,
 }
@@ -60,7 +62,7 @@ impl<T: Send + 'static> Sender<T> {
     ///
     /// [`RunError::ReaderGone`].
     pub async fn send(&self, value: T) -> Result<(), RunError> {
-        let sent = self.values.send(value).await;
+        let sent = self.values.send(Box::new(value)).await;
         // An earlier value may have set it.
         let _ = self.sent.set(());
         sent.map_err(|_| RunError::ReaderGone)
@@ -110,7 +112,7 @@ impl<T: Send + 'static> Sender<T> {
     }
 
     /// A sender for poll functions, and the flag to set when it sends.
-    pub(super) fn poll_sender(&self) -> (PollSender<T>, Arc<SetOnce<()>>) {
+    pub(super) fn poll_sender(&self) -> (PollSender<Box<T>>, Arc<SetOnce<()>>) {
         (PollSender::new(self.values.clone()), Arc::clone(&self.sent))
     }
 }
@@ -118,7 +120,7 @@ impl<T: Send + 'static> Sender<T> {
 /// The reader's end. Dropping it stops the writer.
 #[derive(Debug)]
 pub struct Receiver<T> {
-    values: mpsc::Receiver<T>,
+    values: mpsc::Receiver<Box<T>>,
     end: Arc<End>,
 }
 
@@ -140,7 +142,7 @@ impl<T> Receiver<T> {
     /// As [`Receiver::recv`].
     pub fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<T>, RunError>> {
         match self.values.poll_recv(context) {
-            Poll::Ready(Some(value)) => return Poll::Ready(Ok(Some(value))),
+            Poll::Ready(Some(value)) => return Poll::Ready(Ok(Some(*value))),
             Poll::Ready(None) => {
                 let end = self.end.result.get().cloned();
                 let end = end.unwrap_or(Err(RunError::WriterGone));
@@ -154,7 +156,7 @@ impl<T> Receiver<T> {
         };
         // Values sent before the end have arrived.
         Poll::Ready(match self.values.try_recv() {
-            Ok(value) => Ok(Some(value)),
+            Ok(value) => Ok(Some(*value)),
             Err(_) => end.clone().map(|()| None),
         })
     }

@@ -41,7 +41,7 @@ pub fn byte_outlet(
 }
 
 struct ByteOutlet {
-    values: PollSender<Bytes>,
+    values: PollSender<Box<Bytes>>,
     sent: Arc<SetOnce<()>>,
     cap_bytes: u64,
     left_bytes: u64,
@@ -104,7 +104,7 @@ impl StreamConsumer<State> for ByteOutlet {
         outlet.left_bytes = left_bytes;
         let chunk = Bytes::copy_from_slice(&written[..size]);
         source.mark_read(size);
-        let sent = outlet.values.send_item(chunk);
+        let sent = outlet.values.send_item(Box::new(chunk));
         // It may have been set before.
         let _ = outlet.sent.set(());
         Poll::Ready(Ok(if sent.is_err() {

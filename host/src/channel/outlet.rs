@@ -32,7 +32,7 @@ impl CloseSignal {
 
 /// Sends the values that a component writes, after mapping them.
 pub struct Outlet<T, U, F> {
-    values: PollSender<U>,
+    values: PollSender<Box<U>>,
     sent: Arc<SetOnce<()>>,
     map: F,
     _open: oneshot::Sender<()>,
@@ -85,7 +85,7 @@ where
         let mut value = None;
         source.read(store, &mut value)?;
         if let Some(value) = value {
-            let sent = outlet.values.send_item((outlet.map)(value)?);
+            let sent = outlet.values.send_item(Box::new((outlet.map)(value)?));
             // It may have been set before.
             let _ = outlet.sent.set(());
             if sent.is_err() {

@@ -108,7 +108,9 @@ pub async fn run_measured(
     let program = async |store: &mut Store<State>, program: &<Program as World>::Exports| {
         program.run(store).await
     };
+    // Pinned here and below, since a future of an argument is moved, and these are large.
     let running = run_in_sandbox(pool, component, grants, start, deadline, &output, program);
+    let running = pin!(running);
     let ended = tokio::select! {
         ended = running => ended,
         // A program that writes no more would not notice.
@@ -167,7 +169,7 @@ pub(super) async fn run_in_sandbox<W: World, R>(
     if start.clock_stops {
         stdout = stdout.with_clock(deadline);
     }
-    let stderr = stdout.sibling(Stream::Err);
+    let (outputs, stderr) = (stdout.clone(), stdout.sibling(Stream::Err));
     let mut exceeded = pin!(stdout.exceeded());
     let mut wasi = WasiCtxBuilder::new();
     wasi.args(&start.arguments)
@@ -185,15 +187,20 @@ pub(super) async fn run_in_sandbox<W: World, R>(
     );
     let wasi = deadline.within(pin!(granting)).await?;
     let wasi = wasi.map_err(|error| RunError::Malformed(error.to_string()))?;
-    let mut sandbox = Sandbox::new(component, permit, Some(wasi)).await?;
+    let sandbox = {
+        let starting = pin!(Sandbox::new(component, permit, Some(wasi)));
+        outputs.drive(starting).await
+    };
+    let mut sandbox = sandbox.inspect_err(|_| outputs.finish())?;
     let ended = {
-        let running = sandbox.run(call);
+        let running = pin!(sandbox.run(call));
         tokio::select! {
             biased;
-            result = running => Ok(result),
+            result = outputs.drive(running) => Ok(result),
             error = exceeded.as_mut() => Err(error),
         }
     };
+    outputs.finish();
     let result = match ended {
         // The program may have ended because of the write that exceeded the cap.
         Ok(result) => exceeded.now_or_never().map_or(result, Err),

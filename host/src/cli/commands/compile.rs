@@ -50,7 +50,7 @@ impl Compile {
         let folder = shown(cache.folder());
         let engine = self
             .code
-            .engine_for(&self.limits.limits, 1, self.deterministic)?;
+            .engine_for_programs(&self.limits.limits, 1, self.deterministic)?;
         let engine = engine.with_code_cache(Some(cache));
         let source = self
             .registries
