@@ -219,6 +219,41 @@ fn each_instance_can_write_to_its_own_files() {
     }
 }
 
+/// Makes the link `2.out` to a file outside of its folder, and prints `evil`.
+const LINKING: &str = r#"(module
+    (import "wasi_snapshot_preview1" "path_symlink"
+        (func $link (param i32 i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_write"
+        (func $write (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 0) "../victim2.outevil\\0a")
+    (data (i32.const 32) "\\0e\\00\\00\\00\\05\\00\\00\\00")
+    (func (export "_start")
+        (drop (call $link (i32.const 0) (i32.const 9) (i32.const 3) (i32.const 9) (i32.const 5)))
+        (drop (call $write (i32.const 1) (i32.const 32) (i32.const 1) (i32.const 48)))))"#;
+
+#[test]
+fn a_link_of_a_program_does_not_lead_an_output_outside() {
+    let root = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| root.path().join(name);
+    let text = |name: &str| path(name).to_str().expect("text").to_owned();
+    fs::create_dir(path("out")).expect("a folder");
+    fs::write(path("victim"), "precious\n").expect("a file");
+    fs::write(path("a.wasm"), wat::parse_str(LINKING).expect("a module")).expect("a file");
+    let (program, out) = (text("a.wasm"), text("out"));
+    let grant = format!("{out}:/o:rw");
+    let flags = ["-n", "2", "-c", "1", "--dir", &grant, "--output-dir", &out];
+    let outcome = run([&["exec", &program][..], &flags].concat());
+    assert_eq!(outcome.code, Some(0), "{}", outcome.err);
+    let read = |name: &str| fs::read_to_string(path(name)).expect("a file");
+    assert_eq!(
+        (read("victim"), read("out/2.out")),
+        ("precious\n".into(), "evil\n".into())
+    );
+    let found = fs::symlink_metadata(path("out/2.out")).expect("metadata");
+    assert!(found.is_file(), "it replaces the link");
+}
+
 #[test]
 fn a_failed_instance_keeps_its_output_and_is_reported() {
     let folder = tempfile::tempdir().expect("a folder");

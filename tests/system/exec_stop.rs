@@ -207,3 +207,30 @@ fn quiet_prints_errors_alone() {
     assert_eq!(failed.code, Some(1));
     assert_eq!(failed.err, "cocoon: 2 instances (1, 3): exit code 1\n");
 }
+
+/// A file that is always ready must not keep signals from being seen.
+#[test]
+fn a_line_without_an_end_is_interrupted() {
+    let mut command = cocoon(["exec", PROGRAM, "--lines", "--", "cat"]);
+    let zeros = fs::File::open("/dev/zero").expect("a device");
+    let mut child = command
+        .stdin(zeros)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("cocoon");
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    kill(child.id(), Signal::INT);
+    let started = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("a status") {
+            break status;
+        }
+        if started.elapsed() > TIMEOUT / 2 {
+            let _ = child.kill();
+            panic!("it ignores the signal");
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    };
+    assert_eq!(status.code(), Some(130));
+}

@@ -24,6 +24,7 @@ mod limits;
 mod log;
 mod message;
 mod output;
+mod output_folder;
 mod paths;
 mod program;
 mod runtime;

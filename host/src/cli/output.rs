@@ -65,17 +65,36 @@ impl Output {
             Some(folder) if folder != Path::new("") => folder,
             _ => Path::new("."),
         };
+        Self::beside(folder, permissions, path.clone()).map_err(failed)
+    }
+
+    /// Writes to the file `name` in `folder`, as [`Output::file`] does, and replaces a link there.
+    /// Errors call it `shown`.
+    pub(crate) fn new_file(folder: &Path, name: &str, shown: String) -> Result<Self, Failure> {
+        let created = Self::beside(folder, Permissions::from_mode(0o666), folder.join(name));
+        match created {
+            Ok(output) => Ok(Self {
+                name: shown,
+                ..output
+            }),
+            Err(error) => Err(Failure::Io {
+                what: format!("cannot write {shown}"),
+                error,
+            }),
+        }
+    }
+
+    /// Writes to a temporary file in `folder`, which [`Output::finish`] renames to `path`.
+    fn beside(folder: &Path, permissions: Permissions, path: PathBuf) -> io::Result<Self> {
         let beside = tempfile::Builder::new()
             .prefix(".cocoon-")
             .permissions(permissions)
-            .tempfile_in(folder)
-            .map_err(failed)?;
+            .tempfile_in(folder)?;
         let (file, beside) = beside.into_parts();
         let file = tokio::fs::File::from_std(file);
-        let writer = Writer::File(BufWriter::new(Box::new(file)));
         Ok(Self {
-            writer,
-            name,
+            writer: Writer::File(BufWriter::new(Box::new(file))),
+            name: shown(&path),
             beside: Some((beside, path)),
         })
     }

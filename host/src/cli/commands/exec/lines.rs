@@ -104,6 +104,8 @@ impl Lines {
     }
 
     async fn read(&self) -> Result<Bytes, Failure> {
+        // A file is always ready, and this command has to see a signal in between.
+        tokio::task::consume_budget().await;
         let read = self.input.read(CHUNK_BYTES).await;
         read.map_err(|error| Failure::Io {
             what: format!("cannot read {}", self.name),

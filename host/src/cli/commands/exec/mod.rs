@@ -48,6 +48,7 @@ use crate::cli::component_args::RegistryArgs;
 use crate::cli::denied::report_denied;
 use crate::cli::failure::Failure;
 use crate::cli::limits::{LimitArgs, Promiseless};
+use crate::cli::output_folder::OutputFolder;
 use crate::cli::paths::shown;
 use crate::cli::signals::Signals;
 use crate::cli::trace;
@@ -257,7 +258,7 @@ impl Exec {
             (None, false) => (Input::default(), Source::Count(instances)),
         };
         let style = match self.output_dir {
-            Some(dir) => Style::Files(dir),
+            Some(dir) => Style::Files(OutputFolder::create(dir)?),
             None if self.json => Style::Json,
             None if is_single => Style::Plain,
             None => Style::Prefixed,
@@ -276,7 +277,7 @@ impl Exec {
             // Lines of output show the progress, too.
             && (matches!(style, Style::Files(_)) || !stdout().is_terminal())
             && !announce::is_json();
-        let is_plain = style == Style::Plain;
+        let is_plain = matches!(style, Style::Plain);
         let batch = Batch {
             component,
             pool,

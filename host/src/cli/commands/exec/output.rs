@@ -2,9 +2,7 @@
 //!
 //! Lines of several instances interleave, and each piece of a line is printed at once.
 
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
 use bytes::Bytes;
@@ -20,10 +18,10 @@ use super::record::{EndRecord, LineRecord};
 use crate::cli::commands::lines::json_line;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::paths::shown;
+use crate::cli::output_folder::OutputFolder;
 
 /// The format of outputs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Style {
     /// Unchanged bytes.
     Plain,
@@ -33,7 +31,7 @@ pub(super) enum Style {
     /// A [`LineRecord`] for each piece of a line.
     Json,
     /// Unchanged bytes in the files `I.out` and `I.err` of a folder.
-    Files(PathBuf),
+    Files(OutputFolder),
 }
 
 /// The printer that all instances share.
@@ -62,8 +60,8 @@ const ERASE: &[u8] = b"\r\x1b[K";
 impl Printer {
     pub(super) fn new(style: Style, has_records: bool) -> Result<Self, Failure> {
         if let Style::Files(dir) = &style {
-            create_folder(dir)?;
-            remove_outputs(dir)?;
+            // Each file is one of this run.
+            dir.remove(is_output)?;
         }
         Ok(Self {
             style,
@@ -111,7 +109,7 @@ impl Printer {
         let mut text = Vec::with_capacity(2 * bytes.len().min(JOINED_BYTES));
         while let Some(piece) = pieces.next(&mut bytes) {
             let is_short = piece.bytes.len() <= JOINED_BYTES;
-            if is_short && self.style == Style::Json {
+            if is_short && matches!(self.style, Style::Json) {
                 text.extend(json_line(&LineRecord::new(instance, stream, piece))?);
             } else if is_short {
                 let [number, mark] = prefix(&number, piece);
@@ -137,7 +135,7 @@ impl Printer {
         stream: Stream,
         piece: Piece<'_>,
     ) -> Result<(), Failure> {
-        if self.style == Style::Json {
+        if matches!(self.style, Style::Json) {
             return self.record(&LineRecord::new(instance, stream, piece)).await;
         }
         let number = format!("[{instance}]");
@@ -160,7 +158,9 @@ impl Printer {
     async fn text(&self, stream: Stream, text: &[u8]) -> Result<(), Failure> {
         match stream {
             _ if text.is_empty() => Ok(()),
-            Stream::Err if self.style != Style::Json => self.stderr.lock().await.write(text).await,
+            Stream::Err if !matches!(self.style, Style::Json) => {
+                self.stderr.lock().await.write(text).await
+            }
             Stream::Out | Stream::Err => self.join(text).await,
         }
     }
@@ -260,41 +260,6 @@ impl Stderr {
 fn prefix<'a>(instance: &'a str, piece: Piece<'_>) -> [&'a [u8]; 2] {
     let mark: &[u8] = if piece.continues { b"+ " } else { b" " };
     [instance.as_bytes(), mark]
-}
-
-fn create_folder(dir: &Path) -> Result<(), Failure> {
-    fs::create_dir_all(dir).map_err(|error| {
-        if dir.exists() {
-            Failure::Io {
-                what: format!("expected a folder for --output-dir, got {}", shown(dir)),
-                error: io::ErrorKind::NotADirectory.into(),
-            }
-        } else {
-            Failure::Io {
-                what: format!("cannot create the folder {}", shown(dir)),
-                error,
-            }
-        }
-    })
-}
-
-/// Removes the outputs of earlier runs, so that each file is one of this run. Devices and pipes
-/// stay.
-fn remove_outputs(dir: &Path) -> Result<(), Failure> {
-    let removed = || -> io::Result<()> {
-        for entry in fs::read_dir(dir)? {
-            let entry = entry?;
-            let is_output = entry.file_name().to_str().is_some_and(is_output);
-            if is_output && fs::metadata(entry.path()).is_ok_and(|it| it.is_file()) {
-                fs::remove_file(entry.path())?;
-            }
-        }
-        Ok(())
-    };
-    removed().map_err(|error| Failure::Io {
-        what: format!("cannot remove earlier outputs from {}", shown(dir)),
-        error,
-    })
 }
 
 /// Whether `name` is `I.out` or `I.err` for an instance I.

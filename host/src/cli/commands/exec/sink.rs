@@ -40,8 +40,8 @@ impl<'a> Sink<'a> {
     ) -> Result<Self, Failure> {
         let target = match printer.style() {
             Style::Files(dir) => {
-                let file = async |kind| Output::file(&dir.join(format!("{instance}.{kind}"))).await;
-                Target::Files(Box::new([file("out").await?, file("err").await?]))
+                let file = |kind| dir.file(&format!("{instance}.{kind}"));
+                Target::Files(Box::new([file("out")?, file("err")?]))
             }
             _ if held => Target::Spool(Box::new(Spool::new()?)),
             style => Target::direct(style),
