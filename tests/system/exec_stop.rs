@@ -32,15 +32,20 @@ fn fail_fast_starts_no_more_and_ends_the_running_ones() {
     ]);
     assert!(started.elapsed() < TIMEOUT / 2);
     assert_eq!(outcome.code, Some(1));
-    let mut lines = outcome.err.lines();
-    let first = "cocoon: 0 of 100 instances succeeded, 1 failed, 3 ended early, 96 not started";
-    assert_eq!(lines.next(), Some(first));
-    assert_eq!(lines.next(), Some("cocoon: 1 instance (3): exit code 1"));
     let records = json_lines(&outcome.out);
     let ends: Vec<_> = records.iter().filter(|it| it["stream"].is_null()).collect();
-    assert_eq!(ends.len(), 4, "{records:?}");
     let ended = ends.iter().filter(|it| it["failure"] == "interrupted");
-    assert_eq!(ended.count(), 3, "{records:?}");
+    let ended = ended.count();
+    // The fourth may not have started yet.
+    assert!(ended == 2 || ended == 3, "{records:?}");
+    assert_eq!(ends.len(), ended + 1, "{records:?}");
+    let mut lines = outcome.err.lines();
+    let first = format!(
+        "cocoon: 0 of 100 instances succeeded, 1 failed, {ended} ended early, {} not started",
+        99 - ended
+    );
+    assert_eq!(lines.next(), Some(first.as_str()));
+    assert_eq!(lines.next(), Some("cocoon: 1 instance (3): exit code 1"));
 }
 
 /// Runs a program that fails twice before it succeeds.

@@ -39,6 +39,7 @@ mod exec_bytes;
 mod exec_exit_codes;
 mod exec_input;
 mod exec_json;
+mod exec_lanes;
 mod exec_lines;
 mod exec_order;
 mod exec_stop;

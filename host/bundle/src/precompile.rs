@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::Path;
 use std::{env, fs};
 
-use crate::config::{self, Calls, Compiler, Layout, Settings};
+use crate::config::{self, Calls, Compiler, Layout, Reset, Settings};
 
 /// The component of the world `program`.
 const FACTORIAL: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/factorial.wasm"));
@@ -48,6 +48,7 @@ fn compile(wasm: &[u8], calls: Calls) -> Result<Vec<u8>, Box<dyn Error>> {
     let mut config = config::config(Settings {
         layout: Layout::OnDemand,
         calls,
+        reset: Reset::Whole,
         stack_bytes: 512 << 10,
         backtrace_frames: 0,
         compiler: Compiler::Optimizing,

@@ -57,25 +57,24 @@ impl CodeArgs {
         Ok(self.configure(engine(limits, sandboxes)?))
     }
 
-    /// As [`CodeArgs::engine`], with instructions that compute the same bits in each run if
-    /// `is_deterministic`.
-    pub(crate) fn engine_for(
+    /// As [`CodeArgs::engine`], for programs, and with instructions that compute the same bits in
+    /// each run if `is_deterministic`.
+    pub(crate) fn engine_for_programs(
         &self,
         limits: &Limits,
         sandboxes: u64,
         is_deterministic: bool,
     ) -> Result<Engine, Failure> {
+        let (limits, machine) = (places(limits, sandboxes), Machine::detect());
         if !is_deterministic {
-            return self.engine(limits, sandboxes);
+            return Ok(self.configure(Engine::for_programs(&limits, &machine)?));
         }
         if self.compiler == Compiler::Baseline {
             let error = "expected one of --deterministic and --compiler baseline, got both; the baseline compiler \
                  does not compute the same NaN bits in each run";
             return Err(clap::Error::raw(ErrorKind::ArgumentConflict, error).into());
         }
-        let limits = places(limits, sandboxes);
-        let engine = Engine::deterministic(&limits, &Machine::detect())?;
-        Ok(self.configure(engine))
+        Ok(self.configure(Engine::deterministic(&limits, &machine)?))
     }
 
     fn configure(&self, engine: Engine) -> Engine {

@@ -77,8 +77,12 @@ impl Stdout {
         if self.pending.is_empty() {
             return Ok(());
         }
-        let pending = self.pending.split().freeze();
-        self.order(Order::Write(pending)).await
+        // The wait may be dropped, so the bytes stay here until there is a place for them.
+        if let Ok(place) = self.orders.reserve().await {
+            place.send(Order::Write(self.pending.split().freeze()));
+            return Ok(());
+        }
+        self.failed().await
     }
 
     async fn order(&mut self, order: Order) -> io::Result<()> {

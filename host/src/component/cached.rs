@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use sha2::{Digest as _, Sha256};
 
+use super::core_module::into_component;
+use super::engines::{Engines, calls};
 use super::native_code::{Code, CompiledComponent, load, native_code};
 use super::{ComponentError, Source};
 use crate::code_cache::{CodeCache, Key};
-use crate::engine::{Compiler, Engine};
+use crate::engine::Engine;
 use crate::limits::Limit;
 
 /// The version of the way from a component to its code: raise it when the same bytes are compiled
@@ -31,7 +33,7 @@ pub(super) fn load_or_compile(
     engine: &Engine,
     source: &Source,
 ) -> Result<(CompiledComponent, Kept), ComponentError> {
-    let engines = engines(engine);
+    let engines = Engines::new(engine);
     let most = engine.limits().bytes(Limit::ComponentSize);
     let Some(cache) = engine.code_cache() else {
         let wasm = source.read(most)?;
@@ -73,25 +75,13 @@ pub(super) fn load_or_compile(
     Ok((compiled, kept))
 }
 
-/// The engines for a component, that of the better code first.
-fn engines(engine: &Engine) -> Vec<Engine> {
-    let mut engines = vec![engine.clone()];
-    if engine.compiler() == Compiler::Baseline {
-        match engine.baseline() {
-            Ok(baseline) => engines.push(baseline),
-            Err(error) => tracing::debug!(%error, "baseline compiler unusable"),
-        }
-    }
-    engines
-}
-
 /// Loads code from the cache. That of the optimizing compiler is better wherever it is.
 fn find(
-    engines: &[Engine],
+    engines: &Engines<'_>,
     cache: &CodeCache,
     digest: &[u8; 32],
 ) -> Option<(CompiledComponent, Kept)> {
-    engines.iter().find_map(|engine| {
+    let find = |engine: &Engine| {
         let entry = cache.find(key(engine, digest))?;
         match load(engine, Code::Entry(&entry), entry.facts) {
             Ok(compiled) => Some((compiled, Kept::Found(entry.path))),
@@ -100,17 +90,20 @@ fn find(
                 None
             }
         }
-    })
+    };
+    let first = engines.first().iter().find_map(find);
+    first.or_else(|| engines.other().ok()?.iter().find_map(find))
 }
 
 /// Compiles with the baseline compiler if that is asked for and able to, and with the optimizing
 /// one otherwise. Returns the engine that it was compiled for.
 fn compile<'a>(
-    engines: &'a [Engine],
+    engines: &'a Engines<'_>,
     wasm: &[u8],
 ) -> Result<(&'a Engine, Vec<u8>, CompiledComponent), ComponentError> {
+    let wasm = &*into_component(wasm)?;
     let mut failed = None;
-    for engine in engines.iter().rev() {
+    for engine in engines.of(calls(wasm))?.iter().rev() {
         let compiled = native_code(engine, wasm).and_then(|(code, facts)| {
             let compiled = load(engine, Code::Bytes(&code), facts)?;
             Ok((engine, code, compiled))

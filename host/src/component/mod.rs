@@ -7,6 +7,8 @@ mod compile;
 #[cfg(any(feature = "cli", feature = "compiler"))]
 mod core_module;
 mod digest;
+#[cfg(feature = "compiler")]
+mod engines;
 mod error;
 #[cfg(feature = "compiler")]
 mod exit_codes;

@@ -4,8 +4,6 @@ use wasmtime::component::Component;
 
 use super::ComponentError;
 #[cfg(feature = "compiler")]
-use super::core_module::into_component;
-#[cfg(feature = "compiler")]
 use super::footprint::Footprint;
 #[cfg(feature = "compiler")]
 use crate::code_cache::{Entry, Facts};
@@ -70,7 +68,6 @@ pub(super) fn native_code(
     engine: &Engine,
     wasm: &[u8],
 ) -> Result<(Vec<u8>, Facts), ComponentError> {
-    let wasm = &*into_component(wasm)?;
     let footprint = Footprint::of(wasm);
     let bytes = engine.memory_bytes();
     let needed =

@@ -13,7 +13,7 @@ use std::num::NonZeroUsize;
 
 #[cfg(feature = "compiler")]
 use wasmtime::Strategy;
-use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// The settings of one engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct Settings {
     pub layout: Layout,
     /// The kinds of calls.
     pub calls: Calls,
+    /// The way to the written pages of a slot.
+    pub reset: Reset,
     /// Stack for the wasm frames of one sandbox.
     pub stack_bytes: usize,
     /// The most frames in the backtrace of a trap. With 0 the code has no data for backtraces,
@@ -83,6 +85,18 @@ pub enum Calls {
     Sync,
 }
 
+/// How the allocator finds the pages of a slot that a sandbox has written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reset {
+    /// It clears the first [`KEEP_RESIDENT_BYTES`], and returns all pages behind them to the
+    /// kernel: for compact components, which have none there.
+    Whole,
+    /// It asks the kernel, where the kernel can tell (`PAGEMAP_SCAN`, from Linux 6.7): for programs,
+    /// whose shadow stack alone is larger.
+    #[allow(dead_code, reason = "`cocoon-bundle` runs no program")]
+    Scanned,
+}
+
 /// Tables that there are slots for, for each sandbox: a component of the usual
 /// toolchains has its own table and one for its lowered imports.
 pub const TABLES_PER_SANDBOX: u32 = 2;
@@ -128,7 +142,7 @@ pub fn config(settings: Settings) -> Config {
             sandboxes,
             table_elements,
         } => {
-            let pool = pool(sandboxes, table_elements);
+            let pool = pool(sandboxes, table_elements, settings.reset);
             config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         }
         Layout::OnDemand => {}
@@ -158,7 +172,7 @@ pub fn stack_slots(sandboxes: u32) -> u32 {
     sandboxes.max(SLOTS_MIN)
 }
 
-fn pool(sandboxes: u32, table_elements: usize) -> PoolingAllocationConfig {
+fn pool(sandboxes: u32, table_elements: usize, reset: Reset) -> PoolingAllocationConfig {
     let (memories, tables) = (memory_slots(sandboxes), table_slots(sandboxes));
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(sandboxes)
@@ -178,6 +192,10 @@ fn pool(sandboxes: u32, table_elements: usize) -> PoolingAllocationConfig {
         .max_tables_per_module(tables)
         .table_elements(table_elements)
         .max_memory_size(4 << 30)
+        .pagemap_scan(match reset {
+            Reset::Whole => Enabled::No,
+            Reset::Scanned => Enabled::Auto,
+        })
         .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
         .table_keep_resident(KEEP_RESIDENT_BYTES);
     pool

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 #[cfg(feature = "compiler")]
 use tokio::sync::watch;
 
-use super::config::{self, Calls, Compiler, Layout, Settings};
+use super::config::{self, Calls, Compiler, Layout, Reset, Settings};
 use super::error::{EngineError, one_line};
 use super::ticker::Ticker;
 use crate::blocking::BlockingPool;
@@ -67,10 +67,20 @@ impl Engine {
     ///
     /// Where not even one sandbox fits, or Wasmtime does not run here.
     pub fn new(limits: &Limits, machine: &Machine) -> Result<Self, EngineError> {
-        Self::start(limits, machine, false)
+        Self::start(limits, machine, Calls::Concurrent, Reset::Whole, false)
     }
 
-    /// As [`Engine::new`], for sandboxes with
+    /// As [`Engine::new`], for programs: those without streams start sooner, and others get an engine
+    /// of their own when they are loaded.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::new`].
+    pub fn for_programs(limits: &Limits, machine: &Machine) -> Result<Self, EngineError> {
+        Self::start(limits, machine, Calls::Sync, Reset::Scanned, false)
+    }
+
+    /// As [`Engine::for_programs`], for sandboxes with
     /// [`Grants::determinism`](crate::grants::Grants::determinism): every instruction computes the
     /// same bits in each run, those of NaN among them.
     ///
@@ -78,12 +88,14 @@ impl Engine {
     ///
     /// As [`Engine::new`].
     pub fn deterministic(limits: &Limits, machine: &Machine) -> Result<Self, EngineError> {
-        Self::start(limits, machine, true)
+        Self::start(limits, machine, Calls::Sync, Reset::Scanned, true)
     }
 
     fn start(
         limits: &Limits,
         machine: &Machine,
+        calls: Calls,
+        reset: Reset,
         is_deterministic: bool,
     ) -> Result<Self, EngineError> {
         let total_memory_bytes = machine.total_memory_bytes(limits);
@@ -113,7 +125,8 @@ impl Engine {
                 sandboxes,
                 table_elements: limits.count(Limit::TableElements),
             },
-            calls: Calls::Concurrent,
+            calls,
+            reset,
             stack_bytes: limits.size(Limit::Stack),
             backtrace_frames: BACKTRACE_FRAMES,
             compiler: Compiler::Optimizing,
@@ -216,7 +229,7 @@ impl Engine {
         self.sibling(settings, self.sandboxes)
     }
 
-    /// Another engine, for components without streams: their sandboxes start sooner there.
+    /// Another engine, for the bundled component without streams, whose sandboxes start sooner there.
     /// It has [`SYNC_SANDBOXES`] places of its own.
     ///
     /// # Errors
@@ -238,6 +251,35 @@ impl Engine {
             ..self.settings
         };
         self.sibling(settings, sandboxes)
+    }
+
+    /// The kinds of calls of its components.
+    #[cfg(feature = "compiler")]
+    pub(crate) fn calls(&self) -> Calls {
+        self.settings.calls
+    }
+
+    /// Another engine with as many places, for components with `calls`. Where there is no address
+    /// space for two engines, it maps memory when it is needed.
+    ///
+    /// # Errors
+    ///
+    /// Where Wasmtime refuses to start.
+    #[cfg(feature = "compiler")]
+    pub(crate) fn with_calls(&self, calls: Calls) -> Result<Self, EngineError> {
+        let settings = Settings {
+            calls,
+            ..self.settings
+        };
+        let pooled = self.sibling(settings, self.sandboxes);
+        pooled.or_else(|error| {
+            tracing::debug!(%error, "memory not reserved");
+            let settings = Settings {
+                layout: Layout::OnDemand,
+                ..settings
+            };
+            self.sibling(settings, self.sandboxes)
+        })
     }
 
     /// Another engine, for components that fit no slot of this one: each of their memories

@@ -1,6 +1,6 @@
 //! The Wasmtime engine, and the ticker that makes sandboxes yield to each other.
 //!
-//! One engine lives as long as the program, with small ones for components without streams. The
+//! One engine lives as long as the program, with others for components that it does not fit. The
 //! number of sandboxes bounds everything that an engine reserves.
 
 mod backtrace;
@@ -10,6 +10,8 @@ mod handle;
 mod ticker;
 
 pub(crate) use backtrace::{frames, message};
+#[cfg(feature = "compiler")]
+pub(crate) use config::Calls;
 pub use config::Compiler;
 pub use error::EngineError;
 pub(crate) use error::one_line;

@@ -116,12 +116,8 @@ pub async fn call(
         };
         let mut results = vec![Val::Bool(false); call.results];
         let arguments = &call.arguments;
-        let called = store.run_concurrent(async |store| {
-            function
-                .call_concurrent(store, arguments, &mut results)
-                .await
-        });
-        match called.await.flatten() {
+        let called = function.call_async(&mut *store, arguments, &mut results);
+        match called.await {
             Ok(()) => Ok(Called::Returned(DisplayFuncResults(&results).to_string())),
             Err(error) => exit_code(error).map(Called::Exited),
         }

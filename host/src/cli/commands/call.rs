@@ -42,7 +42,9 @@ impl Call {
         let grants = self.grants;
         grants.check()?;
         let limits = &self.limits.limits;
-        let engine = self.code.engine_for(limits, 1, grants.is_deterministic())?;
+        let engine = self
+            .code
+            .engine_for_programs(limits, 1, grants.is_deterministic())?;
         let source = self
             .registries
             .source(Some(&self.component), limits)

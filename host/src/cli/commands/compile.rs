@@ -45,7 +45,9 @@ impl Compile {
             None => cache,
         };
         let folder = shown(cache.folder());
-        let engine = self.code.engine(&self.limits.limits, 1)?;
+        let engine = self
+            .code
+            .engine_for_programs(&self.limits.limits, 1, false)?;
         let engine = engine.with_code_cache(Some(cache));
         let source = self
             .registries

@@ -1,5 +1,6 @@
 //! The run of one instance, from its first attempt to the record of its end.
 
+use std::pin::pin;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -20,11 +21,13 @@ use super::lines::Line;
 use super::order::Turn;
 use super::outcome::{Ending, Outcome};
 use super::output::Printer;
+use super::results::Results;
 use super::sink::Sink;
 use crate::cli::commands::exec_grants::GrantArgs;
 use crate::cli::failure::Failure;
 
 /// The data that all instances share.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(super) struct Batch {
     pub(super) component: Component<Program>,
     pub(super) pool: Pool,
@@ -36,8 +39,31 @@ pub(super) struct Batch {
     pub(super) stderr_is_terminal: bool,
     /// Attempts of a failed instance after the first one.
     pub(super) retries: u32,
-    /// Cancelled by Ctrl-C or `--fail-fast`: all instances end.
+    pub(super) results: Results,
+    /// Whether there is one instance, which has this command's standard streams.
+    pub(super) is_single: bool,
+    pub(super) fail_fast: bool,
+    /// Cancelled by Ctrl-C, `--fail-fast` or a failure of this command's own: all instances end.
     pub(super) end: CancellationToken,
+}
+
+impl Batch {
+    /// Adds the result of an instance.
+    ///
+    /// # Errors
+    ///
+    /// If standard output fails.
+    pub(super) async fn add(&self, outcome: Outcome) -> Result<(), Failure> {
+        if self.fail_fast && outcome.ending.is_failure() {
+            self.end.cancel();
+        }
+        if let Ending::Error(_) = &outcome.ending {
+            // Its backtrace follows what the program itself wrote.
+            self.printer.finish().await?;
+        }
+        self.results.add(outcome, self.is_single);
+        Ok(())
+    }
 }
 
 /// Runs one instance, repeats failed attempts, and prints the output of the last one.
@@ -52,10 +78,13 @@ pub(super) async fn run(batch: &Batch, mut job: Job) -> Result<Outcome, Failure>
         attempts += 1;
         let started = Instant::now();
         let mut sink = Sink::new(&batch.printer, job.instance, batch.retries > 0).await?;
-        let (ending, memory_bytes) = tokio::select! {
-            biased;
-            () = batch.end.cancelled() => (Ending::Ended, None),
-            ending = attempt(batch, &mut job, &mut sink) => ending?,
+        let (ending, memory_bytes) = {
+            let attempt = pin!(attempt(batch, &mut job, &mut sink));
+            tokio::select! {
+                biased;
+                ending = attempt => ending?,
+                () = batch.end.cancelled() => (Ending::Ended, None),
+            }
         };
         let outcome = Outcome {
             instance: job.instance,
@@ -65,7 +94,8 @@ pub(super) async fn run(batch: &Batch, mut job: Job) -> Result<Outcome, Failure>
             output_bytes: sink.bytes(),
             attempts,
         };
-        let is_last = attempts > batch.retries || batch.input.is_spent();
+        let is_last =
+            attempts > batch.retries || batch.input.is_spent() || batch.end.is_cancelled();
         if !is_last && outcome.ending.is_worth_a_retry() {
             continue;
         }
@@ -92,14 +122,14 @@ async fn attempt(
     let (sender, output) = channel();
     let deadline = batch.pool.deadline();
     let grants = batch.grants.of(job.instance);
-    let running = command::run_measured(
+    let running = pin!(command::run_measured(
         &batch.pool,
         &batch.component,
         &grants,
         start,
         &deadline,
         sender,
-    );
+    ));
     // The channel ends with the program.
     let (ending, written) = tokio::join!(running, write(&mut job.turn, sink, output));
     written?;

@@ -1,7 +1,6 @@
 //! The instances that are to run, each made when it can start.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::lines::{Line, Lines};
 use super::order::{Order, Turn};
@@ -21,14 +20,19 @@ pub(super) enum Source {
     /// This number of instances.
     Count(u64),
     /// One instance for each line.
-    Lines(Box<Lines>),
+    Lines(Box<tokio::sync::Mutex<Lines>>),
 }
 
 /// Makes the jobs.
 pub(super) struct Jobs {
     source: Source,
+    made: Mutex<Made>,
+}
+
+/// The jobs that were made.
+struct Made {
+    count: u64,
     order: Option<Order>,
-    started: Arc<AtomicU64>,
 }
 
 impl Jobs {
@@ -36,8 +40,10 @@ impl Jobs {
     pub(super) fn new(source: Source, ordered: bool) -> Self {
         Self {
             source,
-            order: ordered.then(Order::default),
-            started: Arc::default(),
+            made: Mutex::new(Made {
+                count: 0,
+                order: ordered.then(Order::default),
+            }),
         }
     }
 
@@ -49,9 +55,9 @@ impl Jobs {
         }
     }
 
-    /// A counter of the jobs that were made.
-    pub(super) fn started(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.started)
+    /// The number of jobs that were made.
+    pub(super) fn started(&self) -> u64 {
+        self.made().count
     }
 
     /// Makes the next job, or returns `None` after the last one.
@@ -59,22 +65,33 @@ impl Jobs {
     /// # Errors
     ///
     /// [`Failure::Io`] if lines cannot be read.
-    pub(super) async fn next(&mut self) -> Result<Option<Job>, Failure> {
-        let started = self.started.load(Ordering::Relaxed);
-        let line = match &mut self.source {
-            Source::Count(all) if started >= *all => return Ok(None),
-            Source::Count(_) => None,
-            Source::Lines(lines) => match lines.next().await? {
-                Some(line) => Some(line),
-                None => return Ok(None),
-            },
-        };
-        let instance = started + 1;
-        self.started.store(instance, Ordering::Relaxed);
-        Ok(Some(Job {
-            instance,
+    pub(super) async fn next(&self) -> Result<Option<Job>, Failure> {
+        match &self.source {
+            Source::Count(all) => {
+                let mut made = self.made();
+                Ok((made.count < *all).then(|| made.job(None)))
+            }
+            Source::Lines(lines) => {
+                let mut lines = lines.lock().await;
+                let line = lines.next().await?;
+                Ok(line.map(|line| self.made().job(Some(line))))
+            }
+        }
+    }
+
+    /// A thread that panics leaves the numbers whole.
+    fn made(&self) -> MutexGuard<'_, Made> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Made {
+    fn job(&mut self, line: Option<Line>) -> Job {
+        self.count += 1;
+        Job {
+            instance: self.count,
             line,
             turn: self.order.as_mut().map(Order::turn),
-        }))
+        }
     }
 }

@@ -5,6 +5,7 @@ pub(super) mod exit_code;
 mod input;
 mod instance;
 mod jobs;
+mod lanes;
 mod lines;
 mod order;
 mod outcome;
@@ -12,6 +13,7 @@ mod output;
 mod pieces;
 mod progress;
 mod record;
+mod results;
 mod sink;
 mod spool;
 mod summary;
@@ -19,35 +21,28 @@ mod summary;
 use std::io::{IsTerminal as _, stderr, stdout};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use clap::{Args, ValueHint};
-use cocoon::RunError;
 use cocoon::component::{Component, Location};
 use cocoon::engine::Engine;
 use cocoon::limits::{INTERRUPT_PATIENCE, Limit};
 use cocoon::pool::Pool;
-use cocoon::span::spawn;
 use cocoon::worlds::command;
-use futures::{Stream, StreamExt as _, stream};
+use futures::FutureExt as _;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
-use tracing::Instrument as _;
 
 use self::arguments::Arguments;
 use self::input::{Input, STDIN};
 use self::instance::Batch;
 use self::jobs::{Jobs, Source};
 use self::lines::Lines;
-use self::outcome::{Ending, Outcome};
 use self::output::{Printer, Style};
 use self::progress::Progress;
-use self::summary::Summary;
+use self::results::Results;
 use super::exec_grants::GrantArgs;
 use crate::cli::announce;
-use crate::cli::backtrace::Backtraces;
 use crate::cli::code_args::{CodeArgs, show_compiling};
 use crate::cli::component_args::RegistryArgs;
 use crate::cli::denied::report_denied;
@@ -129,7 +124,7 @@ impl Exec {
 
     async fn run_to_end(self) -> Result<(), Failure> {
         let mut signals = Signals::listen()?;
-        let (is_single, fail_fast, quiet) = (self.is_single(), self.fail_fast, self.quiet);
+        let (is_single, quiet) = (self.is_single(), self.quiet);
         let Prepared {
             batch,
             jobs,
@@ -140,19 +135,21 @@ impl Exec {
             () = signals.next() => return Err(Failure::Interrupted),
             prepared = self.prepare() => prepared?,
         };
-        let (all, started) = (jobs.all(), jobs.started());
+        let all = jobs.all();
+        let jobs = Arc::new(jobs);
         if let Some(all) = all {
             trace::instances(all);
         }
-        let mut summary = Summary::default();
-        let mut backtraces = Backtraces::default();
-        let mut one = None;
         let mut progress = Progress::new(all);
         let mut ticks = interval(progress::TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // Set by the first Ctrl-C.
         let mut give_up = None;
-        let mut outcomes = std::pin::pin!(start(&batch, jobs, concurrency));
+        let mut running = std::pin::pin!(lanes::run(
+            Arc::clone(&batch),
+            Arc::clone(&jobs),
+            concurrency
+        ));
         loop {
             tokio::select! {
                 biased;
@@ -164,27 +161,29 @@ impl Exec {
                     give_up = Some(tokio::time::Instant::now() + INTERRUPT_PATIENCE);
                 }
                 () = reached(give_up), if give_up.is_some() => break,
-                outcome = outcomes.next() => {
-                    let Some(outcome) = outcome.transpose()? else { break };
-                    summary.add(&outcome);
-                    if let Ending::Error(error) = &outcome.ending {
-                        // After what the program itself wrote.
-                        batch.printer.finish().await?;
-                        backtraces.print(error, (!is_single).then_some(outcome.instance));
-                    }
-                    if fail_fast && outcome.ending.is_failure() {
-                        batch.end.cancel();
-                    }
-                    one = Some(outcome);
+                ended = &mut running => {
+                    ended?;
+                    break;
                 }
-                _ = ticks.tick(), if has_progress => {
-                    let (now, started) = (Instant::now(), started.load(Ordering::Relaxed));
-                    let line = progress.line(now, started, summary.done(), summary.failed());
+                _ = ticks.tick(), if !is_single => {
+                    // Where a reader is slow, there is no need.
+                    if let Some(pushed) = batch.printer.push().now_or_never() {
+                        pushed?;
+                    }
+                    if !has_progress {
+                        continue;
+                    }
+                    let (now, started) = (Instant::now(), jobs.started());
+                    let (done, failed) = {
+                        let summary = &batch.results.ended().summary;
+                        (summary.done(), summary.failed())
+                    };
+                    let line = progress.line(now, started, done, failed);
                     batch.printer.show_progress(&line).await?;
                 }
             }
         }
-        let started = started.load(Ordering::Relaxed);
+        let started = jobs.started();
         match give_up {
             None => batch.printer.finish().await?,
             // Without a reader, the output waits forever.
@@ -193,16 +192,17 @@ impl Exec {
         if all.is_none() {
             trace::instances(started);
         }
+        let ended = batch.results.ended();
         if is_single {
-            return match &one {
+            return match &ended.last {
                 Some(outcome) if give_up.is_none() => summary::result_of_one(outcome),
                 _ => Err(Failure::Interrupted),
             };
         }
         if !quiet {
-            summary.say(started, all);
+            ended.summary.say(started, all);
         }
-        match (summary.result(), give_up) {
+        match (ended.summary.result(), give_up) {
             (result, None) => result,
             (Ok(()), Some(_)) => Err(Failure::Interrupted),
             (Err(failure), Some(_)) => Err(Failure::InterruptedAfter(failure.to_string())),
@@ -221,7 +221,9 @@ impl Exec {
         grants.check()?;
         let limits = &self.limits.limits;
         let is_deterministic = grants.is_deterministic();
-        let engine = self.code.engine_for(limits, instances, is_deterministic)?;
+        let engine = self
+            .code
+            .engine_for_programs(limits, instances, is_deterministic)?;
         let name = self.component.name();
         let source = self
             .registries
@@ -239,7 +241,7 @@ impl Exec {
                     Some(path) => Lines::new(input::open(&path).await?, shown(&path), input_max),
                     None => Lines::new(input::stdin()?, STDIN.to_owned(), input_max),
                 };
-                (Input::default(), Source::Lines(Box::new(lines)))
+                (Input::default(), Source::Lines(Box::new(lines.into())))
             }
             (Some(path), true) => (Input::File(path), Source::Count(1)),
             (None, true) => (Input::Stdin(input::stdin()?), Source::Count(1)),
@@ -285,6 +287,9 @@ impl Exec {
             stdout_is_terminal: is_plain && stdout().is_terminal(),
             stderr_is_terminal: is_plain && stderr().is_terminal(),
             retries: self.retries,
+            results: Results::default(),
+            is_single,
+            fail_fast: self.fail_fast,
             end: CancellationToken::new(),
         };
         Ok(Prepared {
@@ -302,33 +307,6 @@ fn places(pool: &Pool, engine: &Engine, files_each: u64) -> u64 {
     let files = engine.descriptors().checked_div(files_each);
     pool.places(command::need(pool.limits()))
         .min(files.unwrap_or(u64::MAX))
-}
-
-/// Runs the jobs, `concurrency` at once, and returns their outcomes as they end.
-fn start(
-    batch: &Arc<Batch>,
-    jobs: Jobs,
-    concurrency: usize,
-) -> impl Stream<Item = Result<Outcome, Failure>> + use<> {
-    let batch = Arc::clone(batch);
-    let end = batch.end.clone().cancelled_owned();
-    let jobs = stream::try_unfold(jobs, async |mut jobs| {
-        let job = jobs.next().await?;
-        Ok::<_, Failure>(job.map(|job| (job, jobs)))
-    });
-    jobs.take_until(end)
-        .map(move |job| {
-            let batch = Arc::clone(&batch);
-            async move {
-                let job = job?;
-                let span = trace::instance(job.instance);
-                // A task for each instance uses all cores, and is aborted when this command ends.
-                let running = async move { instance::run(&batch, job).await };
-                let outcome = AbortOnDropHandle::new(spawn(running.instrument(span))).await;
-                outcome.unwrap_or(Err(Failure::Run(RunError::WriterGone)))
-            }
-        })
-        .buffer_unordered(concurrency)
 }
 
 async fn reached(instant: Option<tokio::time::Instant>) {

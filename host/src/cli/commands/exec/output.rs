@@ -5,15 +5,17 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 
 use bytes::Bytes;
+use cocoon::limits::CHUNK_BYTES;
 use cocoon::worlds::command::Stream;
 use serde::Serialize;
 use tokio::io::AsyncWriteExt as _;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::outcome::Outcome;
-use super::pieces::Piece;
+use super::pieces::{Piece, Pieces};
 use super::record::{EndRecord, LineRecord};
 use crate::cli::commands::lines::json_line;
 use crate::cli::failure::Failure;
@@ -39,6 +41,9 @@ pub(super) struct Printer {
     style: Style,
     /// Whether each instance has an [`EndRecord`].
     has_records: bool,
+    /// Text on its way to `stdout`. A lock that waits would suspend instances, and move their tasks to
+    /// the thread of the one that holds it.
+    joined: std::sync::Mutex<Vec<u8>>,
     stdout: Mutex<Output>,
     stderr: Mutex<Stderr>,
 }
@@ -49,6 +54,8 @@ struct Stderr {
     has_progress: bool,
 }
 
+/// The longest lines that are printed together, and about the length of these lines.
+const JOINED_BYTES: usize = 4 << 10;
 /// Erases the line of the cursor on a terminal.
 const ERASE: &[u8] = b"\r\x1b[K";
 
@@ -61,6 +68,7 @@ impl Printer {
         Ok(Self {
             style,
             has_records,
+            joined: std::sync::Mutex::default(),
             stdout: Mutex::new(Output::stdout()),
             stderr: Mutex::new(Stderr {
                 stream: tokio::io::stderr(),
@@ -76,18 +84,50 @@ impl Printer {
     /// Prints bytes of the only instance.
     pub(super) async fn plain(&self, stream: Stream, bytes: Bytes) -> Result<(), Failure> {
         match stream {
-            Stream::Out => self.stdout.lock().await.write_chunk(bytes).await,
+            Stream::Out => self.stdout().await?.write_chunk(bytes).await,
             Stream::Err => {
                 // On a terminal, the two outputs keep their order.
-                self.stdout.lock().await.flush().await?;
+                self.stdout().await?.flush().await?;
                 self.stderr.lock().await.write(&bytes).await
             }
         }
     }
 
-    /// Sends buffered bytes of the only instance to standard output: a person may watch it.
+    /// Sends buffered bytes to standard output: a person may watch it.
     pub(super) async fn push(&self) -> Result<(), Failure> {
-        self.stdout.lock().await.push().await
+        self.stdout().await?.push().await
+    }
+
+    /// Prints the lines of `bytes`, whose last one may be unfinished. Short ones are printed together:
+    /// another instance that waits for the lock suspends.
+    pub(super) async fn lines(
+        &self,
+        instance: u64,
+        stream: Stream,
+        pieces: &mut Pieces,
+        mut bytes: &[u8],
+    ) -> Result<(), Failure> {
+        let number = format!("[{instance}]");
+        let mut text = Vec::with_capacity(2 * bytes.len().min(JOINED_BYTES));
+        while let Some(piece) = pieces.next(&mut bytes) {
+            let is_short = piece.bytes.len() <= JOINED_BYTES;
+            if is_short && self.style == Style::Json {
+                text.extend(json_line(&LineRecord::new(instance, stream, piece))?);
+            } else if is_short {
+                let [number, mark] = prefix(&number, piece);
+                for part in [number, mark, piece.bytes, b"\n"] {
+                    text.extend_from_slice(part);
+                }
+            }
+            if !is_short || text.len() >= JOINED_BYTES {
+                self.text(stream, &text).await?;
+                text.clear();
+            }
+            if !is_short {
+                self.piece(instance, stream, piece).await?;
+            }
+        }
+        self.text(stream, &text).await
     }
 
     /// Prints a piece of a line.
@@ -100,13 +140,13 @@ impl Printer {
         if self.style == Style::Json {
             return self.record(&LineRecord::new(instance, stream, piece)).await;
         }
-        let mark = if piece.continues { "+" } else { "" };
-        let prefix = format!("[{instance}]{mark} ");
-        let parts = [prefix.as_bytes(), piece.bytes, b"\n"];
+        let number = format!("[{instance}]");
+        let [number, mark] = prefix(&number, piece);
+        let parts = [number, mark, piece.bytes, b"\n"];
         match stream {
             Stream::Out => {
                 // The lock keeps bytes of other instances out of the line.
-                let mut stdout = self.stdout.lock().await;
+                let mut stdout = self.stdout().await?;
                 for part in parts {
                     stdout.write(part).await?;
                 }
@@ -116,12 +156,21 @@ impl Printer {
         }
     }
 
+    /// Prints whole lines of text, or records.
+    async fn text(&self, stream: Stream, text: &[u8]) -> Result<(), Failure> {
+        match stream {
+            _ if text.is_empty() => Ok(()),
+            Stream::Err if self.style != Style::Json => self.stderr.lock().await.write(text).await,
+            Stream::Out | Stream::Err => self.join(text).await,
+        }
+    }
+
     /// Prints the end of an instance, if there are records.
     pub(super) async fn end(&self, outcome: &Outcome) -> Result<(), Failure> {
         if !self.has_records {
             return Ok(());
         }
-        self.record(&EndRecord::new(outcome)).await
+        self.join(&json_line(&EndRecord::new(outcome))?).await
     }
 
     /// Shows the progress on the last line of the terminal, or erases it.
@@ -139,14 +188,49 @@ impl Printer {
     /// error.
     pub(super) async fn finish(&self) -> Result<(), Failure> {
         self.show_progress("").await?;
-        self.stdout.lock().await.flush().await
+        self.stdout().await?.flush().await
     }
 
     async fn record(&self, record: &impl Serialize) -> Result<(), Failure> {
         // The record is made under the lock: escaped, it is up to six times as long as the
         // piece.
-        let mut stdout = self.stdout.lock().await;
+        let mut stdout = self.stdout().await?;
         stdout.write(&json_line(record)?).await
+    }
+
+    /// Joins `text` with that of other instances, and writes them when they have the length of a chunk.
+    async fn join(&self, text: &[u8]) -> Result<(), Failure> {
+        loop {
+            let (is_full, is_joined) = {
+                let mut joined = self.joined();
+                let was_full = joined.len() >= CHUNK_BYTES;
+                if !was_full {
+                    joined.extend_from_slice(text);
+                }
+                (joined.len() >= CHUNK_BYTES, !was_full)
+            };
+            if is_full {
+                drop(self.stdout().await?);
+            }
+            if is_joined {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Standard output behind all text that was joined.
+    async fn stdout(&self) -> Result<MutexGuard<'_, Output>, Failure> {
+        let mut stdout = self.stdout.lock().await;
+        let joined = std::mem::take(&mut *self.joined());
+        if !joined.is_empty() {
+            stdout.write(&joined).await?;
+        }
+        Ok(stdout)
+    }
+
+    /// A thread that panics leaves the text whole.
+    fn joined(&self) -> std::sync::MutexGuard<'_, Vec<u8>> {
+        self.joined.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -170,6 +254,12 @@ impl Stderr {
             _ => Ok(()),
         }
     }
+}
+
+/// The text before a piece of a line of `instance`, which is in brackets.
+fn prefix<'a>(instance: &'a str, piece: Piece<'_>) -> [&'a [u8]; 2] {
+    let mark: &[u8] = if piece.continues { b"+ " } else { b" " };
+    [instance.as_bytes(), mark]
 }
 
 fn create_folder(dir: &Path) -> Result<(), Failure> {

@@ -130,11 +130,8 @@ impl Target {
     ) -> Result<(), Failure> {
         match self {
             Self::Pieces(pieces) => {
-                let mut bytes = &bytes[..];
-                while let Some(piece) = pieces[stream as usize].next(&mut bytes) {
-                    printer.piece(instance, stream, piece).await?;
-                }
-                Ok(())
+                let pieces = &mut pieces[stream as usize];
+                printer.lines(instance, stream, pieces, &bytes).await
             }
             Self::Plain | Self::Files(_) | Self::Spool(_) => printer.plain(stream, bytes).await,
         }
