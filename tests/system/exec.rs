@@ -226,8 +226,8 @@ const LINKING: &str = r#"(module
     (import "wasi_snapshot_preview1" "fd_write"
         (func $write (param i32 i32 i32 i32) (result i32)))
     (memory (export "memory") 1)
-    (data (i32.const 0) "../victim2.outevil\\0a")
-    (data (i32.const 32) "\\0e\\00\\00\\00\\05\\00\\00\\00")
+    (data (i32.const 0) "../victim2.outevil\0a")
+    (data (i32.const 32) "\0e\00\00\00\05\00\00\00")
     (func (export "_start")
         (drop (call $link (i32.const 0) (i32.const 9) (i32.const 3) (i32.const 9) (i32.const 5)))
         (drop (call $write (i32.const 1) (i32.const 32) (i32.const 1) (i32.const 48)))))"#;

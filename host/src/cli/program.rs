@@ -132,7 +132,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Verify(command) => run("verify", command.run()),
         Command::Serve(command) => run_to_end(&mut nice_workers(), command.run()),
         Command::Health(command) => run_here(command.run()),
-        Command::Exec(command) => run_uninterrupted("exec", command.run()),
+        // Where its runtime does not start, too.
+        Command::Exec(command) => run_uninterrupted("exec", command.run()).map_err(Exec::own),
         Command::Compile(command) => run("compile", command.run()),
         Command::Call(command) => run("call", command.run()),
         Command::Inspect(command) => run("inspect", command.run()),

@@ -118,9 +118,12 @@ struct Prepared {
 
 impl Exec {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        self.run_to_end()
-            .await
-            .map_err(|failure| failure.own(exit_code::OWN))
+        self.run_to_end().await.map_err(Self::own)
+    }
+
+    /// A failure with the exit code of this command's own.
+    pub(crate) fn own(failure: Failure) -> Failure {
+        failure.own(exit_code::OWN)
     }
 
     async fn run_to_end(self) -> Result<(), Failure> {
