@@ -199,7 +199,12 @@ fn explain(
     if let Some(ResourceTableError::Full) = error.downcast_ref() {
         return stopped(Limit::Resources);
     }
-    let cause = error.root_cause().to_string();
+    let cause = error.root_cause();
+    if cause.is::<rustix::io::Errno>() || cause.is::<std::io::Error>() {
+        // The system refused memory or a file for the sandbox.
+        return RunError::Failed(message(error));
+    }
+    let cause = cause.to_string();
     if HOST_CALL_EXHAUSTED.iter().any(|text| cause.contains(text)) {
         return stopped(Limit::HostCall);
     }

@@ -75,6 +75,15 @@ fn too_few_file_descriptors_are_reported() {
 }
 
 #[test]
+fn a_memory_image_that_the_system_refuses_is_no_trap() {
+    let program = cocoon_test_guests::HOSTILE_PROGRAM;
+    let line = format!(
+        "trap '' XFSZ; ulimit -f 10; exec \"$0\" exec '{program}' --code-cache off -- arguments"
+    );
+    assert_fails(&shell(&line), 125, &["File too large"]);
+}
+
+#[test]
 fn a_file_size_limit_is_reported_and_leaves_no_partial_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("value");

@@ -133,7 +133,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Serve(command) => run_to_end(&mut nice_workers(), command.run()),
         Command::Health(command) => run_here(command.run()),
         // Where its runtime does not start, too.
-        Command::Exec(command) => run_uninterrupted("exec", command.run()).map_err(Exec::own),
+        Command::Exec(command) => {
+            run_uninterrupted("exec", command.run()).map_err(commands::exec::Exec::own)
+        }
         Command::Compile(command) => run("compile", command.run()),
         Command::Call(command) => run("call", command.run()),
         Command::Inspect(command) => run("inspect", command.run()),
