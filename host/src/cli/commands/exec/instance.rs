@@ -77,7 +77,7 @@ pub(super) async fn run(batch: &Batch, mut job: Job) -> Result<Outcome, Failure>
     loop {
         attempts += 1;
         let started = Instant::now();
-        let mut sink = Sink::new(&batch.printer, job.instance, batch.retries > 0).await?;
+        let mut sink = Sink::new(&batch.printer, job.instance, batch.retries > 0)?;
         let (ending, memory_bytes) = {
             let attempt = pin!(attempt(batch, &mut job, &mut sink));
             tokio::select! {

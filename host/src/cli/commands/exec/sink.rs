@@ -33,11 +33,7 @@ enum Target {
 impl<'a> Sink<'a> {
     /// The output of an attempt of `instance`. Nothing of it is printed before
     /// [`Sink::commit`] if it is `held`.
-    pub(super) async fn new(
-        printer: &'a Printer,
-        instance: u64,
-        held: bool,
-    ) -> Result<Self, Failure> {
+    pub(super) fn new(printer: &'a Printer, instance: u64, held: bool) -> Result<Self, Failure> {
         let target = match printer.style() {
             Style::Files(dir) => {
                 let file = |kind| dir.file(&format!("{instance}.{kind}"));
