@@ -114,13 +114,16 @@ fn the_image_without_the_compiler_reports_that_in_one_line() {
     let [_, lean] = images();
     let mount = format!("{}:/factor.wasm:ro", cocoon_test_guests::FOREIGN_FACTOR);
     let options = [&LOCKED[..], &["--volume", &mount]].concat();
-    for arguments in [
-        &["exec", "/factor.wasm", "--", "12"][..],
-        &["inspect", "/factor.wasm"],
-        &["run", "--component", "/factor.wasm"],
+    for (code, arguments) in [
+        (125, &["exec", "/factor.wasm", "--", "12"][..]),
+        (1, &["call", "/factor.wasm", "run()"]),
+        (1, &["compile", "/factor.wasm", "--code-cache", "/tmp"]),
+        (1, &["run", "--component", "/factor.wasm"]),
     ] {
-        assert_fails(&run(lean, &options, arguments), 1, &["no compiler"]);
+        assert_fails(&run(lean, &options, arguments), code, &["no compiler"]);
     }
+    let inspection = expect_success(run(lean, &options, &["inspect", "/factor.wasm"]));
+    assert!(inspection.contains("command, component"), "{inspection}");
 }
 
 // --- the service --------------------------------------------------------------
