@@ -43,7 +43,7 @@ pub(super) fn make_room(folder: &Path, key: Key, needed: u64, bytes_max: u64) ->
             CODE => entries.push((found.modified()?, found.len(), path)),
             // There is no other writer, so this one was killed.
             PARTIAL => remove(&path)?,
-            // A lock that nobody holds is deleted when it is released.
+            // A lock without a holder is deleted when it is released.
             COMPILING => drop(Lock::acquire(path, Duration::ZERO)),
             _ => {}
         }
