@@ -39,7 +39,7 @@ pub struct Output<T> {
     deadline: Option<Deadline>,
 }
 
-/// What all outputs of a program have together.
+/// The parts that all outputs of a program share.
 struct Shared<T> {
     values: mpsc::Sender<Box<(T, Bytes)>>,
     pending: Mutex<Pending<T>>,

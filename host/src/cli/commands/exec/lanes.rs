@@ -20,7 +20,7 @@ use super::jobs::{Job, Jobs};
 use crate::cli::failure::Failure;
 use crate::cli::trace;
 
-/// What all lanes share.
+/// The parts that all lanes share.
 struct Lanes {
     batch: Arc<Batch>,
     jobs: Arc<Jobs>,
