@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::{env, fs};
+use std::{env, fs, io};
 
 use nested_cargo::TARGET;
 
@@ -41,13 +41,24 @@ fn build() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let guest = root.join("guest");
     let target = nested_cargo::target_folder()?.join("guest");
-    let component = target.join(TARGET).join(PROFILE).join("factorial.wasm");
+    let built = target.join(TARGET).join(PROFILE);
+    let component = built.join("factorial.wasm");
     // The world `program` last: both have the same name, and the README runs this one.
     for (features, name) in [(&["--features", "reply"][..], "reply"), (&[], "factorial")] {
+        // Cargo would take the component of the other world, which has the same name there, for
+        // the one that it has built earlier.
+        remove(&built.join("deps/factorial.wasm"))?;
         build_guest(&guest, &target, features)?;
         fs::copy(&component, out.join(name).with_extension("wasm"))?;
     }
     Ok(())
+}
+
+fn remove(file: &Path) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn build_guest(guest: &Path, target: &Path, features: &[&str]) -> Result<(), Box<dyn Error>> {
