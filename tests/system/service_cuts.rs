@@ -45,6 +45,23 @@ fn curl(url: &str, flags: &[&str]) -> Command {
     curl
 }
 
+/// A reset of the connection would take the answer from the client's kernel.
+#[tokio::test]
+async fn an_answer_before_the_end_of_its_request_arrives() {
+    let server = Server::start(&[]);
+    for _ in 0..20 {
+        let mut client = server.connect().await;
+        let head = "POST /factorial/5 HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n";
+        client.write_all(head.as_bytes()).await.expect("written");
+        for _ in 0..100 {
+            client.write_all(&[b'x'; 1 << 16]).await.expect("written");
+        }
+        let mut answer = [0; 16];
+        client.read_exact(&mut answer).await.expect("an answer");
+        assert_eq!(answer[..13], *b"HTTP/1.1 405 ");
+    }
+}
+
 #[tokio::test]
 async fn a_failing_component_cuts_the_response() {
     let server = hostile_server();

@@ -116,6 +116,8 @@ pub const GUEST_TIME: Duration = Duration::from_secs(5);
 pub const LEAVING_CONNECTIONS: usize = 64;
 /// The time of each of them beyond the end of its requests.
 pub const LEAVING_TIME: Duration = Duration::from_secs(1);
+/// The time for which a closing connection discards the rest of a request.
+pub const DISCARD_TIME: Duration = Duration::from_secs(2);
 /// Connections of the address for health and metrics.
 pub const ADMIN_CONNECTIONS: usize = 64;
 /// The pause before another search for a connection to evict, after one that found none.

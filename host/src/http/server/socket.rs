@@ -4,8 +4,12 @@
 //!
 //! hyper refuses a head that it cannot read before any service sees it, with an empty response.
 //! The socket writes a problem in its place.
+//!
+//! An answer may precede the end of its request. Closing a socket with unread bytes resets the
+//! connection, and the client may lose the answer. So the socket discards these bytes first.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -16,10 +20,11 @@ use axum::http::StatusCode;
 use bytes::Buf as _;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::Sleep;
+use tokio::time::{Sleep, sleep};
 
 use super::activity::Activity;
 use super::problem::{PROBLEM_JSON, Problem};
+use crate::limits::DISCARD_TIME;
 
 /// A connection's socket.
 pub(super) struct Socket {
@@ -28,6 +33,16 @@ pub(super) struct Socket {
     stall: Duration,
     stall_timer: Option<Pin<Box<Sleep>>>,
     refusal: Option<Refusal>,
+    closing: Closing,
+}
+
+/// How far the end of a connection is.
+enum Closing {
+    Open,
+    /// The end of the answers was sent.
+    Shut,
+    /// The rest of a request is discarded until then.
+    Discarding(Pin<Box<Sleep>>),
 }
 
 /// A problem that is written in place of an empty response.
@@ -89,6 +104,29 @@ impl Socket {
             stall,
             stall_timer: None,
             refusal: None,
+            closing: Closing::Open,
+        }
+    }
+
+    /// Discards bytes that were not read, until the client closes the connection or
+    /// [`DISCARD_TIME`] is over.
+    fn poll_discard(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let mut discarded = [MaybeUninit::uninit(); 4 << 10];
+        loop {
+            let mut buffer = ReadBuf::uninit(&mut discarded);
+            match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    if let Closing::Shut = self.closing {
+                        self.closing = Closing::Discarding(Box::pin(sleep(DISCARD_TIME)));
+                    }
+                }
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => break,
+            }
+        }
+        match &mut self.closing {
+            Closing::Discarding(end) => end.as_mut().poll(context),
+            Closing::Open | Closing::Shut => Poll::Ready(()),
         }
     }
 
@@ -134,7 +172,7 @@ impl Socket {
         let stall = self.stall;
         let timer = self
             .stall_timer
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(stall)));
+            .get_or_insert_with(|| Box::pin(sleep(stall)));
         ready!(timer.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
@@ -196,7 +234,12 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+        let socket = self.get_mut();
+        if let Closing::Open = socket.closing {
+            ready!(Pin::new(&mut socket.stream).poll_shutdown(context))?;
+            socket.closing = Closing::Shut;
+        }
+        socket.poll_discard(context).map(Ok)
     }
 }
 
