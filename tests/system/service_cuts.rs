@@ -54,7 +54,10 @@ async fn an_answer_before_the_end_of_its_request_arrives() {
         let head = "POST /factorial/5 HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n";
         client.write_all(head.as_bytes()).await.expect("written");
         for _ in 0..100 {
-            client.write_all(&[b'x'; 1 << 16]).await.expect("written");
+            client
+                .write_all(&vec![b'x'; 1 << 16])
+                .await
+                .expect("written");
         }
         let mut answer = [0; 16];
         client.read_exact(&mut answer).await.expect("an answer");

@@ -41,6 +41,8 @@ pub(super) struct Activity {
     watches_kernel: AtomicBool,
     /// Whether there are some.
     unread: AtomicBool,
+    /// Whether the client may still send the body of the last request.
+    has_rest: AtomicBool,
     begun: Notify,
     evicted: Notify,
 }
@@ -58,6 +60,7 @@ impl Activity {
             receiving_since_ms: AtomicU64::new(0),
             watches_kernel: AtomicBool::new(false),
             unread: AtomicBool::new(false),
+            has_rest: AtomicBool::new(false),
             begun: Notify::new(),
             evicted: Notify::new(),
         })
@@ -88,6 +91,16 @@ impl Activity {
     /// them later, on a busy machine much later.
     pub(super) fn watch_kernel(&self) {
         self.watches_kernel.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes whether the client may still send the body of the last request.
+    pub(super) fn set_rest(&self, has_rest: bool) {
+        self.has_rest.store(has_rest, Ordering::Relaxed);
+    }
+
+    /// Whether the client may still send the body of the last request.
+    pub(super) fn has_rest(&self) -> bool {
+        self.has_rest.load(Ordering::Relaxed)
     }
 
     /// Whether there was no request yet.

@@ -9,6 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::header::CONNECTION;
 use axum::http::{HeaderValue, Request, Response, Version};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -24,6 +25,7 @@ use super::activity::{Activity, TrackedBody};
 use super::attributes::Ends;
 use super::guests::{self, Guest, Guests};
 use super::places::{Place, Places};
+use super::request_body::watched;
 use super::socket::Socket;
 use super::threads::Threads;
 use crate::limits::{
@@ -141,11 +143,15 @@ impl Server {
         let socket = Socket::new(stream, Arc::clone(&activity), self.stall);
         let (requests_seen, server, visitor) =
             (Arc::clone(&activity), Arc::clone(&self), guest.clone());
-        let requests = service_fn(move |mut request: Request<hyper::body::Incoming>| {
+        let requests = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ends);
             let version = request.version();
             let answering = requests_seen.begin(version == Version::HTTP_2);
             let (server, visitor) = (Arc::clone(&server), visitor.clone());
+            let request = request.map(|body| match version {
+                Version::HTTP_2 => Body::new(body),
+                _ => watched(body, &requests_seen),
+            });
             async move {
                 let (mut response, is_last) = match visitor {
                     None => (server.answer(request).await, false),
@@ -213,17 +219,13 @@ impl Server {
     }
 
     /// The answer of the routes.
-    async fn answer(&self, request: Request<hyper::body::Incoming>) -> Response<Body> {
-        let Ok(response) = self.app.clone().oneshot(request.map(Body::new)).await;
+    async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        let Ok(response) = self.app.clone().oneshot(request).await;
         response
     }
 
     /// The answer to a guest, and whether it is the last of the connection.
-    async fn answer_guest(
-        &self,
-        guest: &Guest,
-        request: Request<hyper::body::Incoming>,
-    ) -> (Response<Body>, bool) {
+    async fn answer_guest(&self, guest: &Guest, request: Request<Body>) -> (Response<Body>, bool) {
         let is_allowed = guest.may_request(request.uri().path()).await;
         let response = if is_allowed {
             self.answer(request).await

@@ -27,6 +27,7 @@ mod problem;
 mod protocol;
 mod refusals;
 mod representation;
+mod request_body;
 mod serve;
 mod socket;
 mod state;

@@ -5,8 +5,9 @@
 //! hyper refuses a head that it cannot read before any service sees it, with an empty response.
 //! The socket writes a problem in its place.
 //!
-//! An answer may precede the end of its request. Closing a socket with unread bytes resets the
-//! connection, and the client may lose the answer. So the socket discards these bytes first.
+//! An answer may precede the end of its request. Closing a socket resets a connection whose client
+//! still sends, and the client may lose the answer. So the socket first discards what the client
+//! sends.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -33,16 +34,8 @@ pub(super) struct Socket {
     stall: Duration,
     stall_timer: Option<Pin<Box<Sleep>>>,
     refusal: Option<Refusal>,
-    closing: Closing,
-}
-
-/// How far the end of a connection is.
-enum Closing {
-    Open,
-    /// The end of the answers was sent.
-    Shut,
-    /// The rest of a request is discarded until then.
-    Discarding(Pin<Box<Sleep>>),
+    /// The end of the time for which the rest of a request is discarded.
+    discarding: Option<Pin<Box<Sleep>>>,
 }
 
 /// A problem that is written in place of an empty response.
@@ -104,29 +97,24 @@ impl Socket {
             stall,
             stall_timer: None,
             refusal: None,
-            closing: Closing::Open,
+            discarding: None,
         }
     }
 
-    /// Discards bytes that were not read, until the client closes the connection or
-    /// [`DISCARD_TIME`] is over.
-    fn poll_discard(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    /// Discards what the client sends, until it closes the connection or `end`.
+    fn poll_discard(
+        stream: &mut TcpStream,
+        end: &mut Pin<Box<Sleep>>,
+        context: &mut Context<'_>,
+    ) -> Poll<()> {
         let mut discarded = [MaybeUninit::uninit(); 4 << 10];
         loop {
             let mut buffer = ReadBuf::uninit(&mut discarded);
-            match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
-                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
-                    if let Closing::Shut = self.closing {
-                        self.closing = Closing::Discarding(Box::pin(sleep(DISCARD_TIME)));
-                    }
-                }
+            match Pin::new(&mut *stream).poll_read(context, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
                 Poll::Ready(_) => return Poll::Ready(()),
-                Poll::Pending => break,
+                Poll::Pending => return end.as_mut().poll(context),
             }
-        }
-        match &mut self.closing {
-            Closing::Discarding(end) => end.as_mut().poll(context),
-            Closing::Open | Closing::Shut => Poll::Ready(()),
         }
     }
 
@@ -234,12 +222,21 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let socket = self.get_mut();
-        if let Closing::Open = socket.closing {
-            ready!(Pin::new(&mut socket.stream).poll_shutdown(context))?;
-            socket.closing = Closing::Shut;
+        let Self {
+            stream,
+            activity,
+            discarding,
+            ..
+        } = self.get_mut();
+        if let Some(end) = discarding {
+            return Self::poll_discard(stream, end, context).map(Ok);
         }
-        socket.poll_discard(context).map(Ok)
+        ready!(Pin::new(&mut *stream).poll_shutdown(context))?;
+        if !activity.has_rest() {
+            return Poll::Ready(Ok(()));
+        }
+        let end = discarding.insert(Box::pin(sleep(DISCARD_TIME)));
+        Self::poll_discard(stream, end, context).map(Ok)
     }
 }
 
