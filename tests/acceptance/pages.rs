@@ -35,6 +35,8 @@ const OTHER_PAGES: [&str; 5] = [
 ];
 /// Programs that may be missing. `deploy_policies` runs conftest.
 const OTHER_PROGRAMS: [&str; 6] = ["cargo", "cd", "conftest", "curl", "kubectl", "wasmtime"];
+/// Components in there are built by programs that may be missing; `languages` runs them.
+const EXAMPLES: &str = " examples/";
 /// The address of the service on the pages.
 const ADDRESS: &str = "127.0.0.1:8080";
 /// JSON fields whose numbers differ between runs and between toolchains.
@@ -86,7 +88,8 @@ impl Example {
 
     fn needs_only_cocoon(&self) -> bool {
         let in_background = self.command.ends_with('&');
-        !in_background && !OTHER_PROGRAMS.iter().any(|program| self.runs(program))
+        let is_built = !self.command.contains(EXAMPLES);
+        is_built && !in_background && !OTHER_PROGRAMS.iter().any(|program| self.runs(program))
     }
 }
 

@@ -42,6 +42,7 @@ mod exec_json;
 mod exec_lanes;
 mod exec_lines;
 mod exec_order;
+mod exec_shards;
 mod exec_stop;
 mod exec_terminal;
 mod export;

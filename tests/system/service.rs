@@ -262,6 +262,16 @@ impl Client {
         Self(client)
     }
 
+    /// Waits until the server closes the connection.
+    pub(crate) async fn closed(&self) {
+        wait_for("the end of the connection", async {
+            while !self.0.is_closed() {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+    }
+
     /// Sends `request` and returns the response, or the error that cut it.
     pub(crate) async fn send(
         &mut self,

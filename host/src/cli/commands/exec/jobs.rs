@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::lines::{Line, Lines};
 use super::order::{Order, Turn};
+use super::shard::Shard;
 use crate::cli::failure::Failure;
 
 /// An instance that is to run.
@@ -26,6 +27,7 @@ pub(super) enum Source {
 /// Makes the jobs.
 pub(super) struct Jobs {
     source: Source,
+    shard: Shard,
     made: Mutex<Made>,
 }
 
@@ -36,10 +38,11 @@ struct Made {
 }
 
 impl Jobs {
-    /// Makes jobs that print in order if they are `ordered`.
-    pub(super) fn new(source: Source, ordered: bool) -> Self {
+    /// Makes the jobs of `shard`, which print in order if they are `ordered`.
+    pub(super) fn new(source: Source, shard: Shard, ordered: bool) -> Self {
         Self {
             source,
+            shard,
             made: Mutex::new(Made {
                 count: 0,
                 order: ordered.then(Order::default),
@@ -50,7 +53,7 @@ impl Jobs {
     /// The number of jobs that there will be, if it is known.
     pub(super) fn all(&self) -> Option<u64> {
         match self.source {
-            Source::Count(all) => Some(all),
+            Source::Count(all) => Some(self.shard.size(all)),
             Source::Lines(_) => None,
         }
     }
@@ -69,12 +72,19 @@ impl Jobs {
         match &self.source {
             Source::Count(all) => {
                 let mut made = self.made();
-                Ok((made.count < *all).then(|| made.job(None)))
+                let next = self.shard.instance(made.count);
+                let next = next.filter(|instance| instance <= all);
+                Ok(next.map(|instance| made.job(instance, None)))
             }
             Source::Lines(lines) => {
                 let mut lines = lines.lock().await;
-                let line = lines.next().await?;
-                Ok(line.map(|line| self.made().job(Some(line))))
+                while let Some(line) = lines.next().await? {
+                    let instance = lines.number();
+                    if self.shard.has(instance) {
+                        return Ok(Some(self.made().job(instance, Some(line))));
+                    }
+                }
+                Ok(None)
             }
         }
     }
@@ -86,10 +96,10 @@ impl Jobs {
 }
 
 impl Made {
-    fn job(&mut self, line: Option<Line>) -> Job {
+    fn job(&mut self, instance: u64, line: Option<Line>) -> Job {
         self.count += 1;
         Job {
-            instance: self.count,
+            instance,
             line,
             turn: self.order.as_mut().map(Order::turn),
         }

@@ -25,6 +25,8 @@ pub(super) struct Lines {
     bytes_max: u64,
     budget: Arc<Semaphore>,
     budget_units: u32,
+    /// The number of lines that were read.
+    number: u64,
     /// Bytes that were read and not returned.
     rest: Bytes,
 }
@@ -50,8 +52,14 @@ impl Lines {
             bytes_max,
             budget,
             budget_units,
+            number: 0,
             rest: Bytes::new(),
         }
+    }
+
+    /// The number of the last line, from 1.
+    pub(super) fn number(&self) -> u64 {
+        self.number
     }
 
     /// Returns the next line, or `None` at the end of the file. Waits while the lines of running
@@ -84,6 +92,9 @@ impl Lines {
             if newline.is_some() {
                 break;
             }
+        }
+        if length > 0 {
+            self.number += 1;
         }
         Ok(match length {
             0 => None,

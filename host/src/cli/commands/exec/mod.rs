@@ -14,6 +14,7 @@ mod pieces;
 mod progress;
 mod record;
 mod results;
+mod shard;
 mod sink;
 mod spool;
 mod summary;
@@ -41,6 +42,7 @@ use self::lines::Lines;
 use self::output::{Printer, Style};
 use self::progress::Progress;
 use self::results::Results;
+use self::shard::{Shard, shard};
 use super::exec_grants::GrantArgs;
 use crate::cli::announce;
 use crate::cli::code_args::{CodeArgs, show_compiling};
@@ -67,6 +69,9 @@ pub(crate) struct Exec {
     /// Number of instances, each in its own sandbox
     #[arg(short = 'n', long, default_value_t = 1, value_name = "N", value_parser = positive::<u64>)]
     instances: u64,
+    /// Run only share I of N, from 1: the instances I, I + N, I + 2 N and so on; `auto` is the index of a pod of an Indexed Job
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    shard: Option<Shard>,
     /// Number of instances that run at once [default: as many as the limits allow]
     #[arg(short, long, value_name = "C", value_parser = positive::<u32>)]
     concurrency: Option<u32>,
@@ -215,12 +220,13 @@ impl Exec {
 
     /// Whether there is one instance, which has this command's standard streams.
     fn is_single(&self) -> bool {
-        self.instances == 1 && !self.lines
+        self.instances == 1 && !self.lines && self.shard.is_none()
     }
 
     async fn prepare(self) -> Result<Prepared, Failure> {
         let is_single = self.is_single();
         let instances = if self.lines { u64::MAX } else { self.instances };
+        let shard = self.shard.unwrap_or(Shard::ALL);
         let grants = self.grants;
         grants.check()?;
         let limits = &self.limits.limits;
@@ -287,7 +293,7 @@ impl Exec {
             grants,
             arguments: Arguments::new(name, self.arguments),
             input,
-            printer: Printer::new(style, self.json)?,
+            printer: Printer::new(style, shard, self.json)?,
             stdout_is_terminal: is_plain && stdout().is_terminal(),
             stderr_is_terminal: is_plain && stderr().is_terminal(),
             retries: self.retries,
@@ -298,7 +304,7 @@ impl Exec {
         };
         Ok(Prepared {
             batch: Arc::new(batch),
-            jobs: Jobs::new(source, self.ordered),
+            jobs: Jobs::new(source, shard, self.ordered),
             concurrency: usize::try_from(concurrency).unwrap_or(usize::MAX),
             has_progress,
         })

@@ -15,6 +15,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::outcome::Outcome;
 use super::pieces::{Piece, Pieces};
 use super::record::{EndRecord, LineRecord};
+use super::shard::Shard;
 use crate::cli::commands::lines::json_line;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
@@ -58,10 +59,10 @@ const JOINED_BYTES: usize = 4 << 10;
 const ERASE: &[u8] = b"\r\x1b[K";
 
 impl Printer {
-    pub(super) fn new(style: Style, has_records: bool) -> Result<Self, Failure> {
+    pub(super) fn new(style: Style, shard: Shard, has_records: bool) -> Result<Self, Failure> {
         if let Style::Files(dir) = &style {
-            // Each file is one of this run.
-            dir.remove(is_output)?;
+            // Each file is one of this run, or of another share.
+            dir.remove(|name| instance_of(name).is_some_and(|instance| shard.has(instance)))?;
         }
         Ok(Self {
             style,
@@ -262,11 +263,11 @@ fn prefix<'a>(instance: &'a str, piece: Piece<'_>) -> [&'a [u8]; 2] {
     [instance.as_bytes(), mark]
 }
 
-/// Whether `name` is `I.out` or `I.err` for an instance I.
-fn is_output(name: &str) -> bool {
-    let stem = name.strip_suffix(".out").or(name.strip_suffix(".err"));
-    let number = stem.and_then(|stem| stem.parse::<u64>().ok());
-    number.is_some_and(|number| number > 0 && stem == Some(&number.to_string()))
+/// The instance I of the name `I.out` or `I.err`.
+fn instance_of(name: &str) -> Option<u64> {
+    let stem = name.strip_suffix(".out").or(name.strip_suffix(".err"))?;
+    let instance = stem.parse::<u64>().ok()?;
+    (instance > 0 && stem == instance.to_string()).then_some(instance)
 }
 
 #[cfg(test)]
@@ -276,7 +277,7 @@ mod tests {
     #[test]
     fn only_names_of_outputs_are_removed() {
         for name in ["1.out", "20.err", "18446744073709551615.out"] {
-            assert!(is_output(name), "{name}");
+            assert!(instance_of(name).is_some(), "{name}");
         }
         for name in [
             "0.out",
@@ -288,7 +289,7 @@ mod tests {
             "1",
             "1.out.err",
         ] {
-            assert!(!is_output(name), "{name}");
+            assert!(instance_of(name).is_none(), "{name}");
         }
     }
 }
