@@ -54,6 +54,7 @@ fn build() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// Removes `file` if it exists.
 fn remove(file: &Path) -> io::Result<()> {
     match fs::remove_file(file) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

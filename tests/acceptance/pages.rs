@@ -88,8 +88,8 @@ impl Example {
 
     fn needs_only_cocoon(&self) -> bool {
         let in_background = self.command.ends_with('&');
-        let is_built = !self.command.contains(EXAMPLES);
-        is_built && !in_background && !OTHER_PROGRAMS.iter().any(|program| self.runs(program))
+        let is_example = self.command.contains(EXAMPLES);
+        !is_example && !in_background && !OTHER_PROGRAMS.iter().any(|program| self.runs(program))
     }
 }
 

@@ -25,7 +25,7 @@ use super::activity::{Activity, TrackedBody};
 use super::attributes::Ends;
 use super::guests::{self, Guest, Guests};
 use super::places::{Place, Places};
-use super::request_body::watched;
+use super::request_body::watch;
 use super::socket::Socket;
 use super::threads::Threads;
 use crate::limits::{
@@ -150,7 +150,7 @@ impl Server {
             let (server, visitor) = (Arc::clone(&server), visitor.clone());
             let request = request.map(|body| match version {
                 Version::HTTP_2 => Body::new(body),
-                _ => watched(body, &requests_seen),
+                _ => watch(body, &requests_seen),
             });
             async move {
                 let (mut response, is_last) = match visitor {

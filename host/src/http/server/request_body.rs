@@ -15,8 +15,8 @@ struct RequestBody {
     activity: Arc<Activity>,
 }
 
-/// `body` of a request of HTTP/1, on the connection of `activity`.
-pub(super) fn watched(body: Incoming, activity: &Arc<Activity>) -> Body {
+/// Returns `body`, of a request of HTTP/1, and notes on `activity` whether it was read to its end.
+pub(super) fn watch(body: Incoming, activity: &Arc<Activity>) -> Body {
     let has_rest = !body.is_end_stream();
     activity.set_rest(has_rest);
     if !has_rest {

@@ -58,15 +58,16 @@ fn parse(text: &str, completion_index: Option<&str>) -> Result<Shard, String> {
     } else {
         positive::<u64>(index)?
     };
-    if index > count {
-        return Err(match index - 1 {
-            zero_based if text.starts_with(AUTO) => format!(
-                "expected {COMPLETION_INDEX} below {count}, got {zero_based}; N is the number of completions of the Job"
-            ),
-            _ => format!("expected an I from 1 to {count}"),
-        });
+    if index <= count {
+        return Ok(Shard { index, count });
     }
-    Ok(Shard { index, count })
+    if text.starts_with(AUTO) {
+        return Err(format!(
+            "expected {COMPLETION_INDEX} below {count}, got {}; N is the number of completions of the Job",
+            index - 1
+        ));
+    }
+    Err(format!("expected an I from 1 to {count}"))
 }
 
 #[cfg(test)]
