@@ -2,6 +2,9 @@
 
 #[cfg(feature = "bundled")]
 pub mod factorial;
+#[cfg(feature = "compiler")]
+#[allow(dead_code, reason = "the driver of handlers will use them")]
+pub mod handler;
 #[cfg_attr(
     not(feature = "bundled"),
     expect(

@@ -94,7 +94,7 @@ impl GrantArgs {
 }
 
 /// Parses `NAME[=VALUE]`. The default of VALUE is the value in this environment.
-fn variable(text: &str) -> Result<(String, String), String> {
+pub(crate) fn variable(text: &str) -> Result<(String, String), String> {
     let (name, value) = match text.split_once('=') {
         Some((name, value)) => (name, Some(value)),
         None => (text, None),

@@ -72,7 +72,7 @@ impl fmt::Display for Rate {
 
 /// A token bucket.
 #[derive(Debug)]
-pub struct Bucket {
+pub(super) struct Bucket {
     rate: Rate,
     start: Instant,
     /// The time between two tokens.
@@ -85,7 +85,7 @@ pub struct Bucket {
 
 impl Bucket {
     /// A full bucket of `rate`.
-    pub fn new(rate: Rate) -> Self {
+    pub(super) fn new(rate: Rate) -> Self {
         Self::new_at(rate, Instant::now())
     }
 
@@ -103,7 +103,7 @@ impl Bucket {
     }
 
     /// The rate of the bucket.
-    pub fn rate(&self) -> Rate {
+    pub(super) fn rate(&self) -> Rate {
         self.rate
     }
 
@@ -112,7 +112,7 @@ impl Bucket {
     /// # Errors
     ///
     /// The time until the next token, where the bucket is empty.
-    pub fn take(&self) -> Result<(), Duration> {
+    pub(super) fn take(&self) -> Result<(), Duration> {
         self.take_at(Instant::now())
     }
 

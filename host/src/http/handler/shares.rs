@@ -1,14 +1,15 @@
-//! Fair shares of the sandboxes and of the queue, without I/O and without a clock.
+//! Fair shares of the sandboxes, of their memory and of the queue, without I/O and without a clock.
 //!
-//! Each of R routes is guaranteed `sandboxes / R` sandboxes and `queue / R` places in the queue,
-//! at least one of each. A route may use more where others leave some idle, up to its
-//! concurrency, under three rules:
+//! Each of R routes is guaranteed a share: an R-th of the sandboxes, as far as an R-th of the
+//! memory has room for them, and an R-th of the queue; at least one of each. A route may use
+//! more where others leave some idle, up to its concurrency, under four rules:
 //!
 //! - The first sandbox of each route is never lent, so a request to an idle route starts at once.
+//! - While a request to a route below its share waits, no route starts a sandbox above its share.
 //! - A sandbox that becomes free goes to a route below its share, to the request that waits
 //!   longest; then to the route that is least above its share.
 //! - In a full queue, a request to a route below its share of the queue replaces the newest
-//!   request of the route that is most above its share.
+//!   request of the route that has most.
 //!
 //! A route may keep sandboxes for its next requests. Such an idle sandbox counts as free, and is
 //! given up for any request that has no other place.
@@ -21,28 +22,59 @@ use std::time::Instant;
 /// The number of a route.
 pub(super) type RouteId = usize;
 
+/// What is shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Capacity {
+    pub(super) sandboxes: u32,
+    /// Pages of memory for sandboxes that need more than their place has.
+    pub(super) pages: u64,
+    /// Requests that may wait.
+    pub(super) queue: u64,
+}
+
 /// The sandboxes, the queue, and the routes that share them.
 #[derive(Debug)]
 pub(super) struct Shares<T, W> {
-    sandboxes: u32,
-    queue: u64,
-    /// Sandboxes that answer requests.
-    running: u32,
+    capacity: Capacity,
+    /// Sandboxes that answer requests, and their pages.
+    running: Usage,
     /// Sandboxes that routes keep.
-    idle: u32,
+    idle: Usage,
+    /// The first sandboxes of active routes that run none.
+    resting: Usage,
     waiting: u64,
     tickets: u64,
     /// Routes that are not retired.
     active: u32,
-    /// Active routes that have no running sandbox.
-    resting: u32,
     routes: Vec<Option<Route<T, W>>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Usage {
+    sandboxes: u32,
+    pages: u64,
+}
+
+impl Usage {
+    fn add(&mut self, pages: u64) {
+        self.sandboxes += 1;
+        self.pages += pages;
+    }
+
+    fn remove(&mut self, pages: u64) {
+        self.sandboxes -= 1;
+        self.pages -= pages;
+    }
 }
 
 #[derive(Debug)]
 struct Route<T, W> {
     concurrency: u32,
+    /// The pages of one sandbox.
+    pages: u64,
     is_active: bool,
+    /// Whether requests may still arrive.
+    is_known: bool,
     running: u32,
     /// The sandbox that has been idle longest is the first.
     idle: VecDeque<(Instant, T)>,
@@ -51,13 +83,11 @@ struct Route<T, W> {
 
 /// The place of one sandbox.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Place<T> {
-    /// A place for a fresh sandbox.
-    Free,
-    /// A sandbox of the same route.
-    Reused(T),
-    /// A sandbox of another route, in whose place a fresh one starts.
-    Evicted(T),
+pub(super) struct Place<T> {
+    /// A sandbox of the same route. Otherwise, a fresh one starts.
+    pub(super) reused: Option<T>,
+    /// Sandboxes of other routes that end before a fresh one starts.
+    pub(super) evicted: Vec<T>,
 }
 
 /// What becomes of a request.
@@ -82,37 +112,38 @@ pub(super) struct Grant<T, W> {
 }
 
 impl<T, W> Shares<T, W> {
-    /// Shares of `sandboxes`, and of a queue of `queue` requests.
-    pub(super) fn new(sandboxes: u32, queue: u64) -> Self {
+    /// Shares of `capacity`.
+    pub(super) fn new(capacity: Capacity) -> Self {
         Self {
-            sandboxes,
-            queue,
-            running: 0,
-            idle: 0,
+            capacity,
+            running: Usage::default(),
+            idle: Usage::default(),
+            resting: Usage::default(),
             waiting: 0,
             tickets: 0,
             active: 0,
-            resting: 0,
             routes: Vec::new(),
         }
     }
 
-    /// The places in the queue.
-    pub(super) fn queue(&self) -> u64 {
-        self.queue
+    /// What is shared.
+    pub(super) fn capacity(&self) -> Capacity {
+        self.capacity
     }
 
-    /// Adds a route that runs at most `concurrency` sandboxes.
-    pub(super) fn join(&mut self, concurrency: u32) -> RouteId {
+    /// Adds a route that runs at most `concurrency` sandboxes of `pages` each.
+    pub(super) fn join(&mut self, concurrency: u32, pages: u64) -> RouteId {
         let route = Route {
             concurrency: concurrency.max(1),
+            pages,
             is_active: true,
+            is_known: true,
             running: 0,
             idle: VecDeque::new(),
             waiters: VecDeque::new(),
         };
         self.active += 1;
-        self.resting += 1;
+        self.resting.add(pages);
         match self.routes.iter().position(Option::is_none) {
             Some(free) => {
                 self.routes[free] = Some(route);
@@ -125,42 +156,58 @@ impl<T, W> Shares<T, W> {
         }
     }
 
-    /// Takes the share of a route, and returns its idle sandboxes. Its requests are still served.
+    /// Takes the share of a route, whose requests are still served. Returns its idle sandboxes and
+    /// the requests that run next.
     pub(super) fn retire(&mut self, id: RouteId) -> (Vec<T>, Vec<Grant<T, W>>) {
         let Some(route) = self.route(id).filter(|route| route.is_active) else {
             return (Vec::new(), Vec::new());
         };
         route.is_active = false;
-        let is_resting = route.running == 0;
+        let (pages, is_resting) = (route.pages, route.running == 0);
         let idle: Vec<_> = route.idle.drain(..).map(|(_, idle)| idle).collect();
-        self.idle = self
-            .idle
-            .saturating_sub(u32::try_from(idle.len()).unwrap_or(u32::MAX));
+        for _ in &idle {
+            self.idle.remove(pages);
+        }
         self.active -= 1;
-        self.resting -= u32::from(is_resting);
-        let grants = self.grant_waiters();
-        self.forget_unused(id);
-        (idle, grants)
+        if is_resting {
+            self.resting.remove(pages);
+        }
+        (idle, self.grant_waiters())
     }
 
-    /// The sandboxes that a route runs, and those that it keeps.
-    pub(super) fn sandboxes_of(&self, id: RouteId) -> (u32, u32) {
-        match self.routes.get(id) {
-            Some(Some(route)) => (
-                route.running,
-                u32::try_from(route.idle.len()).unwrap_or(u32::MAX),
-            ),
-            _ => (0, 0),
+    /// Removes a route that was retired, once it runs no request. No request arrives any more.
+    pub(super) fn forget(&mut self, id: RouteId) {
+        if let Some(route) = self.route(id) {
+            route.is_known = false;
+            self.remove_unused(id);
         }
     }
 
-    /// Admits a request to a route, or lets `waiter` wait.
-    pub(super) fn arrive(&mut self, id: RouteId, waiter: W) -> Arrival<T, W> {
+    /// The sandboxes that a route runs, those that it keeps, and its requests that wait.
+    pub(super) fn load(&self, id: RouteId) -> (u64, u64, u64) {
+        match self.routes.get(id) {
+            Some(Some(route)) => (
+                route.running.into(),
+                route.idle.len() as u64,
+                route.waiters.len() as u64,
+            ),
+            _ => (0, 0, 0),
+        }
+    }
+
+    /// The sandboxes that a route is guaranteed.
+    pub(super) fn share_of(&self, id: RouteId) -> u32 {
+        let route = self.routes.get(id).and_then(Option::as_ref);
+        route.map_or(0, |route| self.share(route))
+    }
+
+    /// Admits a request to a route, or lets it wait, with the handle that `wait` makes.
+    pub(super) fn arrive(&mut self, id: RouteId, wait: impl FnOnce() -> W) -> Arrival<T, W> {
         if self.may_run(id) {
             // A request of the same route that waits could run, too, so none does.
             return Arrival::Admitted(self.run(id));
         }
-        let replaced = if self.waiting < self.queue {
+        let replaced = if self.waiting < self.capacity.queue {
             None
         } else {
             match self.replace(id) {
@@ -171,23 +218,27 @@ impl<T, W> Shares<T, W> {
         self.tickets += 1;
         let ticket = self.tickets;
         if let Some(route) = self.route(id) {
-            route.waiters.push_back((ticket, waiter));
+            route.waiters.push_back((ticket, wait()));
             self.waiting += 1;
         }
         Arrival::Queued { ticket, replaced }
     }
 
-    /// Removes a request from the queue. Nothing happens if it waits no longer.
-    pub(super) fn leave(&mut self, id: RouteId, ticket: u64) {
+    /// Removes a request from the queue, unless it waits no longer. Returns the requests that run
+    /// next: it may have been one that they had to let pass.
+    pub(super) fn leave(&mut self, id: RouteId, ticket: u64) -> Vec<Grant<T, W>> {
         let Some(route) = self.route(id) else {
-            return;
+            return Vec::new();
         };
         let found = route.waiters.binary_search_by_key(&ticket, |(own, _)| *own);
-        if let Ok(place) = found {
-            route.waiters.remove(place);
-            self.waiting -= 1;
-            self.forget_unused(id);
-        }
+        let Ok(place) = found else {
+            return Vec::new();
+        };
+        route.waiters.remove(place);
+        self.waiting -= 1;
+        let grants = self.grant_waiters();
+        self.remove_unused(id);
+        grants
     }
 
     /// Ends a request of a route, which keeps the sandbox `idle` from `now` on. Returns the
@@ -202,19 +253,24 @@ impl<T, W> Shares<T, W> {
             return (Vec::new(), idle);
         };
         route.running -= 1;
+        let pages = route.pages;
         let rests = route.is_active && route.running == 0;
-        let (kept, refused) = match idle {
+        let (is_kept, refused) = match idle {
             Some(idle) if route.is_active => {
                 route.idle.push_back((now, idle));
-                (1, None)
+                (true, None)
             }
-            other => (0, other),
+            other => (false, other),
         };
-        self.running -= 1;
-        self.idle += kept;
-        self.resting += u32::from(rests);
+        self.running.remove(pages);
+        if is_kept {
+            self.idle.add(pages);
+        }
+        if rests {
+            self.resting.add(pages);
+        }
         let grants = self.grant_waiters();
-        self.forget_unused(id);
+        self.remove_unused(id);
         (grants, refused)
     }
 
@@ -226,20 +282,20 @@ impl<T, W> Shares<T, W> {
                 && *since <= before
             {
                 expired.extend(route.idle.pop_front().map(|(_, idle)| idle));
-                self.idle -= 1;
+                self.idle.remove(route.pages);
             }
         }
         expired
     }
 
     /// Removes the sandbox that has been idle longest.
-    pub(super) fn evict(&mut self) -> Option<T> {
+    fn evict(&mut self) -> Option<T> {
         let routes = self.routes.iter_mut().flatten();
         let oldest = routes
             .filter(|route| !route.idle.is_empty())
             .min_by_key(|route| route.idle.front().map(|(since, _)| *since))?;
         let (_, idle) = oldest.idle.pop_front()?;
-        self.idle -= 1;
+        self.idle.remove(oldest.pages);
         Some(idle)
     }
 
@@ -247,18 +303,22 @@ impl<T, W> Shares<T, W> {
         self.routes.get_mut(id)?.as_mut()
     }
 
-    /// The sandboxes that `route` is guaranteed.
     fn share(&self, route: &Route<T, W>) -> u32 {
         if !route.is_active {
-            return 0;
+            // For requests that arrived before it retired.
+            return 1;
         }
-        let even = self.sandboxes / self.active.max(1);
-        even.max(1).min(route.concurrency)
+        let routes = self.active.max(1);
+        let sandboxes = self.capacity.sandboxes / routes;
+        let with_memory = (self.capacity.pages / u64::from(routes))
+            .checked_div(route.pages)
+            .map_or(u32::MAX, |count| u32::try_from(count).unwrap_or(u32::MAX));
+        sandboxes.min(with_memory).max(1).min(route.concurrency)
     }
 
     /// The places in the queue that each route is guaranteed.
     fn queue_share(&self) -> u64 {
-        (self.queue / u64::from(self.active.max(1))).max(1)
+        (self.capacity.queue / u64::from(self.active.max(1))).max(1)
     }
 
     /// Whether a request of the route may run now.
@@ -266,36 +326,57 @@ impl<T, W> Shares<T, W> {
         let Some(Some(route)) = self.routes.get(id) else {
             return false;
         };
-        let free = self.sandboxes.saturating_sub(self.running);
-        // The first sandboxes of other routes.
-        let reserved = if route.is_active && route.running == 0 {
-            0
+        let reserved = if route.running == 0 {
+            Usage::default()
         } else {
             self.resting
         };
-        route.running < route.concurrency && free > reserved
+        let sandboxes = 1 + self.running.sandboxes + reserved.sandboxes;
+        let pages = route.pages + self.running.pages + reserved.pages;
+        route.running < route.concurrency
+            && sandboxes <= self.capacity.sandboxes
+            && pages <= self.capacity.pages
+            && (route.running < self.share(route) || !self.share_waits())
+    }
+
+    /// Whether a request to a route below its share waits.
+    fn share_waits(&self) -> bool {
+        let mut routes = self.routes.iter().flatten();
+        self.waiting > 0
+            && routes.any(|route| !route.waiters.is_empty() && route.running < self.share(route))
     }
 
     /// Starts a request of a route that may run.
     fn run(&mut self, id: RouteId) -> Place<T> {
-        let is_full = self.running + self.idle >= self.sandboxes;
+        let mut place = Place {
+            reused: None,
+            evicted: Vec::new(),
+        };
         let Some(route) = self.route(id) else {
-            return Place::Free;
+            return place;
         };
         route.running += 1;
+        let pages = route.pages;
         let was_resting = route.is_active && route.running == 1;
         // The one that was used last: the processor's cache has some of its memory.
-        let own = route.idle.pop_back();
-        self.running += 1;
-        self.resting -= u32::from(was_resting);
-        match own {
-            Some((_, idle)) => {
-                self.idle -= 1;
-                Place::Reused(idle)
-            }
-            None if is_full => self.evict().map_or(Place::Free, Place::Evicted),
-            None => Place::Free,
+        place.reused = route.idle.pop_back().map(|(_, idle)| idle);
+        if was_resting {
+            self.resting.remove(pages);
         }
+        self.running.add(pages);
+        if place.reused.is_some() {
+            self.idle.remove(pages);
+            return place;
+        }
+        while self.running.sandboxes + self.idle.sandboxes > self.capacity.sandboxes
+            || self.running.pages + self.idle.pages > self.capacity.pages
+        {
+            match self.evict() {
+                Some(idle) => place.evicted.push(idle),
+                None => break,
+            }
+        }
+        place
     }
 
     /// Starts the requests that wait and may run.
@@ -322,14 +403,13 @@ impl<T, W> Shares<T, W> {
         let candidates = routes.filter_map(|(id, route)| {
             let route = route.as_ref()?;
             let (ticket, _) = route.waiters.front()?;
-            let share = self.share(route);
-            let above = (route.running + 1).saturating_sub(share);
+            let above = (route.running + 1).saturating_sub(self.share(route));
             self.may_run(id).then_some(((above, *ticket), id))
         });
         candidates.min().map(|(_, id)| id)
     }
 
-    /// Removes a request of a route above its share of the queue, if `id` is below its own.
+    /// Removes a request of the route that has most in the queue, if `id` is below its share.
     fn replace(&mut self, id: RouteId) -> Option<W> {
         let share = self.queue_share();
         let length = |route: &Route<T, W>| route.waiters.len() as u64;
@@ -337,11 +417,8 @@ impl<T, W> Shares<T, W> {
         if !own.is_active || length(own) >= share {
             return None;
         }
-        let longest = self
-            .routes
-            .iter_mut()
-            .flatten()
-            .max_by_key(|it| length(it))?;
+        let routes = self.routes.iter_mut().flatten();
+        let longest = routes.max_by_key(|route| length(route))?;
         if length(longest) <= share {
             return None;
         }
@@ -350,18 +427,19 @@ impl<T, W> Shares<T, W> {
         Some(waiter)
     }
 
-    /// Removes a route that was retired and has no request.
-    fn forget_unused(&mut self, id: RouteId) {
-        let is_unused = |route: &Route<T, W>| {
-            !route.is_active && route.running == 0 && route.waiters.is_empty()
-        };
-        if self
-            .routes
-            .get(id)
-            .is_some_and(|it| it.as_ref().is_some_and(is_unused))
+    /// Removes a route that is forgotten and has no request.
+    fn remove_unused(&mut self, id: RouteId) {
+        if let Some(place) = self.routes.get_mut(id)
+            && place.as_ref().is_some_and(Route::is_unused)
         {
-            self.routes[id] = None;
+            *place = None;
         }
+    }
+}
+
+impl<T, W> Route<T, W> {
+    fn is_unused(&self) -> bool {
+        !self.is_known && self.running == 0 && self.waiters.is_empty()
     }
 }
 
@@ -379,9 +457,10 @@ mod tests {
     #[derive(Default)]
     struct Model {
         sandboxes: usize,
+        pages: usize,
         queue: usize,
-        /// The concurrency of each route.
-        routes: Vec<usize>,
+        /// The concurrency of each route, and the pages of its sandboxes.
+        routes: Vec<(usize, usize)>,
         running: Vec<(RouteId, u32)>,
         /// In the order of their arrival.
         waiting: Vec<(RouteId, u32)>,
@@ -393,20 +472,36 @@ mod tests {
         }
 
         fn share(&self, route: RouteId) -> usize {
-            let even = (self.sandboxes / self.routes.len()).max(1);
-            even.min(self.routes[route])
+            let (concurrency, pages) = self.routes[route];
+            let mut share = self.sandboxes / self.routes.len();
+            if pages > 0 {
+                share = share.min(self.pages / self.routes.len() / pages);
+            }
+            share.max(1).min(concurrency)
+        }
+
+        /// The pages of the sandboxes of `routes`.
+        fn pages(&self, routes: impl Iterator<Item = RouteId>) -> usize {
+            routes.map(|route| self.routes[route].1).sum()
         }
 
         fn may_run(&self, route: RouteId) -> bool {
             let running = |route| Self::count(&self.running, route);
-            let others =
-                (0..self.routes.len()).filter(|other| *other != route && running(*other) == 0);
-            let reserved = if running(route) == 0 {
-                0
-            } else {
-                others.count()
+            let mut reserved: Vec<_> = (0..self.routes.len())
+                .filter(|other| *other != route && running(*other) == 0)
+                .collect();
+            if running(route) == 0 {
+                reserved.clear();
+            }
+            let all = || {
+                let running = self.running.iter().map(|(route, _)| *route);
+                running.chain(reserved.iter().copied()).chain([route])
             };
-            running(route) < self.routes[route] && self.sandboxes - self.running.len() > reserved
+            let is_below = |route| running(route) < self.share(route);
+            running(route) < self.routes[route].0
+                && all().count() <= self.sandboxes
+                && self.pages(all()) <= self.pages
+                && (is_below(route) || !self.waiting.iter().any(|(route, _)| is_below(*route)))
         }
 
         /// The request that runs next, by its place in the queue.
@@ -439,8 +534,8 @@ mod tests {
             Ok(replaced)
         }
 
-        fn release(&mut self, place: usize) -> Vec<u32> {
-            self.running.remove(place);
+        /// Starts the requests that may run, and returns them.
+        fn grant(&mut self) -> Vec<u32> {
             let mut granted = Vec::new();
             while let Some(next) = self.next() {
                 let request = self.waiting.remove(next);
@@ -458,15 +553,20 @@ mod tests {
             let mut model = Model {
                 sandboxes: random.usize(1..12),
                 queue: random.usize(0..12),
+                pages: random.usize(0..40),
                 routes: (0..random.usize(1..5))
-                    .map(|_| random.usize(1..12))
+                    .map(|_| (random.usize(1..12), random.usize(0..8)))
                     .collect(),
                 ..Model::default()
             };
             let sandboxes = u32::try_from(model.sandboxes).expect("few");
-            let mut shares = Numbered::new(sandboxes, model.queue as u64);
-            for &concurrency in &model.routes {
-                shares.join(u32::try_from(concurrency).expect("few"));
+            let mut shares = Numbered::new(Capacity {
+                sandboxes,
+                pages: model.pages as u64,
+                queue: model.queue as u64,
+            });
+            for &(concurrency, pages) in &model.routes {
+                shares.join(u32::try_from(concurrency).expect("few"), pages as u64);
             }
             let now = Instant::now();
             let mut tickets = Vec::new();
@@ -475,7 +575,7 @@ mod tests {
                     0..6 => {
                         let route = random.usize(0..model.routes.len());
                         let may_run = model.may_run(route);
-                        match shares.arrive(route, request) {
+                        match shares.arrive(route, || request) {
                             Arrival::Admitted(_) => {
                                 assert!(may_run);
                                 model.running.push((route, request));
@@ -495,12 +595,15 @@ mod tests {
                         let place = random.usize(0..model.waiting.len());
                         let (route, request) = model.waiting.remove(place);
                         let ticket = tickets.iter().find(|(own, _)| *own == request);
-                        shares.leave(route, ticket.expect("a ticket").1);
+                        let grants = shares.leave(route, ticket.expect("a ticket").1);
+                        let granted: Vec<_> = grants.iter().map(|grant| grant.waiter).collect();
+                        assert_eq!(granted, model.grant(), "seed {seed}");
                     }
                     _ if !model.running.is_empty() => {
                         let place = random.usize(0..model.running.len());
                         let (route, request) = model.running[place];
-                        let expected = model.release(place);
+                        model.running.remove(place);
+                        let expected = model.grant();
                         let idle = random.bool().then_some(request);
                         let (grants, refused) = shares.release(route, idle, now);
                         assert_eq!(refused, None);
@@ -510,19 +613,43 @@ mod tests {
                     _ => {}
                 }
                 let (running, waiting) = (model.running.len(), model.waiting.len());
-                assert_eq!(shares.running as usize, running);
+                let pages = model.pages(model.running.iter().map(|(route, _)| *route));
+                assert_eq!(shares.running.sandboxes as usize, running);
+                assert_eq!(shares.running.pages, pages as u64);
                 assert_eq!(shares.waiting, waiting as u64);
-                assert!(shares.running + shares.idle <= sandboxes);
-                let kept: u32 = (0..model.routes.len())
-                    .map(|id| shares.sandboxes_of(id).1)
-                    .sum();
-                assert_eq!(shares.idle, kept);
+                assert!(shares.running.sandboxes + shares.idle.sandboxes <= sandboxes);
+                assert!(shares.running.pages + shares.idle.pages <= model.pages as u64);
+                let kept: u64 = (0..model.routes.len()).map(|id| shares.load(id).1).sum();
+                assert_eq!(u64::from(shares.idle.sandboxes), kept);
             }
         }
     }
 
+    /// Shares of sandboxes that fit their places.
+    fn of_places(sandboxes: u32, queue: u64) -> Numbered {
+        Shares::new(Capacity {
+            sandboxes,
+            pages: 0,
+            queue,
+        })
+    }
+
+    fn free() -> Option<Place<u32>> {
+        Some(Place {
+            reused: None,
+            evicted: Vec::new(),
+        })
+    }
+
+    fn reused(sandbox: u32) -> Option<Place<u32>> {
+        Some(Place {
+            reused: Some(sandbox),
+            evicted: Vec::new(),
+        })
+    }
+
     fn admitted(shares: &mut Numbered, route: RouteId) -> Option<Place<u32>> {
-        match shares.arrive(route, 0) {
+        match shares.arrive(route, || 0) {
             Arrival::Admitted(place) => Some(place),
             Arrival::Queued { .. } | Arrival::Refused => None,
         }
@@ -530,11 +657,11 @@ mod tests {
 
     #[test]
     fn the_first_sandbox_of_a_route_is_never_lent() {
-        let mut shares = Numbered::new(8, 100);
-        let (busy, quiet) = (shares.join(100), shares.join(100));
+        let mut shares = of_places(8, 100);
+        let (busy, quiet) = (shares.join(100, 0), shares.join(100, 0));
         let run = (0..20).filter_map(|_| admitted(&mut shares, busy)).count();
         assert_eq!(run, 7);
-        assert_eq!(admitted(&mut shares, quiet), Some(Place::Free));
+        assert_eq!(admitted(&mut shares, quiet), free());
         assert_eq!(admitted(&mut shares, quiet), None);
         // The route below its share is next, though the other one has waited longer.
         let (grants, _) = shares.release(busy, None, Instant::now());
@@ -546,27 +673,27 @@ mod tests {
 
     #[test]
     fn a_full_queue_has_room_for_a_route_below_its_share() {
-        let mut shares = Numbered::new(2, 4);
-        let (busy, quiet) = (shares.join(100), shares.join(100));
+        let mut shares = of_places(2, 4);
+        let (busy, quiet) = (shares.join(100, 0), shares.join(100, 0));
         assert!(admitted(&mut shares, busy).is_some());
         assert!(admitted(&mut shares, quiet).is_some());
         let queued = (1..=10).filter(|request| {
-            let arrival = shares.arrive(busy, *request);
+            let arrival = shares.arrive(busy, || *request);
             matches!(arrival, Arrival::Queued { replaced: None, .. })
         });
         assert_eq!(queued.count(), 4);
         for newest in [Some(4), Some(3)] {
-            let arrival = shares.arrive(quiet, 20);
+            let arrival = shares.arrive(quiet, || 20);
             assert!(matches!(arrival, Arrival::Queued { replaced, .. } if replaced == newest));
         }
-        assert_eq!(shares.arrive(quiet, 20), Arrival::Refused);
-        assert_eq!(shares.arrive(busy, 20), Arrival::Refused);
+        assert_eq!(shares.arrive(quiet, || 20), Arrival::Refused);
+        assert_eq!(shares.arrive(busy, || 20), Arrival::Refused);
     }
 
     #[test]
     fn idle_sandboxes_are_reused_and_give_way() {
-        let mut shares = Numbered::new(2, 100);
-        let (one, other) = (shares.join(2), shares.join(2));
+        let mut shares = of_places(2, 100);
+        let (one, other) = (shares.join(2, 0), shares.join(2, 0));
         let start = Instant::now();
         let after = |seconds| start + Duration::from_secs(seconds);
         for (sandbox, time) in [(10, after(1)), (11, after(2))] {
@@ -574,20 +701,20 @@ mod tests {
             shares.release(one, Some(sandbox), time);
             // The first one is reused, so keep it running.
             if sandbox == 10 {
-                assert_eq!(admitted(&mut shares, one), Some(Place::Reused(10)));
+                assert_eq!(admitted(&mut shares, one), reused(10));
                 shares.release(one, Some(10), time);
             }
         }
-        assert_eq!(shares.sandboxes_of(one), (0, 1));
-        assert_eq!(admitted(&mut shares, other), Some(Place::Free));
+        assert_eq!(shares.load(one), (0, 1, 0));
+        assert_eq!(admitted(&mut shares, other), free());
         // `one` has an idle sandbox, and it is the place that is left.
-        assert_eq!(admitted(&mut shares, one), Some(Place::Reused(11)));
+        assert_eq!(admitted(&mut shares, one), reused(11));
         shares.release(one, Some(11), after(3));
         shares.release(other, None, after(3));
-        assert_eq!(admitted(&mut shares, other), Some(Place::Free));
+        assert_eq!(admitted(&mut shares, other), free());
         assert_eq!(admitted(&mut shares, other), None);
         let (grants, _) = shares.release(other, Some(20), after(4));
-        assert_eq!(grants[0].place, Place::Reused(20));
+        assert_eq!(grants[0].place.reused, Some(20));
         shares.release(other, Some(20), after(5));
         assert_eq!(shares.expire(after(3)), [11]);
         assert_eq!(shares.evict(), Some(20));
@@ -596,38 +723,71 @@ mod tests {
 
     #[test]
     fn an_idle_sandbox_of_another_route_gives_way() {
-        let mut shares = Numbered::new(2, 100);
-        let (one, other) = (shares.join(2), shares.join(2));
+        let mut shares = of_places(2, 100);
+        let (one, other) = (shares.join(2, 0), shares.join(2, 0));
         let now = Instant::now();
         assert!(admitted(&mut shares, one).is_some());
         assert!(admitted(&mut shares, other).is_some());
         shares.release(other, Some(20), now);
         shares.release(one, Some(10), now);
         assert_eq!(shares.retire(other), (vec![20], Vec::new()));
-        assert_eq!(admitted(&mut shares, one), Some(Place::Reused(10)));
-        let third = shares.join(1);
+        assert_eq!(admitted(&mut shares, one), reused(10));
+        let third = shares.join(1, 0);
         shares.release(one, Some(10), now);
-        assert_eq!(admitted(&mut shares, third), Some(Place::Free));
+        assert_eq!(admitted(&mut shares, third), free());
         shares.release(third, Some(30), now);
-        assert_eq!(admitted(&mut shares, one), Some(Place::Reused(10)));
+        assert_eq!(admitted(&mut shares, one), reused(10));
         shares.retire(third);
-        assert_eq!(admitted(&mut shares, one), Some(Place::Free));
+        assert_eq!(admitted(&mut shares, one), free());
     }
 
     #[test]
     fn a_retired_route_serves_its_requests_and_is_forgotten() {
-        let mut shares = Numbered::new(2, 100);
-        let (old, other) = (shares.join(1), shares.join(1));
-        assert!(admitted(&mut shares, old).is_some());
-        assert!(admitted(&mut shares, old).is_none());
+        let mut shares = of_places(1, 100);
+        let old = shares.join(1, 0);
+        let start =
+            |shares: &mut Numbered| matches!(shares.arrive(old, || 0), Arrival::Admitted(_));
+        assert!(start(&mut shares));
+        assert!(!start(&mut shares));
+        let new = shares.join(1, 0);
         assert_eq!(shares.retire(old), (Vec::new(), Vec::new()));
         assert_eq!(shares.retire(old), (Vec::new(), Vec::new()));
+        // It has no share, and its requests run though the new route's first sandbox is reserved.
         let (grants, refused) = shares.release(old, Some(1), Instant::now());
         assert_eq!((grants.len(), refused), (1, Some(1)));
+        shares.release(old, None, Instant::now());
+        // A request found it before it was retired.
+        assert!(start(&mut shares));
+        shares.forget(old);
         assert!(shares.routes[old].is_some());
         shares.release(old, None, Instant::now());
         assert!(shares.routes[old].is_none());
-        assert_eq!(shares.join(1), old);
-        assert!(admitted(&mut shares, other).is_some());
+        assert!(admitted(&mut shares, new).is_some());
+        assert_eq!(shares.join(1, 0), old);
+    }
+
+    #[test]
+    fn idle_memory_gives_way_and_borrowed_memory_comes_back() {
+        let mut shares = Numbered::new(Capacity {
+            sandboxes: 100,
+            pages: 16,
+            queue: 100,
+        });
+        let (small, large) = (shares.join(100, 1), shares.join(100, 4));
+        assert_eq!((shares.share_of(small), shares.share_of(large)), (8, 2));
+        let now = Instant::now();
+        // The first sandbox of the large one has its memory.
+        let run = (0..20).filter_map(|_| admitted(&mut shares, small));
+        assert_eq!(run.count(), 12);
+        assert_eq!(admitted(&mut shares, large), free());
+        // Its second one waits for four pages, and no request above a share overtakes it.
+        assert_eq!(admitted(&mut shares, large), None);
+        for sandbox in 1..4 {
+            let (grants, _) = shares.release(small, Some(sandbox), now);
+            assert_eq!(grants, []);
+        }
+        let (grants, _) = shares.release(small, Some(4), now);
+        assert_eq!(grants[0].route, large);
+        assert_eq!(grants[0].place.evicted, [1, 2, 3, 4]);
     }
 }

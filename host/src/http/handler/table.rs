@@ -11,6 +11,8 @@
 
 use std::fmt;
 
+use crate::limits::ROUTE_PATH_BYTES_MAX;
+
 /// The requests that a route matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
@@ -53,10 +55,10 @@ impl Pattern {
                 "expected a path that starts with `/`, got `{path}`"
             ));
         }
-        let is_in_paths = |byte: u8| byte.is_ascii_graphic() && !b"?#{}".contains(&byte);
-        if !path.bytes().all(is_in_paths) {
+        let is_in_paths = |byte: u8| byte.is_ascii_graphic() && !b"\"?#\\{}".contains(&byte);
+        if path.len() > ROUTE_PATH_BYTES_MAX || !path.bytes().all(is_in_paths) {
             return Err(format!(
-                "expected a path as requests have it, without spaces, `?`, `#`, `{{` and `}}`, got `{path}`"
+                "expected a path as requests have it, at most {ROUTE_PATH_BYTES_MAX} bytes without spaces, quotes, `?`, `#`, `\\`, `{{` and `}}`, got `{path}`"
             ));
         }
         Ok(Self {
