@@ -27,6 +27,7 @@ const PAGE_BYTES: u64 = 64 << 10;
 pub struct Pool {
     lanes: Arc<Lanes>,
     limits: Arc<Limits>,
+    meter: Meter,
 }
 
 struct Lanes {
@@ -37,7 +38,6 @@ struct Lanes {
     sandboxes_max: u32,
     total_memory_bytes: u64,
     waiting: AtomicU64,
-    meter: Meter,
 }
 
 /// Memory that a sandbox needs of the host.
@@ -114,22 +114,82 @@ impl Pool {
             sandboxes_max: sandboxes,
             total_memory_bytes: engine.total_memory_bytes(),
             waiting: AtomicU64::new(0),
-            meter: engine.meter().clone(),
         };
         Self {
             lanes: Arc::new(lanes),
             limits: Arc::new(engine.limits().clone()),
+            meter: engine.meter().clone(),
         }
     }
 
-    /// The same places, for jobs under other `limits`. The queue and the memory of all sandboxes
-    /// stay those of the engine.
+    /// The same places, for jobs under other `limits` that `meter` counts. The queue and the
+    /// memory of all sandboxes stay those of the engine.
     #[must_use]
-    pub fn with_limits(&self, limits: Limits) -> Self {
+    pub(crate) fn of_part(&self, limits: Limits, meter: Meter) -> Self {
         Self {
             lanes: Arc::clone(&self.lanes),
             limits: Arc::new(limits),
+            meter,
         }
+    }
+
+    /// Pages of memory that each sandbox with this `need` takes from those of all pools.
+    pub(crate) fn pages(need: Need) -> u64 {
+        need.large_bytes().div_ceil(PAGE_BYTES)
+    }
+
+    /// Pages of memory for sandboxes that need more than their place has.
+    pub(crate) fn pages_max(&self) -> u64 {
+        self.lanes.large_pages_max
+    }
+
+    pub(crate) fn meter(&self) -> &Meter {
+        self.guard.meter()
+    }
+}
+
+impl Pool {
+    /// A pool for `sandboxes` places (the engine's number, or fewer where a
+    /// component needs more of its slots).
+    pub fn new(engine: &Engine, sandboxes: u32) -> Self {
+        let small_bytes = u64::from(engine.sandboxes()) * PLACE_BYTES;
+        let large_pages_max = engine.total_memory_bytes().saturating_sub(small_bytes) / PAGE_BYTES;
+        let permits = |count: u64| Arc::new(Semaphore::new(crate::engine::permits(count)));
+        let lanes = Lanes {
+            queue_max: engine.limits().get(Limit::Queue),
+            sandboxes: permits(sandboxes.into()),
+            large_pages: permits(large_pages_max),
+            large_pages_max,
+            sandboxes_max: sandboxes,
+            total_memory_bytes: engine.total_memory_bytes(),
+            waiting: AtomicU64::new(0),
+        };
+        Self {
+            lanes: Arc::new(lanes),
+            limits: Arc::new(engine.limits().clone()),
+            meter: engine.meter().clone(),
+        }
+    }
+
+    /// The same places, for jobs under other `limits` that `meter` counts. The queue and the
+    /// memory of all sandboxes stay those of the engine.
+    #[must_use]
+    pub(crate) fn of_part(&self, limits: Limits, meter: Meter) -> Self {
+        Self {
+            lanes: Arc::clone(&self.lanes),
+            limits: Arc::new(limits),
+            meter,
+        }
+    }
+
+    /// Pages of memory that each sandbox with this `need` takes from those of all pools.
+    pub(crate) fn pages(need: Need) -> u64 {
+        need.large_bytes().div_ceil(PAGE_BYTES)
+    }
+
+    /// Pages of memory for sandboxes that need more than their place has.
+    pub(crate) fn pages_max(&self) -> u64 {
+        self.lanes.large_pages_max
     }
 
     /// Whether a sandbox with this `need` finds a place and memory at once.
@@ -140,7 +200,7 @@ impl Pool {
     }
 
     pub(crate) fn meter(&self) -> &Meter {
-        &self.lanes.meter
+        &self.meter
     }
 
     /// The limits that jobs of this pool run under.
@@ -193,7 +253,7 @@ impl Pool {
         Ok(Permit {
             cap_bytes: need.cap_bytes,
             deadline: deadline.clone(),
-            guard: self.lanes.count(memory.as_ref()),
+            guard: self.count(memory.as_ref()),
             _sandbox: sandbox,
             _memory: memory,
         })
@@ -261,7 +321,7 @@ impl Pool {
                 Permit {
                     cap_bytes: need.cap_bytes,
                     deadline: deadline.clone(),
-                    guard: self.lanes.count(memory.as_ref()),
+                    guard: self.count(memory.as_ref()),
                     _sandbox: share(&mut sandboxes, 1),
                     _memory: memory,
                 }
@@ -306,14 +366,14 @@ impl Pool {
         // The semaphore gives free permits to its waiters first, so this overtakes none.
         match Arc::clone(lane).try_acquire_many_owned(count) {
             Ok(permit) => {
-                self.lanes.meter.record_no_wait();
+                self.meter.record_no_wait();
                 return Ok(permit);
             }
             Err(TryAcquireError::NoPermits) => {}
             Err(TryAcquireError::Closed) => unreachable!("the pool never closes its semaphores"),
         }
         let _place = QueuePlace::take(&self.lanes)?;
-        let _queued = self.lanes.meter.enter_queue();
+        let _queued = self.meter.enter_queue();
         let acquired = pin!(Arc::clone(lane).acquire_many_owned(count));
         match deadline.within(acquired).await? {
             Ok(permit) => Ok(permit),
@@ -333,7 +393,7 @@ fn queue_span(sandboxes: usize, memory_bytes: u64) -> Span {
     )
 }
 
-impl Lanes {
+impl Pool {
     fn count(&self, memory: Option<&OwnedSemaphorePermit>) -> SandboxGuard {
         let pages = memory.map_or(0, OwnedSemaphorePermit::num_permits) as u64;
         self.meter.hold(pages * PAGE_BYTES)
