@@ -144,62 +144,6 @@ impl Pool {
     }
 
     pub(crate) fn meter(&self) -> &Meter {
-        self.guard.meter()
-    }
-}
-
-impl Pool {
-    /// A pool for `sandboxes` places (the engine's number, or fewer where a
-    /// component needs more of its slots).
-    pub fn new(engine: &Engine, sandboxes: u32) -> Self {
-        let small_bytes = u64::from(engine.sandboxes()) * PLACE_BYTES;
-        let large_pages_max = engine.total_memory_bytes().saturating_sub(small_bytes) / PAGE_BYTES;
-        let permits = |count: u64| Arc::new(Semaphore::new(crate::engine::permits(count)));
-        let lanes = Lanes {
-            queue_max: engine.limits().get(Limit::Queue),
-            sandboxes: permits(sandboxes.into()),
-            large_pages: permits(large_pages_max),
-            large_pages_max,
-            sandboxes_max: sandboxes,
-            total_memory_bytes: engine.total_memory_bytes(),
-            waiting: AtomicU64::new(0),
-        };
-        Self {
-            lanes: Arc::new(lanes),
-            limits: Arc::new(engine.limits().clone()),
-            meter: engine.meter().clone(),
-        }
-    }
-
-    /// The same places, for jobs under other `limits` that `meter` counts. The queue and the
-    /// memory of all sandboxes stay those of the engine.
-    #[must_use]
-    pub(crate) fn of_part(&self, limits: Limits, meter: Meter) -> Self {
-        Self {
-            lanes: Arc::clone(&self.lanes),
-            limits: Arc::new(limits),
-            meter,
-        }
-    }
-
-    /// Pages of memory that each sandbox with this `need` takes from those of all pools.
-    pub(crate) fn pages(need: Need) -> u64 {
-        need.large_bytes().div_ceil(PAGE_BYTES)
-    }
-
-    /// Pages of memory for sandboxes that need more than their place has.
-    pub(crate) fn pages_max(&self) -> u64 {
-        self.lanes.large_pages_max
-    }
-
-    /// Whether a sandbox with this `need` finds a place and memory at once.
-    pub fn has_room(&self, need: Need) -> bool {
-        let pages = need.large_bytes().div_ceil(PAGE_BYTES);
-        let free = |lane: &Semaphore| lane.available_permits() as u64;
-        free(&self.lanes.sandboxes) > 0 && free(&self.lanes.large_pages) >= pages
-    }
-
-    pub(crate) fn meter(&self) -> &Meter {
         &self.meter
     }
 

@@ -1,9 +1,8 @@
-//! The service: a server of HTTP, and the routes of factorials.
+//! The service: a server of HTTP, the routes of factorials, and handlers.
 
 #[cfg(feature = "bundled")]
 pub mod factorial;
 #[cfg(feature = "compiler")]
-#[allow(dead_code, reason = "the driver of handlers will use them")]
 pub mod handler;
 #[cfg_attr(
     not(feature = "bundled"),

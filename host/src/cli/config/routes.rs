@@ -15,8 +15,8 @@ use cocoon::limits::{Limit, ROUTE_NAME_CHARS_MAX, ROUTES_MAX, parse_integer};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use crate::cli::commands::exec_dir::dir_within;
-use crate::cli::commands::exec_grants::variable;
+use crate::cli::dir_grant::dir_within;
+use crate::cli::grant_values::variable;
 
 /// One route, as the file has it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,9 +1,13 @@
-//! The routes of handlers.
+//! The service of handlers: every path and method goes to a component, unchanged.
 
-mod admission;
+mod app;
 mod rate;
-mod shares;
+mod route;
+mod routes;
 mod table;
 
+pub use app::{Handlers, app};
 pub use rate::Rate;
+pub use route::Route;
+pub use routes::Routes;
 pub use table::{Duplicate, Pattern, Table};

@@ -1,4 +1,4 @@
-//! Admission of requests to routes: the shares of [`shares`](super::shares), and the waits for
+//! Admission of requests to routes: the shares of `ledger`, and the waits for
 //! them.
 //!
 //! A [`Share`] is the place of one sandbox of a route. The deadline of a request bounds its wait,
@@ -13,26 +13,26 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::shares::{Arrival, Capacity, Grant, Place, RouteId, Shares};
+use super::ledger::{Arrival, Capacity, Grant, Place, RouteId, Shares};
 use crate::deadline::Deadline;
 use crate::error::RunError;
 use crate::limits::Limit;
 use crate::metrics::Meter;
 
 /// The sandboxes, the memory and the queue of a service, which its routes share.
-pub(crate) struct Admission<T>(Arc<Mutex<Waiting<T>>>);
+pub struct Admission<T>(Arc<Mutex<Waiting<T>>>);
 
 type Waiting<T> = Shares<T, oneshot::Sender<Share<T>>>;
 
 /// The share of one route. Dropping it ends the route's idle sandboxes, and other routes get its
 /// share.
-pub(crate) struct Member<T> {
+pub struct Member<T> {
     admission: Admission<T>,
     id: RouteId,
 }
 
 /// The place of one sandbox.
-pub(crate) struct Share<T> {
+pub struct Share<T> {
     admission: Admission<T>,
     route: RouteId,
     reused: Option<T>,
@@ -41,15 +41,15 @@ pub(crate) struct Share<T> {
 
 /// The load of a route.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Load {
+pub struct Load {
     /// Sandboxes that answer requests.
-    pub(crate) running: u64,
+    pub running: u64,
     /// Sandboxes that are kept for the next requests.
-    pub(crate) idle: u64,
+    pub idle: u64,
     /// Requests that wait.
-    pub(crate) waiting: u64,
+    pub waiting: u64,
     /// The guaranteed sandboxes.
-    pub(crate) share: u64,
+    pub share: u64,
 }
 
 impl<T> Clone for Admission<T> {
@@ -60,7 +60,7 @@ impl<T> Clone for Admission<T> {
 
 impl<T> Admission<T> {
     /// Shares of `sandboxes`, of `pages` of memory, and of a queue of `queue` requests.
-    pub(crate) fn new(sandboxes: u32, pages: u64, queue: u64) -> Self {
+    pub fn new(sandboxes: u32, pages: u64, queue: u64) -> Self {
         let capacity = Capacity {
             sandboxes,
             pages,
@@ -70,7 +70,7 @@ impl<T> Admission<T> {
     }
 
     /// Adds a route that runs at most `concurrency` sandboxes of `pages` each.
-    pub(crate) fn join(&self, concurrency: u32, pages: u64) -> Member<T> {
+    pub fn join(&self, concurrency: u32, pages: u64) -> Member<T> {
         Member {
             id: self.lock().join(concurrency, pages),
             admission: self.clone(),
@@ -78,7 +78,7 @@ impl<T> Admission<T> {
     }
 
     /// Ends the sandboxes that have been idle for `time`.
-    pub(crate) fn expire(&self, time: Duration) {
+    pub fn expire(&self, time: Duration) {
         let expired = match Instant::now().checked_sub(time) {
             Some(before) => self.lock().expire(before),
             None => Vec::new(),
@@ -124,11 +124,7 @@ impl<T> Member<T> {
     ///
     /// [`RunError::Busy`] if the queue is full, [`RunError::Stopped`] if the deadline passes in
     /// the queue.
-    pub(crate) async fn admit(
-        &self,
-        deadline: &Deadline,
-        meter: &Meter,
-    ) -> Result<Share<T>, RunError> {
+    pub async fn admit(&self, deadline: &Deadline, meter: &Meter) -> Result<Share<T>, RunError> {
         let mut receiver = None;
         let (arrival, queue) = {
             let mut shares = self.admission.lock();
@@ -161,14 +157,14 @@ impl<T> Member<T> {
     }
 
     /// Ends the idle sandboxes, and passes the share to other routes. Requests are still served.
-    pub(crate) fn retire(&self) {
+    pub fn retire(&self) {
         let (idle, grants) = self.admission.lock().retire(self.id);
         drop(idle);
         self.admission.start(grants);
     }
 
     /// The load of the route.
-    pub(crate) fn load(&self) -> Load {
+    pub fn load(&self) -> Load {
         let shares = self.admission.lock();
         let (running, idle, waiting) = shares.load(self.id);
         Load {
@@ -189,12 +185,12 @@ impl<T> Drop for Member<T> {
 
 impl<T> Share<T> {
     /// The sandbox that an earlier request of the route left.
-    pub(crate) fn take_idle(&mut self) -> Option<T> {
+    pub fn take_idle(&mut self) -> Option<T> {
         self.reused.take()
     }
 
     /// Ends the request and leaves `sandbox` for the next one.
-    pub(crate) fn keep(mut self, sandbox: T) {
+    pub fn keep(mut self, sandbox: T) {
         self.release(Some(sandbox));
     }
 
