@@ -94,6 +94,11 @@ impl Permit {
         &self.deadline
     }
 
+    /// Gives the place to another job of the same need.
+    pub(crate) fn renew(&mut self, deadline: &Deadline) {
+        self.deadline = deadline.clone();
+    }
+
     pub(crate) fn meter(&self) -> &Meter {
         self.guard.meter()
     }
@@ -179,12 +184,17 @@ impl Pool {
     /// [`RunError::TooLarge`] if `need` exceeds a limit, [`RunError::Busy`] if the queue is
     /// full, [`RunError::Stopped`] if the deadline passes in the queue.
     pub async fn reserve(&self, need: Need, deadline: &Deadline) -> Result<Permit, RunError> {
-        let span = queue_span(1, need.cap_bytes);
+        let span = wait_span(need);
         let reserved = self.reserve_one(need, deadline).await;
         reserved.inspect_err(|error| record_failure(&span, error))
     }
 
-    async fn reserve_one(&self, need: Need, deadline: &Deadline) -> Result<Permit, RunError> {
+    /// As [`Pool::reserve`], without a span.
+    pub(crate) async fn reserve_one(
+        &self,
+        need: Need,
+        deadline: &Deadline,
+    ) -> Result<Permit, RunError> {
         // Memory first: a job that waits for it must not hold a sandbox's place.
         let memory = match self.large_pages(need)? {
             0 => None,
@@ -324,6 +334,11 @@ impl Pool {
             Err(_) => unreachable!("the pool never closes its semaphores"),
         }
     }
+}
+
+/// The span of a wait for one place with this `need`.
+pub(crate) fn wait_span(need: Need) -> Span {
+    queue_span(1, need.cap_bytes)
 }
 
 /// The span of a wait for `sandboxes` places and `memory_bytes` in all.

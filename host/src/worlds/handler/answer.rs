@@ -12,7 +12,8 @@ use hyper::body::Body as _;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
-use super::exchange::{Exchange, Run, start};
+use super::exchange::{Exchange, Place, Run, Seat, start};
+use super::kept::Kept;
 use super::request_body::RequestBody;
 use super::response_body::{ResponseBody, Written};
 use super::world::Handler;
@@ -21,7 +22,10 @@ use crate::deadline::Deadline;
 use crate::error::RunError;
 use crate::grants::{Answer, Grants, content_length};
 use crate::limits::{HANDLER_TURNS, Limit, Limits};
-use crate::pool::{Need, Pool};
+use crate::metrics::Meter;
+use crate::pool::{Need, Pool, wait_span};
+use crate::shares::{Load, Member};
+use crate::span::record_failure;
 use crate::tasks::Tasks;
 
 /// A handler, and all that its sandboxes need.
@@ -34,6 +38,12 @@ pub struct Endpoint {
     pub grants: Grants,
     /// The places of its sandboxes.
     pub pool: Pool,
+    /// The share of these places.
+    pub(super) member: Member<Kept>,
+    /// Sandboxes at once.
+    pub concurrency: u32,
+    /// Requests that one sandbox answers, one after the other.
+    pub reuse: u32,
     /// The limits of each request.
     pub limits: Limits,
 }
@@ -51,10 +61,30 @@ struct Begun {
 impl Endpoint {
     /// Host memory that each sandbox reserves.
     pub fn need(&self) -> Need {
+        Self::need_of(&self.limits)
+    }
+
+    /// Host memory that each sandbox under `limits` reserves.
+    pub(super) fn need_of(limits: &Limits) -> Need {
         Need {
-            cap_bytes: self.limits.bytes(Limit::SandboxMemory),
-            buffer_bytes: self.limits.program_buffer_bytes(),
+            cap_bytes: limits.bytes(Limit::SandboxMemory),
+            buffer_bytes: limits.program_buffer_bytes(),
         }
+    }
+
+    /// Its load.
+    pub fn load(&self) -> Load {
+        self.member.load()
+    }
+
+    /// The metrics of its sandboxes.
+    pub fn meter(&self) -> &Meter {
+        self.pool.meter()
+    }
+
+    /// Ends its idle sandboxes, and passes its share to other handlers.
+    pub fn retire(&self) {
+        self.member.retire();
     }
 
     /// Answers `request` in a fresh sandbox, within `deadline`. Returns as soon as the guest sets
@@ -80,10 +110,16 @@ impl Endpoint {
         tasks: &Tasks,
     ) -> Result<Response<ResponseBody>, RunError> {
         let is_head = *request.method() == Method::HEAD;
-        let request = self.checked(request)?;
-        let permit = self.pool.reserve(self.need(), deadline).await?;
         let exchange = Arc::<Exchange>::default();
-        let run = start(Arc::clone(self), permit, request, Arc::clone(&exchange));
+        let request = self.checked(request, &exchange)?;
+        let place = self.admit(deadline).await?;
+        let run = start(
+            Arc::clone(self),
+            place,
+            deadline.clone(),
+            request,
+            Arc::clone(&exchange),
+        );
         let begun = Begun {
             run,
             exchange,
@@ -141,12 +177,33 @@ impl Endpoint {
         Ok(Response::from_parts(head, body))
     }
 
+    /// Waits for a place of a sandbox.
+    async fn admit(&self, deadline: &Deadline) -> Result<Place, RunError> {
+        let need = self.need();
+        let span = wait_span(need);
+        let admitted = async {
+            let mut share = self.member.admit(deadline, self.pool.meter()).await?;
+            let seat = match share.take_idle() {
+                Some(kept) => Seat::Kept(Box::new(kept)),
+                None => Seat::Fresh(self.pool.reserve_one(need, deadline).await?),
+            };
+            Ok(Place { seat, share })
+        };
+        admitted
+            .await
+            .inspect_err(|error| record_failure(&span, error))
+    }
+
     /// The request as the guest gets it.
     ///
     /// # Errors
     ///
     /// If its body is known to be too long.
-    fn checked(&self, request: Request<Body>) -> Result<Request<RequestBody>, RunError> {
+    fn checked(
+        &self,
+        request: Request<Body>,
+        exchange: &Arc<Exchange>,
+    ) -> Result<Request<RequestBody>, RunError> {
         let limit_bytes = self.limits.bytes(Limit::RequestBody);
         let needed = request.body().size_hint().lower();
         if needed > limit_bytes {
@@ -157,7 +214,7 @@ impl Endpoint {
                 needs: "".into(),
             });
         }
-        let mut request = request.map(|body| RequestBody::new(body, limit_bytes));
+        let mut request = request.map(|body| RequestBody::new(body, exchange, limit_bytes));
         if request.uri().authority().is_none() {
             // HTTP/1.0 needs no host.
             let headers = request.headers_mut();

@@ -8,8 +8,7 @@ use cocoon::grants::{Destination, Grants, Network};
 use cocoon::http::handler::{Handlers, Route, Routes, app};
 use cocoon::http::server::Access;
 use cocoon::limits::{Limit, Limits};
-use cocoon::pool::Pool;
-use cocoon::worlds::handler::Endpoint;
+use cocoon::worlds::handler::{Places, Settings};
 
 use super::{Prepared, Serve};
 use crate::cli::code_args::show_compiling;
@@ -79,16 +78,18 @@ impl Serve {
         log_denied(&component);
         let digest = source.digest().await?;
         let limits = component.engine().limits().clone();
-        let pool = Pool::new(&engine, component.sandboxes());
-        let endpoint = Endpoint {
+        let places = Places::new(&engine);
+        let settings = Settings {
             name: Arc::from("/"),
-            component,
             grants,
-            pool,
             limits: limits.clone(),
+            concurrency: None,
+            reuse: 1,
         };
-        let places = endpoint.pool.places(endpoint.need());
-        let sandboxes = places.min(endpoint.component.sandboxes().into());
+        let endpoint = places.endpoint(component, settings);
+        let sandboxes = places
+            .most(endpoint.need())
+            .min(endpoint.concurrency.into());
         let routes = Routes::all(Route {
             endpoint: Arc::new(endpoint),
             digest: digest.clone(),
