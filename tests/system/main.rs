@@ -50,6 +50,8 @@ mod fan_out;
 mod file_calls;
 mod function_calls;
 mod grants;
+mod handlers;
+mod handlers_hostile;
 mod harness;
 mod health;
 mod host_memory;

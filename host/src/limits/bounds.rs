@@ -62,6 +62,8 @@ pub const HANDLER_LINES: usize = 100;
 /// Turns of a handler on the thread of its connection. After a turn it has computed for a tick of
 /// the epoch, and it goes on among the long jobs.
 pub const HANDLER_TURNS: u32 = 1;
+/// The longest answer of a handler that is kept in memory, to a client of HTTP/1.0.
+pub const OLD_CLIENT_BYTES: usize = 256 << 10;
 /// The largest answer that the contract's `compute` returns in one reply.
 pub const REPLY_BYTES: u64 = 64 << 10;
 /// The longest part of an error message that a component or another program wrote.

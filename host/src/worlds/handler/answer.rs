@@ -12,41 +12,17 @@ use hyper::body::Body as _;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
+use super::endpoint::Endpoint;
 use super::exchange::{Exchange, Place, Run, Seat, start};
-use super::kept::Kept;
 use super::request_body::RequestBody;
 use super::response_body::{ResponseBody, Written};
-use super::world::Handler;
-use crate::component::Component;
 use crate::deadline::Deadline;
 use crate::error::RunError;
-use crate::grants::{Answer, Grants, content_length};
-use crate::limits::{HANDLER_TURNS, Limit, Limits};
-use crate::metrics::Meter;
-use crate::pool::{Need, Pool, wait_span};
-use crate::shares::{Load, Member};
+use crate::grants::{Answer, content_length};
+use crate::limits::{HANDLER_TURNS, Limit};
+use crate::pool::wait_span;
 use crate::span::record_failure;
 use crate::tasks::Tasks;
-
-/// A handler, and all that its sandboxes need.
-pub struct Endpoint {
-    /// The name in the log.
-    pub name: Arc<str>,
-    /// The component.
-    pub component: Component<Handler>,
-    /// The capabilities of each sandbox.
-    pub grants: Grants,
-    /// The places of its sandboxes.
-    pub pool: Pool,
-    /// The share of these places.
-    pub(super) member: Member<Kept>,
-    /// Sandboxes at once.
-    pub concurrency: u32,
-    /// Requests that one sandbox answers, one after the other.
-    pub reuse: u32,
-    /// The limits of each request.
-    pub limits: Limits,
-}
 
 /// The state of a run at the head of its answer.
 struct Begun {
@@ -59,34 +35,6 @@ struct Begun {
 }
 
 impl Endpoint {
-    /// Host memory that each sandbox reserves.
-    pub fn need(&self) -> Need {
-        Self::need_of(&self.limits)
-    }
-
-    /// Host memory that each sandbox under `limits` reserves.
-    pub(super) fn need_of(limits: &Limits) -> Need {
-        Need {
-            cap_bytes: limits.bytes(Limit::SandboxMemory),
-            buffer_bytes: limits.program_buffer_bytes(),
-        }
-    }
-
-    /// Its load.
-    pub fn load(&self) -> Load {
-        self.member.load()
-    }
-
-    /// The metrics of its sandboxes.
-    pub fn meter(&self) -> &Meter {
-        self.pool.meter()
-    }
-
-    /// Ends its idle sandboxes, and passes its share to other handlers.
-    pub fn retire(&self) {
-        self.member.retire();
-    }
-
     /// Answers `request` in a fresh sandbox, within `deadline`. Returns as soon as the guest sets
     /// the head of its answer. The rest is written by one of `tasks`.
     ///

@@ -6,6 +6,7 @@
 //! the client disconnects before the end of the answer.
 
 mod answer;
+mod endpoint;
 mod exchange;
 mod kept;
 mod lines;
@@ -14,7 +15,7 @@ mod request_body;
 mod response_body;
 mod world;
 
-pub use answer::Endpoint;
+pub use endpoint::Endpoint;
 pub use kept::Kept;
 pub use places::{Places, Settings};
 pub use request_body::RequestBody;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::answer::Endpoint;
+use super::endpoint::Endpoint;
 use super::kept::Kept;
 use super::world::Handler;
 use crate::component::Component;

@@ -1,0 +1,62 @@
+//! A handler, and all that its sandboxes need.
+
+use std::sync::Arc;
+
+use super::kept::Kept;
+use super::world::Handler;
+use crate::component::Component;
+use crate::grants::Grants;
+use crate::limits::{Limit, Limits};
+use crate::metrics::Meter;
+use crate::pool::{Need, Pool};
+use crate::shares::{Load, Member};
+
+/// A handler, and all that its sandboxes need.
+pub struct Endpoint {
+    /// The name in the log.
+    pub name: Arc<str>,
+    /// The component.
+    pub component: Component<Handler>,
+    /// The capabilities of each sandbox.
+    pub grants: Grants,
+    /// The places of its sandboxes.
+    pub pool: Pool,
+    /// The share of these places.
+    pub(super) member: Member<Kept>,
+    /// Sandboxes at once.
+    pub concurrency: u32,
+    /// Requests that one sandbox answers, one after the other.
+    pub reuse: u32,
+    /// The limits of each request.
+    pub limits: Limits,
+}
+
+impl Endpoint {
+    /// Host memory that each sandbox reserves.
+    pub fn need(&self) -> Need {
+        Self::need_of(&self.limits)
+    }
+
+    /// Host memory that each sandbox under `limits` reserves.
+    pub(super) fn need_of(limits: &Limits) -> Need {
+        Need {
+            cap_bytes: limits.bytes(Limit::SandboxMemory),
+            buffer_bytes: limits.program_buffer_bytes(),
+        }
+    }
+
+    /// Its load.
+    pub fn load(&self) -> Load {
+        self.member.load()
+    }
+
+    /// The metrics of its sandboxes.
+    pub fn meter(&self) -> &Meter {
+        self.pool.meter()
+    }
+
+    /// Ends its idle sandboxes, and passes its share to other handlers.
+    pub fn retire(&self) {
+        self.member.retire();
+    }
+}
