@@ -59,7 +59,7 @@ pub(crate) fn finish(
     };
     access
         .guard(routes, open_paths)
-        .layer(observe::layer(metrics, probes))
+        .layer(observe::layer(metrics, probes, server.routes()))
 }
 
 async fn no_probe(uri: Uri) -> Problem {
