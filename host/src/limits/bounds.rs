@@ -158,6 +158,9 @@ pub const TOKEN_AGE: Duration = Duration::from_secs(1);
 
 // Routes of handlers.
 
+/// The shortest pause between two searches for sandboxes that were idle for too long.
+pub const SANDBOX_IDLE_PAUSE: Duration = Duration::from_millis(10);
+
 /// The most routes of one service. Each has metrics and a compiled component.
 pub const ROUTES_MAX: usize = 100;
 /// The longest path prefix of a route.

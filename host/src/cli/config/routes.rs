@@ -39,6 +39,18 @@ pub(crate) struct RouteSettings {
     pub(crate) written: Vec<(String, String)>,
 }
 
+impl RouteSettings {
+    /// Whether both are the same but for their lines.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let line = self.line;
+        *self
+            == Self {
+                line,
+                ..other.clone()
+            }
+    }
+}
+
 /// The keys of a route.
 const KEYS: [&str; 13] = [
     "name",

@@ -67,6 +67,14 @@ impl Pattern {
         })
     }
 
+    /// All requests.
+    pub fn all() -> Self {
+        Self {
+            host: None,
+            prefix: String::new(),
+        }
+    }
+
     /// The host, in lower case.
     pub fn host(&self) -> Option<&str> {
         self.host.as_deref()
@@ -101,6 +109,11 @@ impl fmt::Display for Pattern {
 }
 
 impl<T> Table<T> {
+    /// A table without routes.
+    pub fn empty() -> Self {
+        Self { rows: Vec::new() }
+    }
+
     /// A table of `routes`.
     ///
     /// # Errors

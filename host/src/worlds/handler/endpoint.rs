@@ -38,7 +38,7 @@ impl Endpoint {
     }
 
     /// Host memory that each sandbox under `limits` reserves.
-    pub(super) fn need_of(limits: &Limits) -> Need {
+    pub fn need_of(limits: &Limits) -> Need {
         Need {
             cap_bytes: limits.bytes(Limit::SandboxMemory),
             buffer_bytes: limits.program_buffer_bytes(),

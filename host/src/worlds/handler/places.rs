@@ -81,6 +81,14 @@ impl Places {
         }
     }
 
+    /// Whether a sandbox under each of `limits` exists at once.
+    pub fn has_room_for_each(&self, limits: &[Limits]) -> bool {
+        let pages = limits
+            .iter()
+            .map(|limits| Pool::pages(Endpoint::need_of(limits)));
+        pages.sum::<u64>() <= self.pool.pages_max() && limits.len() <= self.sandboxes as usize
+    }
+
     /// Sandboxes with this `need` that exist at once.
     pub fn most(&self, need: Need) -> u64 {
         self.pool.places(need).min(self.sandboxes.into())
