@@ -27,7 +27,8 @@ impl Endpoint {
     pub fn need(&self) -> Need {
         Need {
             cap_bytes: self.limits.bytes(Limit::SandboxMemory),
-            buffer_bytes: self.limits.program_buffer_bytes(),
+            buffer_bytes: self.limits.program_buffer_bytes()
+                + Limits::http_buffer_bytes(!self.grants.http.is_empty()),
         }
     }
 }
