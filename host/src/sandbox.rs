@@ -63,6 +63,8 @@ impl<W: World> Sandbox<W> {
             component.engine(),
             component.folders(),
             component.denials(),
+            #[cfg(all(feature = "service", feature = "compiler"))]
+            component.http_client(),
             wasi,
             span,
         );

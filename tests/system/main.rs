@@ -69,6 +69,7 @@ mod neighbours;
 mod numbered_grants;
 mod observability;
 mod otlp;
+mod outgoing;
 mod output;
 mod page;
 mod promises;

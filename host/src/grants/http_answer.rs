@@ -38,6 +38,7 @@ impl State {
         B::Error: Into<Error>,
     {
         self.http.answers_head = *request.method() == Method::HEAD;
+        self.http.hooks.continue_trace(request.headers());
         let mut http = self.http();
         let request = http.new_incoming_request(scheme, request)?;
         let outparam = http.new_response_outparam_from_callback(answer)?;

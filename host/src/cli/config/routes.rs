@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::ops::Range;
 use std::path::Path;
+use std::str::FromStr;
 
 use cocoon::component::Location;
-use cocoon::grants::{Destination, Dir};
+use cocoon::grants::{Destination, Dir, GrantError, HttpDestination};
 use cocoon::http::handler::{Pattern, Rate, Table};
 use cocoon::limits::{Limit, ROUTE_NAME_CHARS_MAX, ROUTES_MAX, parse_integer};
 use toml::Spanned;
@@ -30,6 +31,7 @@ pub(crate) struct RouteSettings {
     pub(crate) env: Vec<(String, String)>,
     pub(crate) dirs: Vec<Dir>,
     pub(crate) allow_net: Vec<Destination>,
+    pub(crate) allow_http: Vec<HttpDestination>,
     pub(crate) sandbox_memory_bytes: Option<u64>,
     pub(crate) deadline_ms: Option<u64>,
     pub(crate) concurrency: Option<u32>,
@@ -182,10 +184,8 @@ fn parse_route(
         component,
         env: entries.env()?,
         dirs: entries.list("dir", "./data:/data", |text| dir_within(base, text))?,
-        allow_net: entries.list("allow-net", "db.example.com:5432", |text| {
-            text.parse()
-                .map_err(|error: cocoon::grants::GrantError| error.to_string())
-        })?,
+        allow_net: entries.list("allow-net", "db.example.com:5432", destination)?,
+        allow_http: entries.list("allow-http", "api.example.com", destination)?,
         sandbox_memory_bytes: of_limit(Limit::SandboxMemory, "64MiB")?,
         deadline_ms: of_limit(Limit::Deadline, "10s")?,
         concurrency: count("concurrency", "50")?,
@@ -373,6 +373,10 @@ fn parse_name(text: &str) -> Result<String, String> {
             "expected 1 to {ROUTE_NAME_CHARS_MAX} characters of ASCII without spaces, quotes and backslashes"
         ))
     }
+}
+
+fn destination<D: FromStr<Err = GrantError>>(text: &str) -> Result<D, String> {
+    text.parse().map_err(|error: GrantError| error.to_string())
 }
 
 fn location(base: &Path, text: &str) -> Result<Location, String> {

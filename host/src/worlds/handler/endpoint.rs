@@ -34,14 +34,15 @@ pub struct Endpoint {
 impl Endpoint {
     /// Host memory that each sandbox reserves.
     pub fn need(&self) -> Need {
-        Self::need_of(&self.limits)
+        Self::need_of(&self.limits, &self.grants)
     }
 
-    /// Host memory that each sandbox under `limits` reserves.
-    pub fn need_of(limits: &Limits) -> Need {
+    /// Host memory that each sandbox under `limits` with `grants` reserves.
+    pub fn need_of(limits: &Limits, grants: &Grants) -> Need {
         Need {
             cap_bytes: limits.bytes(Limit::SandboxMemory),
-            buffer_bytes: limits.program_buffer_bytes(),
+            buffer_bytes: limits.program_buffer_bytes()
+                + Limits::http_buffer_bytes(!grants.http.is_empty()),
         }
     }
 

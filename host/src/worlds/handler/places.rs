@@ -66,7 +66,7 @@ impl Places {
         } = settings;
         let most = component.sandboxes().min(self.sandboxes);
         let concurrency = concurrency.unwrap_or(most).min(most);
-        let pages = Pool::pages(Endpoint::need_of(&limits));
+        let pages = Pool::pages(Endpoint::need_of(&limits, &grants));
         Endpoint {
             name,
             component,
@@ -81,12 +81,10 @@ impl Places {
         }
     }
 
-    /// Whether a sandbox under each of `limits` exists at once.
-    pub fn has_room_for_each(&self, limits: &[Limits]) -> bool {
-        let pages = limits
-            .iter()
-            .map(|limits| Pool::pages(Endpoint::need_of(limits)));
-        pages.sum::<u64>() <= self.pool.pages_max() && limits.len() <= self.sandboxes as usize
+    /// Whether a sandbox with each of `needs` exists at once.
+    pub fn has_room_for_each(&self, needs: &[Need]) -> bool {
+        let pages: u64 = needs.iter().copied().map(Pool::pages).sum();
+        pages <= self.pool.pages_max() && needs.len() <= self.sandboxes as usize
     }
 
     /// Sandboxes with this `need` that exist at once.

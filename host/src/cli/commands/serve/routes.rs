@@ -152,7 +152,7 @@ impl Loader {
                     ),
                 ));
             }
-            needs.push(self.limits_of(route));
+            needs.push(Endpoint::need_of(&self.limits_of(route), &grants(route)));
             if !self.places.has_room_for_each(&needs) {
                 return Err(file.wrong(
                     route,
@@ -201,15 +201,7 @@ impl Loader {
         if let Some(old) = old.filter(|old| old.digest == digest) {
             return Ok(Arc::clone(old));
         }
-        let grants = Grants {
-            dirs: settings.dirs.clone(),
-            env: settings.env.clone(),
-            network: Network {
-                everything: false,
-                destinations: settings.allow_net.clone(),
-            },
-            ..Grants::default()
-        };
+        let grants = grants(settings);
         let loading = Component::load(&self.engine, &source, &grants);
         let component = show_compiling(&self.engine, loading).await?;
         log_denied(&component);
@@ -234,7 +226,7 @@ impl Loader {
 
     /// The need of a sandbox of a route without its own `sandbox-memory`.
     pub(super) fn need(&self) -> Need {
-        Endpoint::need_of(&self.limits)
+        Endpoint::need_of(&self.limits, &Grants::default())
     }
 
     fn limits_of(&self, route: &RouteSettings) -> Limits {
@@ -247,6 +239,20 @@ impl Loader {
             Some(value) => limits.with(limit, value),
             None => limits,
         })
+    }
+}
+
+/// The grants of a route.
+fn grants(settings: &RouteSettings) -> Grants {
+    Grants {
+        dirs: settings.dirs.clone(),
+        env: settings.env.clone(),
+        network: Network {
+            everything: false,
+            destinations: settings.allow_net.clone(),
+        },
+        http: settings.allow_http.clone(),
+        ..Grants::default()
     }
 }
 
