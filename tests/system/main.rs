@@ -50,6 +50,7 @@ mod fan_out;
 mod file_calls;
 mod function_calls;
 mod grants;
+mod handler_languages;
 mod harness;
 mod health;
 mod host_memory;
