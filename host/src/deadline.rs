@@ -6,7 +6,7 @@
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::task::{Poll, ready};
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ struct Clock {
     /// Microseconds from the start to when the wait for the reader began, or
     /// [`RUNNING`].
     waiting_since_us: AtomicU64,
+    /// Ticks of the epoch at which the job computed.
+    ticks: AtomicU32,
 }
 
 /// Stands for no wait.
@@ -44,12 +46,27 @@ impl Deadline {
             stall_ms,
             until_us: AtomicU64::new(allowed_ms.saturating_mul(1000)),
             waiting_since_us: AtomicU64::new(RUNNING),
+            ticks: AtomicU32::new(0),
         }))
     }
 
     /// Whether the time is up.
     pub fn has_passed(&self) -> bool {
         self.stop_reason(self.0.now_us()).is_some()
+    }
+
+    /// Counts a tick of the epoch at which the job computed.
+    pub(crate) fn count_tick(&self) {
+        self.0.ticks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Ticks of the epoch at which the job computed.
+    #[cfg_attr(
+        not(all(feature = "service", feature = "compiler")),
+        expect(dead_code, reason = "handlers alone move between threads")
+    )]
+    pub(crate) fn ticks(&self) -> u32 {
+        self.0.ticks.load(Ordering::Relaxed)
     }
 
     /// Waits for `running`, but no longer than the job has.

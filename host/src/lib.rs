@@ -54,6 +54,13 @@ pub mod text;
 
 pub mod span;
 
+#[cfg(feature = "service")]
+#[cfg_attr(
+    not(feature = "compiler"),
+    allow(dead_code, reason = "handlers alone have tasks")
+)]
+pub mod tasks;
+
 mod blocking;
 
 pub mod metrics;

@@ -129,6 +129,15 @@ impl<W: World> Sandbox<W> {
         result.inspect_err(|error| record_failure(self.span(), error))
     }
 
+    /// The data of its store.
+    #[cfg_attr(
+        not(all(feature = "service", feature = "compiler")),
+        expect(dead_code, reason = "handlers alone have data of their own")
+    )]
+    pub(crate) fn state_mut(&mut self) -> &mut State {
+        self.store.data_mut()
+    }
+
     /// The span of the sandbox.
     pub(crate) fn span(&self) -> &Span {
         self.store.data().span()
@@ -173,6 +182,7 @@ fn yield_or_interrupt(deadline: &Deadline) -> UpdateDeadline {
     if deadline.has_passed() {
         UpdateDeadline::Interrupt
     } else {
+        deadline.count_tick();
         UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))
     }
 }

@@ -1,5 +1,8 @@
 //! Text of other programs cut to one line, and counts of things in words.
 
+/// The target in the log of lines that handlers write, which are at the level `info`.
+pub const GUEST_TARGET: &str = "cocoon::guest";
+
 /// `count` with the form of a noun that fits it: `1 memory`, `2 memories`.
 pub fn counted(count: impl Into<u64>, one: &str, many: &str) -> String {
     match count.into() {

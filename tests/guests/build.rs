@@ -11,8 +11,9 @@ use nested_cargo::TARGET;
 mod nested_cargo;
 
 /// The name of each component's constant, and its file.
-const COMPONENTS: [(&str, &str); 5] = [
+const COMPONENTS: [(&str, &str); 6] = [
     ("FOREIGN_FACTOR", "factor.wasm"),
+    ("HANDLER", "handler.wasm"),
     ("HOSTILE_FACTORIAL", "hostile_factorial.wasm"),
     ("HOSTILE_PROGRAM", "hostile-program.wasm"),
     ("MODERN_PROGRAM", "modern_program.wasm"),

@@ -115,6 +115,15 @@ impl<D: Defaults> FromArgMatches for LimitArgs<D> {
 }
 
 impl<D> LimitArgs<D> {
+    /// The limits, with `value` for `limit` unless the user set it.
+    #[cfg(feature = "compiler")]
+    pub(crate) fn or_default(&self, limit: Limit, value: u64) -> Limits {
+        if self.given.contains(&limit) {
+            return self.limits.clone();
+        }
+        self.limits.clone().with(limit, value)
+    }
+
     /// Warns of limits that the user set and the machine lowers. Lowered defaults are usual, and
     /// `cocoon config` shows them.
     pub(crate) fn warn_of_lowered(&self, machine: &Machine) {

@@ -47,7 +47,7 @@ enum Command {
     Info(commands::info::Info),
     /// Check the digits of N! in a file without computing N!
     Verify(commands::verify::Verify),
-    /// Serve factorials over HTTP, each from a fresh sandbox
+    /// Serve a handler, or factorials, over HTTP, each request from a fresh sandbox
     Serve(commands::serve::Serve),
     /// Probe a service; the exit code is 1 unless the response is a success
     Health(commands::health::Health),
@@ -113,11 +113,11 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => return failure::usage(&error.format(&mut Cli::command()), help),
     };
     announce::set_format(cli.log_format);
-    let logs_requests = match &cli.command {
-        Command::Serve(command) => command.logs_requests(),
-        _ => false,
+    let (logs_requests, logs_handlers) = match &cli.command {
+        Command::Serve(command) => (command.logs_requests(), command.logs_handlers()),
+        _ => (false, false),
     };
-    let started = log_filter(logs_requests)
+    let started = log_filter(logs_requests, logs_handlers)
         .and_then(|filter| telemetry::start(cli.log_format, &filter, cli.command.exports()));
     let _telemetry = match started {
         Ok(telemetry) => telemetry,

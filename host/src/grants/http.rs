@@ -1,7 +1,7 @@
-//! `wasi:http` of WASI 0.2, without outgoing requests.
+//! `wasi:http` of WASI 0.2.
 //!
-//! Programs of some toolchains import it and never call it. Its types work, so that a program can
-//! compose a request; sending one fails with `HTTP-request-denied`. The guest decides how much a
+//! Handlers answer requests with it, and programs of some toolchains import it and never call it.
+//! Sending a request without a grant fails with `HTTP-request-denied`. The guest decides how much a
 //! header or a path holds, and how many there are, so this module bounds them:
 //! [`HTTP_FIELDS`] times [`HTTP_FIELDS_BYTES`](crate::limits::HTTP_FIELDS_BYTES) and four times
 //! [`HTTP_TEXT_BYTES`].
@@ -13,7 +13,9 @@ use wasmtime_wasi_http::p2::bindings::http::outgoing_handler;
 use wasmtime_wasi_http::p2::bindings::http::types::{
     self, Host as _, HostFields, HostOutgoingRequest as _, Method, OutgoingRequest, Scheme,
 };
-use wasmtime_wasi_http::p2::types::{HostOutgoingRequest, HostOutgoingResponse};
+use wasmtime_wasi_http::p2::types::{
+    HostOutgoingRequest, HostOutgoingResponse, HostResponseOutparam,
+};
 use wasmtime_wasi_http::{FieldMap, WasiHttp, WasiHttpCtxView, WasiHttpView};
 
 use super::state::State;
@@ -47,10 +49,15 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     types.func_wrap("[method]outgoing-request.set-method", set_method)?;
     types.func_wrap("[method]outgoing-request.set-path-with-query", set_path)?;
     types.func_wrap("[method]outgoing-request.set-authority", set_authority)?;
-    types.func_wrap("[method]outgoing-request.set-scheme", set_scheme)
+    types.func_wrap("[method]outgoing-request.set-scheme", set_scheme)?;
+    types.func_wrap("[method]outgoing-response.body", super::http_answer::body)?;
+    types.func_wrap(
+        "[method]response-outparam.send-informational",
+        send_informational,
+    )
 }
 
-type Store<'a> = StoreContextMut<'a, State>;
+pub(super) type Store<'a> = StoreContextMut<'a, State>;
 type Set = Result<(), ()>;
 
 /// The state of `wasi:http`, if there is room for other fields.
@@ -86,6 +93,18 @@ fn fields_from_list(
         Ok(fields) => Ok((Ok(fields),)),
         Err(error) => Ok((Err(http.convert_header_error(error)?),)),
     }
+}
+
+type Informational = (Resource<HostResponseOutparam>, u16, Resource<FieldMap>);
+
+/// Takes an informational response and sends none. Clients need none, and a guest that asks for
+/// it goes on.
+fn send_informational(
+    mut store: Store<'_>,
+    (_, _, fields): Informational,
+) -> wasmtime::Result<(Result<(), types::ErrorCode>,)> {
+    store.data_mut().http().table.delete(fields)?;
+    Ok((Ok(()),))
 }
 
 fn set_method(

@@ -4,12 +4,14 @@ use axum::http::{Request, Response};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpHooks};
 
 use super::denials::Denials;
-use crate::limits::{CHUNK_BYTES, HTTP_FIELDS_BYTES};
+use crate::limits::{HTTP_CHUNK_BYTES, HTTP_CHUNKS, HTTP_FIELDS_BYTES};
 
 /// The state of `wasi:http` in one sandbox.
 pub(super) struct Http {
     pub(super) context: WasiHttpCtx,
     pub(super) hooks: DenyRequests,
+    /// Whether the request that a handler answers is HEAD.
+    pub(super) answers_head: bool,
 }
 
 impl Http {
@@ -19,6 +21,7 @@ impl Http {
         Self {
             context,
             hooks: DenyRequests(denials),
+            answers_head: false,
         }
     }
 }
@@ -41,6 +44,10 @@ impl WasiHttpHooks for DenyRequests {
     }
 
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {
-        CHUNK_BYTES
+        HTTP_CHUNK_BYTES
+    }
+
+    fn p2_outgoing_body_buffer_chunks(&mut self) -> usize {
+        HTTP_CHUNKS
     }
 }

@@ -17,6 +17,8 @@ mod folders;
 #[cfg(feature = "service")]
 mod http;
 #[cfg(feature = "service")]
+mod http_answer;
+#[cfg(feature = "service")]
 mod http_state;
 mod linker;
 mod listing;
@@ -42,6 +44,8 @@ pub use determinism::Determinism;
 pub use error::GrantError;
 pub use folders::Dir;
 pub(crate) use folders::Folders;
+#[cfg(all(feature = "service", feature = "compiler"))]
+pub(crate) use http_answer::{Answer, content_length};
 pub(crate) use linker::linker;
 #[cfg(feature = "compiler")]
 pub(crate) use linker::{EXIT, EXIT_FUNCTION};

@@ -1,7 +1,9 @@
-//! The service: a server of HTTP, and the routes of factorials.
+//! The service: a server of HTTP, the routes of factorials, and handlers.
 
 #[cfg(feature = "bundled")]
 pub mod factorial;
+#[cfg(feature = "compiler")]
+pub mod handler;
 #[cfg_attr(
     not(feature = "bundled"),
     expect(

@@ -50,6 +50,18 @@ pub const HTTP_FIELDS: usize = 64;
 pub const HTTP_FIELDS_BYTES: usize = 16 << 10;
 /// Bytes of a method, path, authority or scheme of an outgoing request, each.
 pub const HTTP_TEXT_BYTES: usize = 2 << 10;
+/// The largest piece of a body of `wasi:http` that a guest writes at once.
+pub const HTTP_CHUNK_BYTES: usize = 32 << 10;
+/// Pieces that a body of `wasi:http` holds, besides one, before its writer waits. A guest that
+/// writes 4 KiB at once, as `blocking-write-and-flush` does, writes 32 KiB without a wait.
+pub const HTTP_CHUNKS: usize = 7;
+/// The longest line of the output of a handler in the log.
+pub const HANDLER_LINE_BYTES: usize = 4 << 10;
+/// Lines in the log for one request to a handler.
+pub const HANDLER_LINES: usize = 100;
+/// Turns of a handler on the thread of its connection. After a turn it has computed for a tick of
+/// the epoch, and it goes on among the long jobs.
+pub const HANDLER_TURNS: u32 = 1;
 /// The largest answer that the contract's `compute` returns in one reply.
 pub const REPLY_BYTES: u64 = 64 << 10;
 /// The longest part of an error message that a component or another program wrote.

@@ -48,6 +48,8 @@ pub enum Limit {
     Idle,
     /// Bytes of the headers of one request.
     Headers,
+    /// Bytes of the body of one request to a handler.
+    RequestBody,
     /// Bytes of one line of a batch.
     BatchLine,
     /// Items of one listing.
@@ -60,7 +62,7 @@ pub enum Limit {
 
 impl Limit {
     /// Every limit, in the order of `--help`.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::SandboxMemory,
         Self::TotalMemory,
         Self::Deadline,
@@ -83,6 +85,7 @@ impl Limit {
         Self::Connections,
         Self::Idle,
         Self::Headers,
+        Self::RequestBody,
         Self::BatchLine,
         Self::ListItems,
         Self::DrainDelay,

@@ -293,6 +293,16 @@ const fn spec(limit: Limit) -> &'static Spec {
             scope: Scope::Service,
             help: "Bytes of the headers of one request",
         },
+        Limit::RequestBody => &Spec {
+            name: "body of a request to a handler",
+            flag: "request-body",
+            env: "COCOON_REQUEST_BODY",
+            unit: Unit::Bytes,
+            default: 64 * MIB,
+            range: (0, 1 << 47),
+            scope: Scope::Service,
+            help: "Bytes of the body of one request to a handler; of these, few are in memory at once",
+        },
         Limit::BatchLine => &Spec {
             name: "line of a batch",
             flag: "batch-line",

@@ -38,6 +38,10 @@ impl Limits {
         .with(Limit::Queue, 1024)
         .with(Limit::Stall, 30 * SECOND_MS);
 
+    /// The defaults of `cocoon serve FILE`. Handlers run at once up to the memory of all
+    /// sandboxes, and promise nothing.
+    pub const HANDLERS: Self = Self::SERVE.with(Limit::SandboxMemory, 128 * MIB);
+
     /// The value of `limit` in its unit.
     pub const fn get(&self, limit: Limit) -> u64 {
         self.0[limit as usize]

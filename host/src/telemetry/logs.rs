@@ -13,6 +13,7 @@ use tracing_subscriber::{Layer, fmt as lines};
 
 use super::error::TelemetryError;
 use super::json_lines::{JsonLines, RequestNames};
+pub use crate::text::GUEST_TARGET;
 
 /// The default filter of the log.
 pub const LOG_FILTER: &str = "cocoon=warn";

@@ -1,16 +1,12 @@
 //! The worlds `wasi:cli/command` of WASI 0.2 and 0.3: which components run as programs.
 
 use wasmtime::Store;
-use wasmtime::component::{Component, InstancePre};
+use wasmtime::component::InstancePre;
 use wasmtime_wasi::{I32Exit, p2, p3};
 
+use super::exports::{describe, is_handler, names};
 use crate::component::World;
 use crate::grants::State;
-use crate::limits::ERROR_CHARS;
-use crate::text;
-
-/// Exports that an error names at the most.
-const EXPORTS_NAMED: usize = 5;
 
 /// Components that export `wasi:cli/run` of WASI 0.2 or 0.3.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +31,7 @@ impl World for Program {
     type Exports = ProgramExports;
 
     fn prepare(pre: InstancePre<State>) -> wasmtime::Result<ProgramPre> {
-        let exports = exports(pre.component());
+        let exports = names(pre.component());
         let exports_run = |version| exports.iter().any(|name| name.starts_with(version));
         // A component with both runs as `wasmtime run` runs it.
         if exports_run("wasi:cli/run@0.3.") {
@@ -84,34 +80,17 @@ pub(super) fn exit_code(error: wasmtime::Error) -> wasmtime::Result<i32> {
     }
 }
 
-fn exports(component: &Component) -> Vec<String> {
-    let ty = component.component_type();
-    let exports = ty.exports(component.engine());
-    exports.map(|(name, _)| name.to_owned()).collect()
-}
-
 /// The error of a component with `exports`, none of which is `wasi:cli/run`.
 fn no_program(exports: &[String]) -> String {
     let expected = "expected a program, which exports wasi:cli/run of WASI 0.2 or 0.3";
-    let is_handler = |name: &&String| {
-        name.starts_with("wasi:http/incoming-handler@") || name.starts_with("wasi:http/handler@")
-    };
-    if let Some(handler) = exports.iter().find(is_handler) {
+    if let Some(handler) = exports.iter().find(|name| is_handler(name)) {
         return format!(
-            "{expected}, got a handler of HTTP requests, which exports {handler}; cocoon does not run handlers, use \
-             `wasmtime serve`"
+            "{expected}, got a handler of HTTP requests, which exports {handler}; use `cocoon serve` to serve it"
         );
     }
+    let described = describe(exports);
     if exports.is_empty() {
-        return format!("{expected}, got a component without exports");
+        return format!("{expected}, got {described}");
     }
-    let mut named = exports.to_vec();
-    named.truncate(EXPORTS_NAMED);
-    if named.len() < exports.len() {
-        named.push("…".to_owned());
-    }
-    let named = text::one_line(&named.join(", "), ERROR_CHARS);
-    format!(
-        "{expected}, got a component that exports {named}; use `cocoon call` to call a function"
-    )
+    format!("{expected}, got {described}; use `cocoon call` to call a function")
 }

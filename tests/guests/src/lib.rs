@@ -7,6 +7,8 @@ pub mod hostile;
 pub const HOSTILE_FACTORIAL: &str = env!("COCOON_TEST_HOSTILE_FACTORIAL");
 /// A program whose first argument selects its behaviour, most of it hostile.
 pub const HOSTILE_PROGRAM: &str = env!("COCOON_TEST_HOSTILE_PROGRAM");
+/// A handler whose path selects its behaviour.
+pub const HANDLER: &str = env!("COCOON_TEST_HANDLER");
 /// A program of WASI 0.3, whose first argument selects its behaviour.
 pub const MODERN_PROGRAM: &str = env!("COCOON_TEST_MODERN_PROGRAM");
 /// A component of another world: `cocoon:numbers/numbers`.

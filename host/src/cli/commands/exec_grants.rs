@@ -1,16 +1,11 @@
 //! The flags of `cocoon exec` that grant capabilities.
 
-use std::collections::BTreeSet;
-use std::env::{self, VarError};
-use std::path::Path;
-
 use clap::Args;
-use clap::error::ErrorKind;
 use cocoon::grants::{Destination, Determinism, Grants, Network};
 
-use super::exec_dir::{DirGrant, dir};
+use crate::cli::dir_grant::{DirGrant, dir};
 use crate::cli::failure::Failure;
-use crate::cli::paths::shown;
+use crate::cli::grant_values::{check_names, variable};
 use crate::cli::values::number;
 
 /// The grants of all instances. `{i}` stands for the number of an instance.
@@ -41,18 +36,7 @@ pub(super) struct GrantArgs {
 impl GrantArgs {
     /// Checks that no two grants have the same name.
     pub(super) fn check(&self) -> Result<(), Failure> {
-        let env = repeated(self.env.iter().map(|(name, _)| name));
-        let dir = repeated(self.dirs.iter().map(DirGrant::guest));
-        let error = match (env, dir) {
-            (Some(name), _) => {
-                format!("expected one --env for each variable, got `{name}` twice; remove one")
-            }
-            (None, Some(guest)) => format!(
-                "expected one --dir for each path in the sandbox, got `{guest}` twice; use HOST:GUEST with another GUEST"
-            ),
-            (None, None) => return Ok(()),
-        };
-        Err(clap::Error::raw(ErrorKind::ArgumentConflict, error).into())
+        check_names(&self.env, &self.dirs)
     }
 
     /// Whether all instances compute the same in each run.
@@ -91,43 +75,4 @@ impl GrantArgs {
                 .map(|seed| Determinism { seed, instance }),
         }
     }
-}
-
-/// Parses `NAME[=VALUE]`. The default of VALUE is the value in this environment.
-fn variable(text: &str) -> Result<(String, String), String> {
-    let (name, value) = match text.split_once('=') {
-        Some((name, value)) => (name, Some(value)),
-        None => (text, None),
-    };
-    if text.is_empty() {
-        return Err("expected NAME or NAME=VALUE, got an empty string".to_owned());
-    }
-    if name.is_empty() {
-        return Err(format!("expected NAME or NAME=VALUE, got `{text}`"));
-    }
-    // Programs read NUL as the end of the variable.
-    if text.contains('\0') {
-        return Err(
-            "expected NAME or NAME=VALUE without a NUL character, got one with it".to_owned(),
-        );
-    }
-    let value = match value {
-        Some(value) => value.to_owned(),
-        None => env::var(name).map_err(|error| match error {
-            VarError::NotPresent => format!(
-                "expected a variable that is set in this environment, got `{name}`; use {name}=VALUE to set it"
-            ),
-            VarError::NotUnicode(value) => format!(
-                "expected UTF-8 in the variable {name}, got `{}`; use {name}=VALUE to set another value",
-                shown(Path::new(&value))
-            ),
-        })?,
-    };
-    Ok((name.to_owned(), value))
-}
-
-/// Returns the first name that occurs a second time.
-fn repeated<'a>(mut names: impl Iterator<Item = &'a String>) -> Option<&'a String> {
-    let mut seen = BTreeSet::new();
-    names.find(|name| !seen.insert(*name))
 }

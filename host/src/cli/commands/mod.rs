@@ -6,7 +6,6 @@ pub(crate) mod completions;
 pub(crate) mod compute;
 pub(crate) mod config;
 pub(crate) mod exec;
-mod exec_dir;
 mod exec_grants;
 pub(crate) mod health;
 pub(crate) mod info;

@@ -7,7 +7,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{Service, batch, info, listing, number, openapi, page};
-use crate::http::server::{ADMIN_PATHS, Access, Problem, ServerState, finish, probes};
+use crate::http::server::{
+    ADMIN_PATHS, Access, Errors, Probes, Problem, ServerState, finish, probes,
+};
 use crate::worlds::factorial::Factorial;
 
 /// The path of the API's description.
@@ -24,15 +26,6 @@ const OPEN_PATHS: [&str; 6] = [
     page::PATHS[2],
     page::PATHS[3],
 ];
-
-/// The address of health and metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Probes {
-    /// The address of the other routes.
-    Here,
-    /// One of their own, which [`Admin`](crate::http::server::Admin) serves.
-    Apart,
-}
 
 /// The routes in the API's description, without those of the server.
 fn factorials() -> OpenApiRouter<Service> {
@@ -86,7 +79,13 @@ pub fn app(service: &Service, health: Probes, access: Access) -> Router {
         .route(OPENAPI, get(document))
         .fallback(not_found)
         .with_state(service.clone());
-    finish(routes, service.server(), access, &OPEN_PATHS)
+    finish(
+        routes,
+        service.server(),
+        access,
+        &OPEN_PATHS,
+        Errors::Problems,
+    )
 }
 
 async fn not_found(uri: Uri) -> Problem {

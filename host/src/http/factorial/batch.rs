@@ -15,7 +15,6 @@ use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::number::too_old;
 use super::openapi::{BatchLine, LineProblem};
 use super::parse::{EXAMPLE_LINE, ParsedRequest, RequestFields};
 use super::response::{self, Answer};
@@ -23,7 +22,7 @@ use super::{Service, json};
 use crate::error::RunError;
 use crate::http::server::{
     BodyRefusals, BodyWriter, Codings, CommonRefusals, Item, Length, Problem, Representation,
-    TooOld, awaits_continue, is_charset_utf8, negotiate, stream_body, weighted,
+    TooOld, awaits_continue, is_charset_utf8, negotiate, stream_body, too_old, weighted,
 };
 use crate::json::to_json;
 use crate::limits::{ITEMS_AT_ONCE, Limit};

@@ -12,5 +12,7 @@ mod parse;
 mod response;
 mod service;
 
-pub use app::{Probes, app};
+pub use app::app;
+
+pub use super::server::Probes;
 pub use service::Service;

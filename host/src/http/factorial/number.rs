@@ -2,9 +2,8 @@
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{CONNECTION, UPGRADE};
-use axum::http::{HeaderValue, Method, StatusCode, Version};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderValue, Method, Version};
+use axum::response::Response;
 use bytes::Bytes;
 
 use super::openapi::{Number, Whole};
@@ -13,7 +12,7 @@ use super::response::{self, Answer};
 use super::{Service, json};
 use crate::http::server::{
     ClientCopy, Codings, CommonRefusals, JobRefusals, Length, Problem, Representation, TooOld,
-    negotiate, weak_tag,
+    negotiate, too_old, weak_tag,
 };
 use crate::worlds::factorial::{self, Count, Job};
 
@@ -161,18 +160,4 @@ fn body(answer: Answer, request: factorial::Request, media: Media) -> Body {
             }),
         ),
     }
-}
-
-/// The refusal of a client of HTTP/1.0, which cannot see that a body without a length was cut.
-pub(super) fn too_old() -> Response {
-    let mut response = Problem::plain(
-        StatusCode::UPGRADE_REQUIRED,
-        "expected HTTP/1.1 or HTTP/2 for an answer of unknown length, got HTTP/1.0, which cannot \
-         mark its end",
-    )
-    .into_response();
-    let headers = response.headers_mut();
-    headers.insert(UPGRADE, HeaderValue::from_static("HTTP/1.1"));
-    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-    response
 }

@@ -8,6 +8,7 @@ use utoipa_axum::routes;
 
 use super::access::Access;
 use super::observe::ProbeTracing;
+use super::protocol::Errors;
 use super::{Problem, ServerState, health, metrics, observe, protocol};
 
 /// The routes of health and metrics.
@@ -22,11 +23,20 @@ where
         .routes(routes!(metrics::metrics))
 }
 
+/// The address of health and metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probes {
+    /// The address of the other routes.
+    Here,
+    /// One of their own, which [`Admin`](super::Admin) serves.
+    Apart,
+}
+
 /// The router of health and metrics alone.
 pub(super) fn probes_app(server: &ServerState) -> Router {
     let (routes, _) = probes::<ServerState>().split_for_parts();
     let routes = routes.fallback(no_probe).with_state(server.clone());
-    finish(routes, server, Access::open(), &[])
+    finish(routes, server, Access::open(), &[], Errors::Problems)
 }
 
 /// Adds the layers of all routes to `routes`. Requests for `open_paths` need no token.
@@ -36,10 +46,11 @@ pub(crate) fn finish(
     server: &ServerState,
     access: Access,
     open_paths: &'static [&'static str],
+    errors: Errors,
 ) -> Router {
     let routes = routes
         .method_not_allowed_fallback(not_allowed)
-        .layer(protocol::Protocol);
+        .layer(protocol::Protocol(errors));
     let metrics = server.http_metrics().clone();
     let probes = if server.traces_probes() {
         ProbeTracing::On

@@ -41,10 +41,12 @@ pub(crate) use codings::{Codings, EVENT_STREAM};
 pub(crate) use conditional::ClientCopy;
 pub(crate) use field::{Item, weighted};
 pub(crate) use health::ADMIN_PATHS;
+pub use layers::Probes;
 pub(crate) use layers::{finish, probes};
 pub(crate) use length::Length;
+pub(crate) use problem::too_old;
 pub use problem::{PROBLEM_JSON, Problem};
-pub(crate) use protocol::awaits_continue;
+pub(crate) use protocol::{Errors, awaits_continue};
 pub(crate) use refusals::{
     BodyRefusals, CommonRefusals, JobRefusals, TooOld, add_refusals, text_header, without_body,
 };

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, UPGRADE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -128,6 +128,7 @@ impl From<RunError> for Problem {
                 let status = match limit {
                     Limit::Deadline => StatusCode::GATEWAY_TIMEOUT,
                     Limit::Stall => StatusCode::REQUEST_TIMEOUT,
+                    Limit::RequestBody => StatusCode::PAYLOAD_TOO_LARGE,
                     _ => BROKEN,
                 };
                 Self::of_job(status, "stopped", &error).of_limit(limit, value)
@@ -158,4 +159,18 @@ impl IntoResponse for Problem {
         }
         response
     }
+}
+
+/// The refusal of a client of HTTP/1.0, which cannot see that a body without a length was cut.
+pub(crate) fn too_old() -> Response {
+    let mut response = Problem::plain(
+        StatusCode::UPGRADE_REQUIRED,
+        "expected HTTP/1.1 or HTTP/2 for an answer of unknown length, got HTTP/1.0, which cannot \
+         mark its end",
+    )
+    .into_response();
+    let headers = response.headers_mut();
+    headers.insert(UPGRADE, HeaderValue::from_static("HTTP/1.1"));
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    response
 }

@@ -23,21 +23,36 @@ use super::problem::{PROBLEM_JSON, Problem};
 /// The one expectation of RFC 9110, section 10.1.1.
 const CONTINUE: &[u8] = b"100-continue";
 
-/// Checks requests, and turns every other error into a problem.
+/// Which errors of routes are sent as they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Errors {
+    /// Problems alone.
+    Problems,
+    /// All: they may be those of a handler.
+    All,
+}
+
+/// Checks requests, and turns other errors into problems.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Protocol;
+pub(super) struct Protocol(pub(super) Errors);
 
 impl<S> Layer<S> for Protocol {
     type Service = ProtocolService<S>;
 
     fn layer(&self, inner: S) -> ProtocolService<S> {
-        ProtocolService(inner)
+        ProtocolService {
+            inner,
+            errors: self.0,
+        }
     }
 }
 
 /// A service whose requests are checked.
 #[derive(Clone, Debug)]
-pub(super) struct ProtocolService<S>(S);
+pub(super) struct ProtocolService<S> {
+    inner: S,
+    errors: Errors,
+}
 
 impl<S> Service<Request> for ProtocolService<S>
 where
@@ -49,12 +64,18 @@ where
         Either<Ready<Result<Response, S::Error>>, MapOk<S::Future, fn(Response) -> Response>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.0.poll_ready(context)
+        self.inner.poll_ready(context)
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
         match check(&request) {
-            Ok(()) => Either::Right(self.0.call(request).map_ok(as_problem)),
+            Ok(()) => {
+                let answered: fn(Response) -> Response = match self.errors {
+                    Errors::Problems => as_problem,
+                    Errors::All => |response| response,
+                };
+                Either::Right(self.inner.call(request).map_ok(answered))
+            }
             Err(problem) => Either::Left(ready(Ok(problem.into_response()))),
         }
     }

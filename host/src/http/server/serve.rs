@@ -21,7 +21,7 @@ use super::drive::Server;
 use super::guests::Guests;
 use super::places::Places;
 use super::threads::Threads;
-use crate::limits::{ACCEPT_PAUSE, Limit};
+use crate::limits::{ACCEPT_PAUSE, EXIT_PATIENCE, Limit};
 
 /// The end of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub enum End {
     Drained,
     /// Connections that were closed after the drain timeout.
     GivenUp(usize),
+    /// Handlers that were stopped after the drain timeout, though their clients had their answers.
+    Abandoned(usize),
 }
 
 /// Serves `app` to the clients of `listener` until `end`, and then drains.
@@ -70,10 +72,23 @@ pub async fn serve(
     }
     ending.cancel();
     connections.close();
-    let drained = timeout(limits.duration(Limit::DrainTimeout), connections.wait());
+    let tasks = state.tasks();
+    let drained = timeout(limits.duration(Limit::DrainTimeout), async {
+        connections.wait().await;
+        tasks.wait().await;
+    });
     Ok(match drained.await {
         Ok(()) => End::Drained,
-        Err(_) => End::GivenUp(connections.len()),
+        Err(_) => {
+            let (open, running) = (connections.len(), tasks.len());
+            // Before the threads of connections end, which have the timers of some tasks.
+            tasks.abandon();
+            let _ = timeout(EXIT_PATIENCE, tasks.wait()).await;
+            match open {
+                0 => End::Abandoned(running),
+                open => End::GivenUp(open),
+            }
+        }
     })
 }
 

@@ -11,6 +11,7 @@ use crate::error::RunError;
 use crate::limits::Limits;
 use crate::metrics::Meter;
 use crate::span::spawn_on;
+use crate::tasks::Tasks;
 use crate::telemetry::{self, Build, HttpMetrics, Metrics};
 
 /// The state of a server. Cheap to clone.
@@ -25,6 +26,8 @@ struct Inner {
     metrics: Metrics,
     is_draining: AtomicBool,
     traces_probes: AtomicBool,
+    /// Tasks that may outlive their requests.
+    tasks: Tasks,
 }
 
 impl ServerState {
@@ -52,6 +55,7 @@ impl ServerState {
             http_metrics,
             is_draining: AtomicBool::new(false),
             traces_probes: AtomicBool::new(false),
+            tasks: Tasks::new(),
         }))
     }
 
@@ -77,6 +81,11 @@ impl ServerState {
     /// The limits of requests and connections.
     pub fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    /// The tasks that may outlive their requests.
+    pub(crate) fn tasks(&self) -> &Tasks {
+        &self.0.tasks
     }
 
     pub(super) fn workers(&self) -> &Handle {

@@ -1,25 +1,28 @@
-//! `cocoon serve`: serves factorials over HTTP.
+//! `cocoon serve`: serves factorials, or a handler, over HTTP.
+
+mod factorial;
+#[cfg(feature = "compiler")]
+mod handler;
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use axum::Router;
 use bytesize::ByteSize;
 use clap::{Args, ValueHint};
 use cocoon::component::Location;
 use cocoon::engine::Engine;
-use cocoon::http::factorial::{Probes, Service, app};
-use cocoon::http::server::{Access, Admin, End, serve};
-use cocoon::limits::Limit;
+use cocoon::http::server::{Access, Admin, End, Probes, ServerState, serve};
+use cocoon::limits::{Limit, Limits};
 use cocoon::machine::Machine;
 use cocoon::text::counted;
-use cocoon::worlds::factorial::Factorial;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::announce;
-use crate::cli::code_args::{CodeArgs, show_compiling};
+use crate::cli::code_args::CodeArgs;
 use crate::cli::component_args::RegistryArgs;
 use crate::cli::failure::Failure;
 use crate::cli::limits::{self, LimitArgs};
@@ -29,6 +32,9 @@ use crate::cli::values::{address, location};
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
+    #[cfg(feature = "compiler")]
+    #[command(flatten)]
+    handler: handler::HandlerArgs,
     /// Address to listen on: IP:PORT, localhost:PORT, :PORT for all IPv4 addresses, or PORT for 127.0.0.1; port 0 is any free port
     #[arg(
         long,
@@ -81,6 +87,14 @@ pub(crate) struct Serve {
 }
 
 impl Serve {
+    /// Whether handlers are served, whose output is logged.
+    pub(crate) fn logs_handlers(&self) -> bool {
+        #[cfg(feature = "compiler")]
+        return self.handler.file.is_some();
+        #[cfg(not(feature = "compiler"))]
+        false
+    }
+
     /// Whether requests are logged.
     pub(crate) fn logs_requests(&self) -> bool {
         self.access_log
@@ -94,14 +108,11 @@ impl Serve {
         };
         // Before the announcement, so that no signal is lost.
         let mut signals = Signals::listen()?;
-        let engine = self.code.engine(&self.limits.limits, u64::MAX)?;
-        let component = self.component.as_ref();
-        let source = self
-            .registries
-            .source(component, &self.limits.limits)
-            .await?;
-        let factorial = show_compiling(&engine, Factorial::load(&engine, &source)).await?;
-        let component = source.digest().await?;
+        let prepared = tokio::select! {
+            biased;
+            () = signals.next() => return Err(Failure::Interrupted),
+            prepared = self.prepare(&access) => prepared?,
+        };
         let failed = |address| {
             move |error| Failure::Io {
                 what: format!("cannot listen on {address}"),
@@ -118,34 +129,39 @@ impl Serve {
         };
         self.limits.warn_of_lowered(&Machine::detect());
         let admin = admin_listener.as_ref().map(|&(_, address)| address);
-        let announcement = announcement(address, admin, &engine, &factorial);
+        let announcement = announcement(address, admin, &prepared);
         let mut output = Output::stdout();
         output.write(announcement.as_bytes()).await?;
         output.finish().await?;
         if access.is_open() && !address.ip().is_loopback() {
             tracing::warn!(%address, fix = "--token-file", "service without a token");
         }
-        let service = Service::new(factorial, component, !access.is_open());
+        let Prepared {
+            server,
+            router,
+            engine,
+            ..
+        } = prepared;
         if self.trace_probes {
-            service.server().trace_probes();
+            server.trace_probes();
         }
         let probes = match admin_listener {
             Some(_) => Probes::Apart,
             None => Probes::Here,
         };
-        let app = app(&service, probes, access);
+        let app = router(probes, access);
         let no_threads = |error| Failure::Io {
             what: "cannot start threads".to_owned(),
             error,
         };
         // It lives until the end, and reports the drain from the first signal on.
         let _admin = admin_listener
-            .map(|(listener, _)| Admin::start(listener, service.server()))
+            .map(|(listener, _)| Admin::start(listener, &server))
             .transpose()
             .map_err(no_threads)?;
         let ending = CancellationToken::new();
         let end = tokio::select! {
-            end = serve(listener, app, service.server(), ending.cancelled()) => end,
+            end = serve(listener, app, &server, ending.cancelled()) => end,
             // The second signal ends the command at once.
             () = async {
                 signals.next().await;
@@ -154,32 +170,53 @@ impl Serve {
             } => return Err(Failure::Interrupted),
         };
         let end = end.map_err(no_threads)?;
-        match end {
-            End::Drained => Ok(()),
-            End::GivenUp(count) => Err(Failure::Programs(format!(
-                "closed {} after the drain timeout ({}); use --{} to raise it",
-                counted(count as u64, "connection", "connections"),
-                Limit::DrainTimeout.format(engine.limits().get(Limit::DrainTimeout)),
-                Limit::DrainTimeout.spec().flag
-            ))),
+        let (verb, left) = match end {
+            End::Drained => return Ok(()),
+            End::GivenUp(count) => ("closed", counted(count as u64, "connection", "connections")),
+            End::Abandoned(count) => ("stopped", counted(count as u64, "handler", "handlers")),
+        };
+        Err(Failure::Programs(format!(
+            "{verb} {left} after the drain timeout ({}); use --{} to raise it",
+            Limit::DrainTimeout.format(engine.limits().get(Limit::DrainTimeout)),
+            Limit::DrainTimeout.spec().flag
+        )))
+    }
+
+    /// Loads the component of the service.
+    async fn prepare(&self, access: &Access) -> Result<Prepared, Failure> {
+        #[cfg(feature = "compiler")]
+        if let Some(file) = &self.handler.file {
+            return self.prepare_handler(file, access).await;
         }
+        self.prepare_factorial(access).await
     }
 }
 
+/// A service that has its component.
+struct Prepared {
+    engine: Engine,
+    server: ServerState,
+    /// Makes its router.
+    router: Box<dyn FnOnce(Probes, Access) -> Router>,
+    /// Sandboxes that exist at once.
+    sandboxes: u64,
+    limits: Limits,
+}
+
 /// Returns the announcement of a service that accepts connections at `address` and `admin`.
-fn announcement(
-    address: SocketAddr,
-    admin: Option<SocketAddr>,
-    engine: &Engine,
-    factorial: &Factorial,
-) -> String {
-    let limits = engine.limits();
+fn announcement(address: SocketAddr, admin: Option<SocketAddr>, prepared: &Prepared) -> String {
+    let Prepared {
+        engine,
+        sandboxes,
+        limits,
+        ..
+    } = prepared;
     if announce::is_json() {
         let deadline = limits.duration(Limit::Deadline);
         let fields = json!({
             "url": format!("http://{address}"),
             "admin_url": admin.map(|admin| format!("http://{admin}")),
-            "sandboxes": factorial.sandboxes(),
+            "sandboxes": sandboxes,
             "sandbox_memory_bytes": limits.get(Limit::SandboxMemory),
             "total_memory_bytes": engine.total_memory_bytes(),
             "queued_jobs_max": limits.get(Limit::Queue),
@@ -192,7 +229,7 @@ fn announcement(
     let value = |limit: Limit| limit.format(limits.get(limit));
     format!(
         "cocoon serves http://{address} with {} ({} each, {} in all), {}, {}, deadline {}{}\n",
-        counted(factorial.sandboxes(), "sandbox", "sandboxes"),
+        counted(*sandboxes, "sandbox", "sandboxes"),
         value(Limit::SandboxMemory),
         ByteSize::b(engine.total_memory_bytes()).display().iec(),
         counted(limits.get(Limit::Queue), "queued job", "queued jobs"),

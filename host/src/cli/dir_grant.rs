@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use cocoon::grants::Dir;
 
-use crate::cli::paths::shown;
+use super::paths::shown;
 
 const DIR: &str = "expected HOST[:GUEST][:rw]";
 /// Stands for the number of an instance.

@@ -1,0 +1,79 @@
+//! Tasks that may outlive the request that started them: handlers that have not ended with the
+//! head of their answer.
+//!
+//! They run among the long jobs, and end with their deadlines. A service that drains waits for
+//! them, and abandons those that are left.
+
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+
+use crate::error::RunError;
+use crate::span::spawn_on;
+
+/// The tasks of a service. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Tasks {
+    workers: Handle,
+    tasks: TaskTracker,
+    end: CancellationToken,
+}
+
+impl Tasks {
+    /// Tasks on the current runtime.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    pub fn new() -> Self {
+        Self {
+            workers: Handle::current(),
+            tasks: TaskTracker::new(),
+            end: CancellationToken::new(),
+        }
+    }
+
+    /// Spawns `work`, which ends early with [`RunError::WriterGone`] if the service ends.
+    pub(crate) fn spawn<R: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<R, RunError>> + Send + 'static,
+    ) -> AbortOnDropHandle<Result<R, RunError>> {
+        let end = self.end.clone();
+        let work = async move {
+            tokio::select! {
+                // First, since the timers of a connection's thread end with the server.
+                biased;
+                () = end.cancelled() => Err(RunError::WriterGone),
+                ended = work => ended,
+            }
+        };
+        AbortOnDropHandle::new(spawn_on(&self.workers, self.tasks.track_future(work)))
+    }
+
+    /// Tasks that run.
+    pub fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Whether no task runs.
+    pub fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// Waits until no task runs. Tasks may be spawned meanwhile.
+    pub async fn wait(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Ends all tasks.
+    pub fn abandon(&self) {
+        self.end.cancel();
+    }
+}
+
+impl Default for Tasks {
+    fn default() -> Self {
+        Self::new()
+    }
+}

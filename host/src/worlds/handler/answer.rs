@@ -1,0 +1,298 @@
+//! The answer to one request, from its arrival to the head of the answer.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use bytes::{Bytes, BytesMut};
+use hyper::body::Body as _;
+use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
+use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
+
+use super::exchange::{Exchange, Run, start};
+use super::request_body::RequestBody;
+use super::response_body::{ResponseBody, Written};
+use super::world::Handler;
+use crate::component::Component;
+use crate::deadline::Deadline;
+use crate::error::RunError;
+use crate::grants::{Answer, Grants, content_length};
+use crate::limits::{HANDLER_TURNS, Limit, Limits};
+use crate::pool::{Need, Pool};
+use crate::tasks::Tasks;
+
+/// A handler, and all that its sandboxes need.
+pub struct Endpoint {
+    /// The name in the log.
+    pub name: Arc<str>,
+    /// The component.
+    pub component: Component<Handler>,
+    /// The capabilities of each sandbox.
+    pub grants: Grants,
+    /// The places of its sandboxes.
+    pub pool: Pool,
+    /// The limits of each request.
+    pub limits: Limits,
+}
+
+/// The state of a run at the head of its answer.
+struct Begun {
+    run: Run,
+    exchange: Arc<Exchange>,
+    /// `None` before the answer is set.
+    answer: Option<Answer>,
+    /// The end of the run.
+    end: Option<Result<(), RunError>>,
+}
+
+impl Endpoint {
+    /// Host memory that each sandbox reserves.
+    pub fn need(&self) -> Need {
+        Need {
+            cap_bytes: self.limits.bytes(Limit::SandboxMemory),
+            buffer_bytes: self.limits.program_buffer_bytes(),
+        }
+    }
+
+    /// Answers `request` in a fresh sandbox, within `deadline`. Returns as soon as the guest sets
+    /// the head of its answer. The rest is written by one of `tasks`.
+    ///
+    /// # Errors
+    ///
+    /// The error of a handler that was refused, or that ended without an answer.
+    pub async fn answer(
+        self: &Arc<Self>,
+        request: Request<Body>,
+        deadline: &Deadline,
+        tasks: &Tasks,
+    ) -> Result<Response<ResponseBody>, RunError> {
+        let answered = self.answer_or_fail(request, deadline, tasks).await;
+        self.pool.meter().watch(answered)
+    }
+
+    async fn answer_or_fail(
+        self: &Arc<Self>,
+        request: Request<Body>,
+        deadline: &Deadline,
+        tasks: &Tasks,
+    ) -> Result<Response<ResponseBody>, RunError> {
+        let is_head = *request.method() == Method::HEAD;
+        let request = self.checked(request)?;
+        let permit = self.pool.reserve(self.need(), deadline).await?;
+        let exchange = Arc::<Exchange>::default();
+        let run = start(Arc::clone(self), permit, request, Arc::clone(&exchange));
+        let begun = Begun {
+            run,
+            exchange,
+            answer: None,
+            end: None,
+        };
+        let mut begun = begun.proceed(Some(deadline)).await;
+        if begun.answer.is_none() && begun.end.is_none() {
+            // It computes: it goes on among the long jobs.
+            let proceeding = tasks.spawn(async { Ok(begun.proceed(None).await) });
+            begun = proceeding.await.unwrap_or(Err(RunError::WriterGone))?;
+        }
+        let Begun {
+            run,
+            exchange,
+            answer,
+            end,
+        } = begun;
+        let response = match (answer, end.as_ref()) {
+            (Some(answer), _) => answer.map_err(|code| self.explain(&code))?,
+            (None, Some(Err(error))) => return Err(error.clone()),
+            (None, _) => {
+                let what = "expected an answer, got none before the handler returned";
+                return Err(RunError::Failed(what.to_owned()));
+            }
+        };
+        let (mut head, frames) = response.into_parts();
+        let length = check(head.status, &mut head.headers)?;
+        let is_bodiless = is_head || is_bodiless(head.status);
+        let body = match end {
+            Some(end) => whole(frames, length, is_bodiless).map_err(|error| match end {
+                Err(stopped) => stopped,
+                Ok(()) => error,
+            })?,
+            None => {
+                // The rest has as much time as the head.
+                deadline.restart()?;
+                let task = tasks.spawn(run);
+                if is_bodiless {
+                    drop(task.detach());
+                    discard(frames, tasks);
+                    ResponseBody::none()
+                } else {
+                    ResponseBody::written(Written {
+                        frames,
+                        exchange,
+                        deadline: deadline.clone(),
+                        left_bytes: length,
+                        last: None,
+                        task: Some(task),
+                    })
+                }
+            }
+        };
+        Ok(Response::from_parts(head, body))
+    }
+
+    /// The request as the guest gets it.
+    ///
+    /// # Errors
+    ///
+    /// If its body is known to be too long.
+    fn checked(&self, request: Request<Body>) -> Result<Request<RequestBody>, RunError> {
+        let limit_bytes = self.limits.bytes(Limit::RequestBody);
+        let needed = request.body().size_hint().lower();
+        if needed > limit_bytes {
+            return Err(RunError::TooLarge {
+                limit: Limit::RequestBody,
+                value: limit_bytes,
+                needed,
+                needs: "".into(),
+            });
+        }
+        let mut request = request.map(|body| RequestBody::new(body, limit_bytes));
+        if request.uri().authority().is_none() {
+            // HTTP/1.0 needs no host.
+            let headers = request.headers_mut();
+            let host = headers.entry(header::HOST);
+            host.or_insert(header::HeaderValue::from_static(""));
+        }
+        Ok(request)
+    }
+
+    /// The error of a guest that sets an error code in place of an answer.
+    fn explain(&self, code: &ErrorCode) -> RunError {
+        match code {
+            ErrorCode::HttpRequestBodySize(_) => {
+                RunError::stopped(Limit::RequestBody, self.limits.get(Limit::RequestBody))
+            }
+            code => RunError::Failed(format!("the handler answered with the error {code:?}")),
+        }
+    }
+}
+
+impl Begun {
+    /// Drives the run until the guest sets its answer, or until it ends. With a `deadline`, it
+    /// also stops once the guest computes for too long.
+    async fn proceed(mut self, deadline: Option<&Deadline>) -> Self {
+        poll_fn(|context| {
+            if let Poll::Ready(end) = self.run.as_mut().poll(context) {
+                self.end = Some(end);
+            }
+            self.answer = self.exchange.take_answer();
+            let computes = || deadline.is_some_and(|it| it.ticks() >= HANDLER_TURNS);
+            if self.answer.is_some() || self.end.is_some() || computes() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+        self
+    }
+}
+
+/// Whether an answer of that status has no body.
+fn is_bodiless(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+/// Checks the head of an answer. Returns its `Content-Length`.
+fn check(status: StatusCode, headers: &mut HeaderMap) -> Result<Option<u64>, RunError> {
+    if status.is_informational() {
+        return Err(RunError::Failed(format!(
+            "expected a final status from 200 on, got {status}"
+        )));
+    }
+    let length = content_length(headers).map_err(|()| {
+        RunError::Failed("expected one number in Content-Length, got another value".to_owned())
+    })?;
+    if status == StatusCode::NO_CONTENT {
+        // RFC 9110, section 8.6.
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    Ok(length)
+}
+
+/// The body of a handler that has ended.
+fn whole(
+    mut frames: HyperOutgoingBody,
+    length: Option<u64>,
+    is_bodiless: bool,
+) -> Result<ResponseBody, RunError> {
+    if is_bodiless {
+        return Ok(ResponseBody::none());
+    }
+    let mut context = Context::from_waker(Waker::noop());
+    let mut pieces = Pieces::default();
+    loop {
+        match Pin::new(&mut frames).poll_frame(&mut context) {
+            Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                Ok(bytes) => pieces.push(bytes),
+                Err(frame) => {
+                    pieces.trailers = frame.into_trailers().ok();
+                }
+            },
+            Poll::Ready(None) => break,
+            Poll::Ready(Some(Err(_))) | Poll::Pending => {
+                let what =
+                    "expected the end of the answer's body, got none before the handler returned";
+                return Err(RunError::Failed(what.to_owned()));
+            }
+        }
+    }
+    let bytes = pieces.join();
+    if length.is_some_and(|length| length != bytes.len() as u64) {
+        return Err(RunError::Failed(format!(
+            "expected a body as long as Content-Length, got {} bytes",
+            bytes.len()
+        )));
+    }
+    Ok(ResponseBody::whole(bytes, pieces.trailers))
+}
+
+/// The pieces of a whole body.
+#[derive(Default)]
+struct Pieces {
+    first: Bytes,
+    rest: BytesMut,
+    trailers: Option<HeaderMap>,
+}
+
+impl Pieces {
+    fn push(&mut self, bytes: Bytes) {
+        if self.first.is_empty() {
+            self.first = bytes;
+            return;
+        }
+        if self.rest.is_empty() {
+            self.rest.extend_from_slice(&self.first);
+        }
+        self.rest.extend_from_slice(&bytes);
+    }
+
+    fn join(&mut self) -> Bytes {
+        if self.rest.is_empty() {
+            std::mem::take(&mut self.first)
+        } else {
+            std::mem::take(&mut self.rest).freeze()
+        }
+    }
+}
+
+/// Discards the body of an answer that has none, so that the guest can write it.
+fn discard(mut frames: HyperOutgoingBody, tasks: &Tasks) {
+    let discarding = tasks.spawn(async move {
+        while let Some(Ok(_)) = poll_fn(|context| Pin::new(&mut frames).poll_frame(context)).await {
+        }
+        Ok(())
+    });
+    drop(discarding.detach());
+}

@@ -1,0 +1,18 @@
+//! Answering HTTP requests by components of `wasi:http`, each in a sandbox of its own.
+//!
+//! A request is answered on the thread of its connection up to the head of the answer, as long as
+//! the sandbox computes for less than a tick. Most handlers have ended by then, and their answer
+//! is one piece. Others go on as a task among the long jobs, which ends at the deadline, or when
+//! the client disconnects before the end of the answer.
+
+mod answer;
+mod exchange;
+mod lines;
+mod request_body;
+mod response_body;
+mod world;
+
+pub use answer::Endpoint;
+pub use request_body::RequestBody;
+pub use response_body::ResponseBody;
+pub use world::Handler;
