@@ -192,9 +192,44 @@ openshift_deployment := json.patch(deployment, [
 	},
 ])
 
+routes := {
+	"apiVersion": "v1",
+	"kind": "ConfigMap",
+	"metadata": {"name": "routes"},
+	"data": {"cocoon.toml": sprintf(`component = "oci://registry.example.com/facts@sha256:%064d"`, [0])},
+}
+
+handler_deployment := json.patch(deployment, [
+	{
+		"op": "add",
+		"path": pointer("pod/volumes"),
+		"value": [{"name": "routes", "configMap": {"name": "routes"}}, {"name": "cache", "emptyDir": {}}],
+	},
+	{
+		"op": "add",
+		"path": pointer("container/volumeMounts"),
+		"value": [
+			{"name": "routes", "mountPath": "/etc/cocoon"},
+			{"name": "cache", "mountPath": "/var/cache/cocoon", "subPath": "cache"},
+		],
+	},
+	{
+		"op": "add",
+		"path": pointer("container/env/-"),
+		"value": {"name": "COCOON_CODE_CACHE", "value": "/var/cache/cocoon/code"},
+	},
+	{
+		"op": "add",
+		"path": pointer("container/startupProbe"),
+		"value": {"httpGet": {"path": "/readyz", "port": "admin"}},
+	},
+])
+
 others := [account, budget, config_map, network_policy, service]
 
 all_of_service := array.concat(others, [deployment, scaler])
+
+all_of_handler := array.concat(others, [handler_deployment, routes, scaler])
 
 all_of_job := [job, job_policy]
 

@@ -30,6 +30,7 @@ mod core_modules;
 mod denied_calls;
 mod deploy;
 mod deploy_compose;
+mod deploy_handler;
 mod deploy_policies;
 mod deploy_schema;
 mod deterministic;
