@@ -112,7 +112,7 @@ fn the_first_container_creates_a_folder_from_which_code_is_loaded() {
     fs::create_dir(&open).expect("a folder");
     fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).expect("a mode");
     let folder = open.join(&name);
-    let outcome = run_command(&mut cocoon([&"man".into(), folder.as_os_str()]));
+    let outcome = run_command(cocoon(["man"]).arg(&folder));
     assert_eq!((outcome.code, &*outcome.err), (Some(0), ""));
     let compile = |code: &std::path::Path| {
         let file = cocoon_test_guests::FOREIGN_FACTOR;
