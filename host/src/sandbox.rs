@@ -69,6 +69,8 @@ impl<W: World> Sandbox<W> {
             component.engine(),
             component.folders(),
             component.denials(),
+            #[cfg(all(feature = "service", feature = "compiler"))]
+            component.http_client(),
             wasi,
             span,
         );

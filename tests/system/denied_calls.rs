@@ -160,7 +160,7 @@ fn an_http_request_is_denied() {
         let outcome = run(["exec", path].into_iter().chain(grants.iter().copied()));
         assert_eq!(
             outcome.err,
-            "cocoon: the program called wasi:http/outgoing-handler.handle without a grant; no flag grants it\n"
+            "cocoon: the program called wasi:http/outgoing-handler.handle without a grant; use --allow-http localhost to grant it\n"
         );
         assert_eq!(outcome.code, Some(0), "{}", outcome.err);
     }

@@ -240,7 +240,7 @@ fn export_requests_are_compressed_if_configured() {
 }
 
 /// Creates an authority, and certificates signed by it for a server and a client.
-fn certify(folder: &Path) {
+pub(crate) fn certify(folder: &Path) {
     let openssl = |arguments: &[&str]| {
         let made = run_command(OPENSSL.command().current_dir(folder).args(arguments));
         assert_eq!(made.code, Some(0), "{}", made.err);
@@ -272,7 +272,7 @@ fn certify(folder: &Path) {
 
 /// A TLS configuration of a server with the certificate of this folder; it may request client
 /// certificates.
-fn server(folder: &Path, asks_clients: bool, protocols: &[&str]) -> ServerConfig {
+pub(crate) fn server(folder: &Path, asks_clients: bool, protocols: &[&str]) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut roots = RootCertStore::empty();
     let authority = CertificateDer::from_pem_file(folder.join("authority.pem"));

@@ -36,11 +36,17 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server with `flags`, of a size that lets many tests run at once.
     pub(crate) fn start(flags: &[&str]) -> Self {
+        Self::start_with(flags, &[])
+    }
+
+    /// As [`Server::start`], with variables of the environment.
+    pub(crate) fn start_with(flags: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = cocoon(["serve", "--listen", "127.0.0.1:0"]);
         command.args(flags);
         // As variables, so that a test's flags take precedence.
         command.env("COCOON_SANDBOXES", "64");
         command.env("COCOON_TOTAL_MEMORY", "1GiB");
+        command.envs(variables.iter().copied());
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = child.spawn().expect("a program that starts");
         let mut first = String::new();

@@ -7,6 +7,8 @@ use super::compile::compile;
 use super::native_code::{CompiledComponent, load_precompiled};
 use super::{ComponentError, Source, World};
 use crate::engine::{Engine, one_line};
+#[cfg(all(feature = "service", feature = "compiler"))]
+use crate::grants::HttpClient;
 use crate::grants::{Denials, DeniedCall, Folders, Grants, MemoryCap, linker};
 use crate::limits::Limit;
 
@@ -22,6 +24,8 @@ pub struct Component<W: World> {
     instance_bytes: u64,
     folders: Folders,
     denials: Denials,
+    #[cfg(all(feature = "service", feature = "compiler"))]
+    http_client: Option<HttpClient>,
 }
 
 impl<W: World> Component<W> {
@@ -83,6 +87,9 @@ impl<W: World> Component<W> {
             .instantiate_pre(&component)
             .and_then(W::prepare)
             .map_err(|error| ComponentError::Link(one_line(&error)))?;
+        let denials = Denials::new(!grants.network.is_none());
+        #[cfg(all(feature = "service", feature = "compiler"))]
+        let http_client = HttpClient::new(&grants.http, &denials, &engine);
         Ok(Self {
             engine,
             pre,
@@ -90,7 +97,9 @@ impl<W: World> Component<W> {
             memory_image_bytes,
             instance_bytes,
             folders,
-            denials: Denials::new(!grants.network.is_none()),
+            denials,
+            #[cfg(all(feature = "service", feature = "compiler"))]
+            http_client,
         })
     }
 
@@ -127,6 +136,12 @@ impl<W: World> Component<W> {
     /// The calls that no flag granted.
     pub(crate) fn denials(&self) -> &Denials {
         &self.denials
+    }
+
+    /// The client of outgoing requests, if any are granted.
+    #[cfg(all(feature = "service", feature = "compiler"))]
+    pub(crate) fn http_client(&self) -> Option<HttpClient> {
+        self.http_client.clone()
     }
 
     /// A cap of `cap_bytes` for one sandbox, under which its instance data is.

@@ -8,6 +8,7 @@ use super::GrantError;
 use super::denials::Denials;
 use super::determinism::Determinism;
 use super::folders::{Dir, Folders};
+use super::http_destination::HttpDestination;
 use super::network::{Network, SandboxNetwork};
 use super::wasi::Wasi;
 use crate::engine::Engine;
@@ -22,6 +23,8 @@ pub struct Grants {
     pub env: Vec<(String, String)>,
     /// Sockets and name look-up.
     pub network: Network,
+    /// Destinations of HTTP requests, which `wasi:http` sends.
+    pub http: Vec<HttpDestination>,
     /// Clocks and randomness that are the same in each run, in place of those of the host.
     pub determinism: Option<Determinism>,
 }

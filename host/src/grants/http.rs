@@ -57,7 +57,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     )
 }
 
-pub(super) type Store<'a> = StoreContextMut<'a, State>;
+type Store<'a> = StoreContextMut<'a, State>;
 type Set = Result<(), ()>;
 
 /// The state of `wasi:http`, if there is room for other fields.

@@ -3,6 +3,7 @@
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use bytes::Bytes;
 use hyper::body::Body;
+use wasmtime::StoreContextMut;
 use wasmtime::component::Resource;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::body::{HostOutgoingBody, HyperOutgoingBody, StreamContext};
@@ -11,7 +12,6 @@ use wasmtime_wasi_http::p2::types::{
 };
 use wasmtime_wasi_http::{Error, WasiHttpView as _};
 
-use super::http::Store;
 use super::state::State;
 use crate::limits::{HTTP_CHUNK_BYTES, HTTP_CHUNKS};
 
@@ -38,6 +38,7 @@ impl State {
         B::Error: Into<Error>,
     {
         self.http.answers_head = *request.method() == Method::HEAD;
+        self.http.hooks.continue_trace(request.headers());
         let mut http = self.http();
         let request = http.new_incoming_request(scheme, request)?;
         let outparam = http.new_response_outparam_from_callback(answer)?;
@@ -60,7 +61,7 @@ type Wanted = Result<Resource<HostOutgoingBody>, ()>;
 /// The body of a response. It is not held to `Content-Length` where the response has no body, as
 /// that to HEAD.
 pub(super) fn body(
-    mut store: Store<'_>,
+    mut store: StoreContextMut<'_, State>,
     (response,): (Resource<HostOutgoingResponse>,),
 ) -> wasmtime::Result<(Wanted,)> {
     let state = store.data_mut();

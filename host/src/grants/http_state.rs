@@ -1,53 +1,149 @@
-//! The state of `wasi:http` in one sandbox, and its denial of outgoing requests.
+//! The state of `wasi:http` in one sandbox, and its outgoing requests.
 
-use axum::http::{Request, Response};
+#[cfg(feature = "compiler")]
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, HeaderName, Request, Response};
+#[cfg(feature = "compiler")]
+use tokio::sync::Semaphore;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpHooks};
 
 use super::denials::Denials;
-use crate::limits::{HTTP_CHUNK_BYTES, HTTP_CHUNKS, HTTP_FIELDS_BYTES};
+#[cfg(feature = "compiler")]
+use super::http_client::HttpClient;
+#[cfg(feature = "compiler")]
+use crate::limits::HTTP_REQUESTS;
+use crate::limits::{HTTP_CHUNK_BYTES, HTTP_FIELDS_BYTES};
+
+/// Fields that name the trace of a request.
+const TRACE_FIELDS: [&str; 6] = [
+    "traceparent",
+    "tracestate",
+    "b3",
+    "x-b3-traceid",
+    "x-b3-spanid",
+    "x-b3-sampled",
+];
 
 /// The state of `wasi:http` in one sandbox.
 pub(super) struct Http {
     pub(super) context: WasiHttpCtx,
-    pub(super) hooks: DenyRequests,
+    pub(super) hooks: Requests,
     /// Whether the request that a handler answers is HEAD.
     pub(super) answers_head: bool,
 }
 
 impl Http {
-    pub(super) fn new(denials: Denials) -> Self {
+    pub(super) fn new(
+        denials: Denials,
+        #[cfg(feature = "compiler")] client: Option<HttpClient>,
+    ) -> Self {
         let mut context = WasiHttpCtx::new();
         context.set_field_size_limit(HTTP_FIELDS_BYTES);
         Self {
             context,
-            hooks: DenyRequests(denials),
+            hooks: Requests {
+                denials,
+                #[cfg(feature = "compiler")]
+                client,
+                #[cfg(feature = "compiler")]
+                places: None,
+                trace: HeaderMap::new(),
+            },
             answers_head: false,
         }
     }
 }
 
-/// Denies all outgoing requests.
-pub(super) struct DenyRequests(Denials);
+/// Sends the requests of one sandbox, or denies them.
+pub(super) struct Requests {
+    denials: Denials,
+    /// `None` if no destination is granted.
+    #[cfg(feature = "compiler")]
+    client: Option<HttpClient>,
+    /// Places for requests, from the first one on.
+    #[cfg(feature = "compiler")]
+    places: Option<Arc<Semaphore>>,
+    /// The fields that name the trace of the request that a handler answers.
+    trace: HeaderMap,
+}
+
+impl Requests {
+    /// Makes the requests of the sandbox parts of the trace that `headers` name.
+    pub(super) fn continue_trace(&mut self, headers: &HeaderMap) {
+        #[cfg(feature = "compiler")]
+        if self.client.is_none() {
+            return;
+        }
+        for name in TRACE_FIELDS.map(HeaderName::from_static) {
+            if let Some(value) = headers.get(&name) {
+                self.trace.insert(name, value.clone());
+            }
+        }
+    }
+
+    /// Adds the trace to the fields of a request that names none.
+    fn add_trace(&self, headers: &mut HeaderMap) {
+        let is_traced = TRACE_FIELDS.iter().any(|name| headers.contains_key(*name));
+        if !is_traced {
+            headers.extend(self.trace.clone());
+        }
+    }
+}
 
 type Completion = Box<dyn Future<Output = Result<(), Error>> + Send>;
+type Sending = Box<dyn Future<Output = Result<(Response<WasiBody>, Completion), Error>> + Send>;
 
-impl WasiHttpHooks for DenyRequests {
+impl WasiHttpHooks for Requests {
     fn send_request(
         &mut self,
-        _: Request<WasiBody>,
-        _: Option<RequestOptions>,
+        mut request: Request<WasiBody>,
+        options: Option<RequestOptions>,
         _: Completion,
-    ) -> Box<dyn Future<Output = Result<(Response<WasiBody>, Completion), Error>> + Send> {
+    ) -> Sending {
+        self.add_trace(request.headers_mut());
+        #[cfg(feature = "compiler")]
+        if let Some(client) = self.client.clone() {
+            if let Err(error) = client.check(request.uri()) {
+                return Box::new(async { Err(error) });
+            }
+            let places = || Arc::new(Semaphore::new(HTTP_REQUESTS));
+            let places = self.places.get_or_insert_with(places);
+            let Ok(permit) = Arc::clone(places).try_acquire_owned() else {
+                return Box::new(async { Err(Error::ConnectionLimitReached) });
+            };
+            return Box::new(async move {
+                let options = options.unwrap_or_default();
+                let response = client.send(request, options, permit).await?;
+                Ok((response, Box::new(async { Ok(()) }) as Completion))
+            });
+        }
+        let _ = options;
         let function = "wasi:http/outgoing-handler.handle";
-        self.0.report(function, None::<&str>);
+        self.denials.report(function, flag(request.uri().host()));
         Box::new(async { Err(Error::HttpRequestDenied) })
+    }
+
+    // The client adds it, where the version of HTTP has one.
+    fn set_host_header(&mut self) -> bool {
+        false
     }
 
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {
         HTTP_CHUNK_BYTES
     }
+}
 
-    fn p2_outgoing_body_buffer_chunks(&mut self) -> usize {
-        HTTP_CHUNKS
-    }
+/// The flag that grants requests to `host`.
+#[cfg(feature = "compiler")]
+fn flag(host: Option<&str>) -> Option<String> {
+    Some(match host {
+        Some(host) if !host.is_empty() => format!("--allow-http {host}"),
+        _ => "--allow-http".to_owned(),
+    })
+}
+
+#[cfg(not(feature = "compiler"))]
+fn flag(_: Option<&str>) -> Option<String> {
+    None
 }

@@ -18,6 +18,18 @@ mod folders;
 mod http;
 #[cfg(feature = "service")]
 mod http_answer;
+#[cfg(all(feature = "service", feature = "compiler"))]
+mod http_client;
+#[cfg(all(feature = "service", feature = "compiler"))]
+mod http_connector;
+#[cfg_attr(
+    not(all(feature = "service", feature = "compiler")),
+    allow(
+        dead_code,
+        reason = "the client of requests alone asks what is permitted"
+    )
+)]
+mod http_destination;
 #[cfg(feature = "service")]
 mod http_state;
 mod linker;
@@ -46,6 +58,9 @@ pub use folders::Dir;
 pub(crate) use folders::Folders;
 #[cfg(all(feature = "service", feature = "compiler"))]
 pub(crate) use http_answer::{Answer, content_length};
+#[cfg(all(feature = "service", feature = "compiler"))]
+pub(crate) use http_client::HttpClient;
+pub use http_destination::HttpDestination;
 pub(crate) use linker::linker;
 #[cfg(feature = "compiler")]
 pub(crate) use linker::{EXIT, EXIT_FUNCTION};

@@ -12,6 +12,8 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::denials::Denials;
 use super::folders::{Folders, SandboxFolders};
+#[cfg(all(feature = "service", feature = "compiler"))]
+use super::http_client::HttpClient;
 #[cfg(feature = "service")]
 use super::http_state::Http;
 use super::memory_cap::MemoryCap;
@@ -61,6 +63,7 @@ impl State {
         engine: &Engine,
         folders: &Folders,
         denials: &Denials,
+        #[cfg(all(feature = "service", feature = "compiler"))] client: Option<HttpClient>,
         wasi: Option<Wasi>,
         span: Span,
     ) -> Self {
@@ -89,7 +92,11 @@ impl State {
             network,
             denials: denials.clone(),
             #[cfg(feature = "service")]
-            http: Http::new(denials.clone()),
+            http: Http::new(
+                denials.clone(),
+                #[cfg(feature = "compiler")]
+                client,
+            ),
             open_files: HashMap::new(),
             files_max: limits.count(Limit::Files),
             descriptors: Arc::clone(engine.open_files()),

@@ -62,6 +62,23 @@ pub const HANDLER_LINES: usize = 100;
 /// Turns of a handler on the thread of its connection. After a turn it has computed for a tick of
 /// the epoch, and it goes on among the long jobs.
 pub const HANDLER_TURNS: u32 = 1;
+/// Outgoing requests of one sandbox that are sent or answered at once.
+pub const HTTP_REQUESTS: usize = 32;
+/// Bytes that a connection of outgoing requests buffers in each direction, and the head of an
+/// answer.
+pub const HTTP_CLIENT_BYTES: usize = 64 << 10;
+/// Bytes of one answer that a server of HTTP/2 sends ahead.
+pub const HTTP_STREAM_WINDOW: u32 = 64 << 10;
+/// Bytes of all answers that a server of HTTP/2 sends ahead.
+pub const HTTP_CONNECTION_WINDOW: u32 = 1 << 20;
+/// The time to look a name up and to connect to it.
+pub const HTTP_CONNECT_TIME: Duration = Duration::from_secs(10);
+/// The time for which a connection waits for the next request.
+pub const HTTP_IDLE_TIME: Duration = Duration::from_secs(30);
+/// Connections to one server that wait for the next request.
+pub const HTTP_IDLE_CONNECTIONS: usize = 64;
+/// The longest answer of a handler that is kept in memory, to a client of HTTP/1.0.
+pub const OLD_CLIENT_BYTES: usize = 256 << 10;
 /// The largest answer that the contract's `compute` returns in one reply.
 pub const REPLY_BYTES: u64 = 64 << 10;
 /// The longest part of an error message that a component or another program wrote.

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::Limit;
 use super::bounds::{
-    CHANNEL_BYTES, CHUNK_BYTES, HTTP_FIELDS, HTTP_FIELDS_BYTES, HTTP_TEXT_BYTES, LISTING_BYTES,
-    LISTINGS, STREAM_BYTES, STREAM_BYTES_MIN,
+    CHANNEL_BYTES, CHUNK_BYTES, HTTP_CHUNK_BYTES, HTTP_CHUNKS, HTTP_CLIENT_BYTES, HTTP_FIELDS,
+    HTTP_FIELDS_BYTES, HTTP_REQUESTS, HTTP_TEXT_BYTES, LISTING_BYTES, LISTINGS, STREAM_BYTES,
+    STREAM_BYTES_MIN,
 };
 use super::table::{MIB, SECOND_MS, Unit};
 
@@ -90,6 +91,17 @@ impl Limits {
             + (CHUNKS_HELD + STREAM_BYTES + LISTED + REQUESTS) as u64
             + self.get(Limit::Resources) * STREAM_BYTES_MIN as u64
             + self.bytes(Limit::HostCall)
+    }
+}
+
+impl Limits {
+    /// Host memory for the body of a handler's answer, and with `sends_requests` for its outgoing
+    /// requests: the two pieces of a request's body, and what its connection buffers.
+    pub(crate) fn http_buffer_bytes(sends_requests: bool) -> u64 {
+        const ANSWER: usize = (HTTP_CHUNKS + 1) * HTTP_CHUNK_BYTES;
+        const REQUESTS: usize = HTTP_REQUESTS * (2 * HTTP_CHUNK_BYTES + 2 * HTTP_CLIENT_BYTES);
+        let requests = if sends_requests { REQUESTS } else { 0 };
+        (ANSWER + requests) as u64
     }
 }
 

@@ -4,8 +4,9 @@
 use std::fmt;
 use std::io;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use tracing::Subscriber;
+use tracing::{Level, Subscriber};
 use tracing_subscriber::filter::{FilterFn, LevelFilter, ParseError, Targets};
 use tracing_subscriber::fmt::format::{FmtSpan, JsonFields};
 use tracing_subscriber::registry::LookupSpan;
@@ -21,6 +22,15 @@ pub const LOG_FILTER: &str = "cocoon=warn";
 /// The target of the lines of requests, which are at the level `info`, and at `warn` for
 /// errors of the server.
 pub const ACCESS_TARGET: &str = "cocoon::access";
+
+/// Whether the log has the lines of requests.
+static LOGS_REQUESTS: AtomicBool = AtomicBool::new(false);
+
+/// Whether the log has the lines of requests. `tracing::enabled!` would answer the same, and hide
+/// the next event on this thread from a layer that has a filter.
+pub(crate) fn logs_requests() -> bool {
+    LOGS_REQUESTS.load(Ordering::Relaxed)
+}
 
 /// The format of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,6 +82,8 @@ where
             filter: filter.to_owned(),
             reason: error.to_string(),
         })?;
+    let logs_requests = filter.would_enable(ACCESS_TARGET, &Level::INFO);
+    LOGS_REQUESTS.store(logs_requests, Ordering::Relaxed);
     let layer = lines::layer()
         .with_writer(io::stderr)
         // A line that cannot be written is dropped, and must not end the program.

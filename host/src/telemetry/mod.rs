@@ -37,6 +37,7 @@ pub(crate) use context::{continue_trace, exported_trace, named_trace, tell_trace
 pub use error::TelemetryError;
 pub use http_metrics::{Connection, HttpMetrics, Observation};
 pub use json_lines::json_line;
+pub(crate) use logs::logs_requests;
 pub use logs::{ACCESS_TARGET, GUEST_TARGET, LOG_FILTER, LogFormat};
 pub use metrics::{Build, CLASSIC_TYPE, Metrics, OPENMETRICS_TYPE};
 pub use start::{Exports, Guard, start};

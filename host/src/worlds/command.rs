@@ -149,7 +149,11 @@ pub(super) async fn run_in_sandbox<W: World, R>(
     call: impl AsyncFnOnce(&mut Store<State>, &W::Exports) -> wasmtime::Result<R>,
 ) -> Result<(Result<R, RunError>, u64), RunError> {
     let limits = pool.limits();
-    let permit = pool.reserve(need(limits), deadline).await;
+    let mut need = need(limits);
+    if !grants.http.is_empty() {
+        need.buffer_bytes += Limits::http_buffer_bytes(true);
+    }
+    let permit = pool.reserve(need, deadline).await;
     let permit = permit.map_err(|error| match error {
         // A program promises nothing, so the flag sets how much it needs.
         RunError::TooLarge {

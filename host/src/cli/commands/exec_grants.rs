@@ -1,6 +1,8 @@
 //! The flags of `cocoon exec` that grant capabilities.
 
 use clap::Args;
+#[cfg(feature = "compiler")]
+use cocoon::grants::HttpDestination;
 use cocoon::grants::{Destination, Determinism, Grants, Network};
 
 use crate::cli::dir_grant::{DirGrant, dir};
@@ -27,6 +29,11 @@ pub(super) struct GrantArgs {
     /// notation
     #[arg(long, value_name = "HOST[:PORT]", value_delimiter = ',')]
     allow_net: Vec<Destination>,
+    /// Grant HTTP and HTTPS requests to HOST, in the form of --allow-net, or to every public
+    /// address with `*`
+    #[cfg(feature = "compiler")]
+    #[arg(long, value_name = "HOST[:PORT]", value_delimiter = ',')]
+    allow_http: Vec<HttpDestination>,
     /// Withdraw clocks and randomness: random numbers follow from SEED and the number of the
     /// instance, and clocks advance only by sleeps, which take no time [default of SEED: 0]
     #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true, default_missing_value = "0", value_parser = number)]
@@ -50,6 +57,8 @@ impl GrantArgs {
         Grants {
             dirs: shared.map(DirGrant::dir).cloned().collect(),
             network: self.network(),
+            #[cfg(feature = "compiler")]
+            http: self.allow_http.clone(),
             ..Grants::default()
         }
     }
@@ -70,6 +79,10 @@ impl GrantArgs {
             dirs: self.dirs.iter().map(|dir| dir.of(&number)).collect(),
             env: env.collect(),
             network: self.network(),
+            #[cfg(feature = "compiler")]
+            http: self.allow_http.clone(),
+            #[cfg(not(feature = "compiler"))]
+            http: Vec::new(),
             determinism: self
                 .deterministic
                 .map(|seed| Determinism { seed, instance }),

@@ -8,13 +8,16 @@ use axum::extract::{FromRef, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST};
 use axum::http::{StatusCode, Version};
 use axum::response::{IntoResponse as _, Response};
+use http_body_util::{BodyExt as _, Limited};
 use tracing::Span;
 
 use super::routes::Routes;
+use crate::error::RunError;
 use crate::http::server::{Access, Errors, Probes, Problem, ServerState, finish, probes, too_old};
-use crate::limits::Limits;
+use crate::limits::{Limits, OLD_CLIENT_BYTES};
 use crate::metrics::Meter;
 use crate::telemetry::tell_trace;
+use crate::worlds::handler::ResponseBody;
 
 /// Paths that need no token where probes have the address of the handlers.
 const OPEN_PATHS: [&str; 2] = ["/healthz", "/readyz"];
@@ -113,7 +116,20 @@ async fn answer(
     let response = answering.await.map_err(Problem::from)?;
     let is_marked = response.body().is_whole() || response.headers().contains_key(CONTENT_LENGTH);
     if version < Version::HTTP_11 && !is_marked {
-        return Ok(too_old().into_response());
+        return Ok(answer_old(response).await);
     }
     Ok(response.map(Body::new))
+}
+
+/// The answer to a client of HTTP/1.0, which cannot see that a body without a length was cut. A
+/// short one is sent with its length.
+async fn answer_old(response: Response<ResponseBody>) -> Response {
+    let (head, body) = response.into_parts();
+    match Limited::new(body, OLD_CLIENT_BYTES).collect().await {
+        Ok(whole) => Response::from_parts(head, Body::from(whole.to_bytes())),
+        Err(error) => match error.downcast::<RunError>() {
+            Ok(error) => Problem::from(*error).into_response(),
+            Err(_) => too_old(),
+        },
+    }
 }

@@ -12,11 +12,11 @@ use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, Method, Uri};
 use opentelemetry::TraceId;
 use tracing::field::display;
-use tracing::{Level, Span, enabled, info, warn};
+use tracing::{Span, info, warn};
 
 use super::attributes::Ends;
 use crate::limits::REQUEST_ID_BYTES_MAX;
-use crate::telemetry::ACCESS_TARGET;
+use crate::telemetry::{ACCESS_TARGET, logs_requests};
 
 /// The field with the name of a request, in the request and in its answer.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -105,7 +105,7 @@ impl Entry {
 
 /// Whether requests need names, since their lines are written.
 pub(super) fn is_on() -> bool {
-    enabled!(target: ACCESS_TARGET, Level::INFO)
+    logs_requests()
 }
 
 /// The name of `request`: the client's, or a unique one of this process.

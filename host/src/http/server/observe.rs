@@ -82,7 +82,7 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request) -> Self::Future {
+    fn call(&mut self, mut request: Request) -> Self::Future {
         let route = request.extensions().get::<MatchedPath>();
         let route = route.map(MatchedPath::as_str);
         let mut observation = self.metrics.observe(route);
@@ -105,6 +105,10 @@ where
         };
         if let Some(Ok(id)) = id.as_ref().map(HeaderValue::to_str) {
             span.record("request_id", id);
+        }
+        if let Some(id) = &id {
+            // For the handler, and the lines that it writes.
+            request.headers_mut().insert(REQUEST_ID, id.clone());
         }
         let trace = trace.or_else(|| {
             // Not exported: then the lines within the request have the caller's.

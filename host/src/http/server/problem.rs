@@ -116,10 +116,16 @@ impl From<RunError> for Problem {
                 value,
                 needed,
                 ..
-            } => Self {
-                needed: Some(needed),
-                ..Self::of_job(TOO_MUCH, "too-large", &error).of_limit(limit, value)
-            },
+            } => {
+                let status = match limit {
+                    Limit::RequestBody => StatusCode::PAYLOAD_TOO_LARGE,
+                    _ => TOO_MUCH,
+                };
+                Self {
+                    needed: Some(needed),
+                    ..Self::of_job(status, "too-large", &error).of_limit(limit, value)
+                }
+            }
             RunError::OutOfReach(_) => Self::of_job(TOO_MUCH, "out-of-reach", &error),
             RunError::Busy { limit, value } => {
                 Self::of_job(StatusCode::SERVICE_UNAVAILABLE, "busy", &error).of_limit(limit, value)

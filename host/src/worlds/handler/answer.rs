@@ -12,31 +12,15 @@ use hyper::body::Body as _;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
+use super::endpoint::Endpoint;
 use super::exchange::{Exchange, Run, start};
 use super::request_body::RequestBody;
 use super::response_body::{ResponseBody, Written};
-use super::world::Handler;
-use crate::component::Component;
 use crate::deadline::Deadline;
 use crate::error::RunError;
-use crate::grants::{Answer, Grants, content_length};
-use crate::limits::{HANDLER_TURNS, Limit, Limits};
-use crate::pool::{Need, Pool};
+use crate::grants::{Answer, content_length};
+use crate::limits::{HANDLER_TURNS, Limit};
 use crate::tasks::Tasks;
-
-/// A handler, and all that its sandboxes need.
-pub struct Endpoint {
-    /// The name in the log.
-    pub name: Arc<str>,
-    /// The component.
-    pub component: Component<Handler>,
-    /// The capabilities of each sandbox.
-    pub grants: Grants,
-    /// The places of its sandboxes.
-    pub pool: Pool,
-    /// The limits of each request.
-    pub limits: Limits,
-}
 
 /// The state of a run at the head of its answer.
 struct Begun {
@@ -49,14 +33,6 @@ struct Begun {
 }
 
 impl Endpoint {
-    /// Host memory that each sandbox reserves.
-    pub fn need(&self) -> Need {
-        Need {
-            cap_bytes: self.limits.bytes(Limit::SandboxMemory),
-            buffer_bytes: self.limits.program_buffer_bytes(),
-        }
-    }
-
     /// Answers `request` in a fresh sandbox, within `deadline`. Returns as soon as the guest sets
     /// the head of its answer. The rest is written by one of `tasks`.
     ///

@@ -9,11 +9,12 @@ use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi_http::p2::bindings::Proxy;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 
-use super::answer::Endpoint;
+use super::endpoint::Endpoint;
 use super::lines::Lines;
 use super::request_body::RequestBody;
 use crate::error::RunError;
 use crate::grants::{Answer, State};
+use crate::limits::REQUEST_ID_BYTES_MAX;
 use crate::pool::Permit;
 use crate::sandbox::Sandbox;
 
@@ -90,14 +91,8 @@ pub(super) fn start(
     })
 }
 
-/// The name of the request, if it has one.
+/// The name of the request, if it has one that can stand in a line.
 fn request_id(request: &Request<RequestBody>) -> Option<Arc<str>> {
-    request
-        .extensions()
-        .get::<RequestId>()
-        .map(|id| Arc::clone(&id.0))
+    let name = request.headers().get("x-request-id")?.to_str().ok()?;
+    (name.len() <= REQUEST_ID_BYTES_MAX).then(|| name.into())
 }
-
-/// The name of a request, in its extensions.
-#[derive(Clone, Debug)]
-pub(crate) struct RequestId(pub(crate) Arc<str>);

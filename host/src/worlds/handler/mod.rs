@@ -6,13 +6,14 @@
 //! the client disconnects before the end of the answer.
 
 mod answer;
+mod endpoint;
 mod exchange;
 mod lines;
 mod request_body;
 mod response_body;
 mod world;
 
-pub use answer::Endpoint;
+pub use endpoint::Endpoint;
 pub use request_body::RequestBody;
 pub use response_body::ResponseBody;
 pub use world::Handler;

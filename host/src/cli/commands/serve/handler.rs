@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueHint};
 use cocoon::component::{Component, Location};
-use cocoon::grants::{Destination, Grants, Network};
+use cocoon::grants::{Destination, Grants, HttpDestination, Network};
 use cocoon::http::handler::{Handlers, Route, Routes, app};
 use cocoon::http::server::Access;
 use cocoon::limits::{Limit, Limits};
@@ -44,6 +44,15 @@ pub(super) struct HandlerArgs {
         help_heading = "Grants of FILE"
     )]
     allow_net: Vec<Destination>,
+    /// Grant HTTP and HTTPS requests to HOST, in the form of --allow-net, or to every public address with `*`
+    #[arg(
+        long,
+        value_name = "HOST[:PORT]",
+        value_delimiter = ',',
+        requires = "file",
+        help_heading = "Grants of FILE"
+    )]
+    allow_http: Vec<HttpDestination>,
 }
 
 impl HandlerArgs {
@@ -56,6 +65,7 @@ impl HandlerArgs {
                 everything: self.network,
                 destinations: self.allow_net.clone(),
             },
+            http: self.allow_http.clone(),
             ..Grants::default()
         })
     }

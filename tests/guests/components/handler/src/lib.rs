@@ -60,6 +60,7 @@ impl Guest for Handler {
             "/stream" => stream(answer, number(), None),
             "/stream-announced" => stream(answer, number(), Some(number())),
             "/short" => stream(answer, 10, Some(number())),
+            "/long" => stream(answer, number() + 10, Some(number())),
             "/head" => {
                 let fields = [("content-length", "1000")];
                 if matches!(request.method(), wasip2::http::types::Method::Head) {
@@ -88,7 +89,7 @@ impl Guest for Handler {
                 while start.elapsed() < Duration::from_millis(number()) {}
                 respond(answer, 200, &[], b"computed\n");
             }
-            "/trap" => panic!("it meant to"),
+            "/trap" => core::arch::wasm32::unreachable(),
             "/take" => take_memory(),
             "/trap-after" => {
                 let (body, out) = begin(answer, 200, &[]);
@@ -96,7 +97,7 @@ impl Guest for Handler {
                 // The server has the head by now.
                 subscribe_duration(50_000_000).block();
                 drop((body, out));
-                panic!("after the head");
+                core::arch::wasm32::unreachable();
             }
             "/drop-body" => {
                 let (body, out) = begin(answer, 200, &[]);
@@ -126,6 +127,7 @@ impl Guest for Handler {
                 respond(answer, 200, &[], b"done\n");
                 spin();
             }
+            "/panic" => panic!("it meant to"),
             "/fetch" => fetch(answer, query),
             "/fetch-many" => fetch_many(answer, query),
             _ => respond(answer, 404, &[("content-type", "text/plain")], b"unknown path\n"),
@@ -284,7 +286,7 @@ fn stream(answer: ResponseOutparam, count: u64, announced: Option<u64>) {
         .map(|bytes| ("content-length", bytes.as_str()))
         .collect();
     let (body, out) = begin(answer, 200, &list);
-    let piece = [b'x'; 64 << 10];
+    let piece = vec![b'x'; 64 << 10];
     let mut left = usize::try_from(count).expect("a size");
     while left > 0 {
         let size = left.min(piece.len());
