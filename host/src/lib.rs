@@ -93,6 +93,9 @@ pub mod deadline;
 
 pub mod pool;
 
+#[cfg(all(feature = "service", feature = "compiler"))]
+pub mod shares;
+
 pub mod sandbox;
 
 pub mod channel;

@@ -22,19 +22,22 @@ use crate::span::record_failure;
 /// The unit in which memory is admitted: one page of linear memory.
 const PAGE_BYTES: u64 = 64 << 10;
 
-/// The places for sandboxes. Cheap to clone.
+/// The places for sandboxes, and the limits of jobs in them. Cheap to clone.
 #[derive(Clone)]
-pub struct Pool(Arc<Lanes>);
+pub struct Pool {
+    lanes: Arc<Lanes>,
+    limits: Arc<Limits>,
+    meter: Meter,
+}
 
 struct Lanes {
-    limits: Limits,
+    queue_max: u64,
     sandboxes: Arc<Semaphore>,
     large_pages: Arc<Semaphore>,
     large_pages_max: u64,
     sandboxes_max: u32,
     total_memory_bytes: u64,
     waiting: AtomicU64,
-    meter: Meter,
 }
 
 /// Memory that a sandbox needs of the host.
@@ -91,6 +94,11 @@ impl Permit {
         &self.deadline
     }
 
+    /// Gives the place to another job of the same need.
+    pub(crate) fn renew(&mut self, deadline: &Deadline) {
+        self.deadline = deadline.clone();
+    }
+
     pub(crate) fn meter(&self) -> &Meter {
         self.guard.meter()
     }
@@ -103,25 +111,50 @@ impl Pool {
         let small_bytes = u64::from(engine.sandboxes()) * PLACE_BYTES;
         let large_pages_max = engine.total_memory_bytes().saturating_sub(small_bytes) / PAGE_BYTES;
         let permits = |count: u64| Arc::new(Semaphore::new(crate::engine::permits(count)));
-        Self(Arc::new(Lanes {
-            limits: engine.limits().clone(),
+        let lanes = Lanes {
+            queue_max: engine.limits().get(Limit::Queue),
             sandboxes: permits(sandboxes.into()),
             large_pages: permits(large_pages_max),
             large_pages_max,
             sandboxes_max: sandboxes,
             total_memory_bytes: engine.total_memory_bytes(),
             waiting: AtomicU64::new(0),
+        };
+        Self {
+            lanes: Arc::new(lanes),
+            limits: Arc::new(engine.limits().clone()),
             meter: engine.meter().clone(),
-        }))
+        }
+    }
+
+    /// The same places, for jobs under other `limits` that `meter` counts. The queue and the
+    /// memory of all sandboxes stay those of the engine.
+    #[must_use]
+    pub(crate) fn of_part(&self, limits: Limits, meter: Meter) -> Self {
+        Self {
+            lanes: Arc::clone(&self.lanes),
+            limits: Arc::new(limits),
+            meter,
+        }
+    }
+
+    /// Pages of memory that each sandbox with this `need` takes from those of all pools.
+    pub(crate) fn pages(need: Need) -> u64 {
+        need.large_bytes().div_ceil(PAGE_BYTES)
+    }
+
+    /// Pages of memory for sandboxes that need more than their place has.
+    pub(crate) fn pages_max(&self) -> u64 {
+        self.lanes.large_pages_max
     }
 
     pub(crate) fn meter(&self) -> &Meter {
-        &self.0.meter
+        &self.meter
     }
 
     /// The limits that jobs of this pool run under.
     pub fn limits(&self) -> &Limits {
-        &self.0.limits
+        &self.limits
     }
 
     /// The deadline of a job that arrives now.
@@ -131,7 +164,7 @@ impl Pool {
 
     /// The deadline of a job that arrives now, at most `patience_ms` from now.
     pub fn deadline_within(&self, patience_ms: u64) -> Deadline {
-        let limits = &self.0.limits;
+        let limits = &self.limits;
         let allowed_ms = limits.get(Limit::Deadline).min(patience_ms);
         Deadline::after(allowed_ms, limits.get(Limit::Stall))
     }
@@ -140,7 +173,7 @@ impl Pool {
     pub fn places(&self, need: Need) -> u64 {
         match need.large_bytes() {
             0 => u64::MAX,
-            bytes => self.0.large_pages_max / bytes.div_ceil(PAGE_BYTES),
+            bytes => self.lanes.large_pages_max / bytes.div_ceil(PAGE_BYTES),
         }
     }
 
@@ -151,22 +184,30 @@ impl Pool {
     /// [`RunError::TooLarge`] if `need` exceeds a limit, [`RunError::Busy`] if the queue is
     /// full, [`RunError::Stopped`] if the deadline passes in the queue.
     pub async fn reserve(&self, need: Need, deadline: &Deadline) -> Result<Permit, RunError> {
-        let span = queue_span(1, need.cap_bytes);
+        let span = wait_span(need);
         let reserved = self.reserve_one(need, deadline).await;
         reserved.inspect_err(|error| record_failure(&span, error))
     }
 
-    async fn reserve_one(&self, need: Need, deadline: &Deadline) -> Result<Permit, RunError> {
+    /// As [`Pool::reserve`], without a span.
+    pub(crate) async fn reserve_one(
+        &self,
+        need: Need,
+        deadline: &Deadline,
+    ) -> Result<Permit, RunError> {
         // Memory first: a job that waits for it must not hold a sandbox's place.
         let memory = match self.large_pages(need)? {
             0 => None,
-            pages => Some(self.acquire(&self.0.large_pages, pages, deadline).await?),
+            pages => Some(
+                self.acquire(&self.lanes.large_pages, pages, deadline)
+                    .await?,
+            ),
         };
-        let sandbox = self.acquire(&self.0.sandboxes, 1, deadline).await?;
+        let sandbox = self.acquire(&self.lanes.sandboxes, 1, deadline).await?;
         Ok(Permit {
             cap_bytes: need.cap_bytes,
             deadline: deadline.clone(),
-            guard: self.0.count(memory.as_ref()),
+            guard: self.count(memory.as_ref()),
             _sandbox: sandbox,
             _memory: memory,
         })
@@ -203,10 +244,10 @@ impl Pool {
         let all_pages: u64 = pages.iter().copied().map(u64::from).sum();
         let all_pages = self.check_pages(all_pages, all_pages.saturating_mul(PAGE_BYTES))?;
         let count = u32::try_from(needs.len()).unwrap_or(u32::MAX);
-        if count > self.0.sandboxes_max {
+        if count > self.lanes.sandboxes_max {
             return Err(RunError::TooLarge {
                 limit: Limit::Sandboxes,
-                value: self.0.sandboxes_max.into(),
+                value: self.lanes.sandboxes_max.into(),
                 needed: count.into(),
                 needs: "".into(),
             });
@@ -214,11 +255,11 @@ impl Pool {
         let mut memory = match all_pages {
             0 => None,
             _ => Some(
-                self.acquire(&self.0.large_pages, all_pages, deadline)
+                self.acquire(&self.lanes.large_pages, all_pages, deadline)
                     .await?,
             ),
         };
-        let mut sandboxes = self.acquire(&self.0.sandboxes, count, deadline).await?;
+        let mut sandboxes = self.acquire(&self.lanes.sandboxes, count, deadline).await?;
         let share = |lane: &mut OwnedSemaphorePermit, count: u32| {
             lane.split(usize::try_from(count).unwrap_or(usize::MAX))
                 .unwrap_or_else(|| unreachable!("the shares are what was taken"))
@@ -234,7 +275,7 @@ impl Pool {
                 Permit {
                     cap_bytes: need.cap_bytes,
                     deadline: deadline.clone(),
-                    guard: self.0.count(memory.as_ref()),
+                    guard: self.count(memory.as_ref()),
                     _sandbox: share(&mut sandboxes, 1),
                     _memory: memory,
                 }
@@ -244,7 +285,7 @@ impl Pool {
 
     /// Pages of the large lane for `need`: 0 for a small job.
     fn large_pages(&self, need: Need) -> Result<u32, RunError> {
-        let (one_bytes, bytes) = (self.0.limits.get(Limit::SandboxMemory), need.large_bytes());
+        let (one_bytes, bytes) = (self.limits.get(Limit::SandboxMemory), need.large_bytes());
         if bytes > 0 && need.cap_bytes > one_bytes {
             return Err(RunError::TooLarge {
                 limit: Limit::SandboxMemory,
@@ -260,10 +301,10 @@ impl Pool {
     /// `needed_bytes`.
     fn check_pages(&self, pages: u64, needed_bytes: u64) -> Result<u32, RunError> {
         match u32::try_from(pages) {
-            Ok(few) if pages <= self.0.large_pages_max => Ok(few),
+            Ok(few) if pages <= self.lanes.large_pages_max => Ok(few),
             _ => Err(RunError::TooLarge {
                 limit: Limit::TotalMemory,
-                value: self.0.total_memory_bytes,
+                value: self.lanes.total_memory_bytes,
                 needed: needed_bytes,
                 needs: " beyond the reserve for small jobs".into(),
             }),
@@ -279,20 +320,25 @@ impl Pool {
         // The semaphore gives free permits to its waiters first, so this overtakes none.
         match Arc::clone(lane).try_acquire_many_owned(count) {
             Ok(permit) => {
-                self.0.meter.record_no_wait();
+                self.meter.record_no_wait();
                 return Ok(permit);
             }
             Err(TryAcquireError::NoPermits) => {}
             Err(TryAcquireError::Closed) => unreachable!("the pool never closes its semaphores"),
         }
-        let _place = QueuePlace::take(&self.0)?;
-        let _queued = self.0.meter.enter_queue();
+        let _place = QueuePlace::take(&self.lanes)?;
+        let _queued = self.meter.enter_queue();
         let acquired = pin!(Arc::clone(lane).acquire_many_owned(count));
         match deadline.within(acquired).await? {
             Ok(permit) => Ok(permit),
             Err(_) => unreachable!("the pool never closes its semaphores"),
         }
     }
+}
+
+/// The span of a wait for one place with this `need`.
+pub(crate) fn wait_span(need: Need) -> Span {
+    queue_span(1, need.cap_bytes)
 }
 
 /// The span of a wait for `sandboxes` places and `memory_bytes` in all.
@@ -306,7 +352,7 @@ fn queue_span(sandboxes: usize, memory_bytes: u64) -> Span {
     )
 }
 
-impl Lanes {
+impl Pool {
     fn count(&self, memory: Option<&OwnedSemaphorePermit>) -> SandboxGuard {
         let pages = memory.map_or(0, OwnedSemaphorePermit::num_permits) as u64;
         self.meter.hold(pages * PAGE_BYTES)
@@ -318,7 +364,7 @@ struct QueuePlace<'a>(&'a AtomicU64);
 
 impl<'a> QueuePlace<'a> {
     fn take(lanes: &'a Lanes) -> Result<Self, RunError> {
-        let most = lanes.limits.get(Limit::Queue);
+        let most = lanes.queue_max;
         let joined = lanes
             .waiting
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |waiting| {

@@ -50,13 +50,7 @@ impl<W: World> Sandbox<W> {
     ) -> Result<Self, RunError> {
         let start = Instant::now();
         let limits = component.engine().limits().clone();
-        let span = tracing::debug_span!(
-            "sandbox",
-            cocoon.memory_cap_bytes = permit.cap_bytes().cast_signed(),
-            cocoon.memory_used_bytes = Empty,
-            error.type = Empty,
-            otel.status_description = Empty,
-        );
+        let span = sandbox_span(&permit);
         let memory = component.memory_cap(permit.cap_bytes());
         if memory.is_exceeded() {
             // Its instances alone take more than that.
@@ -131,6 +125,48 @@ impl<W: World> Sandbox<W> {
         result.inspect_err(|error| record_failure(self.span(), error))
     }
 
+    /// Prepares the sandbox for another job, which has until `deadline`.
+    #[cfg_attr(
+        not(all(feature = "service", feature = "compiler")),
+        expect(dead_code, reason = "handlers alone are reused")
+    )]
+    pub(crate) fn renew(&mut self, deadline: &Deadline) {
+        self.permit.renew(deadline);
+        let deadline = deadline.clone();
+        self.store
+            .epoch_deadline_callback(move |_| Ok(yield_or_interrupt(&deadline)));
+        self.store.set_epoch_deadline(1);
+        let span = sandbox_span(&self.permit);
+        self.store.data_mut().set_span(span);
+    }
+
+    /// Ends the span of a job, after which no other one may follow for long.
+    #[cfg_attr(
+        not(all(feature = "service", feature = "compiler")),
+        expect(dead_code, reason = "handlers alone are reused")
+    )]
+    pub(crate) fn rest(&mut self) {
+        self.store.data_mut().set_span(Span::none());
+    }
+
+    /// Whether memory or an element of a table was refused.
+    #[cfg_attr(
+        not(all(feature = "service", feature = "compiler")),
+        expect(dead_code, reason = "handlers alone are reused")
+    )]
+    pub(crate) fn was_refused_memory(&self) -> bool {
+        self.store.data().memory.refused.is_some()
+    }
+
+    /// The cap of its memory.
+    #[cfg_attr(
+        not(all(feature = "service", feature = "compiler")),
+        expect(dead_code, reason = "handlers alone are reused")
+    )]
+    pub(crate) fn cap_bytes(&self) -> u64 {
+        self.store.data().memory.cap_bytes
+    }
+
     /// The data of its store.
     #[cfg_attr(
         not(all(feature = "service", feature = "compiler")),
@@ -175,6 +211,17 @@ impl<W: World> Sandbox<W> {
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
+}
+
+/// The span of the job of a sandbox in the place of `permit`.
+fn sandbox_span(permit: &Permit) -> Span {
+    tracing::debug_span!(
+        "sandbox",
+        cocoon.memory_cap_bytes = permit.cap_bytes().cast_signed(),
+        cocoon.memory_used_bytes = Empty,
+        error.type = Empty,
+        otel.status_description = Empty,
+    )
 }
 
 /// Interrupts a sandbox past its deadline at a tick, and makes any other yield. Wasmtime's own

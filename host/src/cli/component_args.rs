@@ -31,7 +31,7 @@ pub(crate) struct FactorialArgs {
 }
 
 /// Arguments for registries.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Registries")]
 pub(crate) struct RegistryArgs {
     /// Cache components from registries in DIR [default: cocoon in `$XDG_CACHE_HOME` or in ~/.cache]

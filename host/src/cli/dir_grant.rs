@@ -65,10 +65,17 @@ fn position(text: &[u8]) -> Option<usize> {
 
 /// A parser of `HOST[:GUEST][:rw]`. HOST is any path without `:`, and GUEST is UTF-8.
 pub(super) fn dir() -> impl TypedValueParser<Value = DirGrant> {
-    OsStringValueParser::new().try_map(|text: OsString| parse_dir(text.as_bytes()))
+    OsStringValueParser::new().try_map(|text: OsString| parse_dir(text.as_bytes(), Path::new("")))
 }
 
-fn parse_dir(text: &[u8]) -> Result<DirGrant, String> {
+/// Parses `HOST[:GUEST][:rw]` of a configuration file in the folder `base`, to which HOST is
+/// relative.
+#[cfg(feature = "compiler")]
+pub(crate) fn dir_within(base: &Path, text: &str) -> Result<Dir, String> {
+    parse_dir(text.as_bytes(), base).map(|grant| grant.dir)
+}
+
+fn parse_dir(text: &[u8], base: &Path) -> Result<DirGrant, String> {
     let (path, writable) = match (text.strip_suffix(b":rw"), text.strip_suffix(b":ro")) {
         (Some(path), _) => (path, true),
         (None, Some(path)) => (path, false),
@@ -91,11 +98,12 @@ fn parse_dir(text: &[u8]) -> Result<DirGrant, String> {
         let text = shown(as_path(text));
         return Err(format!("{DIR}, got `{text}`{}", advice()));
     }
+    let within = base.join(as_path(host));
     let host = if position(host).is_none() {
-        check_folder(as_path(host)).map_err(|error| format!("{error}{}", advice()))?;
-        as_path(host).to_owned()
+        check_folder(&within).map_err(|error| format!("{error}{}", advice()))?;
+        within
     } else {
-        without_links(as_path(host))?
+        without_links(&within)?
     };
     match str::from_utf8(guest) {
         Ok(guest) if guest.contains('\0') => {

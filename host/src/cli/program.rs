@@ -114,7 +114,11 @@ pub(crate) fn main() -> ExitCode {
     };
     announce::set_format(cli.log_format);
     let (logs_requests, logs_handlers) = match &cli.command {
-        Command::Serve(command) => (command.logs_requests(), command.logs_handlers()),
+        Command::Serve(command) => {
+            let has_routes = !settings.routes().is_empty();
+            let logs_handlers = has_routes || command.logs_handlers();
+            (command.logs_requests(), logs_handlers)
+        }
         _ => (false, false),
     };
     let started = log_filter(logs_requests, logs_handlers)
@@ -130,7 +134,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Kinds(command) => run("kinds", command.run()),
         Command::Info(command) => run("info", command.run()),
         Command::Verify(command) => run("verify", command.run()),
-        Command::Serve(command) => run_to_end(&mut nice_workers(), command.run()),
+        Command::Serve(command) => {
+            run_to_end(&mut nice_workers(), command.run(settings, Cli::command))
+        }
         Command::Health(command) => run_here(command.run()),
         // Where its runtime does not start, too.
         Command::Exec(command) => {

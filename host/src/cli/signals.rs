@@ -21,7 +21,8 @@ pub(super) async fn interrupted() -> Failure {
 /// The kernel ignores these signals for the first process of a container unless it listens. No
 /// signal after [`Signals::listen`] is lost.
 pub(crate) struct Signals {
-    ends: [Signal; 3],
+    ends: [Signal; 2],
+    hung_up: Signal,
     _too_large: Signal,
 }
 
@@ -40,19 +41,42 @@ impl Signals {
             ends: [
                 listen(SignalKind::interrupt())?,
                 listen(SignalKind::terminate())?,
-                listen(SignalKind::hangup())?,
             ],
+            hung_up: listen(SignalKind::hangup())?,
             _too_large: listen(too_large)?,
         })
     }
 
     /// Waits for one of them.
     pub(crate) async fn next(&mut self) {
-        let [pressed, terminated, hung_up] = &mut self.ends;
+        let Self { ends, hung_up, .. } = self;
         tokio::select! {
-            _ = pressed.recv() => {}
-            _ = terminated.recv() => {}
+            () = end(ends) => {}
             _ = hung_up.recv() => {}
         }
+    }
+
+    /// Waits for SIGINT or SIGTERM, and does `work` for each SIGHUP before.
+    #[cfg(feature = "compiler")]
+    pub(crate) async fn next_end(&mut self, mut work: impl AsyncFnMut()) {
+        let Self { ends, hung_up, .. } = self;
+        tokio::select! {
+            biased;
+            () = end(ends) => {}
+            () = async {
+                while hung_up.recv().await.is_some() {
+                    work().await;
+                }
+                std::future::pending().await
+            } => {}
+        }
+    }
+}
+
+/// Waits for one of two signals.
+async fn end([pressed, terminated]: &mut [Signal; 2]) {
+    tokio::select! {
+        _ = pressed.recv() => {}
+        _ = terminated.recv() => {}
     }
 }

@@ -45,6 +45,11 @@ impl State {
         Ok((request, outparam))
     }
 
+    /// Objects of the host that the guest holds.
+    pub(crate) fn count_resources(&mut self) -> usize {
+        self.resources.iter_mut().count()
+    }
+
     /// Aborts bodies that the guest did not finish, so that none of them looks whole.
     pub(crate) fn abort_bodies(&mut self) {
         for entry in self.resources.iter_mut() {

@@ -112,6 +112,20 @@ impl State {
         &self.span
     }
 
+    /// Sets the span of the sandbox, and ends the last one.
+    pub(crate) fn set_span(&mut self, span: Span) {
+        self.record_memory();
+        self.span = span;
+    }
+
+    fn record_memory(&self) {
+        if !self.span.is_disabled() {
+            let used_bytes = self.memory.used_bytes();
+            self.span
+                .record("cocoon.memory_used_bytes", used_bytes.cast_signed());
+        }
+    }
+
     /// The clock of a deterministic sandbox.
     pub(super) fn virtual_clock(&self) -> Option<VirtualClock> {
         self.clock.clone()
@@ -167,9 +181,6 @@ impl Drop for State {
         }
         let (used_bytes, cap_bytes) = (self.memory.used_bytes(), self.memory.cap_bytes);
         tracing::debug!(used_bytes, cap_bytes, "sandbox dropped");
-        if !self.span.is_disabled() {
-            self.span
-                .record("cocoon.memory_used_bytes", used_bytes.cast_signed());
-        }
+        self.record_memory();
     }
 }

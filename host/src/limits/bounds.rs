@@ -171,6 +171,18 @@ pub const TOKEN_FILE_BYTES_MAX: u64 = 4 << 10;
 /// The time for which a token stays valid after the file has another one.
 pub const TOKEN_AGE: Duration = Duration::from_secs(1);
 
+// Routes of handlers.
+
+/// The shortest pause between two searches for sandboxes that were idle for too long.
+pub const SANDBOX_IDLE_PAUSE: Duration = Duration::from_millis(10);
+
+/// The most routes of one service. Each has metrics and a compiled component.
+pub const ROUTES_MAX: usize = 100;
+/// The longest path prefix of a route.
+pub const ROUTE_PATH_BYTES_MAX: usize = 256;
+/// The longest name of a route, in metrics and logs.
+pub const ROUTE_NAME_CHARS_MAX: usize = 64;
+
 // Registries.
 
 /// The longest answer of a registry other than a component: the size of a manifest that

@@ -50,6 +50,8 @@ pub enum Limit {
     Headers,
     /// Bytes of the body of one request to a handler.
     RequestBody,
+    /// Time for which a sandbox of a handler waits for its next request.
+    SandboxIdle,
     /// Bytes of one line of a batch.
     BatchLine,
     /// Items of one listing.
@@ -62,7 +64,7 @@ pub enum Limit {
 
 impl Limit {
     /// Every limit, in the order of `--help`.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::SandboxMemory,
         Self::TotalMemory,
         Self::Deadline,
@@ -86,6 +88,7 @@ impl Limit {
         Self::Idle,
         Self::Headers,
         Self::RequestBody,
+        Self::SandboxIdle,
         Self::BatchLine,
         Self::ListItems,
         Self::DrainDelay,

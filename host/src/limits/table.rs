@@ -303,6 +303,16 @@ const fn spec(limit: Limit) -> &'static Spec {
             scope: Scope::Service,
             help: "Bytes of the body of one request to a handler; of these, few are in memory at once",
         },
+        Limit::SandboxIdle => &Spec {
+            name: "idle time of a sandbox",
+            flag: "sandbox-idle",
+            env: "COCOON_SANDBOX_IDLE",
+            unit: Unit::Milliseconds,
+            default: MINUTE_MS,
+            range: (1, TIME_MS_MAX),
+            scope: Scope::Service,
+            help: "Time for which a sandbox of a route with `reuse` waits for its next request",
+        },
         Limit::BatchLine => &Spec {
             name: "line of a batch",
             flag: "batch-line",

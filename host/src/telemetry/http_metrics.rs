@@ -1,12 +1,13 @@
 //! Requests by route and status, how long they took, and the connections that
 //! they came on.
 //!
-//! The routes are known when the service starts, so a request finds its counters in a table
-//! without writers. Counters of statuses other than 200 are in a shared table: failures may cost a
-//! little more.
+//! The routes of a router are known when the service starts, so a request finds its counters in a
+//! table without writers. Routes that may change later keep their own [`RouteCounters`]. Counters
+//! of statuses other than 200 are behind a lock: failures may cost a little more.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use opentelemetry::TraceId;
@@ -32,15 +33,17 @@ pub struct HttpMetrics(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// The index of each route in `routes`.
-    places: HashMap<String, usize>,
-    /// The last one is for requests that match no route.
-    routes: Vec<Route>,
-    requests: Family<RequestLabels, Counter>,
+    /// The routes of the router, and [`OTHER`].
+    routes: HashMap<String, RouteCounters>,
+    other: RouteCounters,
+    /// Routes that were added later.
+    added: Mutex<Vec<RouteCounters>>,
+    requests: Requests,
     durations: Durations,
     connections: Gauge,
 }
 
+type Requests = Family<RequestLabels, Counter>;
 pub(super) type Durations = Family<RouteLabel, ShardedHistogram>;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -54,52 +57,144 @@ pub(super) struct RouteLabel {
     route: String,
 }
 
-/// The counters of one route.
+/// The counters of one route. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct RouteCounters(Arc<Route>);
+
 #[derive(Debug)]
 struct Route {
     name: String,
+    requests: Requests,
     ok: Counter,
+    /// The counters of other statuses.
+    statuses: Mutex<BTreeMap<u16, Counter>>,
+    /// Whether its series are gone, though some requests may still run.
+    is_removed: AtomicBool,
     duration: ShardedHistogram,
     exemplars: Exemplars,
+}
+
+impl RouteCounters {
+    fn new(name: String, requests: &Requests, durations: &Durations) -> Self {
+        let labels = RouteLabel {
+            route: name.clone(),
+        };
+        Self(Arc::new(Route {
+            ok: count(requests, &name, OK),
+            requests: requests.clone(),
+            statuses: Mutex::default(),
+            is_removed: AtomicBool::new(false),
+            duration: durations.get_or_create_owned(&labels),
+            exemplars: Exemplars::default(),
+            name,
+        }))
+    }
+
+    /// The number of requests by status.
+    pub fn statuses(&self) -> BTreeMap<u16, u64> {
+        let mut all: BTreeMap<_, _> = self
+            .others()
+            .iter()
+            .map(|(status, counter)| (*status, counter.get()))
+            .collect();
+        all.insert(OK, self.0.ok.get());
+        all
+    }
+
+    fn others(&self) -> MutexGuard<'_, BTreeMap<u16, Counter>> {
+        let statuses = &self.0.statuses;
+        statuses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, status: u16, took: Duration, trace: Option<TraceId>) {
+        let route = &*self.0;
+        if status == OK {
+            route.ok.inc();
+        } else if !route.is_removed.load(Ordering::Relaxed) {
+            let mut others = self.others();
+            let counter = others.entry(status);
+            let counter = counter.or_insert_with(|| count(&route.requests, &route.name, status));
+            counter.inc();
+        }
+        route.duration.observe(took);
+        if let Some(trace) = trace {
+            route.exemplars.keep(trace, took);
+        }
+    }
+
+    /// Removes its series.
+    fn remove(&self, durations: &Durations) {
+        let route = &*self.0;
+        route.is_removed.store(true, Ordering::Relaxed);
+        let statuses: Vec<_> = self.others().keys().copied().chain([OK]).collect();
+        for status in statuses {
+            route.requests.remove(&RequestLabels {
+                route: route.name.clone(),
+                status,
+            });
+        }
+        durations.remove(&RouteLabel {
+            route: route.name.clone(),
+        });
+    }
 }
 
 impl HttpMetrics {
     /// Metrics of a service with these `routes`, as the router writes them:
     /// `/factorial/{n}`. Requests to others are counted together, as `other`.
     pub fn new(routes: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        let requests = Family::default();
-        let durations: Durations = Family::default();
-        let names = routes.into_iter().map(Into::into).chain([OTHER.to_owned()]);
-        let routes: Vec<_> = names
-            .map(|name| Route {
-                ok: count(&requests, &name, OK),
-                duration: durations.get_or_create_owned(&RouteLabel {
-                    route: name.clone(),
-                }),
-                exemplars: Exemplars::default(),
-                name,
-            })
-            .collect();
-        let places = routes.iter().enumerate();
+        let requests = Requests::default();
+        let durations = Durations::default();
+        let counters = |name: String| RouteCounters::new(name, &requests, &durations);
+        let routes = routes.into_iter().map(Into::into);
         Self(Arc::new(Inner {
-            places: places
-                .map(|(place, route)| (route.name.clone(), place))
-                .collect(),
-            routes,
+            routes: routes.map(|name| (name.clone(), counters(name))).collect(),
+            other: counters(OTHER.to_owned()),
+            added: Mutex::default(),
             requests,
             durations,
             connections: Gauge::default(),
         }))
     }
 
+    /// The counters of the route `name`, which the router does not know. Two routes with the same
+    /// name, one after the other, have the same counters.
+    pub fn add_route(&self, name: &str) -> RouteCounters {
+        let mut added = self.added();
+        if let Some(known) = added.iter().find(|route| route.0.name == name) {
+            return known.clone();
+        }
+        let route = RouteCounters::new(name.to_owned(), &self.0.requests, &self.0.durations);
+        added.push(route.clone());
+        route
+    }
+
+    /// Removes the series of routes that were added, except those that `is_left` names.
+    pub fn retain_routes(&self, is_left: impl Fn(&str) -> bool) {
+        self.added().retain(|route| {
+            let is_left = is_left(&route.0.name);
+            if !is_left {
+                route.remove(&self.0.durations);
+            }
+            is_left
+        });
+    }
+
+    fn added(&self) -> MutexGuard<'_, Vec<RouteCounters>> {
+        self.0.added.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A request to `route`, which is counted and timed when the value is
     /// dropped.
     pub fn observe(&self, route: Option<&str>) -> Observation {
-        let inner = &*self.0;
-        let place = route.and_then(|name| inner.places.get(name).copied());
+        let known = route.and_then(|name| self.0.routes.get(name));
+        Self::observe_route(known.unwrap_or(&self.0.other).clone())
+    }
+
+    /// As [`HttpMetrics::observe`], for a route that was added.
+    pub fn observe_route(route: RouteCounters) -> Observation {
         Observation {
-            metrics: self.clone(),
-            place: place.unwrap_or(inner.routes.len() - 1),
+            route,
             status: CLOSED_BY_CLIENT,
             trace: None,
             since: Instant::now(),
@@ -112,7 +207,7 @@ impl HttpMetrics {
         Connection(self.clone())
     }
 
-    pub(super) fn requests(&self) -> &Family<RequestLabels, Counter> {
+    pub(super) fn requests(&self) -> &Requests {
         &self.0.requests
     }
 
@@ -121,12 +216,14 @@ impl HttpMetrics {
     }
 
     /// The exemplars of the durations, with their routes.
-    pub(super) fn exemplars(&self) -> Vec<(&str, Exemplar)> {
-        let routes = self.0.routes.iter();
-        routes
-            .flat_map(|route| {
+    pub(super) fn exemplars(&self) -> Vec<(String, Exemplar)> {
+        let added = self.added();
+        let known = self.0.routes.values().chain([&self.0.other]);
+        known
+            .chain(added.iter())
+            .flat_map(|RouteCounters(route)| {
                 let exemplars = route.exemplars.all().into_iter();
-                exemplars.map(|exemplar| (&*route.name, exemplar))
+                exemplars.map(|exemplar| (route.name.clone(), exemplar))
             })
             .collect()
     }
@@ -136,7 +233,7 @@ impl HttpMetrics {
     }
 }
 
-fn count(requests: &Family<RequestLabels, Counter>, route: &str, status: u16) -> Counter {
+fn count(requests: &Requests, route: &str, status: u16) -> Counter {
     let route = route.to_owned();
     requests.get_or_create_owned(&RequestLabels { route, status })
 }
@@ -145,8 +242,7 @@ fn count(requests: &Family<RequestLabels, Counter>, route: &str, status: u16) ->
 /// its client has disconnected.
 #[derive(Debug)]
 pub struct Observation {
-    metrics: HttpMetrics,
-    place: usize,
+    route: RouteCounters,
     status: u16,
     trace: Option<TraceId>,
     since: Instant,
@@ -176,18 +272,8 @@ impl Observation {
 
 impl Drop for Observation {
     fn drop(&mut self) {
-        let inner = &*self.metrics.0;
-        if let Some(route) = inner.routes.get(self.place) {
-            match self.status {
-                OK => route.ok.inc(),
-                status => count(&inner.requests, &route.name, status).inc(),
-            };
-            let took = self.since.elapsed();
-            route.duration.observe(took);
-            if let Some(trace) = self.trace {
-                route.exemplars.keep(trace, took);
-            }
-        }
+        self.route
+            .add(self.status, self.since.elapsed(), self.trace);
     }
 }
 

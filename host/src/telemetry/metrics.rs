@@ -15,6 +15,7 @@ use super::http_metrics::HttpMetrics;
 use super::job_metrics::JobMetrics;
 use super::openmetrics::{complete, seconds};
 use super::process::Process;
+use super::route_metrics::{ReadRoutes, RouteMetrics};
 use super::text_format::classic;
 use crate::metrics::Meter;
 
@@ -43,6 +44,16 @@ pub struct Build {
 impl Metrics {
     /// The metrics of an engine's sandboxes and of the requests that use them.
     pub fn new(meter: &Meter, http: &HttpMetrics, build: Build) -> Self {
+        Self::with_routes(meter, http, build, None)
+    }
+
+    /// As [`Metrics::new`], with those of `routes`.
+    pub(crate) fn with_routes(
+        meter: &Meter,
+        http: &HttpMetrics,
+        build: Build,
+        routes: Option<Box<dyn ReadRoutes>>,
+    ) -> Self {
         let mut root = Registry::default();
         let registry = root.sub_registry_with_prefix("cocoon");
         registry.register(
@@ -72,6 +83,9 @@ impl Metrics {
             super::delivery::dropped(),
         );
         registry.register_collector(Box::new(JobMetrics(meter.clone())));
+        if let Some(routes) = routes {
+            registry.register_collector(Box::new(RouteMetrics(routes)));
+        }
         root.register_collector(Box::new(Process::started_now()));
         Self {
             registry: root,
@@ -169,6 +183,25 @@ mod tests {
         ] {
             assert!(text.contains(&format!("\n{name}")), "{name}\n{text}");
         }
+    }
+
+    #[test]
+    fn an_added_route_has_series_until_it_is_removed() {
+        let (_, http, metrics) = metrics();
+        for route in [http.add_route("shop"), http.add_route("shop")] {
+            HttpMetrics::observe_route(route.clone()).set_status(200);
+            HttpMetrics::observe_route(route.clone()).set_status(404);
+            assert_eq!(route.statuses().len(), 2);
+        }
+        let running = HttpMetrics::observe_route(http.add_route("shop"));
+        let two = r#"cocoon_http_requests_total{route="shop",status="404"} 2"#;
+        let text = metrics.encode();
+        assert!(text.lines().any(|line| line == two), "{text}");
+        http.retain_routes(|name| name == "shop");
+        assert!(metrics.encode().contains(two));
+        http.retain_routes(|name| name != "shop");
+        drop(running);
+        assert!(!metrics.encode().contains("shop"), "{}", metrics.encode());
     }
 
     #[test]

@@ -20,6 +20,11 @@ mod openmetrics;
 mod otlp;
 mod process;
 mod queue;
+#[cfg_attr(
+    not(feature = "compiler"),
+    allow(dead_code, reason = "handlers alone have such routes")
+)]
+mod route_metrics;
 mod sampling;
 mod settings;
 mod sizes;
@@ -35,9 +40,12 @@ mod worker;
 pub use context::{continue_command, is_exported, leave_out};
 pub(crate) use context::{continue_trace, exported_trace, named_trace, tell_trace};
 pub use error::TelemetryError;
-pub use http_metrics::{Connection, HttpMetrics, Observation};
+pub use http_metrics::{Connection, HttpMetrics, Observation, RouteCounters};
 pub use json_lines::json_line;
 pub(crate) use logs::logs_requests;
 pub use logs::{ACCESS_TARGET, GUEST_TARGET, LOG_FILTER, LogFormat};
 pub use metrics::{Build, CLASSIC_TYPE, Metrics, OPENMETRICS_TYPE};
+#[cfg(feature = "compiler")]
+pub(crate) use route_metrics::ROUTE_LIMITS;
+pub(crate) use route_metrics::{ReadRoutes, RouteReading};
 pub use start::{Exports, Guard, start};

@@ -15,7 +15,9 @@ use cocoon::limits::CONFIG_BYTES_MAX;
 use toml::Spanned;
 use toml::de::{DeInteger, DeString, DeTable, DeValue};
 
-use super::{Setting, configurable, exclude, settable};
+#[cfg(feature = "compiler")]
+use super::routes;
+use super::{RouteSettings, Setting, configurable, exclude, settable};
 use crate::cli::message::wrong;
 use crate::cli::paths::shown;
 use crate::cli::usage::parse_alone;
@@ -38,8 +40,18 @@ pub(crate) enum ConfigError {
 /// A message, and its line.
 type Wrong = (String, usize);
 
-/// Reads the settings in the file at `path` for the flags of `commands`.
-pub(super) fn read(path: &Path, commands: &Command) -> Result<Vec<Setting>, ConfigError> {
+/// The contents of a file.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    pub(super) settings: Vec<Setting>,
+    pub(super) routes: Vec<RouteSettings>,
+}
+
+/// The table and the key of the routes.
+const ROUTES: (&str, &str) = ("serve", "route");
+
+/// Reads the settings in the file at `path` for the flags of `commands`, and the routes.
+pub(super) fn read(path: &Path, commands: &Command) -> Result<Contents, ConfigError> {
     let file = shown(path);
     let text = match read_text(path) {
         Ok(Some(text)) => text,
@@ -47,7 +59,8 @@ pub(super) fn read(path: &Path, commands: &Command) -> Result<Vec<Setting>, Conf
         Err(error) => return Err(ConfigError::Unreadable { file, error }),
     };
     let lines = Lines(&text);
-    settings(&lines, commands).map_err(|(what, line)| ConfigError::Wrong { file, line, what })
+    let base = path.parent().unwrap_or(Path::new(""));
+    contents(&lines, commands, base).map_err(|(what, line)| ConfigError::Wrong { file, line, what })
 }
 
 /// The text of a file, which maps positions to lines.
@@ -69,13 +82,14 @@ fn read_text(path: &Path) -> io::Result<Option<String>> {
     Ok((text.len() as u64 <= CONFIG_BYTES_MAX).then_some(text))
 }
 
-fn settings(lines: &Lines<'_>, commands: &Command) -> Result<Vec<Setting>, Wrong> {
+fn contents(lines: &Lines<'_>, commands: &Command, base: &Path) -> Result<Contents, Wrong> {
     let table = DeTable::parse(lines.0).map_err(|error| {
         let span = error.span().unwrap_or_default();
         (error.message().to_owned(), lines.of(&span))
     })?;
     let table = table.into_inner();
     let mut settings = Vec::new();
+    let mut routes = Vec::new();
     // Tables first: a value for one command takes precedence over a value for all.
     for (name, value) in &table {
         let Some(of_one) = value.get_ref().as_table() else {
@@ -88,7 +102,9 @@ fn settings(lines: &Lines<'_>, commands: &Command) -> Result<Vec<Setting>, Wrong
             return Err((what, lines.of(&name.span())));
         };
         for (key, value) in of_one {
-            if !add(&mut settings, command, key, value, lines)? {
+            if (command.get_name(), &**key.get_ref()) == ROUTES {
+                routes = parse_routes(value, base, lines)?;
+            } else if !add(&mut settings, command, key, value, lines)? {
                 let what = unknown_key(commands, Some(command), key.get_ref());
                 return Err((what, lines.of(&key.span())));
             }
@@ -110,7 +126,27 @@ fn settings(lines: &Lines<'_>, commands: &Command) -> Result<Vec<Setting>, Wrong
     for command in configurable(commands) {
         contradictions(&settings, command)?;
     }
-    Ok(settings)
+    Ok(Contents { settings, routes })
+}
+
+#[cfg(feature = "compiler")]
+fn parse_routes(
+    value: &Spanned<DeValue<'_>>,
+    base: &Path,
+    lines: &Lines<'_>,
+) -> Result<Vec<RouteSettings>, Wrong> {
+    routes::parse(value, base, |span| lines.of(span))
+        .map_err(|(what, span)| (what, lines.of(&span)))
+}
+
+#[cfg(not(feature = "compiler"))]
+fn parse_routes(
+    value: &Spanned<DeValue<'_>>,
+    _: &Path,
+    lines: &Lines<'_>,
+) -> Result<Vec<RouteSettings>, Wrong> {
+    let what = "expected no routes, since this build of cocoon has no compiler, got `route`";
+    Err((what.to_owned(), lines.of(&value.span())))
 }
 
 /// Adds the value of `key` for `command` unless it is set, and returns whether the command has
@@ -199,7 +235,7 @@ fn one(key: &str, arg: &Arg, value: &DeValue<'_>) -> Result<String, String> {
 }
 
 /// Returns an integer in decimal, without underscores.
-fn decimal(number: &DeInteger<'_>) -> String {
+pub(super) fn decimal(number: &DeInteger<'_>) -> String {
     i128::from_str_radix(number.as_str(), number.radix())
         .map_or_else(|_| number.to_string(), |number| number.to_string())
 }

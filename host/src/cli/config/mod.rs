@@ -5,6 +5,8 @@
 //! arguments are parsed, and only if a flag or a variable names it.
 
 mod file;
+#[cfg(feature = "compiler")]
+mod routes;
 mod variables;
 
 use std::ffi::{OsStr, OsString};
@@ -19,14 +21,21 @@ pub(crate) use super::arguments::configurable;
 use super::paths::shown;
 use super::usage::explain;
 pub(crate) use file::{ConfigError, check};
+#[cfg(feature = "compiler")]
+pub(crate) use routes::RouteSettings;
 pub(crate) use variables::report_unknown;
 
 /// The variable that names the file.
 pub(crate) const VARIABLE: &str = "COCOON_CONFIG";
 const FLAG: &str = "--config";
 
+/// A build without a compiler has no routes.
+#[cfg(not(feature = "compiler"))]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum RouteSettings {}
+
 /// The file's value for one flag of one command.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Setting {
     command: String,
     id: String,
@@ -43,6 +52,7 @@ pub(crate) struct Setting {
 pub(crate) struct Settings {
     file: PathBuf,
     settings: Vec<Setting>,
+    routes: Vec<RouteSettings>,
 }
 
 impl Settings {
@@ -51,8 +61,44 @@ impl Settings {
         let Some(file) = config_path(own) else {
             return Ok(Self::default());
         };
-        let settings = file::read(&file, command)?;
-        Ok(Self { file, settings })
+        Self::read(file, command)
+    }
+
+    fn read(file: PathBuf, command: &Command) -> Result<Self, ConfigError> {
+        let file::Contents { settings, routes } = file::read(&file, command)?;
+        Ok(Self {
+            file,
+            settings,
+            routes,
+        })
+    }
+
+    /// The routes of `cocoon serve`.
+    pub(crate) fn routes(&self) -> &[RouteSettings] {
+        &self.routes
+    }
+
+    /// Reads the same file again.
+    ///
+    /// # Errors
+    ///
+    /// As [`Settings::load`].
+    pub(crate) fn reload(&self, command: &Command) -> Result<Self, ConfigError> {
+        Self::read(self.file.clone(), command)
+    }
+
+    /// The keys of `command` whose values differ from those of `other`.
+    pub(crate) fn changes(&self, other: &Self, command: &str) -> Vec<&str> {
+        let differs = |one: &Setting, others: &Self| {
+            let mut others = others.settings.iter();
+            one.command == command
+                && !others.any(|other| {
+                    (&other.command, &other.id, &other.values)
+                        == (&one.command, &one.id, &one.values)
+                })
+        };
+        let own = self.settings.iter().filter(|one| differs(one, other));
+        own.map(|one| &*one.key).collect()
     }
 
     /// The path of the file, as the flag or variable names it.

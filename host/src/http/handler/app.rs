@@ -5,18 +5,22 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRef, Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST};
+use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH};
 use axum::http::{StatusCode, Version};
 use axum::response::{IntoResponse as _, Response};
 use http_body_util::{BodyExt as _, Limited};
 use tracing::Span;
 
+use super::route::{Route, RouteParts};
 use super::routes::Routes;
+use super::table::{Duplicate, Table};
 use crate::error::RunError;
-use crate::http::server::{Access, Errors, Probes, Problem, ServerState, finish, probes, too_old};
+use crate::http::server::{
+    Access, Errors, FindRoute, Probes, Problem, ServerState, finish, probes, too_old,
+};
 use crate::limits::{Limits, OLD_CLIENT_BYTES};
 use crate::metrics::Meter;
-use crate::telemetry::tell_trace;
+use crate::telemetry::{ReadRoutes, tell_trace};
 use crate::worlds::handler::ResponseBody;
 
 /// Paths that need no token where probes have the address of the handlers.
@@ -34,26 +38,54 @@ struct Inner {
 }
 
 impl Handlers {
-    /// A service of `routes` under `limits`. With `is_private`, requests need a token. Long jobs
-    /// run in the current runtime.
+    /// A service under `limits` that has no route yet. `meter` counts the jobs of all of its
+    /// routes. With `is_private`, requests need a token. Long jobs run in the current runtime.
     ///
     /// # Panics
     ///
     /// Outside of a runtime.
-    pub fn new(
-        routes: Routes,
-        limits: &Limits,
-        meter: &Meter,
-        component: String,
-        is_private: bool,
-    ) -> Self {
+    pub fn new(limits: &Limits, meter: &Meter, component: String, is_private: bool) -> Self {
         let (_, description) = probes::<ServerState>().split_for_parts();
         let paths = description.paths.paths.into_keys();
+        let routes = Routes::new();
+        let found: (Arc<dyn FindRoute>, Box<dyn ReadRoutes>) =
+            (Arc::new(routes.clone()), Box::new(routes.clone()));
         Self(Arc::new(Inner {
-            server: ServerState::new(limits, meter, component, paths),
+            server: ServerState::with_routes(limits, meter, component, paths, Some(found)),
             routes,
             is_private,
         }))
+    }
+
+    /// A route of this service. It gets no request before [`Handlers::replace`].
+    pub fn route(&self, parts: RouteParts) -> Arc<Route> {
+        let counters = self.server().http_metrics().add_route(&parts.endpoint.name);
+        Arc::new(Route::new(parts, counters))
+    }
+
+    /// The routes, in the order of their precedence.
+    pub fn routes(&self) -> Vec<Arc<Route>> {
+        self.0.routes.table().iter().cloned().collect()
+    }
+
+    /// Replaces all routes by `routes`, between two requests. Requests that have found a route
+    /// that is not among them are still answered by it.
+    ///
+    /// # Errors
+    ///
+    /// Where two routes match the same requests. Then nothing changes.
+    pub fn replace(&self, routes: Vec<Arc<Route>>) -> Result<(), Duplicate> {
+        let patterns = routes
+            .iter()
+            .map(|route| (route.pattern.clone(), Arc::clone(route)));
+        let old = self.0.routes.replace(Table::new(patterns)?);
+        let is_left = |old: &Arc<Route>| routes.iter().any(|new| Arc::ptr_eq(old, new));
+        for route in old.iter().filter(|route| !is_left(route)) {
+            route.endpoint.retire();
+        }
+        let metrics = self.server().http_metrics();
+        metrics.retain_routes(|name| routes.iter().any(|route| &**route.name() == name));
+        Ok(())
     }
 
     /// The state of the server.
@@ -85,23 +117,21 @@ async fn answer(
     mut request: Request,
 ) -> Result<Response, Problem> {
     let Inner {
-        server,
-        routes,
-        is_private,
+        server, is_private, ..
     } = &*handlers.0;
-    let route = {
-        let host = match request.uri().host() {
-            Some(host) => Some(host),
-            None => request.headers().get(HOST).and_then(|it| it.to_str().ok()),
-        };
-        routes.find(host, request.uri().path())
-    };
-    let Some(route) = route else {
+    let Some(route) = request.extensions_mut().remove::<Arc<Route>>() else {
         return Err(Problem::plain(
             StatusCode::NOT_FOUND,
-            format!("expected a path with a route, got {}", request.uri().path()),
+            format!(
+                "expected a host and a path with a route, got {}",
+                request.uri().path()
+            ),
         ));
     };
+    if let (Err(wait), Some(rate)) = (route.take_token(), route.rate()) {
+        let detail = format!("expected at most {rate} requests, got more; see Retry-After");
+        return Err(Problem::past_rate(detail, wait).of_route(route.name()));
+    }
     if *is_private {
         request.headers_mut().remove(AUTHORIZATION);
     }
@@ -113,7 +143,9 @@ async fn answer(
     let version = request.version();
     let deadline = route.deadline();
     let answering = route.endpoint.answer(request, &deadline, server.tasks());
-    let response = answering.await.map_err(Problem::from)?;
+    let response = answering
+        .await
+        .map_err(|error| Problem::from(error).of_route(route.name()))?;
     let is_marked = response.body().is_whole() || response.headers().contains_key(CONTENT_LENGTH);
     if version < Version::HTTP_11 && !is_marked {
         return Ok(answer_old(response).await);

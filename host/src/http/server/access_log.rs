@@ -8,13 +8,14 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, Uri};
 use opentelemetry::TraceId;
 use tracing::field::display;
 use tracing::{Span, info, warn};
 
 use super::attributes::Ends;
+use super::found_route::RouteName;
 use crate::limits::REQUEST_ID_BYTES_MAX;
 use crate::telemetry::{ACCESS_TARGET, logs_requests};
 
@@ -30,7 +31,7 @@ pub(super) struct Reason(pub(super) String);
 pub(super) struct Entry {
     method: Method,
     uri: Uri,
-    route: Option<MatchedPath>,
+    route: Option<RouteName>,
     peer: Option<SocketAddr>,
     id: Option<HeaderValue>,
     trace: Option<TraceId>,
@@ -47,12 +48,17 @@ pub(super) struct Outcome<'a> {
 }
 
 impl Entry {
-    /// The entry of `request`, whose name is `id` and whose trace is `trace`.
-    pub(super) fn new(request: &Request, id: Option<HeaderValue>, trace: Option<TraceId>) -> Self {
+    /// The entry of `request` to `route`, whose name is `id` and whose trace is `trace`.
+    pub(super) fn new(
+        request: &Request,
+        route: Option<RouteName>,
+        id: Option<HeaderValue>,
+        trace: Option<TraceId>,
+    ) -> Self {
         Self {
             method: request.method().clone(),
             uri: request.uri().clone(),
-            route: request.extensions().get().cloned(),
+            route,
             peer: request.extensions().get().and_then(Ends::peer),
             id,
             trace,
@@ -69,7 +75,7 @@ impl Entry {
         let Outcome { status, reason, .. } = outcome;
         let method = self.method.as_str();
         let path = self.uri.path();
-        let route = self.route.as_ref().map(MatchedPath::as_str);
+        let route = self.route.as_ref().map(RouteName::name);
         let client = self.peer.map(display);
         let bytes = outcome.sent_bytes;
         let duration_seconds = outcome.took.as_secs_f64();

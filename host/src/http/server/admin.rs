@@ -8,6 +8,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
+use axum::Router;
 use tokio::runtime;
 use tokio_util::sync::CancellationToken;
 
@@ -26,12 +27,16 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Begins to serve the health and the metrics of `state` at `listener`.
+    /// Begins to serve the health and the metrics of `state`, and `others`, at `listener`.
     ///
     /// # Errors
     ///
     /// Where the thread cannot be started.
-    pub fn start(listener: TcpListener, state: &ServerState) -> io::Result<Self> {
+    pub fn start(
+        listener: TcpListener,
+        state: &ServerState,
+        others: Option<Router>,
+    ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
@@ -42,7 +47,7 @@ impl Admin {
         };
         let end = CancellationToken::new();
         let places = Places::new(ADMIN_CONNECTIONS);
-        let server = Server::new(probes_app(state), state, places, None);
+        let server = Server::new(probes_app(state, others), state, places, None);
         let (signal, state) = (end.clone(), state.clone());
         let thread = Builder::new().name("admin".to_owned()).spawn(move || {
             runtime.block_on(async {

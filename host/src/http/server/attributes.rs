@@ -14,6 +14,7 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use super::field::{Item, split};
+use super::found_route::RouteName;
 
 /// The addresses of both ends of a connection, which its requests carry as an extension.
 #[derive(Clone, Copy, Debug)]
@@ -38,10 +39,15 @@ impl Ends {
 }
 
 /// The span of a request.
-pub(super) fn span(request: &Request, route: Option<&str>) -> Span {
+pub(super) fn span(request: &Request, route: Option<&RouteName>) -> Span {
     let method = request.method();
     // Read only if there is a span.
     let names = LazyCell::new(|| Names::of(request));
+    let found = match route {
+        Some(RouteName::Found(route)) => Some(&*route.name),
+        Some(RouteName::Matched(_)) | None => None,
+    };
+    let route = route.map(RouteName::path);
     tracing::debug_span!(
         "request",
         otel.name = name(method, route),
@@ -51,6 +57,7 @@ pub(super) fn span(request: &Request, route: Option<&str>) -> Span {
         http.request.method = if is_known(method) { method.as_str() } else { "_OTHER" },
         http.request.method_original = (!is_known(method)).then(|| method.as_str()),
         http.route = route,
+        cocoon.route = found,
         http.response.status_code = Empty,
         http.response.body.size = Empty,
         url.path = request.uri().path(),

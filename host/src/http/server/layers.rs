@@ -32,10 +32,11 @@ pub enum Probes {
     Apart,
 }
 
-/// The router of health and metrics alone.
-pub(super) fn probes_app(server: &ServerState) -> Router {
+/// The router of health and metrics, and of `others`.
+pub(super) fn probes_app(server: &ServerState, others: Option<Router>) -> Router {
     let (routes, _) = probes::<ServerState>().split_for_parts();
     let routes = routes.fallback(no_probe).with_state(server.clone());
+    let routes = routes.merge(others.unwrap_or_default());
     finish(routes, server, Access::open(), &[], Errors::Problems)
 }
 
@@ -59,7 +60,7 @@ pub(crate) fn finish(
     };
     access
         .guard(routes, open_paths)
-        .layer(observe::layer(metrics, probes))
+        .layer(observe::layer(metrics, probes, server.routes()))
 }
 
 async fn no_probe(uri: Uri) -> Problem {

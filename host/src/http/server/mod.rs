@@ -15,6 +15,7 @@ mod codings;
 mod conditional;
 mod drive;
 mod field;
+mod found_route;
 mod guests;
 mod gzip;
 mod health;
@@ -40,6 +41,8 @@ pub(crate) use body_writer::{BodyWriter, stream_body};
 pub(crate) use codings::{Codings, EVENT_STREAM};
 pub(crate) use conditional::ClientCopy;
 pub(crate) use field::{Item, weighted};
+#[cfg(feature = "compiler")]
+pub(crate) use found_route::{FindRoute, FoundRoute};
 pub(crate) use health::ADMIN_PATHS;
 pub use layers::Probes;
 pub(crate) use layers::{finish, probes};

@@ -8,6 +8,7 @@
 
 use std::error::Error as _;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use axum::body::{Body, HttpBody};
@@ -22,6 +23,7 @@ use tracing::Span;
 
 use super::access_log::{self, Entry, Outcome, REQUEST_ID, Reason, request_id};
 use super::attributes::span;
+use super::found_route::{FindRoute, RouteName};
 use super::health::ADMIN_PATHS;
 use crate::error::RunError;
 use crate::span::{SpanGuard, record, record_failure};
@@ -33,9 +35,17 @@ use crate::telemetry::{
 const CUT: &str = "the connection ended before the response did";
 
 /// Observes all requests to the routes within. It must be the outermost layer to see all of
-/// their time.
-pub(super) fn layer(metrics: HttpMetrics, probes: ProbeTracing) -> Observe {
-    Observe(metrics, probes)
+/// their time. Of requests that the router leaves to its fallback, `routes` finds the route.
+pub(super) fn layer(
+    metrics: HttpMetrics,
+    probes: ProbeTracing,
+    routes: Option<Arc<dyn FindRoute>>,
+) -> Observe {
+    Observe {
+        metrics,
+        probes,
+        routes,
+    }
 }
 
 /// Whether requests for health and metrics are traced.
@@ -47,7 +57,11 @@ pub(super) enum ProbeTracing {
 
 /// The layer that [`layer`] makes.
 #[derive(Clone, Debug)]
-pub(super) struct Observe(HttpMetrics, ProbeTracing);
+pub(super) struct Observe {
+    metrics: HttpMetrics,
+    probes: ProbeTracing,
+    routes: Option<Arc<dyn FindRoute>>,
+}
 
 impl<S> Layer<S> for Observe {
     type Service = ObservedService<S>;
@@ -55,8 +69,9 @@ impl<S> Layer<S> for Observe {
     fn layer(&self, inner: S) -> Self::Service {
         ObservedService {
             inner,
-            metrics: self.0.clone(),
-            probes: self.1,
+            metrics: self.metrics.clone(),
+            probes: self.probes,
+            routes: self.routes.clone(),
         }
     }
 }
@@ -67,6 +82,7 @@ pub(super) struct ObservedService<S> {
     inner: S,
     metrics: HttpMetrics,
     probes: ProbeTracing,
+    routes: Option<Arc<dyn FindRoute>>,
 }
 
 impl<S> Service<Request> for ObservedService<S>
@@ -83,13 +99,23 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let route = request.extensions().get::<MatchedPath>();
-        let route = route.map(MatchedPath::as_str);
-        let mut observation = self.metrics.observe(route);
-        let span = span(&request, route);
+        let matched = request.extensions().get::<MatchedPath>().cloned();
+        let route = match (matched, &self.routes) {
+            (Some(path), _) => Some(RouteName::Matched(path)),
+            (None, Some(routes)) => routes.find(&mut request).map(RouteName::Found),
+            (None, None) => None,
+        };
+        let mut observation = match &route {
+            Some(RouteName::Found(route)) => HttpMetrics::observe_route(route.counters.clone()),
+            Some(RouteName::Matched(path)) => self.metrics.observe(Some(path.as_str())),
+            None => self.metrics.observe(None),
+        };
+        let span = span(&request, route.as_ref());
         let mut trace = None;
         if !span.is_disabled() {
-            let is_probe = route.is_some_and(|route| ADMIN_PATHS.contains(&route));
+            let path = route.as_ref().map(RouteName::path);
+            let is_probe = matches!(route, Some(RouteName::Matched(_)))
+                && path.is_some_and(|path| ADMIN_PATHS.contains(&path));
             if is_probe && self.probes == ProbeTracing::Off {
                 leave_out(&span);
             } else {
@@ -116,7 +142,7 @@ where
             span.record("trace_id", named.to_string());
             Some(named)
         });
-        let entry = Entry::new(&request, id, trace);
+        let entry = Entry::new(&request, route, id, trace);
         let has_body = request.method() != Method::HEAD;
         let answering = span.in_scope(|| self.inner.call(request));
         ObservedFuture {
@@ -319,9 +345,10 @@ mod tests {
             let pieces = ["a", "b"].map(|piece| Ok::<_, Infallible>(Bytes::from(piece)));
             Response::new(Body::from_stream(stream::iter(pieces)))
         };
-        let router = Router::new()
-            .route(ROUTE, get(pieces))
-            .layer(layer(http, ProbeTracing::Off));
+        let router =
+            Router::new()
+                .route(ROUTE, get(pieces))
+                .layer(layer(http, ProbeTracing::Off, None));
         (router, metrics)
     }
 

@@ -1,6 +1,8 @@
 //! Problems: the errors that a client receives (RFC 9457).
 
 use std::borrow::Cow;
+#[cfg(feature = "compiler")]
+use std::time::Duration;
 
 use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, UPGRADE};
 use axum::http::{HeaderValue, StatusCode};
@@ -44,6 +46,13 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     needed: Option<u64>,
+    /// The route of the handler.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    route: Option<String>,
+    #[serde(skip)]
+    #[schema(ignore)]
+    retry_seconds: Option<u64>,
 }
 
 impl Problem {
@@ -57,6 +66,30 @@ impl Problem {
             limit: None,
             value: None,
             needed: None,
+            route: None,
+            retry_seconds: None,
+        }
+    }
+
+    /// A request past the rate of a route, after `wait` of which it may be sent again.
+    #[cfg(feature = "compiler")]
+    pub(crate) fn past_rate(detail: String, wait: Duration) -> Self {
+        // Rounded up: a client that retries then is served.
+        let seconds = u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
+        Self {
+            name: "urn:cocoon:problem:rate".into(),
+            retry_seconds: Some(seconds.max(1)),
+            ..Self::plain(StatusCode::TOO_MANY_REQUESTS, detail)
+        }
+    }
+
+    /// The same, of a request to the handler of `route`.
+    #[cfg(feature = "compiler")]
+    #[must_use]
+    pub(crate) fn of_route(self, route: &str) -> Self {
+        Self {
+            route: Some(route.to_owned()),
+            ..self
         }
     }
 
@@ -155,12 +188,15 @@ impl From<RunError> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.status();
+        let retry_seconds = self.retry_seconds;
         let mut response = (status, self.to_json()).into_response();
         response.extensions_mut().insert(Reason(self.detail));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if let Some(seconds) = retry_seconds {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        } else if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
         }
         response

@@ -7,12 +7,13 @@ use axum::http::StatusCode;
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::found_route::FindRoute;
 use crate::error::RunError;
 use crate::limits::Limits;
 use crate::metrics::Meter;
 use crate::span::spawn_on;
 use crate::tasks::Tasks;
-use crate::telemetry::{self, Build, HttpMetrics, Metrics};
+use crate::telemetry::{self, Build, HttpMetrics, Metrics, ReadRoutes};
 
 /// The state of a server. Cheap to clone.
 #[derive(Clone)]
@@ -24,6 +25,8 @@ struct Inner {
     workers: Handle,
     http_metrics: HttpMetrics,
     metrics: Metrics,
+    /// Finds the routes of requests to the fallback.
+    routes: Option<Arc<dyn FindRoute>>,
     is_draining: AtomicBool,
     traces_probes: AtomicBool,
     /// Tasks that may outlive their requests.
@@ -43,6 +46,22 @@ impl ServerState {
         component: String,
         routes: impl IntoIterator<Item = String>,
     ) -> Self {
+        Self::with_routes(limits, meter, component, routes, None)
+    }
+
+    /// As [`ServerState::new`], for a server whose fallback has `found` routes.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    pub(crate) fn with_routes(
+        limits: &Limits,
+        meter: &Meter,
+        component: String,
+        routes: impl IntoIterator<Item = String>,
+        found: Option<(Arc<dyn FindRoute>, Box<dyn ReadRoutes>)>,
+    ) -> Self {
+        let (found, read) = found.unzip();
         let http_metrics = HttpMetrics::new(routes);
         let build = Build {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -51,7 +70,8 @@ impl ServerState {
         Self(Arc::new(Inner {
             limits: limits.clone(),
             workers: Handle::current(),
-            metrics: Metrics::new(meter, &http_metrics, build),
+            metrics: Metrics::with_routes(meter, &http_metrics, build, read),
+            routes: found,
             http_metrics,
             is_draining: AtomicBool::new(false),
             traces_probes: AtomicBool::new(false),
@@ -92,7 +112,11 @@ impl ServerState {
         &self.0.workers
     }
 
-    pub(super) fn http_metrics(&self) -> &HttpMetrics {
+    pub(super) fn routes(&self) -> Option<Arc<dyn FindRoute>> {
+        self.0.routes.clone()
+    }
+
+    pub(crate) fn http_metrics(&self) -> &HttpMetrics {
         &self.0.http_metrics
     }
 

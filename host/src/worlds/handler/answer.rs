@@ -13,13 +13,15 @@ use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
 use super::endpoint::Endpoint;
-use super::exchange::{Exchange, Run, start};
+use super::exchange::{Exchange, Place, Run, Seat, start};
 use super::request_body::RequestBody;
 use super::response_body::{ResponseBody, Written};
 use crate::deadline::Deadline;
 use crate::error::RunError;
 use crate::grants::{Answer, content_length};
 use crate::limits::{HANDLER_TURNS, Limit};
+use crate::pool::wait_span;
+use crate::span::record_failure;
 use crate::tasks::Tasks;
 
 /// The state of a run at the head of its answer.
@@ -56,10 +58,16 @@ impl Endpoint {
         tasks: &Tasks,
     ) -> Result<Response<ResponseBody>, RunError> {
         let is_head = *request.method() == Method::HEAD;
-        let request = self.checked(request)?;
-        let permit = self.pool.reserve(self.need(), deadline).await?;
         let exchange = Arc::<Exchange>::default();
-        let run = start(Arc::clone(self), permit, request, Arc::clone(&exchange));
+        let request = self.checked(request, &exchange)?;
+        let place = self.admit(deadline).await?;
+        let run = start(
+            Arc::clone(self),
+            place,
+            deadline.clone(),
+            request,
+            Arc::clone(&exchange),
+        );
         let begun = Begun {
             run,
             exchange,
@@ -117,12 +125,33 @@ impl Endpoint {
         Ok(Response::from_parts(head, body))
     }
 
+    /// Waits for a place of a sandbox.
+    async fn admit(&self, deadline: &Deadline) -> Result<Place, RunError> {
+        let need = self.need();
+        let span = wait_span(need);
+        let admitted = async {
+            let mut share = self.member.admit(deadline, self.pool.meter()).await?;
+            let seat = match share.take_idle() {
+                Some(kept) => Seat::Kept(Box::new(kept)),
+                None => Seat::Fresh(self.pool.reserve_one(need, deadline).await?),
+            };
+            Ok(Place { seat, share })
+        };
+        admitted
+            .await
+            .inspect_err(|error| record_failure(&span, error))
+    }
+
     /// The request as the guest gets it.
     ///
     /// # Errors
     ///
     /// If its body is known to be too long.
-    fn checked(&self, request: Request<Body>) -> Result<Request<RequestBody>, RunError> {
+    fn checked(
+        &self,
+        request: Request<Body>,
+        exchange: &Arc<Exchange>,
+    ) -> Result<Request<RequestBody>, RunError> {
         let limit_bytes = self.limits.bytes(Limit::RequestBody);
         let needed = request.body().size_hint().lower();
         if needed > limit_bytes {
@@ -133,7 +162,7 @@ impl Endpoint {
                 needs: "".into(),
             });
         }
-        let mut request = request.map(|body| RequestBody::new(body, limit_bytes));
+        let mut request = request.map(|body| RequestBody::new(body, exchange, limit_bytes));
         if request.uri().authority().is_none() {
             // HTTP/1.0 needs no host.
             let headers = request.headers_mut();

@@ -1,22 +1,23 @@
 //! The run of a handler for one request, and what it shares with the answer's body.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use axum::body::Body;
 use axum::http::Request;
 use wasmtime::Store;
-use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi_http::p2::bindings::Proxy;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 
 use super::endpoint::Endpoint;
-use super::lines::Lines;
+use super::kept::Kept;
 use super::request_body::RequestBody;
+use crate::deadline::Deadline;
 use crate::error::RunError;
 use crate::grants::{Answer, State};
 use crate::limits::REQUEST_ID_BYTES_MAX;
 use crate::pool::Permit;
-use crate::sandbox::Sandbox;
+use crate::shares::Share;
 
 /// The run of a handler.
 pub(super) type Run = Pin<Box<dyn Future<Output = Result<(), RunError>> + Send>>;
@@ -25,6 +26,9 @@ pub(super) type Run = Pin<Box<dyn Future<Output = Result<(), RunError>> + Send>>
 #[derive(Default)]
 pub(super) struct Exchange {
     answer: Mutex<Option<Answer>>,
+    /// The body of the request, as long as the guest may read it. A sandbox that is kept may
+    /// keep what it did not read.
+    request: Mutex<Option<Body>>,
     /// The error that ended the run. It is set before the body breaks off.
     failure: OnceLock<RunError>,
 }
@@ -41,6 +45,22 @@ impl Exchange {
         *answer = Some(set);
     }
 
+    /// Lets the guest read `body`.
+    pub(super) fn set_request(&self, body: Body) {
+        *self.request() = Some(body);
+    }
+
+    /// The body of the request.
+    pub(super) fn request(&self) -> MutexGuard<'_, Option<Body>> {
+        self.request.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the body of the request.
+    fn cut_request(&self) {
+        let body = self.request().take();
+        drop(body);
+    }
+
     /// The error of an answer that broke off.
     pub(super) fn failure(&self) -> RunError {
         self.failure.get().cloned().unwrap_or_else(|| {
@@ -51,29 +71,49 @@ impl Exchange {
     }
 }
 
-/// Starts a handler in the place of `permit`. Polling the run drives it.
+/// The place of a sandbox. It is released after the sandbox.
+pub(super) struct Place {
+    pub(super) seat: Seat,
+    pub(super) share: Share<Kept>,
+}
+
+/// What is in a place.
+pub(super) enum Seat {
+    /// A place for a fresh sandbox.
+    Fresh(Permit),
+    /// A sandbox that answered other requests.
+    Kept(Box<Kept>),
+}
+
+/// Starts a handler in `place`. Polling the run drives it, until `deadline`.
 pub(super) fn start(
     endpoint: Arc<Endpoint>,
-    permit: Permit,
+    place: Place,
+    deadline: Deadline,
     request: Request<RequestBody>,
     exchange: Arc<Exchange>,
 ) -> Run {
     Box::pin(async move {
+        let Place { seat, share } = place;
         let request_id = request_id(&request);
-        let lines = |stream| Lines::new(&endpoint.name, request_id.as_ref(), stream);
-        let mut wasi = WasiCtxBuilder::new();
-        wasi.stdout(lines("stdout")).stderr(lines("stderr"));
-        let component = &endpoint.component;
-        let (folders, denials) = (component.folders(), component.denials());
-        let granting = endpoint
-            .grants
-            .of_sandbox(wasi, folders, denials, component.engine());
-        let wasi = granting
-            .await
-            .map_err(|error| RunError::Failed(error.to_string()))?;
-        let mut sandbox = Sandbox::new(component, permit, Some(wasi)).await?;
+        let mut kept = match seat {
+            Seat::Fresh(permit) => {
+                let Endpoint {
+                    component,
+                    grants,
+                    name,
+                    ..
+                } = &*endpoint;
+                Kept::start(component, grants, permit, name, request_id.as_ref()).await?
+            }
+            Seat::Kept(mut kept) => {
+                kept.renew(&deadline, request_id.as_ref());
+                *kept
+            }
+        };
         let answer = Arc::clone(&exchange);
-        let result = sandbox
+        let result = kept
+            .sandbox
             .run(async |store: &mut Store<State>, handler: &Proxy| {
                 let data = store.data_mut();
                 let answered = move |set| answer.set_answer(set);
@@ -86,7 +126,16 @@ pub(super) fn start(
             // It is set once.
             let _ = exchange.failure.set(error.clone());
         }
-        sandbox.state_mut().abort_bodies();
+        kept.sandbox.state_mut().abort_bodies();
+        exchange.cut_request();
+        let kept = match result {
+            Ok(()) if endpoint.reuse > 1 => kept.rest(endpoint.reuse),
+            _ => None,
+        };
+        match kept {
+            Some(kept) => share.keep(kept),
+            None => drop(share),
+        }
         result
     })
 }

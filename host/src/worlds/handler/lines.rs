@@ -50,6 +50,20 @@ impl Lines {
         })))
     }
 
+    /// Ends the line of one request, and begins with the request `request_id`.
+    pub(super) fn begin(&self, request_id: Option<&Arc<str>>) {
+        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.end();
+        writer.request_id = request_id.cloned();
+        writer.left = HANDLER_LINES;
+    }
+
+    /// Ends the last line of a request.
+    pub(super) fn end(&self) {
+        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.end();
+    }
+
     fn write(&self, bytes: &[u8]) {
         let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         writer.write(bytes);
@@ -72,6 +86,12 @@ impl Writer {
             if ends {
                 self.log();
             }
+        }
+    }
+
+    fn end(&mut self) {
+        if self.left > 0 && !self.line.is_empty() {
+            self.log();
         }
     }
 
@@ -104,9 +124,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        if self.left > 0 && !self.line.is_empty() {
-            self.log();
-        }
+        self.end();
     }
 }
 

@@ -8,12 +8,16 @@
 mod answer;
 mod endpoint;
 mod exchange;
+mod kept;
 mod lines;
+mod places;
 mod request_body;
 mod response_body;
 mod world;
 
 pub use endpoint::Endpoint;
+pub use kept::Kept;
+pub use places::{Places, Settings};
 pub use request_body::RequestBody;
 pub use response_body::ResponseBody;
 pub use world::Handler;

@@ -4,6 +4,7 @@
 //! length has a limit.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use axum::body::Body;
@@ -11,19 +12,21 @@ use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use wasmtime_wasi_http::Error;
 
-/// A body with a limit on its length.
-#[derive(Debug)]
+use super::exchange::Exchange;
+
+/// A body with a limit on its length. It ends with its exchange.
 pub struct RequestBody {
-    body: Body,
+    exchange: Arc<Exchange>,
     limit_bytes: u64,
     left_bytes: u64,
 }
 
 impl RequestBody {
     /// `body`, of which the guest reads at most `limit_bytes`.
-    pub(super) fn new(body: Body, limit_bytes: u64) -> Self {
+    pub(super) fn new(body: Body, exchange: &Arc<Exchange>, limit_bytes: u64) -> Self {
+        exchange.set_request(body);
         Self {
-            body,
+            exchange: Arc::clone(exchange),
             limit_bytes,
             left_bytes: limit_bytes,
         }
@@ -39,11 +42,14 @@ impl hyper::body::Body for RequestBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let Self {
-            body,
+            exchange,
             limit_bytes,
             left_bytes,
         } = self.get_mut();
-        let frame = ready!(Pin::new(body).poll_frame(context));
+        let frame = match &mut *exchange.request() {
+            Some(body) => ready!(Pin::new(body).poll_frame(context)),
+            None => Some(Err(axum::Error::new(Error::ConnectionTerminated))),
+        };
         let frame = frame.map(|frame| {
             // The client disconnected, or broke the rules of its chunks.
             let frame = frame.map_err(|_| Error::ConnectionTerminated)?;
@@ -58,10 +64,13 @@ impl hyper::body::Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        let body = self.exchange.request();
+        body.as_ref().is_some_and(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let body = self.exchange.request();
+        body.as_ref()
+            .map_or_else(SizeHint::default, Body::size_hint)
     }
 }

@@ -26,8 +26,11 @@ impl Serve {
             engine,
             server: service.server().clone(),
             router: Box::new(move |probes, access| app(&service, probes, access)),
+            admin: None,
             sandboxes: sandboxes.into(),
             limits,
+            #[cfg(feature = "compiler")]
+            loader: None,
         })
     }
 }

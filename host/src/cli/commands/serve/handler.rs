@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use clap::{Args, ValueHint};
 use cocoon::component::{Component, Location};
+use cocoon::engine::Engine;
 use cocoon::grants::{Destination, Grants, HttpDestination, Network};
-use cocoon::http::handler::{Handlers, Route, Routes, app};
+use cocoon::http::handler::{Handlers, Pattern, RouteParts, admin_page, app};
 use cocoon::http::server::Access;
-use cocoon::limits::{Limit, Limits};
-use cocoon::pool::Pool;
-use cocoon::worlds::handler::Endpoint;
+use cocoon::limits::{Limit, Limits, SANDBOX_IDLE_PAUSE};
+use cocoon::span::spawn;
+use cocoon::worlds::handler::{Places, Settings};
+use tokio::time::sleep;
 
+use super::routes::{Loader, RouteFile};
 use super::{Prepared, Serve};
 use crate::cli::code_args::show_compiling;
 use crate::cli::denied::log_denied;
@@ -79,37 +82,95 @@ impl Serve {
         access: &Access,
     ) -> Result<Prepared, Failure> {
         let grants = self.handler.grants()?;
-        // Handlers promise nothing.
-        let memory = Limits::HANDLERS.get(Limit::SandboxMemory);
-        let limits = self.limits.or_default(Limit::SandboxMemory, memory);
-        let engine = self.code.engine_for_programs(&limits, u64::MAX, false)?;
-        let source = self.registries.source(Some(file), &limits).await?;
+        let (engine, places) = self.places()?;
+        let limits = engine.limits();
+        let source = self.registries.source(Some(file), limits).await?;
         let loading = Component::load(&engine, &source, &grants);
         let component = show_compiling(&engine, loading).await?;
         log_denied(&component);
         let digest = source.digest().await?;
         let limits = component.engine().limits().clone();
-        let pool = Pool::new(&engine, component.sandboxes());
-        let endpoint = Endpoint {
+        let settings = Settings {
             name: Arc::from("/"),
-            component,
             grants,
-            pool,
             limits: limits.clone(),
+            concurrency: None,
+            reuse: 1,
         };
-        let places = endpoint.pool.places(endpoint.need());
-        let sandboxes = places.min(endpoint.component.sandboxes().into());
-        let routes = Routes::all(Route {
-            endpoint: Arc::new(endpoint),
-            digest: digest.clone(),
+        let endpoint = places.endpoint(component, settings);
+        let sandboxes = places
+            .most(endpoint.need())
+            .min(endpoint.concurrency.into());
+        let handlers = Handlers::new(&limits, engine.meter(), digest.clone(), !access.is_open());
+        let route = handlers.route(RouteParts {
+            pattern: Pattern::all(),
+            endpoint,
+            location: file.name(),
+            digest,
+            rate: None,
         });
-        let handlers = Handlers::new(routes, &limits, engine.meter(), digest, !access.is_open());
-        Ok(Prepared {
-            engine,
-            server: handlers.server().clone(),
-            router: Box::new(move |probes, access| app(&handlers, probes, access)),
-            sandboxes,
-            limits,
-        })
+        let replaced = handlers.replace(vec![route]);
+        replaced.map_err(|duplicate| Failure::Programs(duplicate.to_string()))?;
+        Ok(prepared(engine, &handlers, sandboxes, limits, None))
+    }
+
+    /// Loads the routes of `file`.
+    pub(super) async fn prepare_routes(
+        &self,
+        file: RouteFile,
+        access: &Access,
+    ) -> Result<Prepared, Failure> {
+        let (engine, places) = self.places()?;
+        let limits = engine.limits().clone();
+        let handlers = Handlers::new(&limits, engine.meter(), String::new(), !access.is_open());
+        let mut loader = Loader {
+            file,
+            engine: engine.clone(),
+            registries: self.registries.clone(),
+            limits: limits.clone(),
+            places: places.clone(),
+            handlers: handlers.clone(),
+            loaded: Vec::new(),
+        };
+        loader.load().await?;
+        let idle = limits.duration(Limit::SandboxIdle);
+        let pause = (idle / 4).max(SANDBOX_IDLE_PAUSE);
+        spawn(async move {
+            loop {
+                sleep(pause).await;
+                places.expire(idle);
+            }
+        });
+        let sandboxes = loader.places.most(loader.need());
+        Ok(prepared(engine, &handlers, sandboxes, limits, Some(loader)))
+    }
+
+    /// The engine of handlers, and its places.
+    fn places(&self) -> Result<(Engine, Places), Failure> {
+        // Handlers promise nothing.
+        let memory = Limits::HANDLERS.get(Limit::SandboxMemory);
+        let limits = self.limits.or_default(Limit::SandboxMemory, memory);
+        let engine = self.code.engine_for_programs(&limits, u64::MAX, false)?;
+        let places = Places::new(&engine);
+        Ok((engine, places))
+    }
+}
+
+fn prepared(
+    engine: Engine,
+    handlers: &Handlers,
+    sandboxes: u64,
+    limits: Limits,
+    loader: Option<Loader>,
+) -> Prepared {
+    let service = handlers.clone();
+    Prepared {
+        engine,
+        server: handlers.server().clone(),
+        router: Box::new(move |probes, access| app(&service, probes, access)),
+        admin: Some(admin_page(handlers)),
+        sandboxes,
+        limits,
+        loader,
     }
 }

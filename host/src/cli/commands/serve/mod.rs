@@ -3,6 +3,8 @@
 mod factorial;
 #[cfg(feature = "compiler")]
 mod handler;
+#[cfg(feature = "compiler")]
+mod routes;
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,7 +12,9 @@ use std::path::PathBuf;
 
 use axum::Router;
 use bytesize::ByteSize;
-use clap::{Args, ValueHint};
+#[cfg(feature = "compiler")]
+use clap::error::ErrorKind;
+use clap::{Args, Command, ValueHint};
 use cocoon::component::Location;
 use cocoon::engine::Engine;
 use cocoon::http::server::{Access, Admin, End, Probes, ServerState, serve};
@@ -24,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::announce;
 use crate::cli::code_args::CodeArgs;
 use crate::cli::component_args::RegistryArgs;
+use crate::cli::config::Settings;
 use crate::cli::failure::Failure;
 use crate::cli::limits::{self, LimitArgs};
 use crate::cli::output::Output;
@@ -100,7 +105,13 @@ impl Serve {
         self.access_log
     }
 
-    pub(crate) async fn run(self) -> Result<(), Failure> {
+    /// Serves factorials, FILE, or the routes of `settings`. The flags of `commands` are the keys of
+    /// their file.
+    pub(crate) async fn run(
+        self,
+        settings: Settings,
+        commands: fn() -> Command,
+    ) -> Result<(), Failure> {
         // Before the service is ready, so that it never runs without its token.
         let access = match &self.token_file {
             Some(file) => Access::from_file(file)?,
@@ -111,7 +122,7 @@ impl Serve {
         let prepared = tokio::select! {
             biased;
             () = signals.next() => return Err(Failure::Interrupted),
-            prepared = self.prepare(&access) => prepared?,
+            prepared = self.prepare(&access, settings, commands) => prepared?,
         };
         let failed = |address| {
             move |error| Failure::Io {
@@ -139,7 +150,10 @@ impl Serve {
         let Prepared {
             server,
             router,
+            admin: page,
             engine,
+            #[cfg(feature = "compiler")]
+            mut loader,
             ..
         } = prepared;
         if self.trace_probes {
@@ -156,7 +170,7 @@ impl Serve {
         };
         // It lives until the end, and reports the drain from the first signal on.
         let _admin = admin_listener
-            .map(|(listener, _)| Admin::start(listener, &server))
+            .map(|(listener, _)| Admin::start(listener, &server, page))
             .transpose()
             .map_err(no_threads)?;
         let ending = CancellationToken::new();
@@ -164,6 +178,16 @@ impl Serve {
             end = serve(listener, app, &server, ending.cancelled()) => end,
             // The second signal ends the command at once.
             () = async {
+                #[cfg(feature = "compiler")]
+                match &mut loader {
+                    Some(loader) => {
+                        signals.next_end(async || loader.reload().await).await;
+                        ending.cancel();
+                        return signals.next_end(async || ()).await;
+                    }
+                    None => signals.next().await,
+                }
+                #[cfg(not(feature = "compiler"))]
                 signals.next().await;
                 ending.cancel();
                 signals.next().await;
@@ -182,12 +206,41 @@ impl Serve {
         )))
     }
 
-    /// Loads the component of the service.
-    async fn prepare(&self, access: &Access) -> Result<Prepared, Failure> {
-        #[cfg(feature = "compiler")]
-        if let Some(file) = &self.handler.file {
-            return self.prepare_handler(file, access).await;
+    /// Loads the components of the service.
+    #[cfg(feature = "compiler")]
+    async fn prepare(
+        &self,
+        access: &Access,
+        settings: Settings,
+        commands: fn() -> Command,
+    ) -> Result<Prepared, Failure> {
+        let file = routes::RouteFile::new(settings, commands);
+        let other = match (&self.handler.file, &self.component) {
+            (Some(_), _) => "FILE",
+            (None, Some(_)) => "--component",
+            (None, None) if file.has_routes() => return self.prepare_routes(file, access).await,
+            (None, None) => return self.prepare_factorial(access).await,
+        };
+        if file.has_routes() {
+            let error = format!(
+                "expected {other} or [[serve.route]] in the configuration, got both; remove one"
+            );
+            return Err(clap::Error::raw(ErrorKind::ArgumentConflict, error).into());
         }
+        match &self.handler.file {
+            Some(file) => self.prepare_handler(file, access).await,
+            None => self.prepare_factorial(access).await,
+        }
+    }
+
+    /// Loads the component of the service.
+    #[cfg(not(feature = "compiler"))]
+    async fn prepare(
+        &self,
+        access: &Access,
+        _: Settings,
+        _: fn() -> Command,
+    ) -> Result<Prepared, Failure> {
         self.prepare_factorial(access).await
     }
 }
@@ -198,9 +251,14 @@ struct Prepared {
     server: ServerState,
     /// Makes its router.
     router: Box<dyn FnOnce(Probes, Access) -> Router>,
+    /// Further paths of the address of --admin-listen.
+    admin: Option<Router>,
     /// Sandboxes that exist at once.
     sandboxes: u64,
     limits: Limits,
+    /// Loads the routes again.
+    #[cfg(feature = "compiler")]
+    loader: Option<routes::Loader>,
 }
 
 /// Returns the announcement of a service that accepts connections at `address` and `admin`.
