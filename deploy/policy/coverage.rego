@@ -28,12 +28,14 @@ without_pods := {
 	"HorizontalPodAutoscaler.autoscaling",
 	"Ingress.networking.k8s.io",
 	"NetworkPolicy.networking.k8s.io",
+	"PersistentVolumeClaim",
 	"PodDisruptionBudget.policy",
 	"PodMonitor.monitoring.coreos.com",
 	"Route.route.openshift.io",
 	"ScaledObject.keda.sh",
 	"Service",
 	"ServiceAccount",
+	"TriggerAuthentication.keda.sh",
 }
 
 covered := object.keys(templates) | without_pods

@@ -192,9 +192,101 @@ openshift_deployment := json.patch(deployment, [
 	},
 ])
 
+worker_labels := {"name": "worker"}
+
+worker := json.patch(deployment, [
+	{"op": "replace", "path": "metadata/name", "value": "worker"},
+	{"op": "replace", "path": "spec/selector/matchLabels", "value": worker_labels},
+	{"op": "replace", "path": "spec/template/metadata/labels", "value": worker_labels},
+	{"op": "remove", "path": pointer("pod/serviceAccountName")},
+	{
+		"op": "replace",
+		"path": pointer("pod/topologySpreadConstraints/0/labelSelector/matchLabels"),
+		"value": worker_labels,
+	},
+	{"op": "replace", "path": pointer("container/name"), "value": "worker"},
+	{"op": "replace", "path": pointer("container/args"), "value": ["worker"]},
+	{"op": "replace", "path": pointer("container/ports"), "value": [{"name": "admin", "containerPort": 8081}]},
+	{"op": "remove", "path": pointer("container/envFrom")},
+	{
+		"op": "replace",
+		"path": pointer("container/env"),
+		"value": [
+			{"name": "COCOON_QUEUE_URL", "value": "redis://redis:6379"},
+			{"name": "COCOON_ADMIN_LISTEN", "value": "0.0.0.0:8081"},
+		],
+	},
+])
+
+worker_scaler := {
+	"apiVersion": "keda.sh/v1alpha1",
+	"kind": "ScaledObject",
+	"metadata": {"name": "worker"},
+	"spec": {
+		"scaleTargetRef": {"name": "worker"},
+		"triggers": [{"type": "redis", "metadata": {"listName": "cocoon:{cocoon}:open"}}],
+	},
+}
+
+worker_policy := {
+	"apiVersion": "networking.k8s.io/v1",
+	"kind": "NetworkPolicy",
+	"metadata": {"name": "worker"},
+	"spec": {
+		"podSelector": {"matchLabels": worker_labels},
+		"policyTypes": ["Ingress", "Egress"],
+		"ingress": [{"ports": [{"port": 8081}]}],
+		"egress": [{"to": [{"podSelector": {}}], "ports": [{"port": 6379}]}],
+	},
+}
+
+worker_budget := {
+	"apiVersion": "policy/v1",
+	"kind": "PodDisruptionBudget",
+	"metadata": {"name": "worker"},
+	"spec": {"maxUnavailable": 1, "selector": {"matchLabels": worker_labels}},
+}
+
+all_of_worker := [worker, worker_budget, worker_policy, worker_scaler]
+
+routes := {
+	"apiVersion": "v1",
+	"kind": "ConfigMap",
+	"metadata": {"name": "routes"},
+	"data": {"cocoon.toml": sprintf(`component = "oci://registry.example.com/facts@sha256:%064d"`, [0])},
+}
+
+handler_deployment := json.patch(deployment, [
+	{
+		"op": "add",
+		"path": pointer("pod/volumes"),
+		"value": [{"name": "routes", "configMap": {"name": "routes"}}, {"name": "cache", "emptyDir": {}}],
+	},
+	{
+		"op": "add",
+		"path": pointer("container/volumeMounts"),
+		"value": [
+			{"name": "routes", "mountPath": "/etc/cocoon"},
+			{"name": "cache", "mountPath": "/var/cache/cocoon", "subPath": "cache"},
+		],
+	},
+	{
+		"op": "add",
+		"path": pointer("container/env/-"),
+		"value": {"name": "COCOON_CODE_CACHE", "value": "/var/cache/cocoon/code"},
+	},
+	{
+		"op": "add",
+		"path": pointer("container/startupProbe"),
+		"value": {"httpGet": {"path": "/readyz", "port": "admin"}},
+	},
+])
+
 others := [account, budget, config_map, network_policy, service]
 
 all_of_service := array.concat(others, [deployment, scaler])
+
+all_of_handler := array.concat(others, [handler_deployment, routes, scaler])
 
 all_of_job := [job, job_policy]
 

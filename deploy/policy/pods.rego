@@ -15,6 +15,7 @@ pods contains pod if {
 		"labels": documents.field(template, ["metadata", "labels"], {}),
 		"annotations": documents.field(template, ["metadata", "annotations"], {}),
 		"spec": documents.field(template, ["spec"], {}),
+		"claims": documents.field(manifest, ["spec", "volumeClaimTemplates"], []),
 	}
 }
 
@@ -47,6 +48,10 @@ lasting contains container if {
 	container.list == "containers"
 	documents.field(container.pod.spec, ["restartPolicy"], "Always") == "Always"
 }
+
+# True if a pod has data of its own, as that of a StatefulSet with claims. Another pod would not
+# have them, so one pod is not a mistake.
+has_data(pod) if count(pod.claims) > 0
 
 # --- Cocoon's settings --------------------------------------------------------
 

@@ -13,6 +13,7 @@ scalers contains scaler if {
 	some manifest in of_kind("HorizontalPodAutoscaler.autoscaling")
 	target := documents.field(manifest, ["spec", "scaleTargetRef"], {})
 	scaler := {
+		"manifest": manifest,
 		"name": name_of(manifest),
 		"target": name_of(object.union(target, {"metadata": {"name": documents.field(target, ["name"], "?")}})),
 		"namespace": namespace_of(manifest),
@@ -25,6 +26,7 @@ scalers contains scaler if {
 	some manifest in of_kind("ScaledObject.keda.sh")
 	target := documents.field(manifest, ["spec", "scaleTargetRef"], {})
 	scaler := {
+		"manifest": manifest,
 		"name": name_of(manifest),
 		"target": name_of({
 			"kind": documents.field(target, ["kind"], "Deployment"),
@@ -54,12 +56,15 @@ deny contains msg if {
 
 # METADATA
 # title: The least number of pods
-# description: The default of minReplicas is 1, that of KEDA's minReplicaCount 0.
+# description: |
+#   The default of minReplicas is 1, that of KEDA's minReplicaCount 0. Workers of a queue may
+#   have no pod, because the work waits in the queue.
 # custom:
 #   id: min_replicas
 deny contains msg if {
 	some scaler in scalers
 	scaler.least < 2
+	not counts_open_ranges(scaler.manifest)
 	msg := sprintf("%s must set %s to 2 or more, got %v", [
 		scaler.name,
 		scaler.key,
@@ -92,13 +97,14 @@ deny contains msg if {
 
 # METADATA
 # title: The number of pods without an autoscaler
-# description: The default is 1.
+# description: The default is 1. A StatefulSet whose pods have data of their own may have one.
 # custom:
 #   id: replicas
 deny contains msg if {
 	documents.combined
 	some manifest in documents.manifests
 	kind_of(manifest) in scalable
+	count(documents.field(manifest, ["spec", "volumeClaimTemplates"], [])) == 0
 	count([scaler | some scaler in scalers; scales(scaler, manifest)]) == 0
 	replicas := documents.field(manifest, ["spec", "replicas"], 1)
 	replicas < 2
@@ -113,6 +119,7 @@ deny contains msg if {
 	documents.combined
 	some pod in pods
 	pod.kind in scalable
+	not has_data(pod)
 	not budgeted(pod)
 	msg := sprintf("%s has no PodDisruptionBudget that selects it", [pod.name])
 }

@@ -155,6 +155,7 @@ deny contains msg if {
 deny contains msg if {
 	some pod in pods
 	pod.kind in {"Deployment.apps", "ReplicaSet.apps", "ReplicationController", "StatefulSet.apps"}
+	not has_data(pod)
 	count(documents.field(pod.spec, ["topologySpreadConstraints"], [])) == 0
 	msg := sprintf("%s must set topologySpreadConstraints", [pod.name])
 }

@@ -80,7 +80,7 @@ impl Setting {
 }
 
 /// The one container of a manifest with a template.
-fn container(manifest: &Value) -> &Value {
+pub(crate) fn container(manifest: &Value) -> &Value {
     let containers = &manifest["spec"]["template"]["spec"]["containers"];
     assert_eq!(containers.as_array().map(Vec::len), Some(1));
     &containers[0]
@@ -141,6 +141,10 @@ fn every_kustomization_lists_all_files_of_its_folder() {
         let patches = kustomization["patches"].as_array();
         let listed = resources.into_iter().flatten();
         let listed = listed.chain(patches.into_iter().flatten().map(|patch| &patch["path"]));
+        let generators = kustomization["configMapGenerator"].as_array();
+        let files = generators.into_iter().flatten();
+        let files = files.filter_map(|generator| generator["files"].as_array());
+        let listed = listed.chain(files.flatten());
         let listed: Vec<_> = listed.filter_map(Value::as_str).collect();
         for entry in std::fs::read_dir(&folder).expect("a folder") {
             let name = entry.expect("an entry").file_name();

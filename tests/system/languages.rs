@@ -12,12 +12,12 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::harness::{Outcome, clean, cocoon, run_command};
-use crate::tools::{CLANG, COMPONENTIZE_PY, GO, NODE, Tool, componentize_js};
+use crate::tools::{CLANG, COMPONENTIZE_PY, GO, NODE, Tool, componentize_js, markdown};
 
 /// The page with the commands.
 const README: &str = "examples/README.md";
 /// Results of a build in the repository, which a copy leaves out.
-const BUILT: [&str; 4] = ["__pycache__", "node_modules", "target", "words.wasm"];
+const BUILT: [&str; 4] = ["__pycache__", "node_modules", "packages", "target"];
 const FACTORIALS: &str = "0! = 1\n1! = 1\n2! = 2\n3! = 6\n4! = 24\n5! = 120\n6! = 720\n\
                           7! = 5040\n8! = 40320\n9! = 362880\n10! = 3628800\n";
 
@@ -36,39 +36,47 @@ fn section(readme: &str, language: &str) -> String {
     rest.split("\n## ").next().expect("a section").to_owned()
 }
 
+/// Builds the example in a copy of its folder, by its documented commands, with `tools` first in
+/// `PATH`.
+pub(crate) fn build(example: &str, tools: &[Tool]) -> TempDir {
+    let place = tempfile::tempdir().expect("a folder");
+    let folder = place.path();
+    copy(&repository().join("examples").join(example), folder);
+    let toolchain = "rust-toolchain.toml";
+    fs::copy(repository().join(toolchain), folder.join(toolchain)).expect("a copy");
+    if example.ends_with("javascript") {
+        symlink(componentize_js(), folder.join("node_modules")).expect("a link");
+    }
+    if example == "handlers/python" {
+        symlink(markdown(), folder.join("packages")).expect("a link");
+    }
+    let section = section(&read(README), example);
+    let (_, block) = section.split_once("```sh\n").expect("a block of commands");
+    let (commands, _) = block.split_once("```").expect("the end of the block");
+    let programs = tools.iter().map(|tool| tool.folder());
+    let path = env::var_os("PATH").unwrap_or_default();
+    let path = env::join_paths(programs.chain(env::split_paths(&path)));
+    let mut shell = Command::new("sh");
+    clean(&mut shell)
+        .args(["-e", "-c", commands])
+        .current_dir(folder)
+        .env("PATH", path.expect("folders without a colon"));
+    remove_settings_of_cargo(&mut shell);
+    let Outcome { out, err, code } = run_command(&mut shell);
+    assert_eq!(code, Some(0), "{commands}\n{out}\n{err}");
+    place
+}
+
 /// A copy of an example's folder, and its program.
 struct Example {
     folder: TempDir,
 }
 
 impl Example {
-    /// Builds the example by its documented commands, with `tools` first in `PATH`.
     fn build(language: &str, tools: &[Tool]) -> Self {
-        let example = Self {
-            folder: tempfile::tempdir().expect("a folder"),
-        };
-        let folder = example.folder.path();
-        copy(&repository().join("examples").join(language), folder);
-        let toolchain = "rust-toolchain.toml";
-        fs::copy(repository().join(toolchain), folder.join(toolchain)).expect("a copy");
-        if language == "javascript" {
-            symlink(componentize_js(), folder.join("node_modules")).expect("a link");
+        Self {
+            folder: build(language, tools),
         }
-        let section = section(&read(README), language);
-        let (_, block) = section.split_once("```sh\n").expect("a block of commands");
-        let (commands, _) = block.split_once("```").expect("the end of the block");
-        let programs = tools.iter().map(|tool| tool.folder());
-        let path = env::var_os("PATH").unwrap_or_default();
-        let path = env::join_paths(programs.chain(env::split_paths(&path)));
-        let mut shell = Command::new("sh");
-        clean(&mut shell)
-            .args(["-e", "-c", commands])
-            .current_dir(folder)
-            .env("PATH", path.expect("folders without a colon"));
-        remove_settings_of_cargo(&mut shell);
-        let Outcome { out, err, code } = run_command(&mut shell);
-        assert_eq!(code, Some(0), "{commands}\n{out}\n{err}");
-        example
     }
 
     /// Runs the program under `cocoon exec`. The first run compiles it, and the others load its
@@ -113,7 +121,8 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).expect("a folder") {
         let entry = entry.expect("an entry");
         let (name, path) = (entry.file_name(), entry.path());
-        if BUILT.iter().any(|built| *built == name) {
+        let is_component = path.extension().is_some_and(|end| end == "wasm");
+        if is_component || BUILT.iter().any(|built| *built == name) {
             continue;
         }
         let copied = to.join(name);
@@ -220,6 +229,7 @@ fn the_readme_names_the_tested_versions() {
             "@bytecodealliance/componentize-js@",
         ),
         ("preview2_shim_version", "@bytecodealliance/preview2-shim@"),
+        ("markdown_version", "markdown=="),
     ] {
         let mut lines = versions.lines();
         let version = lines.find_map(|line| line.strip_prefix(variable)?.strip_prefix('='));

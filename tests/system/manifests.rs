@@ -8,10 +8,11 @@ use crate::harness::{Outcome, run_command};
 use crate::tools::KUSTOMIZE;
 
 /// The folders of `deploy/` that can be applied.
-pub(crate) const BUILDS: [&str; 6] = [
+pub(crate) const BUILDS: [&str; 7] = [
     "base",
     "job",
     "overlays/example",
+    "overlays/handler",
     "overlays/openshift",
     "overlays/openshift-job",
     "overlays/token",

@@ -145,6 +145,18 @@ pub(crate) fn componentize_js() -> PathBuf {
     modules
 }
 
+/// The folder with Python's package `markdown`.
+///
+/// # Panics
+///
+/// When it is missing.
+pub(crate) fn markdown() -> PathBuf {
+    let packages = own_folder().join("markdown/packages");
+    let is_there = packages.is_dir();
+    assert!(is_there, "expected markdown, got none; run `.ci/tools`");
+    packages
+}
+
 #[test]
 fn a_missing_program_is_named_with_the_command_that_installs_it() {
     const NONE: Tool = Tool {

@@ -4,16 +4,17 @@ use std::net::SocketAddr;
 
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper::http::request;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpSocket;
 
 /// A connection, which closes on drop.
 pub(crate) struct Client {
-    sender: SendRequest<Empty<Bytes>>,
+    sender: SendRequest<Full<Bytes>>,
     host: String,
 }
 
@@ -44,13 +45,24 @@ impl Client {
 
     /// Returns the head of a response, which must be a success.
     pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<Response<Incoming>> {
-        self.sender
-            .ready()
-            .await
-            .context("the connection is gone")?;
-        let request = Request::get(path)
-            .header("host", &self.host)
-            .body(Empty::new())?;
+        self.send(Request::get(path), Bytes::new()).await
+    }
+
+    /// Sends a body and returns the whole body of the response, which arrives meanwhile.
+    pub(crate) async fn post(&mut self, path: &str, body: Bytes) -> anyhow::Result<Bytes> {
+        let answer = self.send(Request::post(path), body).await?;
+        Ok(answer.into_body().collect().await?.to_bytes())
+    }
+
+    async fn send(
+        &mut self,
+        request: request::Builder,
+        body: Bytes,
+    ) -> anyhow::Result<Response<Incoming>> {
+        let ready = self.sender.ready().await;
+        ready.context("the connection is gone")?;
+        let request = request.header("host", &self.host).body(Full::new(body))?;
+        let path = request.uri().clone();
         let answer = self.sender.send_request(request).await?;
         let status = answer.status();
         ensure!(

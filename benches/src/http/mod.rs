@@ -2,6 +2,7 @@
 
 mod client;
 mod crowd;
+mod handlers;
 mod memory;
 pub(crate) mod native;
 mod plot;
@@ -31,7 +32,11 @@ pub(crate) struct Http {
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
     tail_seconds: u64,
     /// Measure only these parts
-    #[arg(long, value_delimiter = ',', default_value = "speed,tail,crowd,memory")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "speed,tail,crowd,memory,handlers"
+    )]
     only: Vec<Part>,
     /// Folder for the table and the plot
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/results"))]
@@ -50,6 +55,7 @@ enum Part {
     Tail,
     Crowd,
     Memory,
+    Handlers,
 }
 
 /// Figures by part; an error gives the reason why a part was left out or failed.
@@ -58,6 +64,7 @@ struct Figures {
     tail: Measured<Vec<tail::Tail>>,
     crowd: Measured<crowd::Crowd>,
     memory: Measured<memory::Memory>,
+    handlers: Measured<handlers::Handlers>,
 }
 
 type Measured<T> = Result<T, String>;
@@ -86,6 +93,9 @@ impl Http {
             }),
             crowd: self.part(&runtime, Part::Crowd, || crowd::measure(&programs)),
             memory: self.part(&runtime, Part::Memory, || memory::measure(&programs)),
+            handlers: self.part(&runtime, Part::Handlers, || {
+                handlers::measure(&programs, self.rounds, self.seconds, self.tail_seconds)
+            }),
         };
         let report = report::Report {
             facts,
@@ -99,6 +109,11 @@ impl Http {
         write_file(&self.out, "http.csv", &report::csv(&figures))?;
         if let (Ok(speed), Ok(tail)) = (&figures.speed, &figures.tail) {
             write_file(&self.out, "http.svg", &plot::draw(speed, tail, &place))?;
+        }
+        if let Ok(handlers) = &figures.handlers
+            && let Some(plot) = handlers::plot::draw(handlers, &place)
+        {
+            write_file(&self.out, "http-handlers.svg", &plot)?;
         }
         println!("written to {}", self.out.display());
         Ok(())

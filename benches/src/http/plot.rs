@@ -9,11 +9,11 @@ use super::tail::Tail;
 use crate::peers::plots::{INK, PAPER, SOFT_INK, line, on_lines, paper, round, text};
 use crate::peers::report::with_commas;
 
-const WIDTH: f64 = 760.0;
-const LEFT: f64 = 200.0;
-const ROOM: f64 = 380.0;
-const ROW: f64 = 40.0;
-const TOP: f64 = 96.0;
+pub(super) const WIDTH: f64 = 760.0;
+pub(super) const LEFT: f64 = 200.0;
+pub(super) const ROOM: f64 = 380.0;
+pub(super) const ROW: f64 = 40.0;
+pub(super) const TOP: f64 = 96.0;
 const AIM_MS: f64 = 10.0;
 
 fn colour(server: &str) -> &'static str {
@@ -100,7 +100,7 @@ pub(super) fn draw(speeds: &[Speed], tails: &[Tail], place: &str) -> String {
     page.to_string()
 }
 
-fn bar(page: Document, y: f64, length: f64, height: f64, fill: &str) -> Document {
+pub(super) fn bar(page: Document, y: f64, length: f64, height: f64, fill: &str) -> Document {
     page.add(
         Rectangle::new()
             .set("x", LEFT)
@@ -112,7 +112,7 @@ fn bar(page: Document, y: f64, length: f64, height: f64, fill: &str) -> Document
     )
 }
 
-fn name(page: Document, y: f64, words: &str, bold: bool) -> Document {
+pub(super) fn name(page: Document, y: f64, words: &str, bold: bool) -> Document {
     let weight = if bold { 700 } else { 500 };
     page.add(
         text(LEFT - 12.0, y, words, INK, 14.0)
@@ -122,7 +122,7 @@ fn name(page: Document, y: f64, words: &str, bold: bool) -> Document {
 }
 
 /// Places the label beyond the end of a bar, or inside it if there is no room.
-fn beside(page: Document, y: f64, length: f64, words: &str) -> Document {
+pub(super) fn beside(page: Document, y: f64, length: f64, words: &str) -> Document {
     if length > ROOM * 0.7 {
         page.add(text(LEFT + length - 10.0, y, words, PAPER, 13.0).set("text-anchor", "end"))
     } else {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::server::{Programs, WASMTIME_TUNING};
 use super::speed::{COCOON, NATIVE, WASMTIME, WRK};
-use super::{Figures, Measured, crowd, memory, tail};
+use super::{Figures, Measured, crowd, handlers, memory, tail};
 use crate::peers::report::with_commas;
 
 pub(crate) struct Report<'a> {
@@ -60,7 +60,8 @@ impl Report<'_> {
         self.write_speed(out)?;
         self.write_tail(out)?;
         self.write_crowd(out)?;
-        self.write_memory(out)
+        self.write_memory(out)?;
+        self.write_handlers(out)
     }
 
     fn write_aims(&self, out: &mut String) -> std::fmt::Result {
@@ -108,6 +109,9 @@ impl Report<'_> {
                 with_commas(memory::FEW),
                 reached(growth <= AIM_GROWTH)
             )?;
+        }
+        if let Ok(handlers) = &self.figures.handlers {
+            handlers::report::write_aims(out, handlers)?;
         }
         Ok(())
     }
@@ -216,10 +220,24 @@ impl Report<'_> {
             mebibytes(memory.after_many_bytes)
         )
     }
+
+    fn write_handlers(&self, out: &mut String) -> std::fmt::Result {
+        writeln!(out, "\n## Handlers\n")?;
+        let Some(handlers) = figures_or_write_reason(out, &self.figures.handlers)? else {
+            return Ok(());
+        };
+        if handlers.speeds.iter().any(|(_, speeds)| speeds.is_ok()) {
+            writeln!(
+                out,
+                "![Requests per second of handlers](http-handlers.svg)\n"
+            )?;
+        }
+        handlers::report::write(out, handlers)
+    }
 }
 
 /// Returns the figures, or writes the reason why there are none.
-fn figures_or_write_reason<'a, T>(
+pub(super) fn figures_or_write_reason<'a, T>(
     out: &mut String,
     measured: &'a Measured<T>,
 ) -> Result<Option<&'a T>, std::fmt::Error> {
@@ -236,7 +254,7 @@ fn growth(memory: &memory::Memory) -> f64 {
     memory.after_many_bytes as f64 / memory.after_few_bytes as f64
 }
 
-fn mebibytes(bytes: u64) -> String {
+pub(super) fn mebibytes(bytes: u64) -> String {
     format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
 }
 
@@ -299,6 +317,9 @@ pub(super) fn csv(figures: &Figures) -> String {
             memory.after_many_bytes as f64,
             "bytes",
         );
+    }
+    if let Ok(handlers) = &figures.handlers {
+        handlers::report::csv(handlers, line);
     }
     text
 }

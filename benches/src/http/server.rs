@@ -23,6 +23,26 @@ impl Server {
         Self::start(command, false).context("cocoon serve")
     }
 
+    /// Serves a handler, with `flags` such as its grants.
+    pub(super) fn cocoon_handler(
+        program: &Path,
+        component: &Path,
+        flags: &[&str],
+    ) -> anyhow::Result<Self> {
+        let mut command = Command::new(program);
+        command.args(["serve", "--listen", "127.0.0.1:0"]);
+        command.arg(component).args(flags);
+        Self::start(command, false).context("cocoon serve FILE")
+    }
+
+    /// Serves the routes of a configuration file.
+    pub(super) fn cocoon_routes(program: &Path, configuration: &Path) -> anyhow::Result<Self> {
+        let mut command = Command::new(program);
+        command.arg("--config").arg(configuration);
+        command.args(["serve", "--listen", "127.0.0.1:0"]);
+        Self::start(command, false).context("cocoon serve with routes")
+    }
+
     pub(crate) fn native() -> anyhow::Result<Self> {
         let mut command = Command::new(env::current_exe()?);
         command.arg("native-handler");
@@ -30,10 +50,20 @@ impl Server {
     }
 
     pub(crate) fn wasmtime(program: &Path, component: &Path) -> anyhow::Result<Self> {
+        Self::wasmtime_with(program, component, &[])
+    }
+
+    /// `wasmtime serve` with further flags.
+    pub(super) fn wasmtime_with(
+        program: &Path,
+        component: &Path,
+        flags: &[&str],
+    ) -> anyhow::Result<Self> {
         let mut command = Command::new(program);
         command
             .args(["serve", "--addr", "127.0.0.1:0", "-Scli"])
             .args(WASMTIME_TUNING)
+            .args(flags)
             .arg(component);
         Self::start(command, true).context("wasmtime serve")
     }
@@ -109,12 +139,17 @@ pub(crate) const WASMTIME_TUNING: [&str; 8] = [
     "pooling-async-stack-keep-resident=65536",
 ];
 
+/// Slots are cleared by what the kernel says was written, which suits larger memories.
+pub(crate) const WASMTIME_HANDLER_TUNING: [&str; 2] = ["-O", "pooling-pagemap-scan=y"];
+
 /// The programs, built or found.
 pub(crate) struct Programs {
     pub(crate) cocoon: PathBuf,
     pub(crate) version: String,
     /// Wasmtime, its version and the component, or the reason why there is no comparison.
     pub(crate) wasmtime: Result<(PathBuf, String, PathBuf), String>,
+    /// The component of `proxy/`, or the reason why it is missing.
+    pub(super) handler: Result<PathBuf, String>,
 }
 
 impl Programs {
@@ -130,26 +165,37 @@ impl Programs {
         let version = first_line(Command::new(&cocoon).arg("--version"))
             .with_context(|| format!("{} is not cocoon", cocoon.display()))?;
         let version = format!("{version}, {built}");
+        let handler = build_handler().map_err(|error| format!("{error:#}"));
+        let wasmtime = handler.clone().and_then(|component| {
+            prepare_wasmtime(wasmtime, component).map_err(|error| format!("{error:#}"))
+        });
         Ok(Self {
             cocoon,
             version,
-            wasmtime: prepare_wasmtime(wasmtime).map_err(|error| format!("{error:#}")),
+            wasmtime,
+            handler,
         })
     }
 }
 
-fn prepare_wasmtime(given: Option<PathBuf>) -> anyhow::Result<(PathBuf, String, PathBuf)> {
+fn prepare_wasmtime(
+    given: Option<PathBuf>,
+    component: PathBuf,
+) -> anyhow::Result<(PathBuf, String, PathBuf)> {
     let program = given.unwrap_or_else(|| "wasmtime".into());
     let version = first_line(Command::new(&program).arg("--version"))
         .context("there is no wasmtime on PATH, and none was given")?;
+    // A stock Wasmtime may lack `serve`.
+    drop(Server::wasmtime(&program, &component)?);
+    Ok((program, version, component))
+}
+
+fn build_handler() -> anyhow::Result<PathBuf> {
     let target = target()?.join("bench-proxy");
     let built = cargo(concat!(env!("CARGO_MANIFEST_DIR"), "/proxy"), "release")
         .args(["--locked", "--target", "wasm32-wasip2", "--target-dir"])
         .arg(&target)
         .status()?;
     ensure!(built.success(), "benches/proxy does not build");
-    let component = target.join("wasm32-wasip2/release/cocoon_bench_proxy.wasm");
-    // A stock Wasmtime may lack `serve`.
-    drop(Server::wasmtime(&program, &component)?);
-    Ok((program, version, component))
+    Ok(target.join("wasm32-wasip2/release/cocoon_bench_proxy.wasm"))
 }

@@ -41,6 +41,16 @@ pub(crate) async fn measure(
         let body = client.body(&path()).await.context(*name)?;
         ensure!(body == ANSWER, "{name} says that {N}! is {body:?}");
     }
+    compare(&servers, &path(), rounds, seconds)
+}
+
+/// Runs wrk against all servers in turn. Ratios are those of the first one.
+pub(super) fn compare(
+    servers: &[(&'static str, Server)],
+    path: &str,
+    rounds: u64,
+    seconds: u64,
+) -> anyhow::Result<Vec<Speed>> {
     let mut rates: Vec<Vec<f64>> = vec![Vec::new(); servers.len()];
     let order: Vec<usize> = (0..servers.len()).collect();
     // The first round is a warm-up and not counted. Each round begins with another server.
@@ -49,7 +59,7 @@ pub(crate) async fn measure(
         order.rotate_left(round % servers.len());
         for at in order {
             let (name, server) = &servers[at];
-            let rate = wrk(server.address, seconds).with_context(|| (*name).to_owned())?;
+            let rate = wrk(server.address, path, seconds).with_context(|| (*name).to_owned())?;
             println!("  {name:20} {rate:9.0} per second");
             if round > 0 {
                 rates[at].push(rate);
@@ -80,11 +90,11 @@ pub(crate) fn path() -> String {
 }
 
 /// Runs wrk once and returns requests per second. An error or a refusal ends the measurement.
-fn wrk(address: SocketAddr, seconds: u64) -> anyhow::Result<f64> {
+fn wrk(address: SocketAddr, path: &str, seconds: u64) -> anyhow::Result<f64> {
     let output = Command::new("wrk")
         .args(WRK)
         .arg(format!("-d{seconds}s"))
-        .arg(format!("http://{address}{}", path()))
+        .arg(format!("http://{address}{path}"))
         .output()
         .context("there is no wrk; Debian's package wrk has it")?;
     let text = String::from_utf8_lossy(&output.stdout);

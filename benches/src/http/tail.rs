@@ -37,14 +37,18 @@ pub(crate) struct Tail {
 impl Tail {
     /// The latency at a percentile, given in permille.
     pub(crate) fn permille_ms(&self, permille: usize) -> f64 {
-        let at = (self.times.len() * permille).div_ceil(1000).max(1) - 1;
-        let time = self.times.get(at).copied().unwrap_or_default();
-        time.as_secs_f64() * 1e3
+        permille_ms(&self.times, permille)
     }
 
     pub(crate) fn answers(&self) -> usize {
         self.times.len()
     }
+}
+
+/// The latency at a percentile of sorted times, given in permille.
+pub(super) fn permille_ms(times: &[Duration], permille: usize) -> f64 {
+    let at = (times.len() * permille).div_ceil(1000).max(1) - 1;
+    times.get(at).copied().unwrap_or_default().as_secs_f64() * 1e3
 }
 
 /// Measures without large numbers first, and then with them.
@@ -89,7 +93,7 @@ async fn beside(address: SocketAddr, large: usize, seconds: u64) -> anyhow::Resu
     }
     tokio::time::sleep(AHEAD).await;
     let before = large_answers.load(Ordering::Relaxed);
-    let times = send_paced(clients, seconds * RATE).await?;
+    let times = send_paced(clients, RATE, seconds).await?;
     let large_answers = large_answers.load(Ordering::Relaxed) - before;
     ended.store(true, Ordering::Relaxed);
     for one in computing {
@@ -102,13 +106,18 @@ async fn beside(address: SocketAddr, large: usize, seconds: u64) -> anyhow::Resu
     })
 }
 
-/// Sends `count` requests at an even rate and returns their latencies.
-async fn send_paced(clients: Vec<Client>, count: u64) -> anyhow::Result<Vec<Duration>> {
+/// Sends requests at an even rate, in 1/s, and returns their latencies in ascending order.
+pub(super) async fn send_paced(
+    clients: Vec<Client>,
+    rate: u64,
+    seconds: u64,
+) -> anyhow::Result<Vec<Duration>> {
+    let count = rate * seconds;
     let (due, waiting) = mpsc::unbounded_channel();
     // A separate thread: the runtime's timers have a resolution of a millisecond.
     let pace = std::thread::spawn(move || {
         let started = Instant::now();
-        let step = Duration::from_secs(1) / u32::try_from(RATE).unwrap_or(u32::MAX);
+        let step = Duration::from_secs(1) / u32::try_from(rate).unwrap_or(u32::MAX);
         for at in 0..u32::try_from(count).unwrap_or(u32::MAX) {
             let time = started + step * at;
             std::thread::sleep(time.saturating_duration_since(Instant::now()));
