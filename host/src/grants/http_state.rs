@@ -75,6 +75,7 @@ impl Requests {
         if self.client.is_none() {
             return;
         }
+        self.trace.clear();
         for name in TRACE_FIELDS.map(HeaderName::from_static) {
             if let Some(value) = headers.get(&name) {
                 self.trace.insert(name, value.clone());

@@ -14,6 +14,8 @@ use cocoon::machine::{InForce, Machine};
 use serde::Serialize;
 use serde_json::Value;
 
+#[cfg(feature = "compiler")]
+use super::config_routes;
 use super::lines;
 use crate::cli::config::{self, Settings};
 use crate::cli::failure::Failure;
@@ -112,9 +114,22 @@ impl Config {
             for row in &rows {
                 text.extend(lines::json_line(row)?);
             }
+            #[cfg(feature = "compiler")]
+            if name == USUAL {
+                text.extend(config_routes::json_lines(&settings)?);
+            }
             text
         } else {
-            toml(name, &rows).into_bytes()
+            #[cfg_attr(
+                not(feature = "compiler"),
+                expect(unused_mut, reason = "without a compiler, there are no routes")
+            )]
+            let mut text = toml(name, &rows);
+            #[cfg(feature = "compiler")]
+            if name == USUAL {
+                text.push_str(&config_routes::toml(&settings, literal));
+            }
+            text.into_bytes()
         };
         super::man::print(&text)
     }

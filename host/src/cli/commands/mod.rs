@@ -5,6 +5,8 @@ pub(crate) mod compile;
 pub(crate) mod completions;
 pub(crate) mod compute;
 pub(crate) mod config;
+#[cfg(feature = "compiler")]
+mod config_routes;
 pub(crate) mod exec;
 mod exec_grants;
 pub(crate) mod health;

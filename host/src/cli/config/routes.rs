@@ -13,6 +13,7 @@ use cocoon::component::Location;
 use cocoon::grants::{Destination, Dir, GrantError, HttpDestination};
 use cocoon::http::handler::{Pattern, Rate, Table};
 use cocoon::limits::{Limit, ROUTE_NAME_CHARS_MAX, ROUTES_MAX, parse_integer};
+use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
@@ -37,8 +38,8 @@ pub(crate) struct RouteSettings {
     pub(crate) concurrency: Option<u32>,
     pub(crate) reuse: u32,
     pub(crate) rate: Option<Rate>,
-    /// All keys with their values as TOML, for `cocoon config`.
-    pub(crate) written: Vec<(String, String)>,
+    /// All keys with their values, for `cocoon config`; of variables their names alone.
+    pub(crate) written: Vec<(&'static str, Value)>,
 }
 
 impl RouteSettings {
@@ -76,7 +77,7 @@ const SECRET: &str = "env";
 type Wrong = (String, Range<usize>);
 
 type Key<'a> = Spanned<DeString<'a>>;
-type Value<'a> = Spanned<DeValue<'a>>;
+type Entry<'a> = Spanned<DeValue<'a>>;
 
 /// Parses the value of `route` in the table `serve` of a file in the folder `base`. `line` returns
 /// the line of a position.
@@ -85,7 +86,7 @@ type Value<'a> = Spanned<DeValue<'a>>;
 ///
 /// The first mistake, and its position.
 pub(super) fn parse(
-    value: &Value<'_>,
+    value: &Entry<'_>,
     base: &Path,
     line: impl Fn(&Range<usize>) -> usize,
 ) -> Result<Vec<RouteSettings>, Wrong> {
@@ -199,7 +200,7 @@ fn parse_route(
 struct Entries<'a>(&'a DeTable<'a>);
 
 impl Entries<'_> {
-    fn get(&self, key: &str) -> Option<&Value<'_>> {
+    fn get(&self, key: &str) -> Option<&Entry<'_>> {
         let mut entries = self.0.iter();
         let found = entries.find(|(own, _): &(&Key<'_>, _)| own.get_ref() == key);
         found.map(|(_, value)| value)
@@ -231,7 +232,7 @@ impl Entries<'_> {
         let Some(value) = self.get(key) else {
             return Ok(Vec::new());
         };
-        let parse_one = |value: &Value<'_>| {
+        let parse_one = |value: &Entry<'_>| {
             let text = text(key, example, value)?;
             parse(&text).map_err(|why| (invalid(key, &text, &why), value.span()))
         };
@@ -275,30 +276,42 @@ impl Entries<'_> {
     }
 
     /// All keys with their values, in the order of [`KEYS`].
-    fn written(&self) -> Vec<(String, String)> {
-        let keys = KEYS.iter().filter_map(|key| {
-            let value = self.get(key)?;
-            let text = match (*key, value.get_ref()) {
+    fn written(&self) -> Vec<(&'static str, Value)> {
+        let keys = KEYS.into_iter().filter_map(|key| {
+            let value = self.get(key)?.get_ref();
+            let value = match (key, value) {
                 (SECRET, DeValue::Table(table)) => {
-                    let names = table
-                        .keys()
-                        .map(|name| format!("{} = \"…\"", name.get_ref()));
-                    format!("{{ {} }}", names.collect::<Vec<_>>().join(", "))
+                    table.keys().map(|name| name.get_ref().as_ref()).collect()
                 }
-                (SECRET, DeValue::Array(list)) => {
-                    let names = list.iter().map(|value| {
-                        let text = plain(value.get_ref()).unwrap_or_default();
-                        let name = text.split_once('=').map_or(&*text, |(name, _)| name);
-                        format!("\"{name}=…\"")
-                    });
-                    format!("[{}]", names.collect::<Vec<_>>().join(", "))
-                }
-                (SECRET, _) => "\"…\"".to_owned(),
-                (_, value) => shown_value(value),
+                (SECRET, value) => names(value),
+                (_, value) => as_json(value),
             };
-            Some(((*key).to_owned(), text))
+            Some((key, value))
         });
         keys.collect()
+    }
+}
+
+/// The names of variables in the form of `--env`.
+fn names(value: &DeValue<'_>) -> Value {
+    match value {
+        DeValue::Array(list) => list.iter().map(|value| names(value.get_ref())).collect(),
+        value => {
+            let text = plain(value).unwrap_or_default();
+            text.split_once('=').map_or(&*text, |(name, _)| name).into()
+        }
+    }
+}
+
+fn as_json(value: &DeValue<'_>) -> Value {
+    match value {
+        DeValue::Array(list) => list.iter().map(|value| as_json(value.get_ref())).collect(),
+        DeValue::Integer(number) => {
+            let text = super::file::decimal(number);
+            text.parse::<i64>()
+                .map_or_else(|_| text.into(), Value::from)
+        }
+        value => plain(value).into(),
     }
 }
 
@@ -311,7 +324,7 @@ fn plain(value: &DeValue<'_>) -> Option<String> {
     }
 }
 
-fn text(key: &str, example: &str, value: &Value<'_>) -> Result<String, Wrong> {
+fn text(key: &str, example: &str, value: &Entry<'_>) -> Result<String, Wrong> {
     plain(value.get_ref()).ok_or_else(|| {
         let what = format!(
             "expected a string for `{key}`, got another value; use `{key} = \"{example}\"`"
@@ -322,27 +335,6 @@ fn text(key: &str, example: &str, value: &Value<'_>) -> Result<String, Wrong> {
 
 fn invalid(key: &str, text: &str, why: &str) -> String {
     format!("invalid value `{text}` for `{key}`: {why}")
-}
-
-/// A value in TOML.
-fn shown_value(value: &DeValue<'_>) -> String {
-    match value {
-        DeValue::Array(list) => {
-            let values: Vec<_> = list
-                .iter()
-                .map(|value| shown_value(value.get_ref()))
-                .collect();
-            format!("[{}]", values.join(", "))
-        }
-        DeValue::Integer(number) => super::file::decimal(number),
-        other => {
-            let text = plain(other).unwrap_or_default();
-            // TOML escapes strings as JSON does, and one character more.
-            serde_json::Value::from(text)
-                .to_string()
-                .replace('\u{7f}', "\\u007F")
-        }
-    }
 }
 
 fn unknown(key: &str) -> String {

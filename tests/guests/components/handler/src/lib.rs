@@ -1,5 +1,6 @@
 //! A handler whose path selects its behaviour, some of it hostile. The query is its argument.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use wasip2::clocks::monotonic_clock::subscribe_duration;
@@ -13,15 +14,31 @@ use wasip2::io::streams::{InputStream, OutputStream, StreamError};
 
 struct Handler;
 
+/// Requests that this sandbox answered before.
+static ANSWERED: AtomicU64 = AtomicU64::new(0);
+
 wasip2::http::proxy::export!(Handler);
 
 impl Guest for Handler {
     fn handle(request: IncomingRequest, answer: ResponseOutparam) {
         let target = request.path_with_query().unwrap_or_default();
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+        // The prefix of a route is a part of the path.
+        let prefix = std::env::var("PREFIX").unwrap_or_default();
+        let path = path.strip_prefix(&prefix).unwrap_or(path);
         let number = || query.parse::<u64>().expect("a number");
         match path {
             "/hello" => respond(answer, 200, &[], b"hello\n"),
+            "/answered" => {
+                let text = format!("{}", ANSWERED.fetch_add(1, Ordering::Relaxed));
+                respond(answer, 200, &[], text.as_bytes());
+            }
+            "/keep" => {
+                // A sandbox that is used again has grown.
+                std::mem::forget(vec![1_u8; usize::try_from(number()).expect("a size")]);
+                let text = format!("{}", ANSWERED.fetch_add(1, Ordering::Relaxed));
+                respond(answer, 200, &[], text.as_bytes());
+            }
             "/status" => {
                 let status = query.parse().expect("a status");
                 respond(answer, status, &[], b"body");
