@@ -235,6 +235,12 @@ serving contains service if {
 	"serve" in words(service)
 }
 
+# The services that drain before they end.
+draining contains service if {
+	some service in services
+	count({"serve", "worker"} & {word | some word in words(service)}) > 0
+}
+
 words(service) := array.concat(
 	words_of(documents.field(service.spec, ["entrypoint"], [])),
 	words_of(documents.field(service.spec, ["command"], [])),
@@ -262,7 +268,7 @@ variable(service, name, default_value) := sprintf("%v", [value]) if {
 # custom:
 #   id: compose_read_only
 deny contains msg if {
-	some service in serving
+	some service in draining
 	documents.field(service.spec, ["read_only"], false) != true
 	msg := sprintf("%s must set read_only: true", [service.name])
 }
@@ -290,7 +296,7 @@ target_of(port) := sprintf("%v", [port.target]) if is_object(port)
 # custom:
 #   id: compose_grace
 deny contains msg if {
-	some service in serving
+	some service in draining
 	grace := documents.seconds(sprintf("%v", [documents.field(service.spec, ["stop_grace_period"], "10s")]))
 	delay := documents.seconds(variable(service, "COCOON_DRAIN_DELAY", "0s"))
 	timeout := documents.seconds(variable(service, "COCOON_DRAIN_TIMEOUT", "30s"))

@@ -162,7 +162,11 @@ test_accepts_compose_memory if {
 	denied(object.union(json.remove(good, ["mem_limit"]), {"deploy": deploy})) == set()
 }
 
-test_refuses_compose_read_only if denied_without("read_only") == {"service cocoon must set read_only: true"}
+test_refuses_compose_read_only if {
+	msg := "service cocoon must set read_only: true"
+	denied_without("read_only") == {msg}
+	denied(json.remove(object.union(good, {"command": "worker"}), ["read_only"])) == {msg}
+}
 
 test_accepts_compose_read_only if {
 	# Other programs may need their files.

@@ -108,6 +108,7 @@ fn the_delivered_manifests_comply_with_the_policies() {
     }
     for (namespace, file) in [
         ("compose", "compose/compose.yaml"),
+        ("compose", "compose/queue.yaml"),
         ("dockerfile", "../Dockerfile"),
     ] {
         for view in VIEWS {

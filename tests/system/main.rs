@@ -32,6 +32,7 @@ mod deploy;
 mod deploy_compose;
 mod deploy_handler;
 mod deploy_policies;
+mod deploy_queue;
 mod deploy_schema;
 mod deterministic;
 mod digits;

@@ -8,13 +8,16 @@ use crate::harness::{Outcome, run_command};
 use crate::tools::KUSTOMIZE;
 
 /// The folders of `deploy/` that can be applied.
-pub(crate) const BUILDS: [&str; 7] = [
+pub(crate) const BUILDS: [&str; 10] = [
     "base",
+    "indexed-job",
     "job",
     "overlays/example",
     "overlays/handler",
     "overlays/openshift",
     "overlays/openshift-job",
+    "overlays/queue",
+    "overlays/queue-trial",
     "overlays/token",
 ];
 

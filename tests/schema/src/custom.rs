@@ -20,6 +20,7 @@ pub(crate) type HttpRoute = Manifest<HttpRouteSpec>;
 pub(crate) type PodMonitor = Manifest<PodMonitorSpec>;
 pub(crate) type Route = Manifest<RouteSpec>;
 pub(crate) type ScaledObject = Manifest<ScaledObjectSpec>;
+pub(crate) type TriggerAuthentication = Manifest<TriggerAuthenticationSpec>;
 
 // --- the Gateway API ----------------------------------------------------------
 
@@ -149,6 +150,10 @@ pub(crate) struct ScaledObjectSpec {
     scale_target_ref: ScaleTarget,
     min_replica_count: u32,
     max_replica_count: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    polling_interval: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cooldown_period: Option<u32>,
     advanced: Advanced,
     triggers: Vec<Trigger>,
 }
@@ -180,4 +185,26 @@ struct Trigger {
     r#type: String,
     metric_type: String,
     metadata: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authentication_ref: Option<AuthenticationReference>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct AuthenticationReference {
+    name: String,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct TriggerAuthenticationSpec {
+    secret_target_ref: Vec<SecretTarget>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct SecretTarget {
+    parameter: String,
+    name: String,
+    key: String,
 }

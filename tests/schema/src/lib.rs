@@ -9,11 +9,11 @@
 
 mod custom;
 
-use custom::{HttpRoute, PodMonitor, Route, ScaledObject};
-use k8s_openapi::api::apps::v1::Deployment;
+use custom::{HttpRoute, PodMonitor, Route, ScaledObject, TriggerAuthentication};
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use serde::Serialize;
@@ -62,16 +62,19 @@ pub fn check(manifest: &Value) -> Result<(), String> {
     let kind = format!("{} {}", text("apiVersion"), text("kind"));
     let again = match kind.as_str() {
         "apps/v1 Deployment" => through::<Deployment>(manifest),
+        "apps/v1 StatefulSet" => through::<StatefulSet>(manifest),
         "autoscaling/v2 HorizontalPodAutoscaler" => through::<HorizontalPodAutoscaler>(manifest),
         "batch/v1 Job" => through::<Job>(manifest),
         "gateway.networking.k8s.io/v1 HTTPRoute" => through::<HttpRoute>(manifest),
         "keda.sh/v1alpha1 ScaledObject" => through::<ScaledObject>(manifest),
+        "keda.sh/v1alpha1 TriggerAuthentication" => through::<TriggerAuthentication>(manifest),
         "monitoring.coreos.com/v1 PodMonitor" => through::<PodMonitor>(manifest),
         "networking.k8s.io/v1 Ingress" => through::<Ingress>(manifest),
         "networking.k8s.io/v1 NetworkPolicy" => through::<NetworkPolicy>(manifest),
         "policy/v1 PodDisruptionBudget" => through::<PodDisruptionBudget>(manifest),
         "route.openshift.io/v1 Route" => through::<Route>(manifest),
         "v1 ConfigMap" => through::<ConfigMap>(manifest),
+        "v1 PersistentVolumeClaim" => through::<PersistentVolumeClaim>(manifest),
         "v1 Service" => through::<Service>(manifest),
         "v1 ServiceAccount" => through::<ServiceAccount>(manifest),
         _ => Err("no known kind".to_owned()),
