@@ -12,7 +12,7 @@ use crate::harness::wait_for;
 use crate::service::{Answer, Server, get};
 
 /// The value of a metric without labels.
-async fn metric(server: &Server, name: &str) -> u64 {
+pub(crate) async fn metric(server: &Server, name: &str) -> u64 {
     let metrics = server.get("/metrics").await;
     let line = metrics
         .text()
@@ -25,13 +25,22 @@ async fn metric(server: &Server, name: &str) -> u64 {
 }
 
 /// Waits until no sandbox lives.
-async fn wait_for_no_sandbox(server: &Server) {
+pub(crate) async fn wait_for_no_sandbox(server: &Server) {
     wait_for("the end of all sandboxes", async {
         while metric(server, "cocoon_sandboxes_live").await > 0 {
             tokio::task::yield_now().await;
         }
     })
     .await;
+}
+
+/// Resident memory of a service, in KiB.
+pub(crate) fn memory_kib(server: &Server) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.id()));
+    let status = status.expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().next());
+    kib.and_then(|it| it.parse().ok()).expect("a size")
 }
 
 #[tokio::test]
@@ -180,21 +189,14 @@ async fn wait_for_no_sandbox_after_one(server: &Server) {
 #[tokio::test]
 async fn memory_stays_flat_while_bodies_stream() {
     let server = serve(&["--deadline", "1m"]);
-    let resident = || {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", server.id()));
-        let status = status.expect("Linux");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|line| line.split_whitespace().next());
-        kib.and_then(|it| it.parse::<u64>().ok()).expect("a size")
-    };
     server.get("/stream?1000000").await;
-    let before = resident();
+    let before = memory_kib(&server);
     let mut body = server.open(get("/stream?200000000")).await.into_body();
     let mut bytes = 0;
     while let Some(frame) = wait_for("a piece", body.frame()).await {
         bytes += frame.expect("no error").into_data().expect("data").len();
     }
     assert_eq!(bytes, 200_000_000);
-    let after = resident();
+    let after = memory_kib(&server);
     assert!(after < before + (8 << 10), "{before} KiB, then {after} KiB");
 }

@@ -73,6 +73,23 @@ impl Guest for Handler {
             "/count" => count(&request, answer),
             "/refuse-long" => refuse_long(&request, answer),
             "/trailers" => trailers(answer, query),
+            "/trailers-late" => trailers_late(answer, query),
+            "/answer-then-read" => answer_then_read(&request, answer),
+            "/twice" => answer_twice(answer),
+            "/values" => respond(answer, 200, &[], refused_fields().as_bytes()),
+            "/with" => {
+                let field = query.split_once('=').expect("a field");
+                respond(answer, 200, &[field], b"body");
+            }
+            "/redirect" => respond(answer, 302, &[("location", query)], b""),
+            "/follow" => fetch_location(answer, query),
+            "/hold" => {
+                let (_body, out) = begin(answer, 200, &[]);
+                write(&out, b"half");
+                loop {
+                    subscribe_duration(1_000_000_000).block();
+                }
+            }
             "/trailers-in" => trailers_in(&request, answer),
             "/stream" => stream(answer, number(), None),
             "/stream-announced" => stream(answer, number(), Some(number())),
@@ -280,6 +297,50 @@ fn trailers(answer: ResponseOutparam, value: &str) {
     OutgoingBody::finish(body, Some(trailers)).expect("a whole body");
 }
 
+/// Sends trailers some time after a body of known length.
+fn trailers_late(answer: ResponseOutparam, value: &str) {
+    let (body, out) = begin(answer, 200, &[("trailer", "x-sum"), ("content-length", "6")]);
+    write(&out, b"summed");
+    subscribe_duration(50_000_000).block();
+    drop(out);
+    let trailers = fields(&[("x-sum", value)]);
+    OutgoingBody::finish(body, Some(trailers)).expect("a whole body");
+}
+
+/// Begins its answer before it reads the request, and ends it with the length of the request.
+fn answer_then_read(request: &IncomingRequest, answer: ResponseOutparam) {
+    let (body, out) = begin(answer, 200, &[]);
+    write(&out, b"begun ");
+    let (_body, input) = input(request);
+    let mut bytes = 0;
+    while let Ok(piece) = input.blocking_read(64 << 10) {
+        bytes += piece.len();
+    }
+    write(&out, bytes.to_string().as_bytes());
+    drop(out);
+    OutgoingBody::finish(body, None).expect("a whole body");
+}
+
+#[expect(unsafe_code, reason = "the bindings let no handler answer twice")]
+fn answer_twice(answer: ResponseOutparam) {
+    // SAFETY: the host checks each handle, and the guest stops at a wrong one.
+    let again = unsafe { ResponseOutparam::from_handle(answer.handle()) };
+    respond(answer, 200, &[], b"first");
+    respond(again, 200, &[], b"second");
+}
+
+/// What the host says to fields that would break the head of an answer.
+fn refused_fields() -> String {
+    let set = |name: &str, value: &[u8]| {
+        let set = Fields::new().set(name, &[value.to_vec()]);
+        format!("{name:?} {:?}: {set:?}\n", String::from_utf8_lossy(value))
+    };
+    let values: [&[u8]; 5] = [b"a\0b", b"a\rb", b"a\nb", b"a\r\nx-more: b", b"\x7f"];
+    let values = values.into_iter().map(|value| set("x-any", value));
+    let names = ["", "a b", "a:", "a\r\nb", "a\0", "\u{e9}"];
+    values.chain(names.into_iter().map(|name| set(name, b"x"))).collect()
+}
+
 fn trailers_in(request: &IncomingRequest, answer: ResponseOutparam) {
     let (body, input) = input(request);
     while input.blocking_read(64 << 10).is_ok() {}
@@ -365,6 +426,15 @@ fn fetch(answer: ResponseOutparam, url: &str) {
     }
     drop(out);
     OutgoingBody::finish(body, None).expect("a whole body");
+}
+
+/// Sends a request to `url`, and one to the location in its answer, as browsers do.
+fn fetch_location(answer: ResponseOutparam, url: &str) {
+    let future = handle(request_of(url), None).expect("a request");
+    future.subscribe().block();
+    let response = future.get().expect("it is ready").expect("the first time");
+    let location = response.expect("an answer").headers().get("location").concat();
+    fetch(answer, &String::from_utf8(location).expect("text"));
 }
 
 /// Sends `COUNT:URL` requests at once, and answers with the numbers of answers and errors.
