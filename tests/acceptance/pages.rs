@@ -219,7 +219,8 @@ fn handlers_have_the_documented_responses() {
     let mut services: Vec<(&str, Service)> = Vec::new();
     let mut count = 0;
     let examples = Example::all(&page);
-    for example in examples.iter().filter(|example| example.asks_handler) {
+    let asks = |it: &&Example| it.asks_handler && (it.command.ends_with('&') || it.runs("curl"));
+    for example in examples.iter().filter(asks) {
         let here = services
             .iter()
             .fold(example.command.clone(), |command, (address, service)| {

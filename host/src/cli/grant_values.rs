@@ -7,11 +7,10 @@ use std::path::Path;
 use clap::error::ErrorKind;
 
 use super::dir_grant::DirGrant;
-use super::failure::Failure;
 use super::paths::shown;
 
 /// Checks that no two grants have the same name.
-pub(super) fn check_names(env: &[(String, String)], dirs: &[DirGrant]) -> Result<(), Failure> {
+pub(super) fn check_names(env: &[(String, String)], dirs: &[DirGrant]) -> Result<(), clap::Error> {
     let env = repeated(env.iter().map(|(name, _)| name));
     let dir = repeated(dirs.iter().map(DirGrant::guest));
     let error = match (env, dir) {
@@ -23,7 +22,7 @@ pub(super) fn check_names(env: &[(String, String)], dirs: &[DirGrant]) -> Result
         ),
         (None, None) => return Ok(()),
     };
-    Err(clap::Error::raw(ErrorKind::ArgumentConflict, error).into())
+    Err(clap::Error::raw(ErrorKind::ArgumentConflict, error))
 }
 
 /// Parses `NAME[=VALUE]`. The default of VALUE is the value in this environment.

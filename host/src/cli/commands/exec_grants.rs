@@ -43,7 +43,7 @@ pub(super) struct GrantArgs {
 impl GrantArgs {
     /// Checks that no two grants have the same name.
     pub(super) fn check(&self) -> Result<(), Failure> {
-        check_names(&self.env, &self.dirs)
+        Ok(check_names(&self.env, &self.dirs)?)
     }
 
     /// Whether all instances compute the same in each run.

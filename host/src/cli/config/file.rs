@@ -13,9 +13,10 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, Command};
 use cocoon::limits::CONFIG_BYTES_MAX;
 use toml::Spanned;
-use toml::de::{DeInteger, DeString, DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 #[cfg(feature = "compiler")]
+use super::number::decimal;
 use super::routes;
 use super::{RouteSettings, Setting, configurable, exclude, settable};
 use crate::cli::message::wrong;
@@ -232,12 +233,6 @@ fn one(key: &str, arg: &Arg, value: &DeValue<'_>) -> Result<String, String> {
             "expected a string for `{key}`, got `{text}` without quotes; use {written}"
         ))
     }
-}
-
-/// Returns an integer in decimal, without underscores.
-pub(super) fn decimal(number: &DeInteger<'_>) -> String {
-    i128::from_str_radix(number.as_str(), number.radix())
-        .map_or_else(|_| number.to_string(), |number| number.to_string())
 }
 
 /// Checks that `text` is a value of `arg`.

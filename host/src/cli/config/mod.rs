@@ -5,6 +5,7 @@
 //! arguments are parsed, and only if a flag or a variable names it.
 
 mod file;
+mod number;
 #[cfg(feature = "compiler")]
 mod routes;
 mod variables;

@@ -17,6 +17,7 @@ use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use super::number::decimal;
 use crate::cli::dir_grant::dir_within;
 use crate::cli::grant_values::variable;
 
@@ -307,7 +308,7 @@ fn as_json(value: &DeValue<'_>) -> Value {
     match value {
         DeValue::Array(list) => list.iter().map(|value| as_json(value.get_ref())).collect(),
         DeValue::Integer(number) => {
-            let text = super::file::decimal(number);
+            let text = decimal(number);
             text.parse::<i64>()
                 .map_or_else(|_| text.into(), Value::from)
         }
@@ -319,7 +320,7 @@ fn as_json(value: &DeValue<'_>) -> Value {
 fn plain(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.to_string()),
-        DeValue::Integer(number) => Some(super::file::decimal(number)),
+        DeValue::Integer(number) => Some(decimal(number)),
         _ => None,
     }
 }
