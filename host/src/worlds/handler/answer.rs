@@ -109,6 +109,7 @@ impl Endpoint {
                         deadline: deadline.clone(),
                         left_bytes: length,
                         last: None,
+                        trailers: None,
                         task: Some(task),
                     })
                 }
@@ -133,7 +134,7 @@ impl Endpoint {
                 needs: "".into(),
             });
         }
-        let mut request = request.map(|body| RequestBody::new(body, limit_bytes));
+        let mut request = request.map(|body| RequestBody::new(body, &self.limits));
         if request.uri().authority().is_none() {
             // HTTP/1.0 needs no host.
             let headers = request.headers_mut();
@@ -148,6 +149,9 @@ impl Endpoint {
         match code {
             ErrorCode::HttpRequestBodySize(_) => {
                 RunError::stopped(Limit::RequestBody, self.limits.get(Limit::RequestBody))
+            }
+            ErrorCode::ConnectionReadTimeout => {
+                RunError::stopped(Limit::Stall, self.limits.get(Limit::Stall))
             }
             code => RunError::Failed(format!("the handler answered with the error {code:?}")),
         }
