@@ -13,9 +13,10 @@ use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
 use super::endpoint::Endpoint;
-use super::exchange::{Exchange, Place, Run, Seat, start};
+use super::exchange::Exchange;
 use super::request_body::RequestBody;
 use super::response_body::{ResponseBody, Written};
+use super::run::{Place, Run, Seat, start};
 use crate::deadline::Deadline;
 use crate::error::RunError;
 use crate::grants::{Answer, content_length};
@@ -116,6 +117,7 @@ impl Endpoint {
                     deadline: deadline.clone(),
                     left_bytes: length,
                     last: None,
+                    trailers: None,
                     task: Some(task),
                 })
             }
@@ -160,7 +162,7 @@ impl Endpoint {
                 needs: "".into(),
             });
         }
-        let mut request = request.map(|body| RequestBody::new(body, exchange, limit_bytes));
+        let mut request = request.map(|body| RequestBody::new(body, exchange, &self.limits));
         if request.uri().authority().is_none() {
             // HTTP/1.0 needs no host.
             let headers = request.headers_mut();
@@ -175,6 +177,9 @@ impl Endpoint {
         match code {
             ErrorCode::HttpRequestBodySize(_) => {
                 RunError::stopped(Limit::RequestBody, self.limits.get(Limit::RequestBody))
+            }
+            ErrorCode::ConnectionReadTimeout => {
+                RunError::stopped(Limit::Stall, self.limits.get(Limit::Stall))
             }
             code => RunError::Failed(format!("the handler answered with the error {code:?}")),
         }

@@ -39,6 +39,8 @@ pub(super) struct Written {
     pub(super) left_bytes: Option<u64>,
     /// The piece that completes `Content-Length`.
     pub(super) last: Option<Frame<Bytes>>,
+    /// The trailers, which wait for the end of the body as well.
+    pub(super) trailers: Option<Frame<Bytes>>,
     /// The handler, until the end of the body.
     pub(super) task: Option<AbortOnDropHandle<Result<(), RunError>>>,
 }
@@ -86,7 +88,9 @@ impl Body for ResponseBody {
         match &self.0 {
             Kind::Whole(bytes, trailers) => bytes.is_none() && trailers.is_none(),
             Kind::None => true,
-            Kind::Written(written) => written.task.is_none() && written.last.is_none(),
+            Kind::Written(written) => {
+                written.task.is_none() && written.last.is_none() && written.trailers.is_none()
+            }
         }
     }
 
@@ -110,10 +114,12 @@ impl Written {
         self.deadline.resume();
         loop {
             if self.task.is_none() {
-                return Poll::Ready(self.last.take().map(Ok));
+                let frame = self.last.take().or_else(|| self.trailers.take());
+                return Poll::Ready(frame.map(Ok));
             }
             let frame = ready!(Pin::new(&mut self.frames).poll_frame(context));
             match frame {
+                Some(Ok(frame)) if frame.is_trailers() => self.trailers = Some(frame),
                 Some(Ok(frame)) => match self.count(&frame) {
                     Ok(false) => {
                         // The clock of the handler stops while the client takes it.
