@@ -22,7 +22,7 @@ const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/handler
 
 /// Names of servers. The first of each comparison is the one that ratios are of.
 pub(super) const COCOON: &str = "cocoon serve FILE";
-pub(super) const REUSE: &str = "cocoon serve, reuse = 1000";
+pub(super) const REUSE: &str = "with reuse = 1000";
 
 /// All figures of handlers; an error gives the reason why a comparison is missing.
 pub(super) struct Handlers {
