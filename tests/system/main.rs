@@ -50,6 +50,7 @@ mod fan_out;
 mod file_calls;
 mod function_calls;
 mod grants;
+mod handler_reload;
 mod handler_routes;
 mod handlers;
 mod handlers_hostile;
