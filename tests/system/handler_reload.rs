@@ -91,7 +91,7 @@ async fn a_file_with_a_mistake_changes_nothing() {
         (routes("new") + "rat = 1\n", ["`rat`", "`rate`?"]),
         (
             routes("new") + "component = 1\n",
-            ["component", "duplicate"],
+            ["cocoon.toml:", "duplicate key"],
         ),
         (
             routes("new").replace("C\n", "component = \"none.wasm\"\n"),
