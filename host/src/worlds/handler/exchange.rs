@@ -63,7 +63,9 @@ pub(super) fn start(
         let lines = |stream| Lines::new(&endpoint.name, request_id.as_ref(), stream);
         let mut wasi = WasiCtxBuilder::new();
         wasi.stdout(lines("stdout")).stderr(lines("stderr"));
-        let component = &endpoint.component;
+        // Its place is released after the sandbox is dropped.
+        let copy = endpoint.component.of_thread();
+        let component = copy.as_ref().map_or(&endpoint.component, |&(copy, _)| copy);
         let (folders, denials) = (component.folders(), component.denials());
         let granting = endpoint
             .grants
