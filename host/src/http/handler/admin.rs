@@ -114,3 +114,52 @@ async fn routes(State(handlers): State<Handlers>, codings: Codings) -> Response 
     let text = serde_json::to_string(&reports).unwrap_or_default();
     Representation::fresh("application/json").whole(codings, text)
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::Request;
+    use http_body_util::BodyExt as _;
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::http::server::POLICY;
+    use crate::limits::Limits;
+    use crate::metrics::Meter;
+
+    async fn ask(path: &str) -> Response {
+        let meter = Meter::new(1, 1 << 20);
+        let handlers = Handlers::new(&Limits::SERVE, &meter, String::new(), false);
+        let mut request = Request::new(Body::empty());
+        *request.uri_mut() = path.parse().expect("a path");
+        let answered = admin_page(&handlers).oneshot(request).await;
+        answered.expect("an answer")
+    }
+
+    #[tokio::test]
+    async fn every_file_comes_with_its_type_and_the_policy() {
+        for (path, kind, what) in [
+            ("/", "text/html", "<!doctype html>"),
+            ("/page.css", "text/css", ":root {"),
+            ("/routes.css", "text/css", ".numbers"),
+            ("/routes.js", "text/javascript", "fetch("),
+            ("/icon.svg", "image/svg+xml", "<svg"),
+        ] {
+            let response = ask(path).await;
+            let header = |name: &str| response.headers()[name].to_str().expect("text");
+            assert!(header("content-type").starts_with(kind), "{path}");
+            assert_eq!(header("content-security-policy"), POLICY);
+            let body = response.into_body().collect().await.expect("a whole body");
+            let text = String::from_utf8(body.to_bytes().into()).expect("text");
+            assert!(text.contains(what), "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_routes_are_json() {
+        let response = ask(ROUTES_PATH).await;
+        assert_eq!(response.headers()["content-type"], "application/json");
+        let body = response.into_body().collect().await.expect("a whole body");
+        assert_eq!(body.to_bytes(), "[]");
+    }
+}

@@ -15,6 +15,10 @@ mod codings;
 mod conditional;
 mod drive;
 mod field;
+#[cfg_attr(
+    not(feature = "compiler"),
+    allow(dead_code, reason = "handlers alone have such routes")
+)]
 mod found_route;
 mod guests;
 mod gzip;
