@@ -47,7 +47,7 @@ pub(crate) struct Serve {
         hide_env_values = true
     )]
     listen: SocketAddr,
-    /// Address for /healthz, /readyz and /metrics, in the form of --listen, without a token and unaffected by the load of --listen [default: that of --listen]
+    /// Address for /healthz, /readyz and /metrics, and for the page of handlers, in the form of --listen, without a token and unaffected by the load of --listen [default: that of --listen]
     #[arg(
         long,
         value_name = "ADDRESS",
