@@ -101,15 +101,15 @@ fn aims(handlers: &Handlers) -> Vec<Aim> {
         aims.push(Aim::most(figure, p99_ms, AIM_P99_MS, " ms"));
     }
     for echo in handlers.echo.iter().flatten() {
-        let (figure, ratio) = if echo.server == COCOON {
+        let aim = if echo.server == COCOON {
             let growth = echo.last_bytes as f64 / echo.first_bytes as f64;
             let figure = "echo, memory at the end, of that at the start".to_owned();
-            aims.push(Aim::most(figure, growth, AIM_GROWTH, ""));
-            continue;
+            Aim::most(figure, growth, AIM_GROWTH, "")
         } else {
-            (format!("echo, MB/s, of {}", echo.server), echo.cocoon_of_it)
+            let figure = format!("echo, MB/s, of {}", echo.server);
+            Aim::least(figure, echo.cocoon_of_it, AIM_ECHO)
         };
-        aims.push(Aim::least(figure, ratio, AIM_ECHO));
+        aims.push(aim);
     }
     aims
 }
