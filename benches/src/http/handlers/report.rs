@@ -21,8 +21,8 @@ const AIM_GROWTH: f64 = 1.05;
 struct Aim {
     figure: String,
     measured: f64,
-    aim: f64,
-    /// The aim is an upper bound.
+    bound: f64,
+    /// The bound is an upper one.
     is_most: bool,
     unit: &'static str,
 }
@@ -32,7 +32,7 @@ impl Aim {
         Self {
             figure,
             measured,
-            aim,
+            bound: aim,
             is_most: false,
             unit: "",
         }
@@ -50,7 +50,7 @@ impl Aim {
         let Self {
             figure,
             measured,
-            aim,
+            bound: aim,
             is_most,
             unit,
         } = self;
