@@ -95,6 +95,7 @@ impl Permit {
     }
 
     /// Gives the place to another job of the same need.
+    #[cfg(all(feature = "service", feature = "compiler"))]
     pub(crate) fn renew(&mut self, deadline: &Deadline) {
         self.deadline = deadline.clone();
     }
@@ -129,6 +130,7 @@ impl Pool {
 
     /// The same places, for jobs under other `limits` that `meter` counts. The queue and the
     /// memory of all sandboxes stay those of the engine.
+    #[cfg(all(feature = "service", feature = "compiler"))]
     #[must_use]
     pub(crate) fn of_part(&self, limits: Limits, meter: Meter) -> Self {
         Self {
@@ -139,11 +141,13 @@ impl Pool {
     }
 
     /// Pages of memory that each sandbox with this `need` takes from those of all pools.
+    #[cfg(all(feature = "service", feature = "compiler"))]
     pub(crate) fn pages(need: Need) -> u64 {
         need.large_bytes().div_ceil(PAGE_BYTES)
     }
 
     /// Pages of memory for sandboxes that need more than their place has.
+    #[cfg(all(feature = "service", feature = "compiler"))]
     pub(crate) fn pages_max(&self) -> u64 {
         self.lanes.large_pages_max
     }

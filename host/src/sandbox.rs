@@ -126,10 +126,7 @@ impl<W: World> Sandbox<W> {
     }
 
     /// Prepares the sandbox for another job, which has until `deadline`.
-    #[cfg_attr(
-        not(all(feature = "service", feature = "compiler")),
-        expect(dead_code, reason = "handlers alone are reused")
-    )]
+    #[cfg(all(feature = "service", feature = "compiler"))]
     pub(crate) fn renew(&mut self, deadline: &Deadline) {
         self.permit.renew(deadline);
         let deadline = deadline.clone();
@@ -141,28 +138,19 @@ impl<W: World> Sandbox<W> {
     }
 
     /// Ends the span of a job, after which no other one may follow for long.
-    #[cfg_attr(
-        not(all(feature = "service", feature = "compiler")),
-        expect(dead_code, reason = "handlers alone are reused")
-    )]
+    #[cfg(all(feature = "service", feature = "compiler"))]
     pub(crate) fn rest(&mut self) {
         self.store.data_mut().set_span(Span::none());
     }
 
     /// Whether memory or an element of a table was refused.
-    #[cfg_attr(
-        not(all(feature = "service", feature = "compiler")),
-        expect(dead_code, reason = "handlers alone are reused")
-    )]
+    #[cfg(all(feature = "service", feature = "compiler"))]
     pub(crate) fn was_refused_memory(&self) -> bool {
         self.store.data().memory.refused.is_some()
     }
 
     /// The cap of its memory.
-    #[cfg_attr(
-        not(all(feature = "service", feature = "compiler")),
-        expect(dead_code, reason = "handlers alone are reused")
-    )]
+    #[cfg(all(feature = "service", feature = "compiler"))]
     pub(crate) fn cap_bytes(&self) -> u64 {
         self.store.data().memory.cap_bytes
     }

@@ -15,7 +15,7 @@ use crate::span::spawn_on;
 #[derive(Clone, Debug)]
 pub struct Tasks {
     workers: Handle,
-    tasks: TaskTracker,
+    running: TaskTracker,
     end: CancellationToken,
 }
 
@@ -28,7 +28,7 @@ impl Tasks {
     pub fn new() -> Self {
         Self {
             workers: Handle::current(),
-            tasks: TaskTracker::new(),
+            running: TaskTracker::new(),
             end: CancellationToken::new(),
         }
     }
@@ -47,23 +47,23 @@ impl Tasks {
                 ended = work => ended,
             }
         };
-        AbortOnDropHandle::new(spawn_on(&self.workers, self.tasks.track_future(work)))
+        AbortOnDropHandle::new(spawn_on(&self.workers, self.running.track_future(work)))
     }
 
     /// Tasks that run.
     pub fn len(&self) -> usize {
-        self.tasks.len()
+        self.running.len()
     }
 
     /// Whether no task runs.
     pub fn is_empty(&self) -> bool {
-        self.tasks.is_empty()
+        self.running.is_empty()
     }
 
     /// Waits until no task runs. Tasks may be spawned meanwhile.
     pub async fn wait(&self) {
-        self.tasks.close();
-        self.tasks.wait().await;
+        self.running.close();
+        self.running.wait().await;
     }
 
     /// Ends all tasks.

@@ -53,6 +53,7 @@ mod file_calls;
 mod function_calls;
 mod grants;
 mod handler_languages;
+mod handler_reload;
 mod handler_routes;
 mod handlers;
 mod handlers_hostile;

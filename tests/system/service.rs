@@ -388,7 +388,7 @@ impl Answer {
         assert_eq!(self.status, status, "{self:?}");
         assert_eq!(self.header("content-type"), "application/problem+json");
         assert_eq!(self.header("cache-control"), "no-store");
-        let busy = status == 503;
+        let busy = [429, 503].contains(&status);
         assert_eq!(self.headers.contains_key("retry-after"), busy, "{self:?}");
         let problem = self.json();
         assert_eq!(problem["status"], status, "{problem}");

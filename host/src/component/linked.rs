@@ -3,8 +3,13 @@
 //! It lives as long as sandboxes of it may be made. Each sandbox maps its memory image
 //! copy-on-write.
 
+#[cfg(all(feature = "service", feature = "compiler"))]
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::compile::compile;
 use super::native_code::{CompiledComponent, load_precompiled};
+#[cfg(all(feature = "service", feature = "compiler"))]
+use super::thread_copies::ThreadCopies;
 use super::{ComponentError, Source, World};
 use crate::engine::{Engine, one_line};
 #[cfg(all(feature = "service", feature = "compiler"))]
@@ -26,6 +31,10 @@ pub struct Component<W: World> {
     denials: Denials,
     #[cfg(all(feature = "service", feature = "compiler"))]
     http_client: Option<HttpClient>,
+    #[cfg(all(feature = "service", feature = "compiler"))]
+    compiled: CompiledComponent,
+    #[cfg(all(feature = "service", feature = "compiler"))]
+    copies: ThreadCopies<Self>,
 }
 
 impl<W: World> Component<W> {
@@ -69,38 +78,77 @@ impl<W: World> Component<W> {
         grants: &Grants,
         folders: Folders,
     ) -> Result<Self, ComponentError> {
-        let sandboxes = compiled.sandboxes()?;
-        let CompiledComponent {
-            engine,
-            component,
-            instance_bytes,
-            ..
-        } = compiled;
-        // Tasks of a program of WASI 0.3 that wait have stacks of their own, from the same slots.
-        let sandboxes = if uses_wasi_3(&component) {
-            sandboxes.div_ceil(2)
-        } else {
-            sandboxes
-        };
-        let memory_image_bytes = memory_image_bytes(&component);
-        let pre = linker(&component)?
-            .instantiate_pre(&component)
-            .and_then(W::prepare)
-            .map_err(|error| ComponentError::Link(one_line(&error)))?;
         let denials = Denials::new(!grants.network.is_none());
         #[cfg(all(feature = "service", feature = "compiler"))]
-        let http_client = HttpClient::new(&grants.http, &denials, &engine);
-        Ok(Self {
-            engine,
-            pre,
-            sandboxes,
-            memory_image_bytes,
-            instance_bytes,
+        let http_client = HttpClient::new(&grants.http, &denials, &compiled.engine);
+        Self::link_with(
+            compiled,
             folders,
             denials,
             #[cfg(all(feature = "service", feature = "compiler"))]
             http_client,
+        )
+    }
+
+    fn link_with(
+        compiled: CompiledComponent,
+        folders: Folders,
+        denials: Denials,
+        #[cfg(all(feature = "service", feature = "compiler"))] http_client: Option<HttpClient>,
+    ) -> Result<Self, ComponentError> {
+        let sandboxes = compiled.sandboxes()?;
+        let component = &compiled.component;
+        // Tasks of a program of WASI 0.3 that wait have stacks of their own, from the same slots.
+        let sandboxes = if uses_wasi_3(component) {
+            sandboxes.div_ceil(2)
+        } else {
+            sandboxes
+        };
+        let pre = linker(component)?
+            .instantiate_pre(component)
+            .and_then(W::prepare)
+            .map_err(|error| ComponentError::Link(one_line(&error)))?;
+        Ok(Self {
+            engine: compiled.engine.clone(),
+            pre,
+            sandboxes,
+            memory_image_bytes: memory_image_bytes(component),
+            instance_bytes: compiled.instance_bytes,
+            folders,
+            denials,
+            #[cfg(all(feature = "service", feature = "compiler"))]
+            http_client,
+            #[cfg(all(feature = "service", feature = "compiler"))]
+            compiled,
+            #[cfg(all(feature = "service", feature = "compiler"))]
+            copies: ThreadCopies::new(),
         })
+    }
+
+    /// The copy of this component for this thread, with a place in it. `None` where there is none,
+    /// or all of its places are taken.
+    #[cfg(all(feature = "service", feature = "compiler"))]
+    pub(crate) fn of_thread(&self) -> Option<(&Self, OwnedSemaphorePermit)> {
+        self.copies.own(|| {
+            let copy = self.copy();
+            let copy = copy.inspect_err(|reason| tracing::debug!(reason, "component not copied"));
+            copy.ok().map(|copy| {
+                let places = copy.sandboxes;
+                (copy, places)
+            })
+        })
+    }
+
+    /// The same component in an engine for one thread.
+    #[cfg(all(feature = "service", feature = "compiler"))]
+    fn copy(&self) -> Result<Self, String> {
+        let engine = self.engine.for_thread();
+        let engine = engine.map_err(|error| error.to_string())?;
+        let compiled = self.compiled.copy_to(&engine);
+        let compiled = compiled.map_err(|error| one_line(&error))?;
+        let (folders, denials) = (self.folders.clone(), self.denials.clone());
+        let copy = Self::link_with(compiled, folders, denials, self.http_client.clone());
+        copy.map_err(|error| error.to_string())
     }
 
     /// The engine that it was compiled for.

@@ -25,6 +25,8 @@ mod registries;
 #[cfg(feature = "registry")]
 mod registry;
 mod source;
+#[cfg(all(feature = "service", feature = "compiler"))]
+mod thread_copies;
 mod world;
 
 #[cfg(feature = "compiler")]

@@ -42,6 +42,17 @@ impl CompiledComponent {
         }
     }
 
+    /// The same component in `engine`, which has the same settings.
+    #[cfg(all(feature = "service", feature = "compiler"))]
+    pub(super) fn copy_to(&self, engine: &Engine) -> wasmtime::Result<Self> {
+        let code = self.component.serialize()?;
+        Ok(Self {
+            engine: engine.clone(),
+            component: deserialize(engine, Code::Bytes(&code))?,
+            ..*self
+        })
+    }
+
     /// The number of sandboxes that the engine has slots for.
     pub(super) fn sandboxes(&self) -> Result<u32, ComponentError> {
         let Some(needs) = self.component.resources_required() else {
@@ -141,7 +152,7 @@ fn deserialize(engine: &Engine, code: Code<'_>) -> wasmtime::Result<Component> {
     match code {
         // SAFETY: the code is part of this program's own binary, plain or packed, where only this
         // program's build put it, with the same version of Wasmtime; or this very process has
-        // compiled it, and no other program had access to it. Wasmtime itself checks version,
+        // compiled or loaded it, and no other program had access to it. Wasmtime itself checks version,
         // settings and processor features before it accepts the code.
         Code::Bytes(bytes) => unsafe { Component::deserialize(engine, bytes) },
         // SAFETY: only root and this user can create, change or rename entries: `code_cache`

@@ -253,6 +253,29 @@ impl Engine {
         self.sibling(settings, sandboxes)
     }
 
+    /// Another engine with the same settings and [`SYNC_SANDBOXES`] places, for one thread.
+    ///
+    /// # Errors
+    ///
+    /// Where places have no memory of their own, or Wasmtime refuses to start.
+    #[cfg(all(feature = "service", feature = "compiler"))]
+    pub(crate) fn for_thread(&self) -> Result<Self, EngineError> {
+        let Layout::Pooled { table_elements, .. } = self.settings.layout else {
+            let why = "expected memory that is reserved ahead, got none";
+            return Err(EngineError::Start(why.to_owned()));
+        };
+        let sandboxes = self.sandboxes.min(SYNC_SANDBOXES);
+        let layout = Layout::Pooled {
+            sandboxes,
+            table_elements,
+        };
+        let settings = Settings {
+            layout,
+            ..self.settings
+        };
+        self.sibling(settings, sandboxes)
+    }
+
     /// The kinds of calls of its components.
     #[cfg(feature = "compiler")]
     pub(crate) fn calls(&self) -> Calls {

@@ -135,16 +135,11 @@ impl WasiHttpHooks for Requests {
     }
 }
 
-/// The flag that grants requests to `host`.
-#[cfg(feature = "compiler")]
+/// The flag that grants requests to `host`. Builds without a compiler have none.
 fn flag(host: Option<&str>) -> Option<String> {
-    Some(match host {
+    let flag = match host {
         Some(host) if !host.is_empty() => format!("--allow-http {host}"),
         _ => "--allow-http".to_owned(),
-    })
-}
-
-#[cfg(not(feature = "compiler"))]
-fn flag(_: Option<&str>) -> Option<String> {
-    None
+    };
+    cfg!(feature = "compiler").then_some(flag)
 }

@@ -113,6 +113,7 @@ impl State {
     }
 
     /// Sets the span of the sandbox, and ends the last one.
+    #[cfg(all(feature = "service", feature = "compiler"))]
     pub(crate) fn set_span(&mut self, span: Span) {
         self.record_memory();
         self.span = span;

@@ -117,6 +117,10 @@ pub const PART_READERS: usize = 4;
 /// and others have their turn only after a millisecond.
 pub const SYNC_SANDBOXES: u32 = 16;
 
+/// Sandboxes of a handler before each thread has a copy of its code. A copy takes some
+/// milliseconds and saves microseconds for each sandbox.
+pub const SANDBOXES_BEFORE_COPIES: u64 = 64;
+
 // Compiled code.
 
 /// The wait of a process that has compiled a component for others that write to the same cache.

@@ -59,6 +59,7 @@ impl Meter {
 
     /// The meter of a part of these jobs, which has at most `sandboxes_max` sandboxes. Its events
     /// count in `self`, too.
+    #[cfg(any(test, all(feature = "service", feature = "compiler")))]
     pub(crate) fn of_part(&self, sandboxes_max: u32) -> Self {
         let part = Self::new(sandboxes_max, self.memory_max_bytes());
         Self {

@@ -45,7 +45,7 @@ pub use json_lines::json_line;
 pub(crate) use logs::logs_requests;
 pub use logs::{ACCESS_TARGET, GUEST_TARGET, LOG_FILTER, LogFormat};
 pub use metrics::{Build, CLASSIC_TYPE, Metrics, OPENMETRICS_TYPE};
+pub(crate) use route_metrics::ReadRoutes;
 #[cfg(feature = "compiler")]
-pub(crate) use route_metrics::ROUTE_LIMITS;
-pub(crate) use route_metrics::{ReadRoutes, RouteReading};
+pub(crate) use route_metrics::{ROUTE_LIMITS, RouteReading};
 pub use start::{Exports, Guard, start};

@@ -83,11 +83,13 @@ impl Settings {
     /// # Errors
     ///
     /// As [`Settings::load`].
+    #[cfg(feature = "compiler")]
     pub(crate) fn reload(&self, command: &Command) -> Result<Self, ConfigError> {
         Self::read(self.file.clone(), command)
     }
 
     /// The keys of `command` whose values differ from those of `other`.
+    #[cfg(feature = "compiler")]
     pub(crate) fn changes(&self, other: &Self, command: &str) -> Vec<&str> {
         let differs = |one: &Setting, others: &Self| {
             let mut others = others.settings.iter();

@@ -113,7 +113,6 @@ pub(super) fn parse(
         routes.push(route);
         spans.push(value.span());
     }
-    check_names(&routes, &spans)?;
     let patterns = routes.iter().map(|route| (route.pattern.clone(), ()));
     if let Err(duplicate) = Table::new(patterns) {
         let named = |index: usize| -> (&str, usize) {
@@ -128,6 +127,7 @@ pub(super) fn parse(
         );
         return Err((what, spans[duplicate.second].clone()));
     }
+    check_names(&routes, &spans)?;
     Ok(routes)
 }
 

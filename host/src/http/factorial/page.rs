@@ -1,32 +1,10 @@
 //! The page of the service in a browser.
-//!
-//! Its files are part of the binary, and its policy lets a browser load nothing else: no other
-//! origin, no inline script or style. Their entity tags are made once. A browser validates its
-//! copies each time, since another binary may answer.
 
 use std::sync::LazyLock;
 
 use axum::Router;
-use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use axum::response::Response;
-use axum::routing::get;
 
-use crate::http::server::{Codings, StaticContent};
-
-/// The policy of the page: a browser runs and shows files of this service only.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-/// Header fields of every file.
-const POLICIES: [(HeaderName, &str); 4] = [
-    (CONTENT_SECURITY_POLICY, POLICY),
-    (CROSS_ORIGIN_OPENER_POLICY, "same-origin"),
-    (REFERRER_POLICY, "no-referrer"),
-    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-];
-const CROSS_ORIGIN_OPENER_POLICY: HeaderName =
-    HeaderName::from_static("cross-origin-opener-policy");
+use crate::http::server::{PageFile, page_routes};
 
 const SCRIPT: &str = concat!(
     include_str!("page/page.js"),
@@ -35,20 +13,20 @@ const SCRIPT: &str = concat!(
     include_str!("page/charts.js"),
 );
 
-static FILES: LazyLock<[File; 4]> = LazyLock::new(|| {
+static FILES: LazyLock<[PageFile; 4]> = LazyLock::new(|| {
     [
-        File::new(
+        PageFile::new(
             PATHS[0],
             "text/html; charset=utf-8",
             include_str!("page/index.html"),
         ),
-        File::new(
+        PageFile::new(
             PATHS[1],
             "text/css; charset=utf-8",
             include_str!("page/page.css"),
         ),
-        File::new(PATHS[2], "text/javascript; charset=utf-8", SCRIPT),
-        File::new(
+        PageFile::new(PATHS[2], "text/javascript; charset=utf-8", SCRIPT),
+        PageFile::new(
             PATHS[3],
             "image/svg+xml; charset=utf-8",
             include_str!("page/icon.svg"),
@@ -59,49 +37,22 @@ static FILES: LazyLock<[File; 4]> = LazyLock::new(|| {
 /// The paths of the files.
 pub(super) const PATHS: [&str; 4] = ["/", "/page.css", "/page.js", "/icon.svg"];
 
-/// One file of the page.
-struct File {
-    path: &'static str,
-    file: StaticContent,
-}
-
 /// The routes of the page. They need no state.
 pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    FILES.iter().fold(Router::new(), |router, file| {
-        let answer = |codings: Codings, headers: HeaderMap| {
-            std::future::ready(file.response(codings, &headers))
-        };
-        router.route(file.path, get(answer))
-    })
-}
-
-impl File {
-    fn new(path: &'static str, media_type: &'static str, content: &'static str) -> Self {
-        Self {
-            path,
-            file: StaticContent::new(media_type, content),
-        }
-    }
-
-    fn response(&self, codings: Codings, headers: &HeaderMap) -> Response {
-        let mut response = self.file.response(codings, headers);
-        for (name, value) in POLICIES {
-            let value = HeaderValue::from_static(value);
-            response.headers_mut().insert(name, value);
-        }
-        response
-    }
+    page_routes(&*FILES)
 }
 
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
     use axum::http::header::{ETAG, IF_NONE_MATCH};
-    use axum::http::{Request, StatusCode};
+    use axum::http::{HeaderValue, Request, StatusCode};
+    use axum::response::Response;
     use http_body_util::BodyExt as _;
     use tower::ServiceExt as _;
 
     use super::*;
+    use crate::http::server::POLICY;
 
     async fn ask(path: &str, etag: Option<&HeaderValue>) -> Response {
         let mut request = Request::new(Body::empty());

@@ -16,7 +16,7 @@ use super::routes::Routes;
 use super::table::{Duplicate, Table};
 use crate::error::RunError;
 use crate::http::server::{
-    Access, Errors, FindRoute, Probes, Problem, ServerState, finish, probes, too_old,
+    Access, Errors, FindRoute, Probes, Problem, ROUTES_PATH, ServerState, finish, probes, too_old,
 };
 use crate::limits::{Limits, OLD_CLIENT_BYTES};
 use crate::metrics::Meter;
@@ -47,6 +47,7 @@ impl Handlers {
     pub fn new(limits: &Limits, meter: &Meter, component: String, is_private: bool) -> Self {
         let (_, description) = probes::<ServerState>().split_for_parts();
         let paths = description.paths.paths.into_keys();
+        let paths = paths.chain([ROUTES_PATH.to_owned()]);
         let routes = Routes::new();
         let found: (Arc<dyn FindRoute>, Box<dyn ReadRoutes>) =
             (Arc::new(routes.clone()), Box::new(routes.clone()));

@@ -14,6 +14,9 @@ use super::{Codings, Problem, Representation, ServerState};
 /// separate address.
 pub(crate) const ADMIN_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
+/// The state of the routes of handlers, at the separate address. Their page reads it each second.
+pub(crate) const ROUTES_PATH: &str = "/routes.json";
+
 /// Creates a response with `no-store`.
 fn respond(codings: Codings, text: &'static str) -> Response {
     Representation::fresh("text/plain; charset=utf-8").whole(codings, text)

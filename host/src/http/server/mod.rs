@@ -15,6 +15,10 @@ mod codings;
 mod conditional;
 mod drive;
 mod field;
+#[cfg_attr(
+    not(feature = "compiler"),
+    allow(dead_code, reason = "handlers alone have such routes")
+)]
 mod found_route;
 mod guests;
 mod gzip;
@@ -23,6 +27,7 @@ mod layers;
 mod length;
 mod metrics;
 mod observe;
+mod page_file;
 mod places;
 mod problem;
 mod protocol;
@@ -43,10 +48,13 @@ pub(crate) use conditional::ClientCopy;
 pub(crate) use field::{Item, weighted};
 #[cfg(feature = "compiler")]
 pub(crate) use found_route::{FindRoute, FoundRoute};
-pub(crate) use health::ADMIN_PATHS;
+pub(crate) use health::{ADMIN_PATHS, ROUTES_PATH};
 pub use layers::Probes;
 pub(crate) use layers::{finish, probes};
 pub(crate) use length::Length;
+#[cfg(test)]
+pub(crate) use page_file::POLICY;
+pub(crate) use page_file::{PageFile, page_routes};
 pub(crate) use problem::too_old;
 pub use problem::{PROBLEM_JSON, Problem};
 pub(crate) use protocol::{Errors, awaits_continue};

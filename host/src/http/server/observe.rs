@@ -24,7 +24,7 @@ use tracing::Span;
 use super::access_log::{self, Entry, Outcome, REQUEST_ID, Reason, request_id};
 use super::attributes::span;
 use super::found_route::{FindRoute, RouteName};
-use super::health::ADMIN_PATHS;
+use super::health::{ADMIN_PATHS, ROUTES_PATH};
 use crate::error::RunError;
 use crate::span::{SpanGuard, record, record_failure};
 use crate::telemetry::{
@@ -115,7 +115,7 @@ where
         if !span.is_disabled() {
             let path = route.as_ref().map(RouteName::path);
             let is_probe = matches!(route, Some(RouteName::Matched(_)))
-                && path.is_some_and(|path| ADMIN_PATHS.contains(&path));
+                && path.is_some_and(|path| ADMIN_PATHS.contains(&path) || path == ROUTES_PATH);
             if is_probe && self.probes == ProbeTracing::Off {
                 leave_out(&span);
             } else {

@@ -77,18 +77,16 @@ pub async fn serve(
         connections.wait().await;
         tasks.wait().await;
     });
-    Ok(match drained.await {
-        Ok(()) => End::Drained,
-        Err(_) => {
-            let (open, running) = (connections.len(), tasks.len());
-            // Before the threads of connections end, which have the timers of some tasks.
-            tasks.abandon();
-            let _ = timeout(EXIT_PATIENCE, tasks.wait()).await;
-            match open {
-                0 => End::Abandoned(running),
-                open => End::GivenUp(open),
-            }
-        }
+    if drained.await.is_ok() {
+        return Ok(End::Drained);
+    }
+    let (open, running) = (connections.len(), tasks.len());
+    // Before the threads of connections end, which have the timers of some tasks.
+    tasks.abandon();
+    let _ = timeout(EXIT_PATIENCE, tasks.wait()).await;
+    Ok(match open {
+        0 => End::Abandoned(running),
+        open => End::GivenUp(open),
     })
 }
 

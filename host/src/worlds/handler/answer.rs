@@ -97,29 +97,27 @@ impl Endpoint {
         let (mut head, frames) = response.into_parts();
         let length = check(head.status, &mut head.headers)?;
         let is_bodiless = is_head || is_bodiless(head.status);
-        let body = match end {
-            Some(end) => whole(frames, length, is_bodiless).map_err(|error| match end {
-                Err(stopped) => stopped,
-                Ok(()) => error,
-            })?,
-            None => {
-                // The rest has as much time as the head.
-                deadline.restart()?;
-                let task = tasks.spawn(run);
-                if is_bodiless {
-                    drop(task.detach());
-                    discard(frames, tasks);
-                    ResponseBody::none()
-                } else {
-                    ResponseBody::written(Written {
-                        frames,
-                        exchange,
-                        deadline: deadline.clone(),
-                        left_bytes: length,
-                        last: None,
-                        task: Some(task),
-                    })
-                }
+        let body = if let Some(end) = end {
+            // The limit that ended the handler says more than the body that it left.
+            let body = whole(frames, length, is_bodiless);
+            body.map_err(|error| end.err().unwrap_or(error))?
+        } else {
+            // The rest has as much time as the head.
+            deadline.restart()?;
+            let task = tasks.spawn(run);
+            if is_bodiless {
+                drop(task.detach());
+                discard(frames, tasks);
+                ResponseBody::none()
+            } else {
+                ResponseBody::written(Written {
+                    frames,
+                    exchange,
+                    deadline: deadline.clone(),
+                    left_bytes: length,
+                    last: None,
+                    task: Some(task),
+                })
             }
         };
         Ok(Response::from_parts(head, body))

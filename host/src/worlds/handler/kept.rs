@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::OwnedSemaphorePermit;
 use wasmtime_wasi::WasiCtxBuilder;
 
 use super::lines::Lines;
@@ -21,6 +22,8 @@ use crate::sandbox::Sandbox;
 pub struct Kept {
     pub(super) sandbox: Sandbox<Handler>,
     outputs: [Lines; 2],
+    /// In the copy of the component for a thread. It is released after the sandbox is dropped.
+    _place: Option<OwnedSemaphorePermit>,
     /// Requests that it answered.
     answered: u32,
     /// Memory after the first request.
@@ -46,6 +49,8 @@ impl Kept {
         let mut wasi = WasiCtxBuilder::new();
         let [stdout, stderr] = &outputs;
         wasi.stdout(stdout.clone()).stderr(stderr.clone());
+        let copy = component.of_thread();
+        let component = copy.as_ref().map_or(component, |&(copy, _)| copy);
         let (folders, denials) = (component.folders(), component.denials());
         let granting = grants.of_sandbox(wasi, folders, denials, component.engine());
         let wasi = granting
@@ -53,6 +58,7 @@ impl Kept {
             .map_err(|error| RunError::Failed(error.to_string()))?;
         Ok(Self {
             sandbox: Sandbox::new(component, permit, Some(wasi)).await?,
+            _place: copy.map(|(_, place)| place),
             outputs,
             answered: 0,
             first_bytes: 0,

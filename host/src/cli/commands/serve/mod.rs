@@ -37,9 +37,6 @@ use crate::cli::values::{address, location};
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    #[cfg(feature = "compiler")]
-    #[command(flatten)]
-    handler: handler::HandlerArgs,
     /// Address to listen on: IP:PORT, localhost:PORT, :PORT for all IPv4 addresses, or PORT for 127.0.0.1; port 0 is any free port
     #[arg(
         long,
@@ -50,7 +47,7 @@ pub(crate) struct Serve {
         hide_env_values = true
     )]
     listen: SocketAddr,
-    /// Address for /healthz, /readyz and /metrics, in the form of --listen, without a token and unaffected by the load of --listen [default: that of --listen]
+    /// Address for /healthz, /readyz and /metrics, and for the page of handlers, in the form of --listen, without a token and unaffected by the load of --listen [default: that of --listen]
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -83,6 +80,9 @@ pub(crate) struct Serve {
     /// Trace requests for /healthz, /readyz and /metrics
     #[arg(long, env = "COCOON_TRACE_PROBES", hide_env_values = true)]
     trace_probes: bool,
+    #[cfg(feature = "compiler")]
+    #[command(flatten)]
+    handler: handler::HandlerArgs,
     #[command(flatten)]
     registries: RegistryArgs,
     #[command(flatten)]

@@ -83,6 +83,8 @@ impl Loader {
                 info!(routes, changed = routes - unchanged, "routes loaded");
             }
             Err(error) => {
+                // Forgets what was loaded before the mistake.
+                let _ = self.serve();
                 let error = error.to_string();
                 warn!(error, "routes not changed");
             }
