@@ -200,7 +200,7 @@ fn the_pods_of_the_indexed_job_run_every_instance_once() {
         .collect();
     assert_eq!(
         outputs.keys().copied().collect::<Vec<_>>(),
-        Vec::from_iter(1..=10)
+        (1..=10).collect::<Vec<_>>()
     );
     for (n, output) in outputs {
         assert_eq!(output, stdout_of(["kinds", &n.to_string()]), "{n}");

@@ -39,7 +39,7 @@ pub(super) async fn measure(
         let server = Server::wasmtime_with(wasmtime, component, &WASMTIME_HANDLER_TUNING)?;
         servers.push((WASMTIME, server));
     }
-    let body = Bytes::from_iter((0..BODY_BYTES).map(|at| (at % 251) as u8));
+    let body: Bytes = (0..BODY_BYTES).map(|at| (at % 251) as u8).collect();
     let mut rates: Vec<Vec<f64>> = vec![Vec::new(); servers.len()];
     let mut resident = vec![(0, 0); servers.len()];
     // The first round is a warm-up and not counted.

@@ -43,7 +43,10 @@ pub(in super::super) fn draw(handlers: &Handlers, place: &str) -> Option<String>
             match speed.server {
                 COCOON => words.push_str(", a fresh sandbox each"),
                 REUSE => {}
-                _ => words.push_str(&format!(" · cocoon makes {:.2} of it", speed.cocoon_of_it)),
+                _ => {
+                    let share = format!(" · cocoon makes {:.2} of it", speed.cocoon_of_it);
+                    words.push_str(&share);
+                }
             }
             page = bar(page, y, length, 24.0, colour(speed.server));
             page = name(page, y + 17.0, speed.server, speed.server == COCOON);

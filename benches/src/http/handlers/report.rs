@@ -21,8 +21,8 @@ const AIM_GROWTH: f64 = 1.05;
 struct Aim {
     figure: String,
     measured: f64,
-    aim: f64,
-    /// The aim is an upper bound.
+    bound: f64,
+    /// The bound is an upper one.
     is_most: bool,
     unit: &'static str,
 }
@@ -32,7 +32,7 @@ impl Aim {
         Self {
             figure,
             measured,
-            aim,
+            bound: aim,
             is_most: false,
             unit: "",
         }
@@ -50,7 +50,7 @@ impl Aim {
         let Self {
             figure,
             measured,
-            aim,
+            bound: aim,
             is_most,
             unit,
         } = self;
@@ -101,15 +101,15 @@ fn aims(handlers: &Handlers) -> Vec<Aim> {
         aims.push(Aim::most(figure, p99_ms, AIM_P99_MS, " ms"));
     }
     for echo in handlers.echo.iter().flatten() {
-        let (figure, ratio) = if echo.server == COCOON {
+        let aim = if echo.server == COCOON {
             let growth = echo.last_bytes as f64 / echo.first_bytes as f64;
             let figure = "echo, memory at the end, of that at the start".to_owned();
-            aims.push(Aim::most(figure, growth, AIM_GROWTH, ""));
-            continue;
+            Aim::most(figure, growth, AIM_GROWTH, "")
         } else {
-            (format!("echo, MB/s, of {}", echo.server), echo.cocoon_of_it)
+            let figure = format!("echo, MB/s, of {}", echo.server);
+            Aim::least(figure, echo.cocoon_of_it, AIM_ECHO)
         };
-        aims.push(Aim::least(figure, ratio, AIM_ECHO));
+        aims.push(aim);
     }
     aims
 }
