@@ -6,8 +6,9 @@ use cocoon::grants::HttpDestination;
 use cocoon::grants::{Destination, Determinism, Grants, Network};
 
 use crate::cli::dir_grant::{DirGrant, dir};
+use crate::cli::env_grant::variable;
 use crate::cli::failure::Failure;
-use crate::cli::grant_values::{check_names, variable};
+use crate::cli::grant_values::check_names;
 use crate::cli::values::number;
 
 /// The grants of all instances. `{i}` stands for the number of an instance.

@@ -4,6 +4,7 @@
 //! variables take precedence, and clap parses all values alike. The file is read before the
 //! arguments are parsed, and only if a flag or a variable names it.
 
+mod decimal;
 mod file;
 #[cfg(feature = "compiler")]
 mod routes;

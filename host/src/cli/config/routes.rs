@@ -17,8 +17,9 @@ use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use super::decimal::decimal;
 use crate::cli::dir_grant::dir_within;
-use crate::cli::grant_values::variable;
+use crate::cli::env_grant::variable;
 
 /// One route, as the file has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -307,7 +308,7 @@ fn as_json(value: &DeValue<'_>) -> Value {
     match value {
         DeValue::Array(list) => list.iter().map(|value| as_json(value.get_ref())).collect(),
         DeValue::Integer(number) => {
-            let text = super::file::decimal(number);
+            let text = decimal(number);
             text.parse::<i64>()
                 .map_or_else(|_| text.into(), Value::from)
         }
@@ -319,7 +320,7 @@ fn as_json(value: &DeValue<'_>) -> Value {
 fn plain(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.to_string()),
-        DeValue::Integer(number) => Some(super::file::decimal(number)),
+        DeValue::Integer(number) => Some(decimal(number)),
         _ => None,
     }
 }

@@ -13,9 +13,10 @@ use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
 use super::endpoint::Endpoint;
-use super::exchange::{Exchange, Place, Run, Seat, start};
+use super::exchange::Exchange;
 use super::request_body::RequestBody;
 use super::response_body::{ResponseBody, Written};
+use super::run::{Place, Run, Seat, start};
 use crate::deadline::Deadline;
 use crate::error::RunError;
 use crate::grants::{Answer, content_length};

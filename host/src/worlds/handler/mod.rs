@@ -13,6 +13,7 @@ mod lines;
 mod places;
 mod request_body;
 mod response_body;
+mod run;
 mod world;
 
 pub use endpoint::Endpoint;
