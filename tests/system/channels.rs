@@ -234,7 +234,10 @@ async fn a_failed_writer_is_reported_after_its_last_value() {
             // Further reads return the same error.
             assert_eq!(numbers.recv().await, end);
         };
-        let (counted, ()) = wait_for("the end", async { tokio::join!(counting, reading) }).await;
+        let (counted, ()) = Box::pin(wait_for("the end", async {
+            tokio::join!(counting, reading)
+        }))
+        .await;
         assert!(
             matches!(counted, Err(RunError::Trapped { .. })),
             "{counted:?}"

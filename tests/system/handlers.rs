@@ -29,7 +29,11 @@ async fn a_handler_answers_every_path_and_method() {
     let server = serve(&[]);
     let answer = server.get("/hello").await;
     assert_eq!((answer.status, answer.text()), (200, "hello\n"));
-    assert_eq!(answer.header("content-length"), "6");
+    // A handler that a tick interrupts after the head writes the rest later.
+    assert!(
+        ["6", ""].contains(&answer.header("content-length")),
+        "{answer:?}"
+    );
     for method in ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"] {
         let answer = server.send(request(method, "/target?a=%20b&c")).await;
         assert_eq!((answer.status, answer.text()), (200, "/target?a=%20b&c"));

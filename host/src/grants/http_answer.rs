@@ -1,5 +1,10 @@
 //! The request that a handler gets, and the body of its answer.
 
+#![cfg_attr(
+    not(feature = "compiler"),
+    allow(dead_code, reason = "builds without a compiler run no handlers")
+)]
+
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use bytes::Bytes;
 use hyper::body::Body;
@@ -38,6 +43,7 @@ impl State {
         B::Error: Into<Error>,
     {
         self.http.answers_head = *request.method() == Method::HEAD;
+        #[cfg(feature = "compiler")]
         self.http.hooks.continue_trace(request.headers());
         let mut http = self.http();
         let request = http.new_incoming_request(scheme, request)?;

@@ -3,7 +3,9 @@
 #[cfg(feature = "compiler")]
 use std::sync::Arc;
 
-use axum::http::{HeaderMap, HeaderName, Request, Response};
+#[cfg(feature = "compiler")]
+use axum::http::HeaderName;
+use axum::http::{HeaderMap, Request, Response};
 #[cfg(feature = "compiler")]
 use tokio::sync::Semaphore;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpHooks};
@@ -48,7 +50,7 @@ impl Http {
                 client,
                 #[cfg(feature = "compiler")]
                 places: None,
-                trace: HeaderMap::new(),
+                trace: None,
             },
             answers_head: false,
         }
@@ -65,29 +67,32 @@ pub(super) struct Requests {
     #[cfg(feature = "compiler")]
     places: Option<Arc<Semaphore>>,
     /// The fields that name the trace of the request that a handler answers.
-    trace: HeaderMap,
+    trace: Option<Box<HeaderMap>>,
 }
 
 impl Requests {
     /// Makes the requests of the sandbox parts of the trace that `headers` name.
+    #[cfg(feature = "compiler")]
     pub(super) fn continue_trace(&mut self, headers: &HeaderMap) {
-        #[cfg(feature = "compiler")]
         if self.client.is_none() {
             return;
         }
         self.trace.clear();
         for name in TRACE_FIELDS.map(HeaderName::from_static) {
             if let Some(value) = headers.get(&name) {
-                self.trace.insert(name, value.clone());
+                let trace = self.trace.get_or_insert_default();
+                trace.insert(name, value.clone());
             }
         }
     }
 
     /// Adds the trace to the fields of a request that names none.
     fn add_trace(&self, headers: &mut HeaderMap) {
-        let is_traced = TRACE_FIELDS.iter().any(|name| headers.contains_key(*name));
-        if !is_traced {
-            headers.extend(self.trace.clone());
+        let Some(trace) = &self.trace else {
+            return;
+        };
+        if !TRACE_FIELDS.iter().any(|name| headers.contains_key(*name)) {
+            headers.extend((**trace).clone());
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::text;
 const EXPORTS_NAMED: usize = 5;
 
 /// Whether `name` is that of an interface of programs.
+#[cfg(all(feature = "service", feature = "compiler"))]
 pub(super) fn is_program(name: &str) -> bool {
     name.starts_with("wasi:cli/run@")
 }
