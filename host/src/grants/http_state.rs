@@ -77,7 +77,7 @@ impl Requests {
         if self.client.is_none() {
             return;
         }
-        self.trace.clear();
+        self.trace = None;
         for name in TRACE_FIELDS.map(HeaderName::from_static) {
             if let Some(value) = headers.get(&name) {
                 let trace = self.trace.get_or_insert_default();
