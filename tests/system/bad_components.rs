@@ -151,7 +151,7 @@ fn a_handler_is_named() {
         &[
             "a handler of HTTP requests",
             "wasi:http/incoming-handler@0.2.3",
-            "wasmtime serve",
+            "cocoon serve",
         ],
     );
 }

@@ -20,6 +20,7 @@ mod component_args;
 mod config;
 mod denied;
 mod dir_grant;
+mod env_grant;
 mod failure;
 mod grant_values;
 mod limits;

@@ -6,8 +6,9 @@ use cocoon::grants::HttpDestination;
 use cocoon::grants::{Destination, Determinism, Grants, Network};
 
 use crate::cli::dir_grant::{DirGrant, dir};
+use crate::cli::env_grant::variable;
 use crate::cli::failure::Failure;
-use crate::cli::grant_values::{check_names, variable};
+use crate::cli::grant_values::check_names;
 use crate::cli::values::number;
 
 /// The grants of all instances. `{i}` stands for the number of an instance.
@@ -43,7 +44,7 @@ pub(super) struct GrantArgs {
 impl GrantArgs {
     /// Checks that no two grants have the same name.
     pub(super) fn check(&self) -> Result<(), Failure> {
-        Ok(check_names(&self.env, &self.dirs)?)
+        check_names(&self.env, &self.dirs)
     }
 
     /// Whether all instances compute the same in each run.

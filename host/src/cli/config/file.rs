@@ -15,8 +15,8 @@ use cocoon::limits::CONFIG_BYTES_MAX;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use super::decimal::decimal;
 #[cfg(feature = "compiler")]
-use super::number::decimal;
 use super::routes;
 use super::{RouteSettings, Setting, configurable, exclude, settable};
 use crate::cli::message::wrong;

@@ -4,8 +4,8 @@
 //! variables take precedence, and clap parses all values alike. The file is read before the
 //! arguments are parsed, and only if a flag or a variable names it.
 
+mod decimal;
 mod file;
-mod number;
 #[cfg(feature = "compiler")]
 mod routes;
 mod variables;

@@ -17,9 +17,9 @@ use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::number::decimal;
+use super::decimal::decimal;
 use crate::cli::dir_grant::dir_within;
-use crate::cli::grant_values::variable;
+use crate::cli::env_grant::variable;
 
 /// One route, as the file has it.
 #[derive(Clone, Debug, PartialEq, Eq)]

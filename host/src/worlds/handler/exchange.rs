@@ -1,4 +1,4 @@
-//! What the run of a handler shares with the bodies of its request and of its answer.
+//! What the run of a handler shares with the bodies of the request and of the answer.
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -47,8 +47,9 @@ impl Exchange {
         drop(body);
     }
 
-    /// Sets the error that ended the run, once.
-    pub(super) fn fail(&self, error: &RunError) {
+    /// Sets the error that ended the run.
+    pub(super) fn set_failure(&self, error: &RunError) {
+        // It is set once.
         let _ = self.failure.set(error.clone());
     }
 

@@ -1,4 +1,4 @@
-//! The run of a handler for one request, in a fresh sandbox or in one that is kept.
+//! The run of a handler for one request, in its place.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -74,7 +74,7 @@ pub(super) fn start(
             })
             .await;
         if let Err(error) = &result {
-            exchange.fail(error);
+            exchange.set_failure(error);
         }
         kept.sandbox.state_mut().abort_bodies();
         exchange.cut_request();

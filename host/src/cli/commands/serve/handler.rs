@@ -18,8 +18,9 @@ use super::{Prepared, Serve};
 use crate::cli::code_args::show_compiling;
 use crate::cli::denied::log_denied;
 use crate::cli::dir_grant::{DirGrant, dir};
+use crate::cli::env_grant::variable;
 use crate::cli::failure::Failure;
-use crate::cli::grant_values::{check_names, variable};
+use crate::cli::grant_values::check_names;
 use crate::cli::values::location;
 
 /// The handler, and the grants of each of its sandboxes.

@@ -1,4 +1,4 @@
-//! Integers of the configuration file.
+//! Integers of a configuration file.
 
 use toml::de::DeInteger;
 
