@@ -344,3 +344,29 @@ async fn answers_without_a_body_end_at_once() {
     assert_eq!(answers.matches("hello\n").count(), 1, "{answers}");
     assert_eq!(answers.matches("body").count(), 0, "{answers}");
 }
+
+#[tokio::test]
+async fn unread_bodies_over_http2_are_bounded() {
+    const CLIENTS: u64 = 200;
+    let server = serve(&["--queue", "1000", "--deadline", "1h", "--stall", "1h"]);
+    server.get("/hello").await;
+    let before = memory_kib(&server);
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        let mut client = server.client2().await;
+        let sent = post("/wait", vec![b'x'; 2_000_000]);
+        clients.push(tokio::spawn(async move { client.send(sent).await }));
+    }
+    wait_for("a queue", async {
+        while metric(&server, "cocoon_queue_length").await < CLIENTS - 10 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    server.wait_until_read().await;
+    let after = memory_kib(&server);
+    println!("{} KiB a client", (after - before) / CLIENTS);
+    // The windows of HTTP/2, and the buffers of a connection.
+    let allowed = CLIENTS * 400;
+    assert!(after < before + allowed, "{before} KiB, then {after} KiB");
+}

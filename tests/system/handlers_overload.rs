@@ -160,12 +160,19 @@ async fn end_under_load(signal: Signal) {
     let mut client = server.client2().await;
     client.send(get("/hello")).await.expect("an answer");
     let bytes = vec![b'y'; STREAM_BYTES];
-    let streams = ["/stream", "/stream-announced", "/echo", "/count"].map(|path| {
-        let (mut client, body) = (client.clone(), bytes.clone());
-        let path = format!("{path}?{STREAM_BYTES}");
-        tokio::spawn(async move { client.send(post(&path, body)).await })
-    });
-    tokio::task::yield_now().await;
+    let mut streams = Vec::new();
+    for path in ["/stream", "/stream-announced", "/echo", "/count"] {
+        let mut sent = post(&format!("{path}?{STREAM_BYTES}"), bytes.clone());
+        *sent.uri_mut() = server.url(&sent.uri().to_string()).parse().expect("a URL");
+        sent.headers_mut().remove("host");
+        client.0.ready().await.expect("a connection");
+        let answering = client.0.send_request(sent);
+        streams.push(tokio::spawn(
+            async move { Answer::read(answering.await?).await },
+        ));
+    }
+    // The streams have begun when a later one ends.
+    client.send(get("/hello")).await.expect("an answer");
     server.wait_until_read().await;
     let outcome = async {
         server.signal(signal);

@@ -293,7 +293,7 @@ impl Client {
 
 /// A client of HTTP/2, whose clones share a connection.
 #[derive(Clone)]
-pub(crate) struct Client2(http2::SendRequest<Full<Bytes>>);
+pub(crate) struct Client2(pub(crate) http2::SendRequest<Full<Bytes>>);
 
 impl Client2 {
     /// Sends `request` and returns the response after its head, with an unread body.

@@ -136,6 +136,11 @@ pub const COMPILING_SHOWN: Duration = Duration::from_secs(1);
 pub const ITEMS_AT_ONCE: usize = 32;
 /// Requests that one connection may have at once.
 pub const CONNECTION_STREAMS: u32 = 128;
+/// Bytes of one request's body that a client of HTTP/2 sends ahead of its reader.
+pub const REQUEST_WINDOW_BYTES: u32 = 128 << 10;
+/// Bytes of all bodies that a client of HTTP/2 sends ahead on a connection. Requests in the queue
+/// hold them as well.
+pub const CONNECTION_WINDOW_BYTES: u32 = 256 << 10;
 /// Connections beyond [`Limit::Connections`](super::Limit::Connections). A full service
 /// reads a request of each, and answers it with its health or with 503.
 pub const GUEST_CONNECTIONS: usize = 64;

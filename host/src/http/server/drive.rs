@@ -29,7 +29,8 @@ use super::request_body::watch;
 use super::socket::Socket;
 use super::threads::Threads;
 use crate::limits::{
-    CONNECTION_STREAMS, DRAIN_FIRST_REQUEST, LEAVING_CONNECTIONS, LEAVING_TIME, Limit, Limits,
+    CONNECTION_STREAMS, CONNECTION_WINDOW_BYTES, DRAIN_FIRST_REQUEST, LEAVING_CONNECTIONS,
+    LEAVING_TIME, Limit, Limits, REQUEST_WINDOW_BYTES,
 };
 use crate::span::spawn;
 
@@ -306,6 +307,8 @@ fn http_settings(limits: &Limits) -> Builder<TokioExecutor> {
     http.http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(CONNECTION_STREAMS)
+        .initial_stream_window_size(REQUEST_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_header_list_size(u32::try_from(headers_bytes).unwrap_or(u32::MAX))
         // Finds a client that has disappeared.
         .keep_alive_interval(idle)

@@ -78,8 +78,8 @@ impl Guest for Handler {
             "/twice" => answer_twice(answer),
             "/values" => respond(answer, 200, &[], refused_fields().as_bytes()),
             "/with" => {
-                let field = query.split_once('=').expect("a field");
-                respond(answer, 200, &[field], b"body");
+                let (name, value) = query.split_once('=').expect("a field");
+                respond_with_field(answer, name, value);
             }
             "/redirect" => respond(answer, 302, &[("location", query)], b""),
             "/follow" => fetch_location(answer, query),
@@ -375,6 +375,21 @@ fn stream(answer: ResponseOutparam, count: u64, announced: Option<u64>) {
     }
     drop(out);
     OutgoingBody::finish(body, None).ok();
+}
+
+/// Answers with a field that may be wrong.
+fn respond_with_field(answer: ResponseOutparam, name: &str, value: &str) {
+    let list = Fields::new();
+    list.append(name, value.as_bytes()).ok();
+    let response = OutgoingResponse::new(list);
+    let body = response.body();
+    ResponseOutparam::set(answer, Ok(response));
+    if let Ok(body) = body {
+        let out = body.write().expect("its stream");
+        try_write(&out, b"body").ok();
+        drop(out);
+        OutgoingBody::finish(body, None).ok();
+    }
 }
 
 fn respond_with_fields(answer: ResponseOutparam, count: u64) {
