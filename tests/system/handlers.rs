@@ -94,6 +94,21 @@ async fn answers_without_a_body_keep_their_length() {
         assert_eq!(answer.status.to_string(), status);
         assert!(answer.body.is_empty(), "{answer:?}");
     }
+    // An error without a body stays one, and the refusal of a bad head is a problem.
+    for status in ["400", "404", "431"] {
+        let raw = format!(
+            "GET /empty?{status} HTTP/1.1\r\nhost: a\r\n\r\nGET /hello HTTP/1.1\r\nhost: a\r\n\r\nbad\r\n\r\n"
+        );
+        let answers = String::from_utf8(server.raw(&raw).await).expect("text");
+        let statuses = answers.match_indices("HTTP/1.1 ");
+        let statuses: Vec<_> = statuses.map(|(at, _)| &answers[at + 9..at + 12]).collect();
+        assert_eq!(statuses, [status, "200", "400"], "{answers}");
+        assert_eq!(
+            answers.matches("application/problem+json").count(),
+            1,
+            "{answers}"
+        );
+    }
     let answer = server.send(request("HEAD", "/hello")).await;
     assert_eq!((answer.status, answer.body.len()), (200, 0));
     assert_ne!(answer.header("content-length"), "0");

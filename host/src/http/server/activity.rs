@@ -43,6 +43,8 @@ pub(super) struct Activity {
     unread: AtomicBool,
     /// Whether the client may still send the body of the last request.
     has_rest: AtomicBool,
+    /// Whether an error without a body, which is no refusal of hyper's, is to be written.
+    has_empty_error: AtomicBool,
     begun: Notify,
     evicted: Notify,
 }
@@ -61,6 +63,7 @@ impl Activity {
             watches_kernel: AtomicBool::new(false),
             unread: AtomicBool::new(false),
             has_rest: AtomicBool::new(false),
+            has_empty_error: AtomicBool::new(false),
             begun: Notify::new(),
             evicted: Notify::new(),
         })
@@ -101,6 +104,16 @@ impl Activity {
     /// Whether the client may still send the body of the last request.
     pub(super) fn has_rest(&self) -> bool {
         self.has_rest.load(Ordering::Relaxed)
+    }
+
+    /// Whether an error without a body, which is no refusal of hyper's, is to be written.
+    pub(super) fn has_empty_error(&self) -> bool {
+        self.has_empty_error.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether an error without a body is to be written.
+    pub(super) fn set_empty_error(&self, is_next: bool) {
+        self.has_empty_error.store(is_next, Ordering::Relaxed);
     }
 
     /// Whether there was no request yet.

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::header::CONNECTION;
 use axum::http::{HeaderValue, Request, Response, Version};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -149,6 +149,7 @@ impl Server {
             let version = request.version();
             let answering = requests_seen.begin(version == Version::HTTP_2);
             let (server, visitor) = (Arc::clone(&server), visitor.clone());
+            let activity = Arc::clone(&requests_seen);
             let request = request.map(|body| match version {
                 Version::HTTP_2 => Body::new(body),
                 _ => watch(body, &requests_seen),
@@ -162,6 +163,10 @@ impl Server {
                 if (is_last || server.state.is_draining()) && version < Version::HTTP_2 {
                     let headers = response.headers_mut();
                     headers.insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                let is_empty = response.body().is_end_stream();
+                if is_empty && response.status().is_client_error() && version < Version::HTTP_2 {
+                    activity.set_empty_error(true);
                 }
                 let response: Response<_> = response.map(|body| TrackedBody::new(body, answering));
                 Ok::<_, Infallible>(response)

@@ -47,8 +47,8 @@ struct Refusal {
 }
 
 impl Refusal {
-    /// The problem in place of `written`, if that is a response of hyper's own: the only
-    /// errors without a body, and the last bytes of a connection.
+    /// The problem in place of `written`, if that is an error without a body: a response of
+    /// hyper's own, unless a handler answered so.
     fn of(written: &[u8]) -> Option<Self> {
         const EMPTY: &str = "content-length: 0\r\n";
         let status = written
@@ -125,7 +125,15 @@ impl Socket {
         written: &[u8],
     ) -> Option<Poll<io::Result<usize>>> {
         if self.refusal.is_none() {
-            self.refusal = Some(Refusal::of(written)?);
+            let refusal = Refusal::of(written)?;
+            if self.activity.has_empty_error() {
+                let sent = Pin::new(&mut self.stream).poll_write(context, written);
+                if matches!(sent, Poll::Ready(Ok(bytes)) if bytes == written.len()) {
+                    self.activity.set_empty_error(false);
+                }
+                return Some(self.check_stall(context, sent));
+            }
+            self.refusal = Some(refusal);
         }
         while let Some(refusal) = &mut self.refusal
             && !refusal.bytes.is_empty()

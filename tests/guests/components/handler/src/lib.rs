@@ -43,6 +43,10 @@ impl Guest for Handler {
                 let status = query.parse().expect("a status");
                 respond(answer, status, &[], b"body");
             }
+            "/empty" => {
+                let status = query.parse().expect("a status");
+                respond(answer, status, &[], b"");
+            }
             "/target" => respond(answer, 200, &[], target.as_bytes()),
             "/request" => respond(answer, 200, &[], describe(&request).as_bytes()),
             "/header" => {
@@ -127,7 +131,10 @@ impl Guest for Handler {
             "/take" => take_memory(),
             "/trap-after" => {
                 let (body, out) = begin(answer, 200, &[]);
-                write(&out, &vec![b'x'; usize::try_from(number()).expect("a size")]);
+                write(
+                    &out,
+                    &vec![b'x'; usize::try_from(number()).expect("a size")],
+                );
                 // The server has the head by now.
                 subscribe_duration(50_000_000).block();
                 drop((body, out));
@@ -164,7 +171,12 @@ impl Guest for Handler {
             "/panic" => panic!("it meant to"),
             "/fetch" => fetch(answer, query),
             "/fetch-many" => fetch_many(answer, query),
-            _ => respond(answer, 404, &[("content-type", "text/plain")], b"unknown path\n"),
+            _ => respond(
+                answer,
+                404,
+                &[("content-type", "text/plain")],
+                b"unknown path\n",
+            ),
         }
     }
 }
@@ -299,7 +311,11 @@ fn trailers(answer: ResponseOutparam, value: &str) {
 
 /// Sends trailers some time after a body of known length.
 fn trailers_late(answer: ResponseOutparam, value: &str) {
-    let (body, out) = begin(answer, 200, &[("trailer", "x-sum"), ("content-length", "6")]);
+    let (body, out) = begin(
+        answer,
+        200,
+        &[("trailer", "x-sum"), ("content-length", "6")],
+    );
     write(&out, b"summed");
     subscribe_duration(50_000_000).block();
     drop(out);
@@ -338,7 +354,9 @@ fn refused_fields() -> String {
     let values: [&[u8]; 5] = [b"a\0b", b"a\rb", b"a\nb", b"a\r\nx-more: b", b"\x7f"];
     let values = values.into_iter().map(|value| set("x-any", value));
     let names = ["", "a b", "a:", "a\r\nb", "a\0", "\u{e9}"];
-    values.chain(names.into_iter().map(|name| set(name, b"x"))).collect()
+    values
+        .chain(names.into_iter().map(|name| set(name, b"x")))
+        .collect()
 }
 
 fn trailers_in(request: &IncomingRequest, answer: ResponseOutparam) {
@@ -410,9 +428,15 @@ fn request_of(url: &str) -> OutgoingRequest {
     let (scheme, rest) = url.split_once("://").expect("a URL");
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let request = OutgoingRequest::new(Fields::new());
-    let scheme = if scheme == "https" { Scheme::Https } else { Scheme::Http };
+    let scheme = if scheme == "https" {
+        Scheme::Https
+    } else {
+        Scheme::Http
+    };
     request.set_scheme(Some(&scheme)).expect("a scheme");
-    request.set_authority(Some(authority)).expect("an authority");
+    request
+        .set_authority(Some(authority))
+        .expect("an authority");
     let path = format!("/{path}");
     request.set_path_with_query(Some(&path)).expect("a path");
     request
@@ -448,7 +472,11 @@ fn fetch_location(answer: ResponseOutparam, url: &str) {
     let future = handle(request_of(url), None).expect("a request");
     future.subscribe().block();
     let response = future.get().expect("it is ready").expect("the first time");
-    let location = response.expect("an answer").headers().get("location").concat();
+    let location = response
+        .expect("an answer")
+        .headers()
+        .get("location")
+        .concat();
     fetch(answer, &String::from_utf8(location).expect("text"));
 }
 
