@@ -32,6 +32,8 @@ mod variables;
 mod w3c;
 mod worker;
 
+#[cfg(feature = "queue")]
+pub use context::{continue_fields, trace_fields};
 pub use context::{continue_command, is_exported, leave_out};
 pub(crate) use context::{continue_trace, exported_trace, named_trace, tell_trace};
 pub use error::TelemetryError;
