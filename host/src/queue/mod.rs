@@ -21,6 +21,6 @@ mod tls;
 pub use address::Address;
 pub use batch::{Asked, Batch, PROTOCOL, Progress, check_name};
 pub use error::QueueError;
-pub use range::{Held, Range, Taken};
-pub use result::{Entry, Failed, Instance, Payload};
+pub use range::{Held, Line, Range, Taken};
+pub use result::{Entry, Failed, Instance, Payload, add_chunk, chunks};
 pub use store::{Added, Published, Queue, Staged};

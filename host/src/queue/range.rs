@@ -17,6 +17,20 @@ pub struct Held {
     pub first: u64,
 }
 
+/// The line of an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// Its bytes.
+    Bytes(Bytes),
+    /// It is longer than `bytes_max`.
+    TooLong {
+        /// The limit of its submitter.
+        bytes_max: u64,
+        /// Its length.
+        bytes: u64,
+    },
+}
+
 /// A leased range with its instances.
 #[derive(Clone, Debug)]
 pub struct Range {
@@ -27,7 +41,7 @@ pub struct Range {
     /// For each instance whether its result is published.
     pub done: Vec<bool>,
     /// A line for each instance, if they have lines.
-    pub lines: Vec<Bytes>,
+    pub lines: Vec<Line>,
     /// Deliveries since the first instance without a result was another one.
     pub tries: u64,
     /// Whether an earlier lease was lost.
@@ -80,22 +94,70 @@ impl Range {
     }
 }
 
+/// In place of the length of a line that is too long. Two numbers of eight bytes follow.
+const TOO_LONG: u32 = u32::MAX;
+
 /// Adds a line to `packed`: its length in four bytes, and its bytes.
-pub(super) fn pack_line(packed: &mut Vec<u8>, line: &[u8]) {
-    packed.extend(u32::try_from(line.len()).unwrap_or(u32::MAX).to_be_bytes());
-    packed.extend_from_slice(line);
+pub(super) fn pack_line(packed: &mut Vec<u8>, line: &Line) {
+    match line {
+        Line::Bytes(bytes) => {
+            packed.extend(u32::try_from(bytes.len()).unwrap_or(u32::MAX - 1).to_be_bytes());
+            packed.extend_from_slice(bytes);
+        }
+        Line::TooLong { bytes_max, bytes } => {
+            packed.extend(TOO_LONG.to_be_bytes());
+            packed.extend(bytes_max.to_be_bytes());
+            packed.extend(bytes.to_be_bytes());
+        }
+    }
 }
 
-fn unpack_lines(mut packed: Bytes) -> Option<Vec<Bytes>> {
+fn unpack_lines(mut packed: Bytes) -> Option<Vec<Line>> {
     let mut lines = Vec::new();
     while !packed.is_empty() {
-        let (length, _) = packed.split_first_chunk::<4>()?;
-        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-        let _ = packed.split_to(4);
-        if length > packed.len() {
-            return None;
-        }
-        lines.push(packed.split_to(length));
+        let length = u32::from_be_bytes(number(&mut packed)?);
+        lines.push(if length == TOO_LONG {
+            Line::TooLong {
+                bytes_max: u64::from_be_bytes(number(&mut packed)?),
+                bytes: u64::from_be_bytes(number(&mut packed)?),
+            }
+        } else {
+            let length = usize::try_from(length).ok()?;
+            if length > packed.len() {
+                return None;
+            }
+            Line::Bytes(packed.split_to(length))
+        });
     }
     Some(lines)
+}
+
+fn number<const N: usize>(packed: &mut Bytes) -> Option<[u8; N]> {
+    let number = *packed.first_chunk::<N>()?;
+    let _ = packed.split_to(N);
+    Some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_unpacked_as_they_were_packed() {
+        let lines = vec![
+            Line::Bytes(Bytes::from_static(b"a\n")),
+            Line::Bytes(Bytes::new()),
+            Line::TooLong {
+                bytes_max: 3,
+                bytes: 1 << 40,
+            },
+        ];
+        let mut packed = Vec::new();
+        for line in &lines {
+            pack_line(&mut packed, line);
+        }
+        let packed = Bytes::from(packed);
+        assert_eq!(unpack_lines(packed.clone()), Some(lines));
+        assert_eq!(unpack_lines(packed.slice(..packed.len() - 1)), None);
+    }
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::QueueError;
 use crate::error::RunError;
 use crate::limits::Limit;
+use crate::worlds::command::Stream;
 
 /// The end of an instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,6 +134,27 @@ pub struct Entry {
     pub id: String,
     /// The results.
     pub results: Vec<(Instance, Payload)>,
+}
+
+/// Adds a chunk of output to `output`.
+pub fn add_chunk(output: &mut Vec<u8>, stream: Stream, bytes: &[u8]) {
+    output.push(stream as u8);
+    output.extend(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
+    output.extend_from_slice(bytes);
+}
+
+/// The chunks of `output`; `None` for other bytes.
+pub fn chunks(mut output: Bytes) -> Option<Vec<(Stream, Bytes)>> {
+    let mut chunks = Vec::new();
+    while !output.is_empty() {
+        let stream = match output.split_to(1)[0] {
+            0 => Stream::Out,
+            1 => Stream::Err,
+            _ => return None,
+        };
+        chunks.push((stream, split(&mut output)?));
+    }
+    Some(chunks)
 }
 
 /// Adds a result to a message. `output` is `None` if it is in parts.

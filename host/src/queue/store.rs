@@ -9,7 +9,7 @@ use redis::{Cmd, FromRedisValue};
 use super::address::Address;
 use super::batch::{Batch, PROTOCOL, Progress};
 use super::connection::Connection;
-use super::range::{Held, Range, Taken, pack_line};
+use super::range::{Held, Line, Range, Taken, pack_line};
 use super::result::{Entry, Instance, pack};
 use super::scripts::Scripts;
 use super::QueueError;
@@ -121,7 +121,7 @@ impl Queue {
     }
 
     /// Adds a range of lines from the instance `first` on.
-    pub async fn add(&self, name: &str, uid: &str, first: u64, lines: &[Bytes]) -> Result<Added, QueueError> {
+    pub async fn add(&self, name: &str, uid: &str, first: u64, lines: &[Line]) -> Result<Added, QueueError> {
         let mut packed = Vec::new();
         for line in lines {
             pack_line(&mut packed, line);
@@ -257,8 +257,8 @@ impl Queue {
         self.send::<i64>(&command).await.map(drop)
     }
 
-    /// Waits for results after the message `last`, for [`QUEUE_WAIT`] at most.
-    pub async fn read(&self, name: &str, last: &str) -> Result<Vec<Entry>, QueueError> {
+    /// Waits for messages of results after `last`, for [`QUEUE_WAIT`] at most.
+    pub async fn read(&self, name: &str, last: &str) -> Result<Vec<(String, Result<Entry, QueueError>)>, QueueError> {
         let mut command = redis::cmd("XREAD");
         command.arg("COUNT").arg(QUEUE_ENTRIES_READ).arg("BLOCK").arg(wait_ms());
         command.arg("STREAMS").arg(self.key(name, ":results")).arg(last);
@@ -266,13 +266,13 @@ impl Queue {
         let streams = read.map(|read| read.keys).unwrap_or_default();
         let messages = streams.into_iter().flat_map(|stream| stream.ids);
         let entries = messages.map(|message| {
-            let rubbish = || QueueError::Batch(format!("expected results in message {}, got others", message.id));
-            let results = message.get::<Bytes>("r").ok_or_else(rubbish)?;
-            let parts = message.get::<String>("k").ok_or_else(rubbish)?;
-            let count = message.get::<u64>("p").ok_or_else(rubbish)?;
-            Entry::parse(message.id.clone(), results, &parts, count)
+            let results = message.get::<Bytes>("r").unwrap_or_else(|| Bytes::from_static(b"?"));
+            let parts = message.get::<String>("k").unwrap_or_default();
+            let count = message.get::<u64>("p").unwrap_or_default();
+            let entry = Entry::parse(message.id.clone(), results, &parts, count);
+            (message.id, entry)
         });
-        entries.collect()
+        Ok(entries.collect())
     }
 
     /// A part of the output of a long result; `None` if it is gone.

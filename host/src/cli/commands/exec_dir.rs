@@ -19,12 +19,25 @@ pub(super) struct DirGrant {
     dir: Dir,
     /// Whether each instance has another folder, or another path.
     pub(super) is_numbered: bool,
+    /// The flag's value.
+    pub(super) text: String,
+    /// Why there is no such folder on this machine.
+    missing: Option<String>,
 }
 
 impl DirGrant {
     /// The path in the sandbox, as the flag has it.
     pub(super) fn guest(&self) -> &String {
         &self.dir.guest
+    }
+
+    /// Checks that the folder is there.
+    ///
+    /// # Errors
+    ///
+    /// What is expected.
+    pub(super) fn check(&self) -> Result<(), &String> {
+        self.missing.as_ref().map_or(Ok(()), Err)
     }
 
     /// The folder of all instances.
@@ -68,7 +81,7 @@ pub(super) fn dir() -> impl TypedValueParser<Value = DirGrant> {
     OsStringValueParser::new().try_map(|text: OsString| parse_dir(text.as_bytes()))
 }
 
-fn parse_dir(text: &[u8]) -> Result<DirGrant, String> {
+pub(super) fn parse_dir(text: &[u8]) -> Result<DirGrant, String> {
     let (path, writable) = match (text.strip_suffix(b":rw"), text.strip_suffix(b":ro")) {
         (Some(path), _) => (path, true),
         (None, Some(path)) => (path, false),
@@ -91,11 +104,15 @@ fn parse_dir(text: &[u8]) -> Result<DirGrant, String> {
         let text = shown(as_path(text));
         return Err(format!("{DIR}, got `{text}`{}", advice()));
     }
-    let host = if position(host).is_none() {
-        check_folder(as_path(host)).map_err(|error| format!("{error}{}", advice()))?;
-        as_path(host).to_owned()
+    let found = if position(host).is_none() {
+        let found = check_folder(as_path(host)).map_err(|error| format!("{error}{}", advice()));
+        found.map(|()| as_path(host).to_owned())
     } else {
-        without_links(as_path(host))?
+        without_links(as_path(host))
+    };
+    let (host, missing) = match found {
+        Ok(host) => (host, None),
+        Err(error) => (as_path(host).to_owned(), Some(error)),
     };
     match str::from_utf8(guest) {
         Ok(guest) if guest.contains('\0') => {
@@ -103,6 +120,8 @@ fn parse_dir(text: &[u8]) -> Result<DirGrant, String> {
         }
         Ok(guest) => Ok(DirGrant {
             is_numbered: position(path).is_some(),
+            text: shown(as_path(text)),
+            missing,
             dir: Dir {
                 host,
                 guest: guest.to_owned(),

@@ -1,13 +1,21 @@
 //! The flags of `cocoon exec` that grant capabilities.
 
+#[cfg(feature = "queue")]
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::env::{self, VarError};
 use std::path::Path;
 
 use clap::Args;
 use clap::error::ErrorKind;
+#[cfg(feature = "queue")]
+use cocoon::grants::GrantError;
 use cocoon::grants::{Destination, Determinism, Grants, Network};
+#[cfg(feature = "queue")]
+use cocoon::queue::Asked;
 
+#[cfg(feature = "queue")]
+use super::exec_dir::parse_dir;
 use super::exec_dir::{DirGrant, dir};
 use crate::cli::failure::Failure;
 use crate::cli::paths::shown;
@@ -39,8 +47,19 @@ pub(super) struct GrantArgs {
 }
 
 impl GrantArgs {
-    /// Checks that no two grants have the same name.
+    /// Checks that the folders are there, and that no two grants have the same name.
     pub(super) fn check(&self) -> Result<(), Failure> {
+        for dir in &self.dirs {
+            dir.check().map_err(|error| {
+                let error = format!("invalid value '{}' for '--dir <HOST[:GUEST][:rw]>': {error}", dir.text);
+                clap::Error::raw(ErrorKind::ValueValidation, error)
+            })?;
+        }
+        self.check_names()
+    }
+
+    /// Checks that no two grants have the same name.
+    pub(super) fn check_names(&self) -> Result<(), Failure> {
         let env = repeated(self.env.iter().map(|(name, _)| name));
         let dir = repeated(self.dirs.iter().map(DirGrant::guest));
         let error = match (env, dir) {
@@ -53,6 +72,56 @@ impl GrantArgs {
             (None, None) => return Ok(()),
         };
         Err(clap::Error::raw(ErrorKind::ArgumentConflict, error).into())
+    }
+
+    /// What a batch in a queue asks of its workers.
+    #[cfg(feature = "queue")]
+    pub(super) fn asked(&self) -> Asked {
+        Asked {
+            dirs: self.dirs.iter().map(|dir| dir.text.clone()).collect(),
+            env: self.env.clone(),
+            network: self.network,
+            allow_net: self.allow_net.iter().map(ToString::to_string).collect(),
+            deterministic: self.deterministic,
+            limits: BTreeMap::new(),
+        }
+    }
+
+    /// The grants that a batch asks for, with variables of the worker's own, which take precedence.
+    ///
+    /// # Errors
+    ///
+    /// What is expected.
+    #[cfg(feature = "queue")]
+    pub(super) fn of_asked(asked: &Asked, own: &[(String, String)]) -> Result<Self, String> {
+        let is_own = |name: &String| own.iter().any(|(own, _)| own == name);
+        let env = asked.env.iter().filter(|(name, _)| !is_own(name));
+        let dirs = asked.dirs.iter().map(|text| {
+            let dir = parse_dir(text.as_bytes())?;
+            dir.check().map_err(Clone::clone)?;
+            Ok(dir)
+        });
+        let allow_net = asked.allow_net.iter();
+        let allow_net = allow_net.map(|text| text.parse().map_err(|error: GrantError| error.to_string()));
+        Ok(Self {
+            dirs: dirs.collect::<Result<_, String>>()?,
+            env: env.chain(own).cloned().collect(),
+            network: asked.network,
+            allow_net: allow_net.collect::<Result<_, String>>()?,
+            deterministic: asked.deterministic,
+        })
+    }
+
+    /// The folders of all instances, as their flags name them.
+    #[cfg(feature = "queue")]
+    pub(super) fn dirs(&self) -> &[DirGrant] {
+        &self.dirs
+    }
+
+    /// The destinations of all instances.
+    #[cfg(feature = "queue")]
+    pub(super) fn destinations(&self) -> &[Destination] {
+        &self.allow_net
     }
 
     /// Whether all instances compute the same in each run.
@@ -94,7 +163,7 @@ impl GrantArgs {
 }
 
 /// Parses `NAME[=VALUE]`. The default of VALUE is the value in this environment.
-fn variable(text: &str) -> Result<(String, String), String> {
+pub(super) fn variable(text: &str) -> Result<(String, String), String> {
     let (name, value) = match text.split_once('=') {
         Some((name, value)) => (name, Some(value)),
         None => (text, None),

@@ -13,6 +13,8 @@ pub(crate) mod info;
 pub(crate) mod inspect;
 pub(crate) mod kinds;
 pub(crate) mod man;
+#[cfg(feature = "queue")]
+mod queue_args;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod verify;

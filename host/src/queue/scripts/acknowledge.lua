@@ -9,10 +9,14 @@ for at = 4, #ARGV do
   if entry then
     local values = entry[2]
     redis.call('XDEL', k.results, ARGV[at])
-    redis.call('HINCRBY', k.record, 'unread', -values[4])
-    redis.call('HINCRBY', k.record, 'read', values[6])
-    for part = 0, values[10] - 1 do
-      redis.call('HDEL', k.parts, values[8] .. '/' .. part)
+    -- Others may have written to the stream.
+    local bytes, count, parts = tonumber(values[4]), tonumber(values[6]), tonumber(values[10])
+    if values[1] == 'r' and bytes and count and parts then
+      redis.call('HINCRBY', k.record, 'unread', -bytes)
+      redis.call('HINCRBY', k.record, 'read', count)
+      for part = 0, parts - 1 do
+        redis.call('HDEL', k.parts, values[8] .. '/' .. part)
+      end
     end
   end
 end

@@ -14,12 +14,16 @@ pub(super) mod output;
 pub(super) mod outputs;
 mod pieces;
 mod progress;
+#[cfg(feature = "queue")]
+pub(super) mod reader;
 mod record;
 pub(super) mod report;
 pub(super) mod results;
 pub(super) mod shard;
 mod sink;
 pub(super) mod spool;
+#[cfg(feature = "queue")]
+pub(super) mod submit;
 mod summary;
 pub(super) mod watch;
 
@@ -27,11 +31,15 @@ use std::io::{IsTerminal as _, stderr, stdout};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+#[cfg(feature = "queue")]
+use clap::error::ErrorKind;
 use clap::{Args, ValueHint};
 use cocoon::component::{Component, Location};
 use cocoon::engine::Engine;
 use cocoon::limits::Limit;
 use cocoon::pool::Pool;
+#[cfg(feature = "queue")]
+use cocoon::queue::Address;
 use cocoon::worlds::command;
 use tokio_util::sync::CancellationToken;
 
@@ -46,7 +54,11 @@ use self::report::Report;
 use self::results::Results;
 use self::shard::{Shard, shard};
 use self::watch::Watch;
+#[cfg(feature = "queue")]
+use self::submit::{Description, Print, Submission};
 use super::exec_grants::GrantArgs;
+#[cfg(feature = "queue")]
+use super::queue_args::QueueArgs;
 use crate::cli::announce;
 use crate::cli::code_args::{CodeArgs, show_compiling};
 use crate::cli::component_args::RegistryArgs;
@@ -57,6 +69,20 @@ use crate::cli::output_folder::OutputFolder;
 use crate::cli::paths::shown;
 use crate::cli::signals::Signals;
 use crate::cli::values::{location, number_u32, positive};
+
+/// The limits that a batch in a queue asks its workers for.
+#[cfg(feature = "queue")]
+pub(super) const OF_INSTANCES: [Limit; 9] = [
+    Limit::SandboxMemory,
+    Limit::Deadline,
+    Limit::Output,
+    Limit::Stack,
+    Limit::HostCall,
+    Limit::Files,
+    Limit::Resources,
+    Limit::TableElements,
+    Limit::SandboxThreads,
+];
 
 #[derive(Debug, Args)]
 #[command(after_help = exit_code::HELP)]
@@ -105,6 +131,17 @@ pub(crate) struct Exec {
     /// Print neither a summary nor the progress; errors stay
     #[arg(short, long)]
     quiet: bool,
+    /// Name of the batch in --queue [default: that of the component with random digits]
+    #[cfg(feature = "queue")]
+    #[arg(long, value_name = "NAME", requires = "queue", value_parser = batch_name)]
+    name: Option<String>,
+    /// Submit all input to --queue, print the name of the batch and end; `cocoon queue results` prints the results
+    #[cfg(feature = "queue")]
+    #[arg(long, requires = "queue", conflicts_with = "fail_fast")]
+    detach: bool,
+    #[cfg(feature = "queue")]
+    #[command(flatten)]
+    queue: QueueArgs,
     #[command(flatten)]
     grants: GrantArgs,
     #[command(flatten)]
@@ -134,6 +171,15 @@ impl Exec {
 
     async fn run_to_end(self) -> Result<(), Failure> {
         let mut signals = Signals::listen()?;
+        #[cfg(feature = "queue")]
+        if let Some(address) = self.queue.address()? {
+            let submission = tokio::select! {
+                biased;
+                () = signals.next() => return Err(Failure::Interrupted),
+                submission = self.submission(address) => submission?,
+            };
+            return submission.run(&mut signals).await;
+        }
         let quiet = self.quiet;
         let Prepared {
             batch,
@@ -158,6 +204,60 @@ impl Exec {
     /// Whether there is one instance, which has this command's standard streams.
     fn is_single(&self) -> bool {
         self.instances == 1 && !self.lines && self.shard.is_none()
+    }
+
+    #[cfg(feature = "queue")]
+    async fn submission(self, address: Address) -> Result<Submission, Failure> {
+        if self.shard.is_some() {
+            let error = "expected one of --queue and --shard, got both; workers share a batch of a queue";
+            return Err(clap::Error::raw(ErrorKind::ArgumentConflict, error).into());
+        }
+        self.grants.check_names()?;
+        let limits = &self.limits.limits;
+        let source = self.registries.source(Some(&self.component), limits).await?;
+        let input_max = limits.bytes(Limit::Input);
+        let (stdin, lines) = match self.stdin {
+            Some(path) if self.lines => {
+                let lines = Lines::new(input::open(&path).await?, shown(&path), input_max);
+                (None, Some(lines))
+            }
+            None if self.lines => (None, Some(Lines::new(input::stdin()?, STDIN.to_owned(), input_max))),
+            Some(path) => (Some(submit::read_stdin(Some(&path), input_max).await?), None),
+            None if self.interactive => (Some(submit::read_stdin(None, input_max).await?), None),
+            None => (None, None),
+        };
+        let mut asked = self.grants.asked();
+        // The other limits are the worker's own.
+        let given = self.limits.given.iter().filter(|limit| OF_INSTANCES.contains(limit));
+        asked.limits = given
+            .map(|&limit| (limit.spec().flag.to_owned(), limits.get(limit)))
+            .collect();
+        let description = Description {
+            program: self.component.name(),
+            arguments: self.arguments,
+            lines: self.lines,
+            instances: self.instances,
+            ordered: self.ordered,
+            retries: self.retries,
+            asked,
+        };
+        Ok(Submission {
+            address,
+            name: self.name,
+            is_detached: self.detach,
+            batch: description.batch(limits)?,
+            location: self.component,
+            source,
+            component_bytes_max: limits.bytes(Limit::ComponentSize),
+            stdin,
+            lines,
+            print: Print {
+                json: self.json,
+                output_dir: self.output_dir,
+                fail_fast: self.fail_fast,
+                quiet: self.quiet,
+            },
+        })
     }
 
     async fn prepare(self) -> Result<Prepared, Failure> {
@@ -235,7 +335,7 @@ impl Exec {
             retries: self.retries,
         };
         let report = Report {
-            printer: Printer::new(style, shard, self.json)?,
+            printer: Printer::new(style, Some(shard), self.json)?,
             results: Results::default(),
             is_single,
             fail_fast: self.fail_fast,
@@ -259,4 +359,10 @@ fn places(pool: &Pool, engine: &Engine, files_each: u64) -> u64 {
     let files = engine.descriptors().checked_div(files_each);
     pool.places(command::need(pool.limits()))
         .min(files.unwrap_or(u64::MAX))
+}
+
+/// Parses the name of a batch.
+#[cfg(feature = "queue")]
+pub(super) fn batch_name(text: &str) -> Result<String, String> {
+    cocoon::queue::check_name(text).map(|()| text.to_owned())
 }

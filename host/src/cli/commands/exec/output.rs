@@ -59,8 +59,9 @@ const JOINED_BYTES: usize = 4 << 10;
 const ERASE: &[u8] = b"\r\x1b[K";
 
 impl Printer {
-    pub(in crate::cli::commands) fn new(style: Style, shard: Shard, has_records: bool) -> Result<Self, Failure> {
-        if let Style::Files(dir) = &style {
+    /// Prints in `style`. Earlier outputs of `shard` are removed from a folder.
+    pub(in crate::cli::commands) fn new(style: Style, shard: Option<Shard>, has_records: bool) -> Result<Self, Failure> {
+        if let (Style::Files(dir), Some(shard)) = (&style, shard) {
             // Each file is one of this run, or of another share.
             dir.remove(|name| instance_of(name).is_some_and(|instance| shard.has(instance)))?;
         }
