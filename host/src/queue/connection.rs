@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, RedisError, RedisResult, ScriptInvocation};
+use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, RedisError, RedisResult, ScriptInvocation, Value};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
@@ -35,6 +35,22 @@ pub(super) struct Connection {
     made: AtomicU64,
 }
 
+/// A call of Redis, which may be repeated.
+#[derive(Clone, Copy)]
+enum Call<'a> {
+    Script(&'a ScriptInvocation<'a>),
+    Command(&'a Cmd),
+}
+
+impl Call<'_> {
+    async fn send(self, mut open: MultiplexedConnection) -> RedisResult<Value> {
+        match self {
+            Self::Script(script) => script.invoke_async(&mut open).await,
+            Self::Command(command) => command.query_async(&mut open).await,
+        }
+    }
+}
+
 impl Connection {
     pub(super) fn new(address: Address, patience: Option<Duration>, block: Duration) -> Result<Self, QueueError> {
         let tls = match &address.place {
@@ -59,24 +75,26 @@ impl Connection {
 
     /// Runs a script until Redis answers.
     pub(super) async fn run<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, QueueError> {
-        self.persist(async |mut open| script.invoke_async(&mut open).await).await
+        self.persist(Call::Script(script)).await
     }
 
     /// Sends a command until Redis answers.
     pub(super) async fn send<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, QueueError> {
-        self.persist(async |mut open| command.query_async(&mut open).await).await
+        self.persist(Call::Command(command)).await
     }
 
-    async fn persist<T>(
-        &self,
-        call: impl AsyncFn(MultiplexedConnection) -> RedisResult<T>,
-    ) -> Result<T, QueueError> {
+    async fn persist<T: FromRedisValue>(&self, call: Call<'_>) -> Result<T, QueueError> {
+        let value = self.answer(call).await?;
+        T::from_redis_value(value).map_err(|error| self.failed(&error.into()))
+    }
+
+    async fn answer(&self, call: Call<'_>) -> Result<Value, QueueError> {
         let began = Instant::now();
         let mut pause = QUEUE_PAUSE;
         loop {
             let made = self.made.load(Ordering::Relaxed);
             let answer = match self.open().await {
-                Ok(open) => call(open).await,
+                Ok(open) => call.send(open).await,
                 Err(error) => Err(error),
             };
             let error = match answer {

@@ -322,6 +322,11 @@ impl Queue {
         Ok(self.calls.run::<i64>(script.arg(name).arg(uid)).await? == 1)
     }
 
+    /// The number of ranges of all batches that wait or run.
+    pub async fn open_ranges(&self) -> Result<u64, QueueError> {
+        self.send(redis::cmd("HLEN").arg(format!("{}open", self.prefix))).await
+    }
+
     /// The names of all batches, the oldest first.
     pub async fn names(&self) -> Result<Vec<String>, QueueError> {
         let mut command = redis::cmd("ZRANGE");

@@ -31,6 +31,8 @@ mod traces;
 mod variables;
 mod w3c;
 mod worker;
+#[cfg(feature = "queue")]
+mod worker_metrics;
 
 #[cfg(feature = "queue")]
 pub use context::{continue_fields, trace_fields};
@@ -41,4 +43,6 @@ pub use http_metrics::{Connection, HttpMetrics, Observation};
 pub use json_lines::json_line;
 pub use logs::{ACCESS_TARGET, LOG_FILTER, LogFormat};
 pub use metrics::{Build, CLASSIC_TYPE, Metrics, OPENMETRICS_TYPE};
+#[cfg(feature = "queue")]
+pub use worker_metrics::WorkerMetrics;
 pub use start::{Exports, Guard, start};

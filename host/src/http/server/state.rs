@@ -40,15 +40,38 @@ impl ServerState {
         component: String,
         routes: impl IntoIterator<Item = String>,
     ) -> Self {
+        Self::with_metrics(limits, meter, component, routes, |_| ())
+    }
+
+    /// The state of a server that has health and metrics alone: those of a worker.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    #[cfg(feature = "queue")]
+    pub fn of_worker(limits: &Limits, meter: &Meter, worker: &telemetry::WorkerMetrics) -> Self {
+        let routes = super::ADMIN_PATHS.map(str::to_owned);
+        Self::with_metrics(limits, meter, String::new(), routes, |metrics| metrics.add_worker(worker))
+    }
+
+    fn with_metrics(
+        limits: &Limits,
+        meter: &Meter,
+        component: String,
+        routes: impl IntoIterator<Item = String>,
+        add: impl FnOnce(&mut Metrics),
+    ) -> Self {
         let http_metrics = HttpMetrics::new(routes);
         let build = Build {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             component,
         };
+        let mut metrics = Metrics::new(meter, &http_metrics, build);
+        add(&mut metrics);
         Self(Arc::new(Inner {
             limits: limits.clone(),
             workers: Handle::current(),
-            metrics: Metrics::new(meter, &http_metrics, build),
+            metrics,
             http_metrics,
             is_draining: AtomicBool::new(false),
             traces_probes: AtomicBool::new(false),

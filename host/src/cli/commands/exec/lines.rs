@@ -137,6 +137,12 @@ impl Lines {
 }
 
 impl Line {
+    /// A line that holds nothing of the budget.
+    #[cfg(feature = "queue")]
+    pub(in crate::cli::commands) fn new(bytes: Result<Bytes, RunError>) -> Self {
+        Self { bytes, _held: None }
+    }
+
     /// The line without its newline, as an argument.
     ///
     /// # Errors

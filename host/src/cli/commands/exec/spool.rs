@@ -53,6 +53,14 @@ impl Chunks {
         self.read().await.map_err(failed)
     }
 
+    /// The spool again, whose chunks are read from the first one on.
+    #[cfg(feature = "queue")]
+    pub(in crate::cli::commands) async fn into_spool(self) -> Result<Spool, Failure> {
+        let mut file = self.0.into_inner();
+        file.seek(SeekFrom::End(0)).await.map_err(failed)?;
+        Ok(Spool(BufWriter::with_capacity(CHUNK_BYTES, file)))
+    }
+
     async fn read(&mut self) -> io::Result<Option<(Stream, Bytes)>> {
         let stream = match self.0.read_u8().await {
             Ok(0) => Stream::Out,
