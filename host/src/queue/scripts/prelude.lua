@@ -81,7 +81,8 @@ local function close_range(name, k, id)
   redis.call('HDEL', k.state, id)
   redis.call('HDEL', prefix .. 'open', name .. '/' .. id)
   redis.call('HINCRBY', k.record, 'open', -1)
-  redis.call('HINCRBY', k.record, 'input', -bytes)
+  -- A script writes -0 where a command expects an integer.
+  if bytes > 0 then redis.call('HINCRBY', k.record, 'input', -bytes) end
 end
 
 -- Removes a batch from the work that is open.

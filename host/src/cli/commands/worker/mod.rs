@@ -96,6 +96,12 @@ impl Worker {
             .max(1);
         let metrics = WorkerMetrics::default();
         let state = ServerState::of_worker(&limits, engine.meter(), &metrics);
+        // A wrong password ends the worker at once.
+        tokio::select! {
+            biased;
+            () = signals.next() => return Err(Failure::Interrupted),
+            open = queue.open_ranges() => { open?; }
+        }
         let admin = self.admin_listen.map(listen).transpose()?;
         let admin_address = admin.as_ref().map(|(_, address)| *address);
         let _admin = admin

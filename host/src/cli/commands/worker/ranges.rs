@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use cocoon::RunError;
 use cocoon::limits::{Limit, QUEUE_OUTBOX_BYTES, QUEUE_PAUSE, QUEUE_RANGE_INSTANCES};
-use cocoon::queue::{Instance, Line as Sent, Queue, QueueError, Range, Taken};
+use cocoon::queue::{Instance, Line as Sent, Queue, Range, Taken};
 use cocoon::span::spawn;
 use cocoon::telemetry::{WorkerMetrics, continue_fields};
 use tokio::sync::{Mutex, Semaphore, mpsc};
@@ -60,7 +60,7 @@ struct Current {
     lease: Option<Arc<Lease>>,
     /// Indices of its instances that are to begin, with their lines.
     rest: VecDeque<(usize, Option<Sent>)>,
-    /// A batch of another protocol that was reported.
+    /// The batch of another protocol, or the rubbish, that was reported last.
     reported: Option<String>,
 }
 
@@ -184,7 +184,7 @@ impl Ranges {
         let is_ordered = lease.ready.batch.ordered;
         let now = Instant::now();
         let submitted = now.checked_sub(Duration::from_millis(age_ms)).unwrap_or(now);
-        let (token, end) = (self.publishers.token(), self.end.clone());
+        let token = self.publishers.token();
         metrics.leased_ranges.inc();
         let publishing = async move {
             let _token = token;
@@ -198,7 +198,7 @@ impl Ranges {
             };
             if let Err(failure) = publisher.run(received).await {
                 tracing::error!(batch = held.batch, error = %failure, "results not published");
-                end.cancel();
+                lost.cancel();
             }
             leases.remove(&held);
             metrics.leased_ranges.dec();
@@ -358,9 +358,13 @@ impl Work for Ranges {
             match taken {
                 Ok(Some(job)) => return Ok(Some(job)),
                 Ok(None) => {}
-                // Rubbish in the queue: another batch may be sound.
-                Err(Failure::Queue(error @ QueueError::Batch(_))) => {
-                    tracing::warn!(%error, "range left alone");
+                // Rubbish in the queue: another batch may be sound, and has the next turn.
+                Err(Failure::Queue(error)) => {
+                    let error = error.to_string();
+                    if current.reported.as_ref() != Some(&error) {
+                        tracing::warn!(error, "range left alone");
+                        current.reported = Some(error);
+                    }
                     sleep(QUEUE_PAUSE).await;
                 }
                 Err(failure) => return Err(failure),
