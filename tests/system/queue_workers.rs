@@ -140,7 +140,7 @@ fn a_worker_allows_no_more_than_its_flags() {
     ]);
     let granted = format!("{allowed}/in:/d");
     let read = redis.run(&["exec", "--dir", &granted, PROGRAM, "read", "/d/file"]);
-    assert_eq!(read.out, "read me\n", "{}", read.err);
+    assert_eq!(read.out.trim_end(), "read me", "{}", read.err);
     let linked = format!("{allowed}/link:/d");
     let above = format!("{allowed}/{{i}}/../../b:/d");
     let writable = format!("{allowed}/in:/d:rw");
@@ -241,7 +241,7 @@ fn users_of_redis_reach_their_own_queue() {
     fs::write(&file, "secret\n").expect("a file");
     let command = |arguments: &[&str], queue: &str| {
         let mut command = redis.command(arguments);
-        let url = format!("redis+unix://jobs@{}#{queue}", redis.socket());
+        let url = format!("{}?user=jobs#{queue}", redis.url());
         command.env("COCOON_QUEUE_URL", url).env("COCOON_QUEUE_PASSWORD_FILE", &file);
         command
     };

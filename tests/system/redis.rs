@@ -99,9 +99,13 @@ impl Redis {
         run_command(&mut self.command(arguments))
     }
 
-    /// Starts a worker.
+    /// Starts a worker, with four instances at once unless `arguments` say otherwise.
     pub(crate) fn worker(&self, arguments: &[&str]) -> Worker {
-        Worker::start(&mut self.command(&[&["worker", "--concurrency", "4"], arguments].concat()))
+        let mut command = self.command(&["worker"]);
+        if !arguments.contains(&"--concurrency") {
+            command.args(["--concurrency", "4"]);
+        }
+        Worker::start(command.args(arguments))
     }
 }
 
@@ -134,6 +138,7 @@ impl Worker {
         let mut line = String::new();
         let stdout = child.stdout.as_mut().expect("its standard output");
         BufReader::new(stdout).read_line(&mut line).expect("its first line");
+        assert!(line.starts_with("cocoon works for "), "{line:?}");
         Self {
             child,
             log: Some(log),

@@ -1,5 +1,5 @@
 //! The address of a queue: `redis://[USER[:PASSWORD]@]HOST[:PORT][/DB][#NAME]`, `rediss://…`, or
-//! `redis+unix:///PATH[?db=DB][#NAME]`.
+//! `redis+unix:///PATH[?user=USER&pass=PASSWORD&db=DB][#NAME]`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::limits::TOKEN_FILE_BYTES_MAX;
 /// The name of a queue whose address has none.
 const NAME: &str = "cocoon";
 const PORT: u16 = 6379;
-const EXPECTED: &str = "expected redis://HOST[:PORT][/DB][#NAME], rediss://… or redis+unix:///PATH[#NAME]";
+const EXPECTED: &str = "expected redis://HOST[:PORT][/DB][#NAME], rediss://… or redis+unix:///PATH[?user=USER][#NAME]";
 
 /// The place of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +90,10 @@ impl FromStr for Address {
                 .map(i64::from)
                 .map_err(|_| format!("expected the number of a database, got `{text}`"))
         };
+        let query = |name: &str| {
+            let mut pairs = url.query_pairs();
+            pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+        };
         let (place, db) = match url.scheme() {
             "redis" | "rediss" => {
                 let host = url.host_str().filter(|host| !host.is_empty()).ok_or(EXPECTED)?;
@@ -102,8 +106,7 @@ impl FromStr for Address {
                 (place, if path.is_empty() { 0 } else { db(path)? })
             }
             "redis+unix" | "unix" => {
-                let number = url.query_pairs().find(|(key, _)| key == "db");
-                let number = number.map_or(Ok(0), |(_, value)| db(&value))?;
+                let number = query("db").map_or(Ok(0), |value| db(&value))?;
                 (Place::Unix(decode(url.path())?.into()), number)
             }
             _ => return Err(EXPECTED.to_owned()),
@@ -112,8 +115,8 @@ impl FromStr for Address {
         Ok(Self {
             place,
             name,
-            user: optional(url.username())?,
-            password: url.password().map(decode).transpose()?,
+            user: optional(url.username())?.or_else(|| query("user")),
+            password: url.password().map(decode).transpose()?.or_else(|| query("pass")),
             db,
         })
     }
@@ -163,7 +166,7 @@ mod tests {
             ("redis://h", "redis://h:6379/0#cocoon"),
             ("rediss://u:p%40@h:1/3#jobs", "rediss://h:1/3#jobs"),
             ("redis://[::1]:7/", "redis://::1:7/0#cocoon"),
-            ("redis+unix:///tmp/s?db=2#a", "redis+unix:///tmp/s#a"),
+            ("redis+unix:///tmp/s?db=2&user=u#a", "redis+unix:///tmp/s#a"),
         ] {
             let address: Address = text.parse().expect(text);
             assert_eq!(address.to_string(), shown);

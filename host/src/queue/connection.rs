@@ -1,9 +1,10 @@
 //! A connection to Redis that is made again when it is lost.
 //!
-//! A call that fails for a passing reason is repeated after a pause that grows. The first failure
+//! A call that fails for a passing reason is repeated after a pause that grows. The second failure
 //! is reported, and so is the success after it.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -30,7 +31,8 @@ pub(super) struct Connection {
     patience: Option<Duration>,
     /// How long Redis may wait before it answers, besides [`QUEUE_ANSWER`].
     block: Duration,
-    is_away: AtomicBool,
+    /// Whether the last call of one of the queue's connections failed.
+    is_away: Arc<AtomicBool>,
     /// The number of connections that were made.
     made: AtomicU64,
 }
@@ -52,7 +54,7 @@ impl Call<'_> {
 }
 
 impl Connection {
-    pub(super) fn new(address: Address, patience: Option<Duration>, block: Duration) -> Result<Self, QueueError> {
+    pub(super) fn new(address: Address, patience: Option<Duration>, block: Duration, is_away: Arc<AtomicBool>) -> Result<Self, QueueError> {
         let tls = match &address.place {
             Place::Tcp { is_encrypted: true, .. } => Some(Tls::new()?),
             Place::Tcp { .. } | Place::Unix(_) => None,
@@ -63,14 +65,9 @@ impl Connection {
             open: Mutex::new(None),
             patience,
             block,
-            is_away: AtomicBool::new(false),
+            is_away,
             made: AtomicU64::new(0),
         })
-    }
-
-    /// Whether the last call failed.
-    pub(super) fn is_away(&self) -> bool {
-        self.is_away.load(Ordering::Relaxed)
     }
 
     /// Runs a script until Redis answers.
@@ -91,6 +88,7 @@ impl Connection {
     async fn answer(&self, call: Call<'_>) -> Result<Value, QueueError> {
         let began = Instant::now();
         let mut pause = QUEUE_PAUSE;
+        let mut failures = 0_u64;
         loop {
             let made = self.made.load(Ordering::Relaxed);
             let answer = match self.open().await {
@@ -116,7 +114,9 @@ impl Connection {
             if !is_passing(&error) || self.patience.is_some_and(|most| began.elapsed() >= most) {
                 return Err(self.failed(&error));
             }
-            if !self.is_away.swap(true, Ordering::Relaxed) {
+            failures += 1;
+            // The connection may have been lost long ago.
+            if failures > 1 && !self.is_away.swap(true, Ordering::Relaxed) {
                 tracing::warn!(queue = %self.address, error = %explain(&error), "queue unavailable, waiting");
             }
             sleep(pause).await;

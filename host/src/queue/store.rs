@@ -1,6 +1,8 @@
 //! A queue in Redis: one function for each script.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +15,8 @@ use super::range::{Held, Line, Range, Taken, pack_line};
 use super::result::{Entry, Instance, pack};
 use super::scripts::Scripts;
 use super::QueueError;
-use crate::limits::{QUEUE_ENTRIES_READ, QUEUE_RANGE_INSTANCES, QUEUE_RANGE_TIME, QUEUE_RANGES_AHEAD, QUEUE_WAIT};
+use crate::limits::{ERROR_CHARS, QUEUE_ENTRIES_READ, QUEUE_RANGE_INSTANCES, QUEUE_RANGE_TIME, QUEUE_RANGES_AHEAD, QUEUE_WAIT};
+use crate::text::one_line;
 
 /// The bytes of a message besides its results.
 const MESSAGE_BYTES: usize = 128;
@@ -26,6 +29,7 @@ pub struct Queue {
     /// Redis answers nothing else on this connection while a call waits for a message.
     waits: Connection,
     scripts: Scripts,
+    is_away: Arc<AtomicBool>,
 }
 
 /// What became of lines that were added.
@@ -70,11 +74,13 @@ impl Queue {
     ///
     /// [`QueueError::Unreadable`] without certificate authorities for TLS.
     pub fn new(address: &Address, patience: Option<Duration>) -> Result<Self, QueueError> {
+        let is_away = Arc::new(AtomicBool::new(false));
         Ok(Self {
             prefix: format!("cocoon:{{{}}}:", address.name),
-            calls: Connection::new(address.clone(), patience, Duration::ZERO)?,
-            waits: Connection::new(address.clone(), patience, QUEUE_WAIT)?,
+            calls: Connection::new(address.clone(), patience, Duration::ZERO, Arc::clone(&is_away))?,
+            waits: Connection::new(address.clone(), patience, QUEUE_WAIT, Arc::clone(&is_away))?,
             scripts: Scripts::new(),
+            is_away,
             address: address.clone(),
         })
     }
@@ -86,7 +92,7 @@ impl Queue {
 
     /// Whether Redis did not answer the last call.
     pub fn is_away(&self) -> bool {
-        self.calls.is_away() || self.waits.is_away()
+        self.is_away.load(Ordering::Relaxed)
     }
 
     pub(super) fn content_key(&self, digest: &str) -> String {
@@ -163,6 +169,13 @@ impl Queue {
                 wake: text(wake),
                 foreign: Some(text(foreign)).filter(|name| !name.is_empty()),
             });
+        }
+        if let [_, batch, reason] = &values[..] {
+            return Err(QueueError::Batch(format!(
+                "batch {}: expected the fields of a batch, got others: {}",
+                String::from_utf8_lossy(batch),
+                one_line(&String::from_utf8_lossy(reason), ERROR_CHARS)
+            )));
         }
         Ok(Taken::Range(Box::new(Range::parse(values)?)))
     }

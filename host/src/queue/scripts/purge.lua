@@ -2,7 +2,8 @@
 -- no such batch.
 local name = ARGV[1]
 local k = keys_of(name)
-local uid = redis.call('HGET', k.record, 'uid')
+local uid = redis.pcall('HGET', k.record, 'uid')
+if type(uid) == 'table' then uid = '' end
 if uid and ARGV[2] ~= '' and uid ~= ARGV[2] then return 0 end
 withdraw(name)
 local known = redis.call('ZREM', prefix .. 'batches', name)

@@ -4,7 +4,7 @@
 -- Returns the batch, its uid, the range, its first instance, their number, the lines, the attempt,
 -- the published instances, the deliveries without progress, the milliseconds since submission, and
 -- 1 if an earlier lease was lost. Without work, returns the last message in the stream of wakes and
--- the name of a batch of another protocol.
+-- the name of a batch of another protocol. Returns `broken`, the batch and a reason for rubbish.
 local worker, protocol, most, range_ms = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local only_lowest = ARGV[5] == 'lowest'
 local time = redis.call('TIME')
@@ -55,47 +55,66 @@ end
 
 local turns = prefix .. 'turns'
 local foreign = ''
-for _ = 1, math.min(redis.call('LLEN', turns), 256) do
-  local name = redis.call('LMOVE', turns, turns, 'LEFT', 'RIGHT')
+
+-- A range of a batch, or nothing.
+local function serve(name)
   local k = keys_of(name)
   local r = fields(k.record, { 'uid', 'protocol', 'cancelled', 'unread', 'bound', 'ordered', 'lease',
     'made', 'total', 'lines', 'published', 'elapsed', 'keep', 'submitted' })
-  local is_full = r.uid and tonumber(r.unread) >= tonumber(r.bound)
-  local entry
   if not r.uid or r.cancelled then
     withdraw(name)
     if not r.uid then redis.call('ZREM', prefix .. 'batches', name) end
-  elseif r.protocol ~= protocol then
+    return nil
+  end
+  if r.protocol ~= protocol then
     foreign = name
-  elseif is_full or only_lowest then
+    return nil
+  end
+  local entry
+  if only_lowest or tonumber(r.unread) >= tonumber(r.bound) then
     redis.call('HSET', k.record, 'full', 1)
     entry = r.ordered == '1' and lowest(name, k, r)
   else
     entry = reclaim(k, r.lease) or read(k) or (make(name, k, r) and read(k))
   end
-  if entry then
-    local id, count = entry[1], tonumber(entry[2][4])
-    local s = state_of(k, id)
-    -- A range that was handed back has no tries.
-    local was_lost = s and s.tries > 0
-    if s then
-      release(k, id, s)
-      if was_lost then redis.call('HINCRBY', k.record, 'redelivered', 1) end
-    else
-      s = { attempt = 0, head = 0, tries = 0, bytes = 0, index = 0, parts = 0,
-        done = entry[2][8] or string.rep('0', count) }
+  if not entry then
+    if r.total and tonumber(r.published) >= tonumber(r.total) then
+      redis.call('LREM', turns, 0, name)
     end
-    s.attempt = s.attempt + 1
-    local head = (string.find(s.done, '0', 1, true) or 1) - 1
-    s.tries = (s.head == head) and s.tries + 1 or 1
-    s.head = head
-    save(k, id, s)
-    touch(k, r.keep)
-    return { name, r.uid, id, entry[2][2], entry[2][4], entry[2][6], tostring(s.attempt), s.done,
-      tostring(s.tries), string.format('%.0f', now - r.submitted), was_lost and '1' or '0' }
-  elseif r.uid and r.total and tonumber(r.published) >= tonumber(r.total) then
-    redis.call('LREM', turns, 0, name)
+    return nil
   end
+  local id, count = entry[1], tonumber(entry[2][4])
+  local s = state_of(k, id)
+  -- A range that was handed back has no tries.
+  local was_lost = s and s.tries > 0
+  if s then
+    release(k, id, s)
+    if was_lost then redis.call('HINCRBY', k.record, 'redelivered', 1) end
+  else
+    s = { attempt = 0, head = 0, tries = 0, bytes = 0, index = 0, parts = 0,
+      done = entry[2][8] or string.rep('0', count) }
+  end
+  s.attempt = s.attempt + 1
+  local head = (string.find(s.done, '0', 1, true) or 1) - 1
+  s.tries = (s.head == head) and s.tries + 1 or 1
+  s.head = head
+  save(k, id, s)
+  touch(k, r.keep)
+  return { name, r.uid, id, entry[2][2], entry[2][4], entry[2][6], tostring(s.attempt), s.done,
+    tostring(s.tries), string.format('%.0f', now - r.submitted), was_lost and '1' or '0' }
+end
+
+for _ = 1, math.min(redis.call('LLEN', turns), 256) do
+  local name = redis.call('LMOVE', turns, turns, 'LEFT', 'RIGHT')
+  local is_sound, range = pcall(serve, name)
+  if not is_sound then
+    -- Others may have written to its keys. It has no further turn.
+    local reason = type(range) == 'table' and range.err or tostring(range)
+    withdraw(name)
+    redis.pcall('HSET', keys_of(name).record, 'cancelled', 'expected the fields of a batch, got others')
+    return { 'broken', name, reason }
+  end
+  if range then return range end
 end
 local last = redis.call('XREVRANGE', prefix .. 'wake', '+', '-', 'COUNT', 1)[1]
 return { last and last[1] or '0-0', foreign }
