@@ -1,6 +1,6 @@
 //! A campaign: a batch with known answers while workers, Redis and the submitter die.
 //!
-//! `COCOON_TEST_CAMPAIGN=INSTANCES,KILLS,STOPS,RESTARTS` sets its size.
+//! `COCOON_TEST_CAMPAIGN=INSTANCES,KILLS,STOPS,RESTARTS,MS` sets its size.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,17 +14,18 @@ use serde_json::Value;
 use crate::harness::json_lines;
 use crate::redis::{Redis, Worker, wait_until};
 
-/// Instances, kills of workers, pauses of workers beyond their lease, restarts of Redis.
-const SIZE: [u64; 4] = [2000, 10, 3, 2];
+/// Instances, kills of workers, pauses of workers beyond their lease, restarts of Redis, and
+/// milliseconds of an instance.
+const SIZE: [u64; 5] = [2000, 10, 3, 2, 6];
 const NAME: &str = "campaign";
 const LEASE: Duration = Duration::from_secs(1);
 
-fn size() -> [u64; 4] {
+fn size() -> [u64; 5] {
     let Ok(text) = std::env::var("COCOON_TEST_CAMPAIGN") else {
         return SIZE;
     };
     let numbers: Vec<_> = text.split(',').map(|it| it.parse().expect("a number")).collect();
-    numbers.try_into().expect("four numbers")
+    numbers.try_into().expect("five numbers")
 }
 
 /// The results of the records, each with how often it is there. Records after a cut line count not.
@@ -52,18 +53,17 @@ fn results(text: &str) -> BTreeMap<u64, u64> {
 #[test]
 #[ignore = "needs redis-server"]
 fn every_result_comes_once_whatever_dies() {
-    let [instances, kills, stops, restarts] = size();
-    let random = fastrand::Rng::with_seed(21);
-    let mut random = random;
+    let [instances, kills, stops, restarts, ms] = size();
+    let mut random = fastrand::Rng::with_seed(21);
     let mut redis = Redis::start();
     let start = |redis: &Redis| redis.worker(&["--concurrency", "2"]);
     let mut workers: Vec<Worker> = (0..2).map(|_| start(&redis)).collect();
     let folder = tempfile::tempdir().expect("a folder");
     let first = folder.path().join("first");
-    let all = instances.to_string();
+    let (all, ms) = (instances.to_string(), ms.to_string());
     let arguments = [
         "exec", "-n", &all, "--name", NAME, "--lease", "1s", "--attempts", "100", "--json", HOSTILE_PROGRAM,
-        "square-slowly", "{i}", "1",
+        "square-slowly", "{i}", &ms,
     ];
     let mut submitter = redis.command(&arguments);
     let submitter = submitter.stdout(File::create(&first).expect("a file")).stderr(Stdio::null());

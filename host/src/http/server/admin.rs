@@ -16,7 +16,11 @@ use super::layers::probes_app;
 use super::places::Places;
 use super::serve::accept_stream;
 use super::{ServerState, guests};
+#[cfg(feature = "queue")]
+use super::health::ADMIN_PATHS;
 use crate::limits::ADMIN_CONNECTIONS;
+#[cfg(feature = "queue")]
+use crate::{limits::Limits, metrics::Meter, telemetry::WorkerMetrics};
 use crate::span::spawn;
 
 /// Serves health and metrics until it is dropped.
@@ -58,6 +62,17 @@ impl Admin {
             thread: Some(thread),
         })
     }
+}
+
+/// The state of a server that has health and metrics alone: those of a worker.
+///
+/// # Panics
+///
+/// Outside of a runtime.
+#[cfg(feature = "queue")]
+pub fn worker_state(limits: &Limits, meter: &Meter, worker: &WorkerMetrics) -> ServerState {
+    let routes = ADMIN_PATHS.map(str::to_owned);
+    ServerState::with_metrics(limits, meter, String::new(), routes, |metrics| metrics.add_worker(worker))
 }
 
 impl Drop for Admin {

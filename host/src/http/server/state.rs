@@ -43,18 +43,8 @@ impl ServerState {
         Self::with_metrics(limits, meter, component, routes, |_| ())
     }
 
-    /// The state of a server that has health and metrics alone: those of a worker.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a runtime.
-    #[cfg(feature = "queue")]
-    pub fn of_worker(limits: &Limits, meter: &Meter, worker: &telemetry::WorkerMetrics) -> Self {
-        let routes = super::ADMIN_PATHS.map(str::to_owned);
-        Self::with_metrics(limits, meter, String::new(), routes, |metrics| metrics.add_worker(worker))
-    }
-
-    fn with_metrics(
+    /// As [`ServerState::new`], with the metrics that `add` adds.
+    pub(super) fn with_metrics(
         limits: &Limits,
         meter: &Meter,
         component: String,

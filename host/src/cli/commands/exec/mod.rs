@@ -214,7 +214,11 @@ impl Exec {
         }
         self.grants.check_names()?;
         let limits = &self.limits.limits;
-        let source = self.registries.source(Some(&self.component), limits).await?;
+        let source = match &self.component {
+            // Workers pull it.
+            Location::Registry(reference) if reference.digest().is_some() => None,
+            component => Some(self.registries.source(Some(component), limits).await?),
+        };
         let input_max = limits.bytes(Limit::Input);
         let (stdin, lines) = match self.stdin {
             Some(path) if self.lines => {

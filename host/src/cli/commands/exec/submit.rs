@@ -47,7 +47,8 @@ pub(super) struct Submission {
     pub(super) is_detached: bool,
     pub(super) batch: Batch,
     pub(super) location: Location,
-    pub(super) source: Source,
+    /// The component, unless workers pull it.
+    pub(super) source: Option<Source>,
     pub(super) component_bytes_max: u64,
     /// The standard input of all instances.
     pub(super) stdin: Option<Vec<u8>>,
@@ -191,12 +192,13 @@ impl Submission {
     /// Uploads the component and creates the batch. Returns its name and its report.
     async fn create(&mut self, queue: &Queue, uid: &str) -> Result<(String, Report, bool), Failure> {
         let keep_s = self.batch.keep_s;
-        self.batch.component = match &self.location {
-            Location::Registry(reference) if reference.digest().is_some() => reference.to_string(),
-            _ => {
-                let wasm = self.source.bytes(self.component_bytes_max).await?;
+        self.batch.component = match (&self.source, &self.location) {
+            (Some(source), _) => {
+                let wasm = source.bytes(self.component_bytes_max).await?;
                 queue.upload(&wasm, keep_s).await?
             }
+            (None, Location::Registry(reference)) => reference.to_string(),
+            (None, Location::File(path)) => shown(path),
         };
         if let Some(stdin) = &self.stdin {
             self.batch.input = Some(queue.upload(stdin, keep_s).await?);

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use cocoon::http::server::{Admin, ServerState};
+use cocoon::http::server::{Admin, worker_state};
 use cocoon::limits::{Limit, QUEUE_ANSWER, QUEUE_WAIT};
 use cocoon::machine::Machine;
 use cocoon::pool::Pool;
@@ -95,7 +95,7 @@ impl Worker {
             .min(engine.descriptors())
             .max(1);
         let metrics = WorkerMetrics::default();
-        let state = ServerState::of_worker(&limits, engine.meter(), &metrics);
+        let state = worker_state(&limits, engine.meter(), &metrics);
         // A wrong password ends the worker at once.
         tokio::select! {
             biased;
