@@ -361,7 +361,7 @@ const fn spec(limit: Limit) -> &'static Spec {
             default: 64 * MIB,
             range: (64 * KIB, 1 << 40),
             scope: Scope::Batch,
-            help: "With --queue: bytes of results that lie in Redis until they are read; workers wait beyond them, and a longer output fails",
+            help: "Of a batch in a queue: bytes of results that lie in Redis until they are read; workers wait beyond them, and a longer output fails",
         },
         Limit::QueueInput => &Spec {
             name: "input of a batch",
@@ -371,7 +371,7 @@ const fn spec(limit: Limit) -> &'static Spec {
             default: 64 * MIB,
             range: (64 * KIB, 1 << 40),
             scope: Scope::Batch,
-            help: "With --queue: bytes of lines that lie in Redis until their instances have ended; with --detach, bytes of all lines",
+            help: "Of a batch in a queue: bytes of lines that lie in Redis until their instances have ended; of a detached one, bytes of all lines",
         },
         Limit::Lease => &Spec {
             name: "lease of a range",
@@ -381,7 +381,7 @@ const fn spec(limit: Limit) -> &'static Spec {
             default: 30 * SECOND_MS,
             range: (100, TIME_MS_MAX),
             scope: Scope::Batch,
-            help: "With --queue: time after which the instances of a silent worker are run by another one; workers renew their leases three times in it",
+            help: "Of a batch in a queue: time after which the instances of a silent worker are run by another one; workers renew their leases three times in it",
         },
         Limit::Attempts => &Spec {
             name: "deliveries of an instance",
@@ -391,7 +391,7 @@ const fn spec(limit: Limit) -> &'static Spec {
             default: 5,
             range: (1, 1000),
             scope: Scope::Batch,
-            help: "With --queue: deliveries of an instance whose workers die, after which it fails",
+            help: "Of a batch in a queue: deliveries of an instance whose workers die, after which it fails",
         },
         Limit::Keep => &Spec {
             name: "time to keep a batch",
@@ -401,7 +401,7 @@ const fn spec(limit: Limit) -> &'static Spec {
             default: 24 * HOUR_MS,
             range: (SECOND_MS, TIME_MS_MAX),
             scope: Scope::Batch,
-            help: "With --queue: time for which Redis keeps a batch that nobody works on or reads",
+            help: "Of a batch in a queue: time for which Redis keeps a batch that nobody works on or reads",
         },
     }
 }
