@@ -24,7 +24,10 @@ fn size() -> [u64; 5] {
     let Ok(text) = std::env::var("COCOON_TEST_CAMPAIGN") else {
         return SIZE;
     };
-    let numbers: Vec<_> = text.split(',').map(|it| it.parse().expect("a number")).collect();
+    let numbers: Vec<_> = text
+        .split(',')
+        .map(|it| it.parse().expect("a number"))
+        .collect();
     numbers.try_into().expect("five numbers")
 }
 
@@ -45,7 +48,10 @@ fn results(text: &str) -> BTreeMap<u64, u64> {
         }
     }
     for (number, count) in &counts {
-        assert!(outputs.get(number).is_some_and(|found| found >= count), "instance {number}");
+        assert!(
+            outputs.get(number).is_some_and(|found| found >= count),
+            "instance {number}"
+        );
     }
     counts
 }
@@ -62,13 +68,31 @@ fn every_result_comes_once_whatever_dies() {
     let first = folder.path().join("first");
     let (all, ms) = (instances.to_string(), ms.to_string());
     let arguments = [
-        "exec", "-n", &all, "--name", NAME, "--lease", "1s", "--attempts", "100", "--json", HOSTILE_PROGRAM,
-        "square-slowly", "{i}", &ms,
+        "exec",
+        "-n",
+        &all,
+        "--name",
+        NAME,
+        "--lease",
+        "1s",
+        "--attempts",
+        "100",
+        "--json",
+        HOSTILE_PROGRAM,
+        "square-slowly",
+        "{i}",
+        &ms,
     ];
     let mut submitter = redis.command(&arguments);
-    let submitter = submitter.stdout(File::create(&first).expect("a file")).stderr(Stdio::null());
+    let submitter = submitter
+        .stdout(File::create(&first).expect("a file"))
+        .stderr(Stdio::null());
     let mut submitter = submitter.spawn().expect("a submitter");
-    let published = |redis: &Redis| redis.cli(&["HGET", "cocoon:{cocoon}:b:campaign", "published"]).parse::<u64>();
+    let published = |redis: &Redis| {
+        redis
+            .cli(&["HGET", "cocoon:{cocoon}:b:campaign", "published"])
+            .parse::<u64>()
+    };
     wait_until("results", || published(&redis).is_ok_and(|count| count > 0));
 
     let mut events = Vec::new();
@@ -86,7 +110,9 @@ fn every_result_comes_once_whatever_dies() {
         let pause = Duration::from_millis(random.u64(20..120));
         std::thread::sleep(pause);
         if before < instances {
-            wait_until("progress", || published(&redis).is_ok_and(|count| count > before));
+            wait_until("progress", || {
+                published(&redis).is_ok_and(|count| count > before)
+            });
         } else {
             done_early += 1;
         }
@@ -110,26 +136,43 @@ fn every_result_comes_once_whatever_dies() {
             submitter.kill().expect("a process");
             submitter.wait().expect("its end");
             let mut command = redis.command(&["queue", "results", NAME, "--json"]);
-            let command = command.stdout(File::create(&second).expect("a file")).stderr(Stdio::piped());
+            let command = command
+                .stdout(File::create(&second).expect("a file"))
+                .stderr(Stdio::piped());
             reader = Some(command.spawn().expect("a reader"));
         }
     }
-    let reader = reader.expect("a reader").wait_with_output().expect("its end");
+    let reader = reader
+        .expect("a reader")
+        .wait_with_output()
+        .expect("its end");
     let errors = String::from_utf8_lossy(&reader.stderr);
     assert_eq!(reader.status.code(), Some(0), "{errors}");
 
     let read = |path| std::fs::read_to_string(path).expect("results");
     let (first, second) = (results(&read(&first)), results(&read(&second)));
-    assert!(second.values().all(|count| *count == 1), "a result twice from one reader");
-    assert!(first.values().all(|count| *count == 1), "a result twice from one reader");
-    let both = first.keys().filter(|number| second.contains_key(number)).count();
+    assert!(
+        second.values().all(|count| *count == 1),
+        "a result twice from one reader"
+    );
+    assert!(
+        first.values().all(|count| *count == 1),
+        "a result twice from one reader"
+    );
+    let both = first
+        .keys()
+        .filter(|number| second.contains_key(number))
+        .count();
     let missing: Vec<_> = (1..=instances)
         .filter(|number| !first.contains_key(number) && !second.contains_key(number))
         .collect();
     assert!(missing.is_empty(), "no results of {missing:?}");
     let shown = json_lines(&redis.run(&["queue", "show", NAME, "--json"]).out);
     let count = |field: &str| shown[0][field].as_u64().expect("a number");
-    assert_eq!((count("published"), count("read"), count("failed")), (instances, instances, 0));
+    assert_eq!(
+        (count("published"), count("read"), count("failed")),
+        (instances, instances, 0)
+    );
     eprintln!(
         "{instances} results, each published once; {kills} kills, {stops} stops, {restarts} restarts; {} ranges redelivered; \
          {both} printed by both readers; {done_early} events after the last result",

@@ -17,12 +17,19 @@ const PROGRAM: &str = HOSTILE_PROGRAM;
 
 /// Starts a batch of 600 instances and reads the first results. Returns the rest of the output and the
 /// errors after `fault`.
-fn run_through(redis: &mut Redis, url: Option<&str>, fault: impl FnOnce(&mut Redis)) -> (usize, String) {
+fn run_through(
+    redis: &mut Redis,
+    url: Option<&str>,
+    fault: impl FnOnce(&mut Redis),
+) -> (usize, String) {
     let mut command = redis.command(&["exec", "-n", "600", PROGRAM, "square-slowly", "{i}", "2"]);
     if let Some(url) = url {
         command.env("COCOON_QUEUE_URL", url);
     }
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
     let mut child = child.expect("a submitter");
     let mut lines = BufReader::new(child.stdout.take().expect("its output"));
     let mut first = String::new();
@@ -60,7 +67,11 @@ fn redis_restarts() {
     assert_eq!(count, 600);
     for log in [errors, worker.drain()] {
         let count = |what: &str| log.matches(what).count();
-        assert_eq!(count("queue unavailable, waiting"), count("queue is back"), "{log}");
+        assert_eq!(
+            count("queue unavailable, waiting"),
+            count("queue is back"),
+            "{log}"
+        );
         assert!((1..3).contains(&count("queue is back")), "{log}");
     }
 }
@@ -90,7 +101,17 @@ fn redis_is_full_or_read_only_for_a_while() {
 fn a_batch_goes_on_without_its_submitter() {
     let redis = Redis::start();
     let _worker = redis.worker(&[]);
-    let mut command = redis.command(&["exec", "-n", "600", "--name", "x", PROGRAM, "square-slowly", "{i}", "2"]);
+    let mut command = redis.command(&[
+        "exec",
+        "-n",
+        "600",
+        "--name",
+        "x",
+        PROGRAM,
+        "square-slowly",
+        "{i}",
+        "2",
+    ]);
     let mut child = command.stdout(Stdio::piped()).spawn().expect("a submitter");
     let mut lines = BufReader::new(child.stdout.take().expect("its output"));
     let mut printed = String::new();
@@ -110,7 +131,10 @@ fn a_batch_goes_on_without_its_submitter() {
     all.dedup();
     assert_eq!(all.len(), 600);
     let shown = json_lines(&redis.run(&["queue", "show", "x", "--json"]).out);
-    assert_eq!((shown[0]["published"].as_u64(), shown[0]["read"].as_u64()), (Some(600), Some(600)));
+    assert_eq!(
+        (shown[0]["published"].as_u64(), shown[0]["read"].as_u64()),
+        (Some(600), Some(600))
+    );
 }
 
 #[test]
@@ -118,10 +142,22 @@ fn a_batch_goes_on_without_its_submitter() {
 fn a_later_reader_replaces_an_earlier_one() {
     let redis = Redis::start();
     let mut command = redis.command(&["exec", "-n", "2", "--name", "x", PROGRAM, "say", "a"]);
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a submitter");
-    wait_until("a reader", || !redis.cli(&["HGET", "cocoon:{cocoon}:b:x", "reader"]).is_empty());
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a submitter");
+    wait_until("a reader", || {
+        !redis
+            .cli(&["HGET", "cocoon:{cocoon}:b:x", "reader"])
+            .is_empty()
+    });
     let mut second = redis.command(&["queue", "results", "x"]);
-    let second = second.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a reader");
+    let second = second
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a reader");
     let first = child.wait_with_output().expect("its end");
     assert_eq!(first.status.code(), Some(125));
     assert!(String::from_utf8_lossy(&first.stderr).contains("another reader"));
@@ -135,13 +171,46 @@ fn a_later_reader_replaces_an_earlier_one() {
 fn a_long_result_appears_whole_or_not_at_all() {
     let redis = Redis::start();
     let _worker = redis.worker(&[]);
-    let run = redis.run(&["exec", "-n", "3", "--queue-results", "3MiB", PROGRAM, "long-output", "{i}", "30000"]);
-    assert_eq!((run.code, run.out.lines().count()), (Some(0), 90_000), "{}", run.err);
-    let run = redis.run(&["exec", "-n", "3", "--queue-results", "1MiB", "--json", PROGRAM, "long-output", "{i}", "30000"]);
+    let run = redis.run(&[
+        "exec",
+        "-n",
+        "3",
+        "--queue-results",
+        "3MiB",
+        PROGRAM,
+        "long-output",
+        "{i}",
+        "30000",
+    ]);
+    assert_eq!(
+        (run.code, run.out.lines().count()),
+        (Some(0), 90_000),
+        "{}",
+        run.err
+    );
+    let run = redis.run(&[
+        "exec",
+        "-n",
+        "3",
+        "--queue-results",
+        "1MiB",
+        "--json",
+        PROGRAM,
+        "long-output",
+        "{i}",
+        "30000",
+    ]);
     assert_eq!(run.code, Some(1));
-    assert!(run.err.contains("unread results of a batch (1 MiB)") && run.err.contains("--queue-results"), "{}", run.err);
+    assert!(
+        run.err.contains("unread results of a batch (1 MiB)")
+            && run.err.contains("--queue-results"),
+        "{}",
+        run.err
+    );
     let ends = json_lines(&run.out);
-    let ends = ends.iter().filter(|record| record["limit"] == "queue-results");
+    let ends = ends
+        .iter()
+        .filter(|record| record["limit"] == "queue-results");
     assert_eq!(ends.count(), 3);
 }
 
@@ -151,7 +220,9 @@ fn rubbish_in_the_queue_harms_no_other_batch() {
     let redis = Redis::start();
     let key = |name: &str, part: &str| format!("cocoon:{{cocoon}}:b:{name}{part}");
     for name in ["a", "b", "c", "d", "e", "f"] {
-        let run = redis.run(&["exec", "-n", "3", "--name", name, "--detach", PROGRAM, "say", name]);
+        let run = redis.run(&[
+            "exec", "-n", "3", "--name", name, "--detach", PROGRAM, "say", name,
+        ]);
         assert_eq!(run.code, Some(0));
     }
     redis.cli(&["HSET", &key("a", ""), "protocol", "99"]);
@@ -163,15 +234,40 @@ fn rubbish_in_the_queue_harms_no_other_batch() {
     redis.cli(&["RPUSH", "cocoon:{cocoon}:turns", "nothing"]);
     let worker = redis.worker(&[]);
     let sound = redis.run(&["exec", "-n", "5", PROGRAM, "say", "{i}"]);
-    assert_eq!((sound.code, sound.out.lines().count()), (Some(0), 5), "{}", sound.err);
-    assert_fails(&redis.run(&["queue", "results", "a"]), 125, &["protocol 1", "99", "same version"]);
+    assert_eq!(
+        (sound.code, sound.out.lines().count()),
+        (Some(0), 5),
+        "{}",
+        sound.err
+    );
+    assert_fails(
+        &redis.run(&["queue", "results", "a"]),
+        125,
+        &["protocol 1", "99", "same version"],
+    );
     let results = redis.run(&["queue", "results", "e"]);
-    assert_eq!((results.code, results.out.lines().count()), (Some(0), 3), "{}", results.err);
-    assert!(results.err.contains("expected results in message"), "{}", results.err);
+    assert_eq!(
+        (results.code, results.out.lines().count()),
+        (Some(0), 3),
+        "{}",
+        results.err
+    );
+    assert!(
+        results.err.contains("expected results in message"),
+        "{}",
+        results.err
+    );
     let log = worker.drain();
     assert_eq!(log.matches("another version").count(), 1, "{log}");
-    assert!(log.contains("batch refused") && log.contains("invalid record"), "{log}");
-    assert_eq!(log.matches("expected the fields of a batch").count(), 3, "{log}");
+    assert!(
+        log.contains("batch refused") && log.contains("invalid record"),
+        "{log}"
+    );
+    assert_eq!(
+        log.matches("expected the fields of a batch").count(),
+        3,
+        "{log}"
+    );
     for name in ["a", "b", "c", "d", "e", "f"] {
         assert_eq!(redis.run(&["queue", "purge", name]).code, Some(0), "{name}");
     }
@@ -183,7 +279,10 @@ fn a_component_that_lies_about_its_digest_does_not_run() {
     let redis = Redis::start();
     let _worker = redis.worker(&[]);
     let wasm = std::fs::read(PROGRAM).expect("a component");
-    let key = format!("cocoon:{{cocoon}}:c:{}", cocoon::component::Digest::of(&wasm).hex());
+    let key = format!(
+        "cocoon:{{cocoon}}:c:{}",
+        cocoon::component::Digest::of(&wasm).hex()
+    );
     let lie = "redis.call('HSET', KEYS[1], 'size', ARGV[1]) local at = 0 local left = tonumber(ARGV[1]) \
                while left > 0 do redis.call('HSET', KEYS[1], at, string.rep('x', math.min(left, 524288))) \
                at, left = at + 1, left - 524288 end";
@@ -220,7 +319,11 @@ impl Proxy {
             cuts: Arc::default(),
         };
         let socket = redis.socket();
-        let (delay, stuck, cuts) = (proxy.delay_ms.clone(), proxy.is_stuck.clone(), proxy.cuts.clone());
+        let (delay, stuck, cuts) = (
+            proxy.delay_ms.clone(),
+            proxy.is_stuck.clone(),
+            proxy.cuts.clone(),
+        );
         // It ends with the process.
         std::thread::spawn(move || {
             for client in listener.incoming() {
@@ -229,8 +332,12 @@ impl Proxy {
                     continue;
                 };
                 let (client_too, server_too) = (client.try_clone(), server.try_clone());
-                let (client_too, server_too) = (client_too.expect("a clone"), server_too.expect("a clone"));
-                for (from, to) in [(End::Tcp(client), End::Unix(server)), (End::Unix(server_too), End::Tcp(client_too))] {
+                let (client_too, server_too) =
+                    (client_too.expect("a clone"), server_too.expect("a clone"));
+                for (from, to) in [
+                    (End::Tcp(client), End::Unix(server)),
+                    (End::Unix(server_too), End::Tcp(client_too)),
+                ] {
                     let (delay, stuck, cuts) = (delay.clone(), stuck.clone(), cuts.clone());
                     std::thread::spawn(move || forward(from, to, &delay, &stuck, &cuts));
                 }
@@ -254,8 +361,12 @@ impl End {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let wait = Some(Duration::from_millis(20));
         match self {
-            Self::Tcp(stream) => stream.set_read_timeout(wait).and_then(|()| stream.read(buffer)),
-            Self::Unix(stream) => stream.set_read_timeout(wait).and_then(|()| stream.read(buffer)),
+            Self::Tcp(stream) => stream
+                .set_read_timeout(wait)
+                .and_then(|()| stream.read(buffer)),
+            Self::Unix(stream) => stream
+                .set_read_timeout(wait)
+                .and_then(|()| stream.read(buffer)),
         }
     }
 
@@ -275,7 +386,13 @@ impl End {
     }
 }
 
-fn forward(mut from: End, mut to: End, delay_ms: &AtomicU64, is_stuck: &AtomicBool, cuts: &AtomicU64) {
+fn forward(
+    mut from: End,
+    mut to: End,
+    delay_ms: &AtomicU64,
+    is_stuck: &AtomicBool,
+    cuts: &AtomicU64,
+) {
     let mut buffer = [0; 16 << 10];
     let cut = cuts.load(Ordering::Relaxed);
     // A connection that was stuck once stays so, as where a cable is cut.
@@ -291,7 +408,11 @@ fn forward(mut from: End, mut to: End, delay_ms: &AtomicU64, is_stuck: &AtomicBo
                     break;
                 }
             }
-            Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {}
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+                ) => {}
             Err(_) => break,
         }
     }

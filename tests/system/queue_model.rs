@@ -66,13 +66,24 @@ impl Model {
         let id = &range.held.id;
         for lease in &mut self.leases {
             // The range was expired or handed back before.
-            assert!(lease.held.id != *id || lease.is_lost, "{id} is leased twice");
+            assert!(
+                lease.held.id != *id || lease.is_lost,
+                "{id} is leased twice"
+            );
         }
-        let all = (0_u64..).zip(&range.done).map(|(index, done)| (range.held.first + index, *done));
-        let open: BTreeSet<_> = all.filter(|(_, done)| !done).map(|(number, _)| number).collect();
+        let all = (0_u64..)
+            .zip(&range.done)
+            .map(|(index, done)| (range.held.first + index, *done));
+        let open: BTreeSet<_> = all
+            .filter(|(_, done)| !done)
+            .map(|(number, _)| number)
+            .collect();
         assert!(!open.is_empty());
         for number in &open {
-            assert!(!self.published.contains(number), "{number} is published and delivered");
+            assert!(
+                !self.published.contains(number),
+                "{number} is published and delivered"
+            );
         }
         let head = *open.first().expect("an instance");
         let (before, tries) = self.tries.get(id).copied().unwrap_or((head, 0));
@@ -99,7 +110,12 @@ async fn the_scripts_agree_with_a_model() {
         assert!(queue.create(NAME, &uid, &batch()).await.expect("an answer"));
         // The reply may have been lost.
         assert!(queue.create(NAME, &uid, &batch()).await.expect("an answer"));
-        assert!(!queue.create(NAME, "other", &batch()).await.expect("an answer"));
+        assert!(
+            !queue
+                .create(NAME, "other", &batch())
+                .await
+                .expect("an answer")
+        );
         let mut model = Model::default();
         while (model.published.len() as u64) < INSTANCES {
             let at = (!model.leases.is_empty()).then(|| random.usize(..model.leases.len()));
@@ -114,13 +130,17 @@ async fn the_scripts_agree_with_a_model() {
                     // Another worker may have it from now on.
                     let id = model.leases[at].held.id.clone();
                     let ranges = format!("cocoon:{{cocoon}}:b:{NAME}:ranges");
-                    let idle = ["XCLAIM", &ranges, "workers", "w", "0", &id, "IDLE", "4000000", "JUSTID"];
+                    let idle = [
+                        "XCLAIM", &ranges, "workers", "w", "0", &id, "IDLE", "4000000", "JUSTID",
+                    ];
                     if !model.leases[at].is_lost {
                         redis.cli(&idle);
                         model.leases[at].is_lost = true;
                         // One that was handed back may come first.
                         loop {
-                            let Taken::Range(range) = queue.take("v", false).await.expect("an answer") else {
+                            let Taken::Range(range) =
+                                queue.take("v", false).await.expect("an answer")
+                            else {
                                 panic!("a range");
                             };
                             model.take(&range);
@@ -132,8 +152,13 @@ async fn the_scripts_agree_with_a_model() {
                     }
                 }
                 (8, Some(at)) => {
-                    let held: Vec<_> = model.leases.iter().map(|lease| lease.held.clone()).collect();
-                    let expected: Vec<_> = model.leases.iter().map(|lease| !lease.is_lost).collect();
+                    let held: Vec<_> = model
+                        .leases
+                        .iter()
+                        .map(|lease| lease.held.clone())
+                        .collect();
+                    let expected: Vec<_> =
+                        model.leases.iter().map(|lease| !lease.is_lost).collect();
                     assert_eq!(queue.renew("w", &held).await.expect("an answer"), expected);
                     let lease = &mut model.leases[at];
                     queue.release(&lease.held).await.expect("an answer");
@@ -158,19 +183,34 @@ async fn the_scripts_agree_with_a_model() {
                 last = id;
             }
         }
-        let progress = queue.progress(NAME).await.expect("an answer").expect("a batch");
+        let progress = queue
+            .progress(NAME)
+            .await
+            .expect("an answer")
+            .expect("a batch");
         assert_eq!((progress.published, progress.open_ranges), (INSTANCES, 0));
-        assert_eq!(redis.cli(&["HLEN", &format!("cocoon:{{cocoon}}:b:{NAME}:state")]), "0");
+        assert_eq!(
+            redis.cli(&["HLEN", &format!("cocoon:{{cocoon}}:b:{NAME}:state")]),
+            "0"
+        );
         assert!(queue.purge(NAME, &uid).await.expect("an answer"));
     }
 }
 
 async fn publish(queue: &Queue, model: &mut Model, at: usize, random: &mut fastrand::Rng) {
     let lease = &mut model.leases[at];
-    let some: Vec<_> = lease.open.iter().copied().filter(|_| random.bool()).collect();
+    let some: Vec<_> = lease
+        .open
+        .iter()
+        .copied()
+        .filter(|_| random.bool())
+        .collect();
     let Some(&first) = some.first() else { return };
     let results: Vec<_> = some.iter().map(|&number| result(number)).collect();
-    let answer = queue.publish(&lease.held, &results, 0).await.expect("an answer");
+    let answer = queue
+        .publish(&lease.held, &results, 0)
+        .await
+        .expect("an answer");
     if lease.is_lost {
         assert_eq!(answer, Published::Lost);
         model.leases.remove(at);
@@ -180,7 +220,10 @@ async fn publish(queue: &Queue, model: &mut Model, at: usize, random: &mut fastr
         lease.open.remove(number);
         assert!(model.published.insert(*number), "{first} twice");
     }
-    let again = queue.publish(&lease.held, &results, 0).await.expect("an answer");
+    let again = queue
+        .publish(&lease.held, &results, 0)
+        .await
+        .expect("an answer");
     if lease.open.is_empty() {
         assert_eq!((answer, again), (Published::Done, Published::Lost));
         model.leases.remove(at);
@@ -191,7 +234,12 @@ async fn publish(queue: &Queue, model: &mut Model, at: usize, random: &mut fastr
 
 async fn hand_back(queue: &Queue, model: &mut Model, at: usize, random: &mut fastrand::Rng) {
     let lease = &mut model.leases[at];
-    let some: Vec<_> = lease.open.iter().copied().filter(|_| random.bool()).collect();
+    let some: Vec<_> = lease
+        .open
+        .iter()
+        .copied()
+        .filter(|_| random.bool())
+        .collect();
     if some.is_empty() {
         return;
     }
@@ -200,7 +248,10 @@ async fn hand_back(queue: &Queue, model: &mut Model, at: usize, random: &mut fas
         .map(|number| usize::try_from(number - lease.held.first).expect("an index"))
         .collect();
     for _ in 0..2 {
-        queue.hand_back(&lease.held, &indices).await.expect("an answer");
+        queue
+            .hand_back(&lease.held, &indices)
+            .await
+            .expect("an answer");
     }
     if lease.is_lost {
         return;

@@ -44,21 +44,43 @@ fn two_workers_share_a_batch() {
     let _workers = ["1", "2"].map(|who| redis.worker(&["--env", &format!("WHO={who}")]));
     let arguments = ["exec", "-n", "40", PROGRAM, "square-slowly", "{i}", "20"];
     let batch = redis.run(&arguments);
-    assert_eq!((batch.code, batch.out.lines().count()), (Some(0), 40), "{}", batch.err);
-    let who = redis.run(&["exec", "-n", "400", "--env", "WHO=3", PROGRAM, "environment"]);
+    assert_eq!(
+        (batch.code, batch.out.lines().count()),
+        (Some(0), 40),
+        "{}",
+        batch.err
+    );
+    let who = redis.run(&[
+        "exec",
+        "-n",
+        "400",
+        "--env",
+        "WHO=3",
+        PROGRAM,
+        "environment",
+    ]);
     for worker in ["WHO=1", "WHO=2"] {
         assert!(who.out.contains(worker), "{worker} ran no instance");
     }
-    assert!(!who.out.contains("WHO=3"), "a worker's own variable takes precedence");
+    assert!(
+        !who.out.contains("WHO=3"),
+        "a worker's own variable takes precedence"
+    );
 }
 
 #[test]
 #[ignore = "needs redis-server"]
 fn a_worker_that_drains_finishes_what_runs_and_hands_back_the_rest() {
     let redis = Redis::start();
-    submit(&redis, "x", &["-n", "12", "--lease", "1h", PROGRAM, "early-or-long", "1"]);
+    submit(
+        &redis,
+        "x",
+        &["-n", "12", "--lease", "1h", PROGRAM, "early-or-long", "1"],
+    );
     let first = redis.worker(&[]);
-    wait_until("leases", || redis.cli(&["HLEN", "cocoon:{cocoon}:b:x:state"]) >= "4".to_owned());
+    wait_until("leases", || {
+        redis.cli(&["HLEN", "cocoon:{cocoon}:b:x:state"]) >= "4".to_owned()
+    });
     let began = Instant::now();
     let log = first.drain();
     assert_eq!(log, "");
@@ -74,9 +96,15 @@ fn a_worker_that_drains_finishes_what_runs_and_hands_back_the_rest() {
 #[ignore = "needs redis-server"]
 fn instances_beyond_the_drain_timeout_are_handed_back_at_once() {
     let redis = Redis::start();
-    submit(&redis, "x", &["-n", "3", "--lease", "1h", PROGRAM, "early-or-long", "1"]);
+    submit(
+        &redis,
+        "x",
+        &["-n", "3", "--lease", "1h", PROGRAM, "early-or-long", "1"],
+    );
     let first = redis.worker(&["--drain-timeout", "10ms"]);
-    wait_until("leases", || redis.cli(&["HLEN", "cocoon:{cocoon}:b:x:state"]) == "3");
+    wait_until("leases", || {
+        redis.cli(&["HLEN", "cocoon:{cocoon}:b:x:state"]) == "3"
+    });
     assert!(first.drain().contains("--drain-timeout"));
     let _second = redis.worker(&[]);
     assert_eq!(results(&redis, "x"), vec!["1 early"; 3]);
@@ -86,9 +114,15 @@ fn instances_beyond_the_drain_timeout_are_handed_back_at_once() {
 #[ignore = "needs redis-server"]
 fn a_worker_that_pauses_beyond_its_lease_publishes_nothing() {
     let redis = Redis::start();
-    submit(&redis, "x", &["-n", "8", "--lease", "300ms", PROGRAM, "early-or-long", "1"]);
+    submit(
+        &redis,
+        "x",
+        &["-n", "8", "--lease", "300ms", PROGRAM, "early-or-long", "1"],
+    );
     let first = redis.worker(&[]);
-    wait_until("leases", || redis.cli(&["HLEN", "cocoon:{cocoon}:b:x:state"]) >= "4".to_owned());
+    wait_until("leases", || {
+        redis.cli(&["HLEN", "cocoon:{cocoon}:b:x:state"]) >= "4".to_owned()
+    });
     first.signal(Signal::STOP);
     let _second = redis.worker(&["--concurrency", "8"]);
     wait_until("results", || count(&redis, "x", "published") == 8);
@@ -103,18 +137,37 @@ fn a_worker_that_pauses_beyond_its_lease_publishes_nothing() {
 #[ignore = "needs redis-server"]
 fn an_instance_that_kills_its_workers_is_given_up() {
     let redis = Redis::start();
-    submit(&redis, "x", &["-n", "1", "--attempts", "2", "--lease", "200ms", PROGRAM, "spin"]);
+    submit(
+        &redis,
+        "x",
+        &[
+            "-n",
+            "1",
+            "--attempts",
+            "2",
+            "--lease",
+            "200ms",
+            PROGRAM,
+            "spin",
+        ],
+    );
     for attempt in ["1|", "2|"] {
         let worker = redis.worker(&[]);
         wait_until("a lease", || {
-            redis.cli(&["HVALS", "cocoon:{cocoon}:b:x:state"]).starts_with(attempt)
+            redis
+                .cli(&["HVALS", "cocoon:{cocoon}:b:x:state"])
+                .starts_with(attempt)
         });
         worker.signal(Signal::KILL);
         assert_eq!(worker.end().0, None);
     }
     let _worker = redis.worker(&[]);
     let given_up = redis.run(&["queue", "results", "x"]);
-    assert_fails(&given_up, 125, &["no result after 2 deliveries", "--attempts"]);
+    assert_fails(
+        &given_up,
+        125,
+        &["no result after 2 deliveries", "--attempts"],
+    );
     // It blocks no other.
     assert_eq!(redis.run(&["exec", PROGRAM, "say", "a"]).out, "a\n");
 }
@@ -136,7 +189,14 @@ fn a_worker_allows_no_more_than_its_flags() {
         cocoon::component::Digest::of(&wasm).to_string()
     };
     let worker = redis.worker(&[
-        "--dir", &allowed, "--allow-net", "127.0.0.1:1", "--deadline", "1m", "--only", &digest,
+        "--dir",
+        &allowed,
+        "--allow-net",
+        "127.0.0.1:1",
+        "--deadline",
+        "1m",
+        "--only",
+        &digest,
     ]);
     let granted = format!("{allowed}/in:/d");
     let read = redis.run(&["exec", "--dir", &granted, PROGRAM, "read", "/d/file"]);
@@ -151,17 +211,36 @@ fn a_worker_allows_no_more_than_its_flags() {
         (vec!["--dir", &writable], vec!["--dir", ":rw"]),
         (vec!["--dir", "/none-there"], vec!["/none-there"]),
         (vec!["--network"], vec!["--network"]),
-        (vec!["--allow-net", "127.0.0.1:2"], vec!["--allow-net 127.0.0.1/32:2"]),
-        (vec!["--deadline", "2m"], vec!["deadline", "at most 1m", "got 2m"]),
+        (
+            vec!["--allow-net", "127.0.0.1:2"],
+            vec!["--allow-net 127.0.0.1/32:2"],
+        ),
+        (
+            vec!["--deadline", "2m"],
+            vec!["deadline", "at most 1m", "got 2m"],
+        ),
     ] {
         let refused = redis.run(&[&["exec"], &arguments[..], &[PROGRAM, "say"]].concat());
         assert_fails(&refused, 125, &words);
     }
-    let run = redis.run(&["exec", "--allow-net", "127.0.0.1:1", "--deadline", "5s", PROGRAM, "say", "a"]);
+    let run = redis.run(&[
+        "exec",
+        "--allow-net",
+        "127.0.0.1:1",
+        "--deadline",
+        "5s",
+        PROGRAM,
+        "say",
+        "a",
+    ]);
     assert_eq!(run.out, "a\n", "{}", run.err);
     let refused = redis.run(&["exec", cocoon_test_guests::FOREIGN_FACTOR, "10"]);
     assert_fails(&refused, 125, &["--only"]);
-    let refused = redis.run(&["exec", &format!("oci://localhost:1/a@{}", digest.replace('0', "1")), "10"]);
+    let refused = redis.run(&[
+        "exec",
+        &format!("oci://localhost:1/a@{}", digest.replace('0', "1")),
+        "10",
+    ]);
     assert_fails(&refused, 125, &["--only"]);
     worker.drain();
 }
@@ -171,7 +250,11 @@ fn a_worker_allows_no_more_than_its_flags() {
 fn a_small_batch_does_not_wait_for_a_large_one() {
     let redis = Redis::start();
     let _worker = redis.worker(&[]);
-    submit(&redis, "large", &["-n", "100000", PROGRAM, "square-slowly", "{i}", "1"]);
+    submit(
+        &redis,
+        "large",
+        &["-n", "100000", PROGRAM, "square-slowly", "{i}", "1"],
+    );
     wait_until("results", || count(&redis, "large", "published") > 1000);
     let small = redis.run(&["exec", "-n", "10", PROGRAM, "say", "{i}"]);
     assert_eq!(small.out.lines().count(), 10);
@@ -183,8 +266,23 @@ fn a_small_batch_does_not_wait_for_a_large_one() {
 fn unread_results_hold_workers_back() {
     let redis = Redis::start();
     let _worker = redis.worker(&[]);
-    submit(&redis, "x", &["-n", "2000", "--queue-results", "64KiB", PROGRAM, "long-output", "{i}", "10"]);
-    wait_until("a full queue", || redis.cli(&["HGET", "cocoon:{cocoon}:b:x", "full"]) == "1");
+    submit(
+        &redis,
+        "x",
+        &[
+            "-n",
+            "2000",
+            "--queue-results",
+            "64KiB",
+            PROGRAM,
+            "long-output",
+            "{i}",
+            "10",
+        ],
+    );
+    wait_until("a full queue", || {
+        redis.cli(&["HGET", "cocoon:{cocoon}:b:x", "full"]) == "1"
+    });
     assert!(count(&redis, "x", "unread_bytes") <= 64 << 10);
     assert!(count(&redis, "x", "published") < 200);
     // Another batch has its turn meanwhile.
@@ -197,17 +295,28 @@ fn unread_results_hold_workers_back() {
 fn a_worker_answers_probes_and_has_metrics() {
     let redis = Redis::start();
     let worker = redis.worker(&["--admin-listen", "127.0.0.1:0"]);
-    let (_, address) = worker.line.trim_end().split_once("http://").expect("an address");
+    let (_, address) = worker
+        .line
+        .trim_end()
+        .split_once("http://")
+        .expect("an address");
     let get = |path: &str| {
         let mut stream = TcpStream::connect(address).expect("a connection");
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").expect("sent");
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
+        )
+        .expect("sent");
         let mut response = String::new();
         stream.read_to_string(&mut response).expect("a response");
         response
     };
     assert!(get("/healthz").starts_with("HTTP/1.1 200"));
     assert!(get("/readyz").starts_with("HTTP/1.1 200"));
-    assert_eq!(redis.run(&["exec", "-n", "7", PROGRAM, "say", "a"]).code, Some(0));
+    assert_eq!(
+        redis.run(&["exec", "-n", "7", PROGRAM, "say", "a"]).code,
+        Some(0)
+    );
     wait_until("metrics", || {
         let metrics = get("/metrics");
         [
@@ -223,7 +332,9 @@ fn a_worker_answers_probes_and_has_metrics() {
         .all(|line| metrics.contains(&format!("\n{line}\n")))
     });
     submit(&redis, "x", &["-n", "1", PROGRAM, "early-or-long", "1"]);
-    wait_until("a lease", || redis.cli(&["HLEN", "cocoon:{cocoon}:b:x:state"]) == "1");
+    wait_until("a lease", || {
+        redis.cli(&["HLEN", "cocoon:{cocoon}:b:x:state"]) == "1"
+    });
     worker.signal(Signal::TERM);
     wait_until("a drain", || get("/readyz").starts_with("HTTP/1.1 503"));
     assert_eq!(worker.end().0, Some(0));
@@ -233,16 +344,32 @@ fn a_worker_answers_probes_and_has_metrics() {
 #[ignore = "needs redis-server"]
 fn users_of_redis_reach_their_own_queue() {
     let redis = Redis::start();
-    let rule = ["ACL", "SETUSER", "jobs", "on", ">secret", "resetkeys", "~cocoon:{a}:*", "+@all", "-@dangerous", "+info"];
+    let rule = [
+        "ACL",
+        "SETUSER",
+        "jobs",
+        "on",
+        ">secret",
+        "resetkeys",
+        "~cocoon:{a}:*",
+        "+@all",
+        "-@dangerous",
+        "+info",
+    ];
     assert_eq!(redis.cli(&rule), "OK");
-    assert_eq!(redis.cli(&["ACL", "SETUSER", "default", "resetpass", "-@all", "+ping"]), "OK");
+    assert_eq!(
+        redis.cli(&["ACL", "SETUSER", "default", "resetpass", "-@all", "+ping"]),
+        "OK"
+    );
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("password");
     fs::write(&file, "secret\n").expect("a file");
     let command = |arguments: &[&str], queue: &str| {
         let mut command = redis.command(arguments);
         let url = format!("{}?user=jobs#{queue}", redis.url());
-        command.env("COCOON_QUEUE_URL", url).env("COCOON_QUEUE_PASSWORD_FILE", &file);
+        command
+            .env("COCOON_QUEUE_URL", url)
+            .env("COCOON_QUEUE_PASSWORD_FILE", &file);
         command
     };
     let worker = crate::redis::Worker::start(&mut command(&["worker"], "a"));

@@ -41,7 +41,14 @@ impl Redis {
     fn spawn(folder: &Path, arguments: &[String]) -> Child {
         Command::new("redis-server")
             .args(["--port", "0", "--unixsocket", "s", "--appendonly", "yes"])
-            .args(["--appendfsync", "always", "--save", "", "--loglevel", "warning"])
+            .args([
+                "--appendfsync",
+                "always",
+                "--save",
+                "",
+                "--loglevel",
+                "warning",
+            ])
             .args(arguments)
             .current_dir(folder)
             .stdout(Stdio::null())
@@ -82,9 +89,15 @@ impl Redis {
 
     /// The answer to a command of Redis, without the last newline.
     pub(crate) fn cli(&self, arguments: &[&str]) -> String {
-        let output = Command::new("redis-cli").arg("-s").arg(self.socket()).args(arguments).output();
+        let output = Command::new("redis-cli")
+            .arg("-s")
+            .arg(self.socket())
+            .args(arguments)
+            .output();
         let output = output.expect("redis-cli");
-        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+        String::from_utf8_lossy(&output.stdout)
+            .trim_end()
+            .to_owned()
     }
 
     /// The binary with `arguments` and this queue.
@@ -127,7 +140,10 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) fn start(command: &mut Command) -> Self {
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
         let mut child = child.expect("a worker that starts");
         let mut stderr = child.stderr.take().expect("its standard error");
         let log = std::thread::spawn(move || {
@@ -137,7 +153,9 @@ impl Worker {
         });
         let mut line = String::new();
         let stdout = child.stdout.as_mut().expect("its standard output");
-        BufReader::new(stdout).read_line(&mut line).expect("its first line");
+        BufReader::new(stdout)
+            .read_line(&mut line)
+            .expect("its first line");
         assert!(line.starts_with("cocoon works for "), "{line:?}");
         Self {
             child,

@@ -81,9 +81,7 @@ impl Limit {
 
     /// The limits with a flag in commands of `scope`.
     pub fn in_scope(scope: Scope) -> impl Iterator<Item = Self> {
-        Self::ALL
-            .into_iter()
-            .filter(move |&limit| scope.has(limit))
+        Self::ALL.into_iter().filter(move |&limit| scope.has(limit))
     }
 }
 

@@ -15,12 +15,17 @@ use crate::limits::TOKEN_FILE_BYTES_MAX;
 /// The name of a queue whose address has none.
 const NAME: &str = "cocoon";
 const PORT: u16 = 6379;
-const EXPECTED: &str = "expected redis://HOST[:PORT][/DB][#NAME], rediss://… or redis+unix:///PATH[?user=USER][#NAME]";
+const EXPECTED: &str =
+    "expected redis://HOST[:PORT][/DB][#NAME], rediss://… or redis+unix:///PATH[?user=USER][#NAME]";
 
 /// The place of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    Tcp { host: String, port: u16, is_encrypted: bool },
+    Tcp {
+        host: String,
+        port: u16,
+        is_encrypted: bool,
+    },
     Unix(PathBuf),
 }
 
@@ -43,16 +48,25 @@ impl Address {
     /// [`QueueError::Unreadable`].
     pub fn with_password_file(mut self, file: &Path) -> Result<Self, QueueError> {
         let unreadable = |reason: &dyn fmt::Display| {
-            QueueError::Unreadable(format!("cannot read the password in {}: {reason}", file.display()))
+            QueueError::Unreadable(format!(
+                "cannot read the password in {}: {reason}",
+                file.display()
+            ))
         };
-        let length = std::fs::metadata(file).map_err(|error| unreadable(&error))?.len();
+        let length = std::fs::metadata(file)
+            .map_err(|error| unreadable(&error))?
+            .len();
         if length > TOKEN_FILE_BYTES_MAX {
-            return Err(unreadable(&format!("expected at most {TOKEN_FILE_BYTES_MAX} bytes, got {length}")));
+            return Err(unreadable(&format!(
+                "expected at most {TOKEN_FILE_BYTES_MAX} bytes, got {length}"
+            )));
         }
         let text = std::fs::read_to_string(file).map_err(|error| unreadable(&error))?;
         let password = text.lines().next().unwrap_or_default();
         if password.is_empty() {
-            return Err(unreadable(&"expected a password in the first line, got none"));
+            return Err(unreadable(
+                &"expected a password in the first line, got none",
+            ));
         }
         self.password = Some(password.to_owned());
         Ok(self)
@@ -75,7 +89,9 @@ impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let url: Url = text.parse().map_err(|error| format!("{EXPECTED}: {error}"))?;
+        let url: Url = text
+            .parse()
+            .map_err(|error| format!("{EXPECTED}: {error}"))?;
         let decode = |text: &str| {
             let decoded = percent_decode(text);
             decoded.ok_or_else(|| format!("{EXPECTED} in UTF-8"))
@@ -92,11 +108,16 @@ impl FromStr for Address {
         };
         let query = |name: &str| {
             let mut pairs = url.query_pairs();
-            pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+            pairs
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value.into_owned())
         };
         let (place, db) = match url.scheme() {
             "redis" | "rediss" => {
-                let host = url.host_str().filter(|host| !host.is_empty()).ok_or(EXPECTED)?;
+                let host = url
+                    .host_str()
+                    .filter(|host| !host.is_empty())
+                    .ok_or(EXPECTED)?;
                 let place = Place::Tcp {
                     host: host.trim_matches(['[', ']']).to_owned(),
                     port: url.port().unwrap_or(PORT),
@@ -116,7 +137,11 @@ impl FromStr for Address {
             place,
             name,
             user: optional(url.username())?.or_else(|| query("user")),
-            password: url.password().map(decode).transpose()?.or_else(|| query("pass")),
+            password: url
+                .password()
+                .map(decode)
+                .transpose()?
+                .or_else(|| query("pass")),
             db,
         })
     }
@@ -141,7 +166,11 @@ fn percent_decode(text: &str) -> Option<String> {
 impl fmt::Display for Address {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
-            Place::Tcp { host, port, is_encrypted } => {
+            Place::Tcp {
+                host,
+                port,
+                is_encrypted,
+            } => {
                 let scheme = if *is_encrypted { "rediss" } else { "redis" };
                 write!(out, "{scheme}://{host}:{port}/{}#{}", self.db, self.name)
             }
@@ -173,7 +202,15 @@ mod tests {
         }
         let address: Address = "redis://u:p%40@h".parse().expect("an address");
         assert_eq!(address.login().password(), Some("p@"));
-        for text in ["", "h:6379", "http://h", "redis://", "redis://h/x", "redis://h#a b", "redis://h/-1"] {
+        for text in [
+            "",
+            "h:6379",
+            "http://h",
+            "redis://",
+            "redis://h/x",
+            "redis://h#a b",
+            "redis://h/-1",
+        ] {
             assert!(text.parse::<Address>().is_err(), "{text}");
         }
     }

@@ -106,7 +106,9 @@ impl Progress {
     /// One word for people.
     pub fn state(&self) -> &'static str {
         match self {
-            Self { cancelled: Some(_), .. } => "cancelled",
+            Self {
+                cancelled: Some(_), ..
+            } => "cancelled",
             _ if !self.is_over() => "running",
             _ if self.read < self.published => "done",
             _ => "read",
@@ -120,7 +122,11 @@ impl Batch {
     /// # Errors
     ///
     /// [`QueueError::Batch`] for a record of another version, or rubbish.
-    pub(super) fn parse(name: &str, protocol: Option<&str>, json: Option<&[u8]>) -> Result<Self, QueueError> {
+    pub(super) fn parse(
+        name: &str,
+        protocol: Option<&str>,
+        json: Option<&[u8]>,
+    ) -> Result<Self, QueueError> {
         match protocol {
             Some(text) if text.parse() == Ok(PROTOCOL) => {}
             Some(text) => {
@@ -129,7 +135,11 @@ impl Batch {
                     crate::text::one_line(text, NAME_CHARS)
                 )));
             }
-            None => return Err(QueueError::Batch(format!("expected a batch, got no batch with the name {name}"))),
+            None => {
+                return Err(QueueError::Batch(format!(
+                    "expected a batch, got no batch with the name {name}"
+                )));
+            }
         }
         serde_json::from_slice(json.unwrap_or_default())
             .map_err(|error| QueueError::Batch(format!("batch {name}: invalid record: {error}")))
@@ -146,5 +156,7 @@ pub fn check_name(name: &str) -> Result<(), String> {
     if (1..=NAME_CHARS).contains(&name.len()) && name.bytes().all(is_valid) {
         return Ok(());
     }
-    Err(format!("expected a name of 1 to {NAME_CHARS} letters, digits, `.`, `_` and `-`"))
+    Err(format!(
+        "expected a name of 1 to {NAME_CHARS} letters, digits, `.`, `_` and `-`"
+    ))
 }

@@ -9,15 +9,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, RedisError, RedisResult, ScriptInvocation, Value};
+use redis::{
+    AsyncConnectionConfig, Cmd, FromRedisValue, RedisError, RedisResult, ScriptInvocation, Value,
+};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
 
+use super::QueueError;
 use super::address::{Address, Place};
 use super::error::{is_of_connection, is_passing};
 use super::tls::Tls;
-use super::QueueError;
 use crate::limits::{ERROR_CHARS, QUEUE_ANSWER, QUEUE_CONNECT, QUEUE_PAUSE, QUEUE_PAUSE_MAX};
 use crate::span::spawn;
 use crate::text::one_line;
@@ -54,9 +56,16 @@ impl Call<'_> {
 }
 
 impl Connection {
-    pub(super) fn new(address: Address, patience: Option<Duration>, block: Duration, is_away: Arc<AtomicBool>) -> Result<Self, QueueError> {
+    pub(super) fn new(
+        address: Address,
+        patience: Option<Duration>,
+        block: Duration,
+        is_away: Arc<AtomicBool>,
+    ) -> Result<Self, QueueError> {
         let tls = match &address.place {
-            Place::Tcp { is_encrypted: true, .. } => Some(Tls::new()?),
+            Place::Tcp {
+                is_encrypted: true, ..
+            } => Some(Tls::new()?),
             Place::Tcp { .. } | Place::Unix(_) => None,
         };
         Ok(Self {
@@ -71,7 +80,10 @@ impl Connection {
     }
 
     /// Runs a script until Redis answers.
-    pub(super) async fn run<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, QueueError> {
+    pub(super) async fn run<T: FromRedisValue>(
+        &self,
+        script: &ScriptInvocation<'_>,
+    ) -> Result<T, QueueError> {
         self.persist(Call::Script(script)).await
     }
 
@@ -137,7 +149,8 @@ impl Connection {
             return Ok(open.clone());
         }
         let connecting = timeout(QUEUE_CONNECT, self.connect()).await;
-        let connection = connecting.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))?;
+        let connection =
+            connecting.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))?;
         self.made.fetch_add(1, Ordering::Relaxed);
         *open = Some(connection.clone());
         Ok(connection)
@@ -151,7 +164,8 @@ impl Connection {
         let connection = match &self.address.place {
             Place::Unix(path) => {
                 let stream = UnixStream::connect(path).await?;
-                let (connection, driver) = MultiplexedConnection::new_with_config(&login, stream, config).await?;
+                let (connection, driver) =
+                    MultiplexedConnection::new_with_config(&login, stream, config).await?;
                 drop(spawn(driver));
                 connection
             }

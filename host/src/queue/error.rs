@@ -36,7 +36,16 @@ pub(super) fn is_passing(error: &RedisError) -> bool {
         ),
         ErrorKind::Extension => matches!(
             error.code(),
-            Some("OOM" | "MISCONF" | "BUSY" | "NOREPLICAS" | "UNBLOCKED" | "MASTERDOWN" | "READONLY" | "LOADING")
+            Some(
+                "OOM"
+                    | "MISCONF"
+                    | "BUSY"
+                    | "NOREPLICAS"
+                    | "UNBLOCKED"
+                    | "MASTERDOWN"
+                    | "READONLY"
+                    | "LOADING"
+            )
         ),
         _ => false,
     }

@@ -67,14 +67,27 @@ pub enum Taken {
 impl Range {
     /// The range of the values that the script returns.
     pub(super) fn parse(values: Vec<Bytes>) -> Result<Self, QueueError> {
-        let invalid = || QueueError::Batch("expected a range in the queue, got other values".to_owned());
-        let [batch, uid, id, first, count, lines, attempt, done, tries, age, lost] =
-            <[Bytes; 11]>::try_from(values).map_err(|_| invalid())?;
+        let invalid =
+            || QueueError::Batch("expected a range in the queue, got other values".to_owned());
+        let [
+            batch,
+            uid,
+            id,
+            first,
+            count,
+            lines,
+            attempt,
+            done,
+            tries,
+            age,
+            lost,
+        ] = <[Bytes; 11]>::try_from(values).map_err(|_| invalid())?;
         let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
         let number = |bytes: &Bytes| text(bytes).parse::<u64>().map_err(|_| invalid());
         let done: Vec<_> = done.iter().map(|digit| *digit == b'1').collect();
         let lines = unpack_lines(lines).ok_or_else(invalid)?;
-        if number(&count)? != done.len() as u64 || !(lines.is_empty() || lines.len() == done.len()) {
+        if number(&count)? != done.len() as u64 || !(lines.is_empty() || lines.len() == done.len())
+        {
             return Err(invalid());
         }
         Ok(Self {
@@ -101,7 +114,11 @@ const TOO_LONG: u32 = u32::MAX;
 pub(super) fn pack_line(packed: &mut Vec<u8>, line: &Line) {
     match line {
         Line::Bytes(bytes) => {
-            packed.extend(u32::try_from(bytes.len()).unwrap_or(u32::MAX - 1).to_be_bytes());
+            packed.extend(
+                u32::try_from(bytes.len())
+                    .unwrap_or(u32::MAX - 1)
+                    .to_be_bytes(),
+            );
             packed.extend_from_slice(bytes);
         }
         Line::TooLong { bytes_max, bytes } => {

@@ -66,10 +66,12 @@ impl From<&RunError> for Failed {
             ..Self::default()
         };
         match error {
-            RunError::Malformed(text) | RunError::OutOfReach(text) | RunError::Failed(text) => Self {
-                text: text.clone(),
-                ..failed
-            },
+            RunError::Malformed(text) | RunError::OutOfReach(text) | RunError::Failed(text) => {
+                Self {
+                    text: text.clone(),
+                    ..failed
+                }
+            }
             RunError::Trapped { message, .. } => Self {
                 text: message.clone(),
                 ..failed
@@ -95,7 +97,9 @@ impl From<&RunError> for Failed {
 impl From<Failed> for RunError {
     fn from(failed: Failed) -> Self {
         let flag = failed.limit.as_deref().unwrap_or_default();
-        let limit = Limit::ALL.into_iter().find(|limit| limit.spec().flag == flag);
+        let limit = Limit::ALL
+            .into_iter()
+            .find(|limit| limit.spec().flag == flag);
         let value = failed.value.unwrap_or_default();
         match (failed.kind.as_str(), limit) {
             ("malformed", _) => Self::Malformed(failed.text),
@@ -112,7 +116,9 @@ impl From<Failed> for RunError {
             },
             ("busy", Some(limit)) => Self::Busy { limit, value },
             ("stopped", Some(limit)) => Self::Stopped { limit, value },
-            ("over_promise", _) => Self::OverPromise { promised_bytes: value },
+            ("over_promise", _) => Self::OverPromise {
+                promised_bytes: value,
+            },
             _ => Self::Failed(failed.text),
         }
     }
@@ -158,8 +164,13 @@ pub fn chunks(mut output: Bytes) -> Option<Vec<(Stream, Bytes)>> {
 }
 
 /// Adds a result to a message. `output` is `None` if it is in parts.
-pub(super) fn pack(message: &mut Vec<u8>, instance: &Instance, output: Option<&[u8]>) -> Result<(), QueueError> {
-    let record = serde_json::to_vec(instance).map_err(|error| QueueError::Batch(error.to_string()))?;
+pub(super) fn pack(
+    message: &mut Vec<u8>,
+    instance: &Instance,
+    output: Option<&[u8]>,
+) -> Result<(), QueueError> {
+    let record =
+        serde_json::to_vec(instance).map_err(|error| QueueError::Batch(error.to_string()))?;
     for bytes in [&record[..], output.unwrap_or_default()] {
         message.extend(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
         message.extend_from_slice(bytes);
@@ -169,8 +180,14 @@ pub(super) fn pack(message: &mut Vec<u8>, instance: &Instance, output: Option<&[
 
 impl Entry {
     /// Reads a message.
-    pub(super) fn parse(id: String, message: Bytes, parts: &str, count: u64) -> Result<Self, QueueError> {
-        let invalid = || QueueError::Batch(format!("expected results in message {id}, got other bytes"));
+    pub(super) fn parse(
+        id: String,
+        message: Bytes,
+        parts: &str,
+        count: u64,
+    ) -> Result<Self, QueueError> {
+        let invalid =
+            || QueueError::Batch(format!("expected results in message {id}, got other bytes"));
         let mut rest = message;
         let mut results = Vec::new();
         while !rest.is_empty() {

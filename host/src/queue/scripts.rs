@@ -22,4 +22,16 @@ macro_rules! scripts {
     };
 }
 
-scripts!(create, add, close, take, renew, stage, publish, hand_back, acknowledge, cancel, purge);
+scripts!(
+    create,
+    add,
+    close,
+    take,
+    renew,
+    stage,
+    publish,
+    hand_back,
+    acknowledge,
+    cancel,
+    purge
+);

@@ -8,14 +8,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use redis::{Cmd, FromRedisValue};
 
+use super::QueueError;
 use super::address::Address;
 use super::batch::{Batch, PROTOCOL, Progress};
 use super::connection::Connection;
 use super::range::{Held, Line, Range, Taken, pack_line};
 use super::result::{Entry, Instance, pack};
 use super::scripts::Scripts;
-use super::QueueError;
-use crate::limits::{ERROR_CHARS, QUEUE_ENTRIES_READ, QUEUE_RANGE_INSTANCES, QUEUE_RANGE_TIME, QUEUE_RANGES_AHEAD, QUEUE_WAIT};
+use crate::limits::{
+    ERROR_CHARS, QUEUE_ENTRIES_READ, QUEUE_RANGE_INSTANCES, QUEUE_RANGE_TIME, QUEUE_RANGES_AHEAD,
+    QUEUE_WAIT,
+};
 use crate::text::one_line;
 
 /// The bytes of a message besides its results.
@@ -77,7 +80,12 @@ impl Queue {
         let is_away = Arc::new(AtomicBool::new(false));
         Ok(Self {
             prefix: format!("cocoon:{{{}}}:", address.name),
-            calls: Connection::new(address.clone(), patience, Duration::ZERO, Arc::clone(&is_away))?,
+            calls: Connection::new(
+                address.clone(),
+                patience,
+                Duration::ZERO,
+                Arc::clone(&is_away),
+            )?,
             waits: Connection::new(address.clone(), patience, QUEUE_WAIT, Arc::clone(&is_away))?,
             scripts: Scripts::new(),
             is_away,
@@ -113,13 +121,32 @@ impl Queue {
     ///
     /// [`QueueError`], as all functions here.
     pub async fn create(&self, name: &str, uid: &str, batch: &Batch) -> Result<bool, QueueError> {
-        let json = serde_json::to_string(batch).map_err(|error| QueueError::Batch(error.to_string()))?;
+        let json =
+            serde_json::to_string(batch).map_err(|error| QueueError::Batch(error.to_string()))?;
         let mut script = self.scripts.create.key(&self.prefix);
         script.arg(name).arg(now_ms());
-        script.arg("uid").arg(uid).arg("protocol").arg(PROTOCOL).arg("json").arg(json);
-        script.arg("bound").arg(batch.results_bytes).arg("input_bound").arg(batch.input_bytes);
-        script.arg("lease").arg(batch.lease_ms).arg("keep").arg(batch.keep_s);
-        script.arg("ordered").arg(u8::from(batch.ordered)).arg("lines").arg(u8::from(batch.lines));
+        script
+            .arg("uid")
+            .arg(uid)
+            .arg("protocol")
+            .arg(PROTOCOL)
+            .arg("json")
+            .arg(json);
+        script
+            .arg("bound")
+            .arg(batch.results_bytes)
+            .arg("input_bound")
+            .arg(batch.input_bytes);
+        script
+            .arg("lease")
+            .arg(batch.lease_ms)
+            .arg("keep")
+            .arg(batch.keep_s);
+        script
+            .arg("ordered")
+            .arg(u8::from(batch.ordered))
+            .arg("lines")
+            .arg(u8::from(batch.lines));
         if let Some(all) = batch.instances {
             script.arg("total").arg(all);
         }
@@ -127,13 +154,25 @@ impl Queue {
     }
 
     /// Adds a range of lines from the instance `first` on.
-    pub async fn add(&self, name: &str, uid: &str, first: u64, lines: &[Line]) -> Result<Added, QueueError> {
+    pub async fn add(
+        &self,
+        name: &str,
+        uid: &str,
+        first: u64,
+        lines: &[Line],
+    ) -> Result<Added, QueueError> {
         let mut packed = Vec::new();
         for line in lines {
             pack_line(&mut packed, line);
         }
         let mut script = self.scripts.add.key(&self.prefix);
-        script.arg(name).arg(uid).arg(first).arg(lines.len()).arg(packed).arg(QUEUE_RANGES_AHEAD);
+        script
+            .arg(name)
+            .arg(uid)
+            .arg(first)
+            .arg(lines.len())
+            .arg(packed)
+            .arg(QUEUE_RANGES_AHEAD);
         Ok(match self.calls.run::<i64>(&script).await? {
             1 => Added::Added,
             0 => Added::Full,
@@ -144,14 +183,20 @@ impl Queue {
     /// Ends the submission of lines.
     pub async fn close(&self, name: &str, uid: &str) -> Result<(), QueueError> {
         let mut script = self.scripts.close.key(&self.prefix);
-        self.calls.run::<i64>(script.arg(name).arg(uid)).await.map(drop)
+        self.calls
+            .run::<i64>(script.arg(name).arg(uid))
+            .await
+            .map(drop)
     }
 
     /// The batch of this name, its uid first.
     pub async fn batch(&self, name: &str) -> Result<(String, Batch), QueueError> {
         let mut command = redis::cmd("HMGET");
-        command.arg(self.key(name, "")).arg(&["uid", "protocol", "json"]);
-        let (uid, protocol, json): (Option<String>, Option<String>, Option<Vec<u8>>) = self.send(&command).await?;
+        command
+            .arg(self.key(name, ""))
+            .arg(&["uid", "protocol", "json"]);
+        let (uid, protocol, json): (Option<String>, Option<String>, Option<Vec<u8>>) =
+            self.send(&command).await?;
         let batch = Batch::parse(name, protocol.as_deref(), json.as_deref())?;
         Ok((uid.unwrap_or_default(), batch))
     }
@@ -184,7 +229,10 @@ impl Queue {
     pub async fn wait_for_work(&self, last: &str) -> Result<(), QueueError> {
         let mut command = redis::cmd("XREAD");
         command.arg("COUNT").arg(1).arg("BLOCK").arg(wait_ms());
-        command.arg("STREAMS").arg(format!("{}wake", self.prefix)).arg(last);
+        command
+            .arg("STREAMS")
+            .arg(format!("{}wake", self.prefix))
+            .arg(last);
         self.waits.send::<redis::Value>(&command).await.map(drop)
     }
 
@@ -199,7 +247,10 @@ impl Queue {
     }
 
     /// Stores part `part` of `parts` of the output of a long result, which has `bytes` in all.
-    #[expect(clippy::too_many_arguments, reason = "each is an argument of the script")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is an argument of the script"
+    )]
     pub async fn stage(
         &self,
         held: &Held,
@@ -210,8 +261,17 @@ impl Queue {
         content: &[u8],
     ) -> Result<Staged, QueueError> {
         let mut script = self.scripts.stage.key(&self.prefix);
-        script.arg(&held.batch).arg(&held.id).arg(held.attempt).arg(index);
-        script.arg(part).arg(parts).arg(bytes).arg(held.first).arg(content);
+        script
+            .arg(&held.batch)
+            .arg(&held.id)
+            .arg(held.attempt)
+            .arg(index);
+        script
+            .arg(part)
+            .arg(parts)
+            .arg(bytes)
+            .arg(held.first)
+            .arg(content);
         Ok(match self.calls.run::<i64>(&script).await? {
             1 => Staged::Stored,
             0 => Staged::Full,
@@ -236,8 +296,18 @@ impl Queue {
             failed += u64::from(instance.exit != Some(0));
         }
         let mut script = self.scripts.publish.key(&self.prefix);
-        script.arg(&held.batch).arg(&held.id).arg(held.attempt).arg(held.first).arg(indices);
-        script.arg(message.len() + MESSAGE_BYTES).arg(elapsed_us).arg(failed).arg(message).arg(parts);
+        script
+            .arg(&held.batch)
+            .arg(&held.id)
+            .arg(held.attempt)
+            .arg(held.first)
+            .arg(indices);
+        script
+            .arg(message.len() + MESSAGE_BYTES)
+            .arg(elapsed_us)
+            .arg(failed)
+            .arg(message)
+            .arg(parts);
         Ok(match self.calls.run::<i64>(&script).await? {
             1 => Published::Partly,
             2 => Published::Done,
@@ -259,7 +329,13 @@ impl Queue {
 
     async fn end_lease(&self, held: &Held, indices: &str, how: &str) -> Result<(), QueueError> {
         let mut script = self.scripts.hand_back.key(&self.prefix);
-        script.arg(&held.batch).arg(&held.id).arg(held.attempt).arg(held.first).arg(indices).arg(how);
+        script
+            .arg(&held.batch)
+            .arg(&held.id)
+            .arg(held.attempt)
+            .arg(held.first)
+            .arg(indices)
+            .arg(how);
         self.calls.run::<i64>(&script).await.map(drop)
     }
 
@@ -271,15 +347,28 @@ impl Queue {
     }
 
     /// Waits for messages of results after `last`, for [`QUEUE_WAIT`] at most.
-    pub async fn read(&self, name: &str, last: &str) -> Result<Vec<(String, Result<Entry, QueueError>)>, QueueError> {
+    pub async fn read(
+        &self,
+        name: &str,
+        last: &str,
+    ) -> Result<Vec<(String, Result<Entry, QueueError>)>, QueueError> {
         let mut command = redis::cmd("XREAD");
-        command.arg("COUNT").arg(QUEUE_ENTRIES_READ).arg("BLOCK").arg(wait_ms());
-        command.arg("STREAMS").arg(self.key(name, ":results")).arg(last);
+        command
+            .arg("COUNT")
+            .arg(QUEUE_ENTRIES_READ)
+            .arg("BLOCK")
+            .arg(wait_ms());
+        command
+            .arg("STREAMS")
+            .arg(self.key(name, ":results"))
+            .arg(last);
         let read: Option<redis::streams::StreamReadReply> = self.waits.send(&command).await?;
         let streams = read.map(|read| read.keys).unwrap_or_default();
         let messages = streams.into_iter().flat_map(|stream| stream.ids);
         let entries = messages.map(|message| {
-            let results = message.get::<Bytes>("r").unwrap_or_else(|| Bytes::from_static(b"?"));
+            let results = message
+                .get::<Bytes>("r")
+                .unwrap_or_else(|| Bytes::from_static(b"?"));
             let parts = message.get::<String>("k").unwrap_or_default();
             let count = message.get::<u64>("p").unwrap_or_default();
             let entry = Entry::parse(message.id.clone(), results, &parts, count);
@@ -289,9 +378,16 @@ impl Queue {
     }
 
     /// A part of the output of a long result; `None` if it is gone.
-    pub async fn part(&self, name: &str, parts: &str, number: u64) -> Result<Option<Bytes>, QueueError> {
+    pub async fn part(
+        &self,
+        name: &str,
+        parts: &str,
+        number: u64,
+    ) -> Result<Option<Bytes>, QueueError> {
         let mut command = redis::cmd("HGET");
-        command.arg(self.key(name, ":parts")).arg(format!("{parts}/{number}"));
+        command
+            .arg(self.key(name, ":parts"))
+            .arg(format!("{parts}/{number}"));
         self.send(&command).await
     }
 
@@ -326,7 +422,11 @@ impl Queue {
     /// Ends the work on a batch; its results stay. Returns whether it is there.
     pub async fn cancel(&self, name: &str, uid: &str, reason: &str) -> Result<bool, QueueError> {
         let mut script = self.scripts.cancel.key(&self.prefix);
-        Ok(self.calls.run::<i64>(script.arg(name).arg(uid).arg(reason)).await? == 1)
+        Ok(self
+            .calls
+            .run::<i64>(script.arg(name).arg(uid).arg(reason))
+            .await?
+            == 1)
     }
 
     /// Removes a batch with its results. Returns whether it was there.
@@ -337,13 +437,20 @@ impl Queue {
 
     /// The number of ranges of all batches that wait or run.
     pub async fn open_ranges(&self) -> Result<u64, QueueError> {
-        self.send(redis::cmd("HLEN").arg(format!("{}open", self.prefix))).await
+        self.send(redis::cmd("HLEN").arg(format!("{}open", self.prefix)))
+            .await
     }
 
     /// The names of all batches, the oldest first.
     pub async fn names(&self) -> Result<Vec<String>, QueueError> {
         let mut command = redis::cmd("ZRANGE");
-        self.send(command.arg(format!("{}batches", self.prefix)).arg(0).arg(-1)).await
+        self.send(
+            command
+                .arg(format!("{}batches", self.prefix))
+                .arg(0)
+                .arg(-1),
+        )
+        .await
     }
 
     /// How far a batch is; `None` if there is none.
@@ -353,7 +460,11 @@ impl Queue {
         if found.is_empty() {
             return Ok(None);
         }
-        let text = |field: &str| found.get(field).map(|value| String::from_utf8_lossy(value).into_owned());
+        let text = |field: &str| {
+            found
+                .get(field)
+                .map(|value| String::from_utf8_lossy(value).into_owned())
+        };
         let number = |field: &str| text(field).and_then(|value| value.parse().ok());
         let count = |field: &str| number(field).unwrap_or_default();
         Ok(Some(Progress {

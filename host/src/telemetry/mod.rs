@@ -34,15 +34,15 @@ mod worker;
 #[cfg(feature = "queue")]
 mod worker_metrics;
 
+pub use context::{continue_command, is_exported, leave_out};
 #[cfg(feature = "queue")]
 pub use context::{continue_fields, trace_fields};
-pub use context::{continue_command, is_exported, leave_out};
 pub(crate) use context::{continue_trace, exported_trace, named_trace, tell_trace};
 pub use error::TelemetryError;
 pub use http_metrics::{Connection, HttpMetrics, Observation};
 pub use json_lines::json_line;
 pub use logs::{ACCESS_TARGET, LOG_FILTER, LogFormat};
 pub use metrics::{Build, CLASSIC_TYPE, Metrics, OPENMETRICS_TYPE};
+pub use start::{Exports, Guard, start};
 #[cfg(feature = "queue")]
 pub use worker_metrics::WorkerMetrics;
-pub use start::{Exports, Guard, start};

@@ -54,19 +54,31 @@ impl WorkerMetrics {
             "Ranges of all batches that wait or run",
             self.open_ranges.clone(),
         );
-        registry.register("leased_ranges", "Ranges that this worker has leased", self.leased_ranges.clone());
+        registry.register(
+            "leased_ranges",
+            "Ranges that this worker has leased",
+            self.leased_ranges.clone(),
+        );
         registry.register(
             "results_waiting",
             "Results of this worker that are not published",
             self.results_waiting.clone(),
         );
-        registry.register("results", "Results that this worker published", self.results.clone());
+        registry.register(
+            "results",
+            "Results that this worker published",
+            self.results.clone(),
+        );
         registry.register(
             "redeliveries",
             "Ranges that this worker leased after another lease was lost",
             self.redeliveries.clone(),
         );
-        registry.register("leases_lost", "Leases that this worker lost", self.leases_lost.clone());
+        registry.register(
+            "leases_lost",
+            "Leases that this worker lost",
+            self.leases_lost.clone(),
+        );
         registry.register("queue_up", "Whether Redis answers", self.up.clone());
         registry.register(
             "result_age_seconds",

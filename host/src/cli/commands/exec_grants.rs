@@ -51,7 +51,10 @@ impl GrantArgs {
     pub(super) fn check(&self) -> Result<(), Failure> {
         for dir in &self.dirs {
             dir.check().map_err(|error| {
-                let error = format!("invalid value '{}' for '--dir <HOST[:GUEST][:rw]>': {error}", dir.text);
+                let error = format!(
+                    "invalid value '{}' for '--dir <HOST[:GUEST][:rw]>': {error}",
+                    dir.text
+                );
                 clap::Error::raw(ErrorKind::ValueValidation, error)
             })?;
         }
@@ -102,7 +105,8 @@ impl GrantArgs {
             Ok(dir)
         });
         let allow_net = asked.allow_net.iter();
-        let allow_net = allow_net.map(|text| text.parse().map_err(|error: GrantError| error.to_string()));
+        let allow_net =
+            allow_net.map(|text| text.parse().map_err(|error: GrantError| error.to_string()));
         Ok(Self {
             dirs: dirs.collect::<Result<_, String>>()?,
             env: env.chain(own).cloned().collect(),

@@ -77,7 +77,11 @@ impl QueueCommand {
 
     async fn act(&self, queue: &Queue, name: &str) -> Result<(), Failure> {
         let is_there = match self.action {
-            Action::Cancel => queue.cancel(name, "", "cancelled by `cocoon queue cancel`").await?,
+            Action::Cancel => {
+                queue
+                    .cancel(name, "", "cancelled by `cocoon queue cancel`")
+                    .await?
+            }
             Action::Purge => queue.purge(name, "").await?,
             Action::Show => {
                 let progress = queue.progress(name).await?.ok_or_else(|| missing(name))?;
@@ -110,7 +114,12 @@ impl QueueCommand {
         output.finish().await
     }
 
-    async fn print_results(&self, queue: &Queue, name: &str, signals: &mut Signals) -> Result<(), Failure> {
+    async fn print_results(
+        &self,
+        queue: &Queue,
+        name: &str,
+        signals: &mut Signals,
+    ) -> Result<(), Failure> {
         let (_, batch) = queue.batch(name).await?;
         let before = queue.progress(name).await?.ok_or_else(|| missing(name))?;
         let print = Print {
@@ -150,11 +159,16 @@ impl QueueCommand {
 }
 
 fn missing(name: &str) -> Failure {
-    QueueError::Batch(format!("expected a batch, got no batch with the name {name}")).into()
+    QueueError::Batch(format!(
+        "expected a batch, got no batch with the name {name}"
+    ))
+    .into()
 }
 
 fn all(batch: &Progress) -> String {
-    batch.instances.map_or_else(|| "?".to_owned(), |all| all.to_string())
+    batch
+        .instances
+        .map_or_else(|| "?".to_owned(), |all| all.to_string())
 }
 
 /// One batch on one line.

@@ -13,7 +13,12 @@ use crate::cli::failure::Failure;
 #[command(next_help_heading = "Queue")]
 pub(super) struct QueueArgs {
     /// Queue in Redis: redis://[USER@]HOST[:PORT][/DB][#NAME], rediss://… with TLS, or redis+unix:///PATH[#NAME]; NAME separates queues of one database [default of NAME: cocoon]
-    #[arg(long, value_name = "URL", env = "COCOON_QUEUE_URL", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "COCOON_QUEUE_URL",
+        hide_env_values = true
+    )]
     queue: Option<Address>,
     /// Read the password of Redis from the first line of FILE
     #[arg(

@@ -12,16 +12,16 @@ use tokio::runtime;
 use tokio_util::sync::CancellationToken;
 
 use super::drive::Server;
+#[cfg(feature = "queue")]
+use super::health::ADMIN_PATHS;
 use super::layers::probes_app;
 use super::places::Places;
 use super::serve::accept_stream;
 use super::{ServerState, guests};
-#[cfg(feature = "queue")]
-use super::health::ADMIN_PATHS;
 use crate::limits::ADMIN_CONNECTIONS;
+use crate::span::spawn;
 #[cfg(feature = "queue")]
 use crate::{limits::Limits, metrics::Meter, telemetry::WorkerMetrics};
-use crate::span::spawn;
 
 /// Serves health and metrics until it is dropped.
 pub struct Admin {
@@ -72,7 +72,9 @@ impl Admin {
 #[cfg(feature = "queue")]
 pub fn worker_state(limits: &Limits, meter: &Meter, worker: &WorkerMetrics) -> ServerState {
     let routes = ADMIN_PATHS.map(str::to_owned);
-    ServerState::with_metrics(limits, meter, String::new(), routes, |metrics| metrics.add_worker(worker))
+    ServerState::with_metrics(limits, meter, String::new(), routes, |metrics| {
+        metrics.add_worker(worker)
+    })
 }
 
 impl Drop for Admin {

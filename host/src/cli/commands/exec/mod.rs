@@ -53,9 +53,9 @@ use self::output::{Printer, Style};
 use self::report::Report;
 use self::results::Results;
 use self::shard::{Shard, shard};
-use self::watch::Watch;
 #[cfg(feature = "queue")]
 use self::submit::{Description, Print, Submission};
+use self::watch::Watch;
 use super::exec_grants::GrantArgs;
 #[cfg(feature = "queue")]
 use super::queue_args::QueueArgs;
@@ -209,7 +209,8 @@ impl Exec {
     #[cfg(feature = "queue")]
     async fn submission(self, address: Address) -> Result<Submission, Failure> {
         if self.shard.is_some() {
-            let error = "expected one of --queue and --shard, got both; workers share a batch of a queue";
+            let error =
+                "expected one of --queue and --shard, got both; workers share a batch of a queue";
             return Err(clap::Error::raw(ErrorKind::ArgumentConflict, error).into());
         }
         self.grants.check_names()?;
@@ -225,14 +226,24 @@ impl Exec {
                 let lines = Lines::new(input::open(&path).await?, shown(&path), input_max);
                 (None, Some(lines))
             }
-            None if self.lines => (None, Some(Lines::new(input::stdin()?, STDIN.to_owned(), input_max))),
-            Some(path) => (Some(submit::read_stdin(Some(&path), input_max).await?), None),
+            None if self.lines => (
+                None,
+                Some(Lines::new(input::stdin()?, STDIN.to_owned(), input_max)),
+            ),
+            Some(path) => (
+                Some(submit::read_stdin(Some(&path), input_max).await?),
+                None,
+            ),
             None if self.interactive => (Some(submit::read_stdin(None, input_max).await?), None),
             None => (None, None),
         };
         let mut asked = self.grants.asked();
         // The other limits are the worker's own.
-        let given = self.limits.given.iter().filter(|limit| OF_INSTANCES.contains(limit));
+        let given = self
+            .limits
+            .given
+            .iter()
+            .filter(|limit| OF_INSTANCES.contains(limit));
         asked.limits = given
             .map(|&limit| (limit.spec().flag.to_owned(), limits.get(limit)))
             .collect();

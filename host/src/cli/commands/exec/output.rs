@@ -60,7 +60,11 @@ const ERASE: &[u8] = b"\r\x1b[K";
 
 impl Printer {
     /// Prints in `style`. Earlier outputs of `shard` are removed from a folder.
-    pub(in crate::cli::commands) fn new(style: Style, shard: Option<Shard>, has_records: bool) -> Result<Self, Failure> {
+    pub(in crate::cli::commands) fn new(
+        style: Style,
+        shard: Option<Shard>,
+        has_records: bool,
+    ) -> Result<Self, Failure> {
         if let (Style::Files(dir), Some(shard)) = (&style, shard) {
             // Each file is one of this run, or of another share.
             dir.remove(|name| instance_of(name).is_some_and(|instance| shard.has(instance)))?;
@@ -82,7 +86,11 @@ impl Printer {
     }
 
     /// Prints bytes of the only instance.
-    pub(in crate::cli::commands) async fn plain(&self, stream: Stream, bytes: Bytes) -> Result<(), Failure> {
+    pub(in crate::cli::commands) async fn plain(
+        &self,
+        stream: Stream,
+        bytes: Bytes,
+    ) -> Result<(), Failure> {
         match stream {
             Stream::Out => self.stdout().await?.write_chunk(bytes).await,
             Stream::Err => {

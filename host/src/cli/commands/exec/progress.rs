@@ -32,7 +32,13 @@ impl Progress {
     }
 
     /// The line for now. It fits a terminal of 80 columns, up to a million instances.
-    pub(in crate::cli::commands) fn line(&mut self, now: Instant, started: u64, done: u64, failed: u64) -> String {
+    pub(in crate::cli::commands) fn line(
+        &mut self,
+        now: Instant,
+        started: u64,
+        done: u64,
+        failed: u64,
+    ) -> String {
         let tick = &mut self.ticks[self.next];
         let (since, done_then) = std::mem::replace(tick, (now, done));
         self.next = (self.next + 1) % TICKS;

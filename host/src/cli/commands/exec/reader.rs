@@ -95,7 +95,8 @@ impl Reader<'_> {
                             let result = (instance, payload, message.clone());
                             waiting.results.insert(result.0.number, result);
                         }
-                        self.print_waiting(&mut waiting, &mut printed, false).await?;
+                        self.print_waiting(&mut waiting, &mut printed, false)
+                            .await?;
                     }
                     Ok(entry) => {
                         for (instance, payload) in entry.results {
@@ -178,7 +179,9 @@ impl Reader<'_> {
         }
         sink.push().await?;
         sink.commit().await?;
-        self.seen.elapsed_us.fetch_add(instance.elapsed_us, Ordering::Relaxed);
+        self.seen
+            .elapsed_us
+            .fetch_add(instance.elapsed_us, Ordering::Relaxed);
         self.seen.printed.fetch_add(1, Ordering::Relaxed);
         let outcome = Outcome {
             instance: instance.number,

@@ -28,7 +28,11 @@ impl Spool {
         )))
     }
 
-    pub(in crate::cli::commands) async fn write(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), Failure> {
+    pub(in crate::cli::commands) async fn write(
+        &mut self,
+        stream: Stream,
+        bytes: &[u8],
+    ) -> Result<(), Failure> {
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let written = async {
             self.0.write_u8(stream as u8).await?;
@@ -49,7 +53,9 @@ impl Spool {
 
 impl Chunks {
     /// Returns the next chunk, or `None` at the end.
-    pub(in crate::cli::commands) async fn next(&mut self) -> Result<Option<(Stream, Bytes)>, Failure> {
+    pub(in crate::cli::commands) async fn next(
+        &mut self,
+    ) -> Result<Option<(Stream, Bytes)>, Failure> {
         self.read().await.map_err(failed)
     }
 

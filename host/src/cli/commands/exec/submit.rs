@@ -9,7 +9,8 @@ use clap::error::ErrorKind;
 use cocoon::RunError;
 use cocoon::component::{Location, Source};
 use cocoon::limits::{
-    CHUNK_BYTES, Limit, QUEUE_LINGER, QUEUE_RANGE_BYTES, QUEUE_RANGE_INSTANCES, QUEUE_RANGE_TIME, QUEUE_WAIT,
+    CHUNK_BYTES, Limit, QUEUE_LINGER, QUEUE_RANGE_BYTES, QUEUE_RANGE_INSTANCES, QUEUE_RANGE_TIME,
+    QUEUE_WAIT,
 };
 use cocoon::queue::{Added, Address, Asked, Batch, Line, Progress, Queue, QueueError};
 use cocoon::telemetry::trace_fields;
@@ -66,7 +67,11 @@ pub(in crate::cli::commands) struct Print {
 
 impl Print {
     /// The report of a batch, whose earlier outputs are removed from a folder if `is_new`.
-    pub(in crate::cli::commands) fn report(&self, is_single: bool, is_new: bool) -> Result<(Report, bool), Failure> {
+    pub(in crate::cli::commands) fn report(
+        &self,
+        is_single: bool,
+        is_new: bool,
+    ) -> Result<(Report, bool), Failure> {
         let style = match &self.output_dir {
             Some(dir) => Style::Files(OutputFolder::create(dir.clone())?),
             None if self.json => Style::Json,
@@ -104,7 +109,10 @@ impl Description {
     /// The batch under `limits`.
     pub(super) fn batch(self, limits: &cocoon::limits::Limits) -> Result<Batch, Failure> {
         if self.instances > INSTANCES_MAX {
-            let error = format!("expected at most {INSTANCES_MAX} instances with --queue, got {}", self.instances);
+            let error = format!(
+                "expected at most {INSTANCES_MAX} instances with --queue, got {}",
+                self.instances
+            );
             return Err(clap::Error::raw(ErrorKind::ValueValidation, error).into());
         }
         Ok(Batch {
@@ -181,7 +189,11 @@ impl Submission {
             conclude(&queue, &name, &uid, &report, &progress).await
         };
         let ended = watch.until_end(signals, running).await;
-        if matches!(ended, Err(Failure::Interrupted | Failure::InterruptedAfter(_))) && !self.print.quiet {
+        if matches!(
+            ended,
+            Err(Failure::Interrupted | Failure::InterruptedAfter(_))
+        ) && !self.print.quiet
+        {
             say(&format!(
                 "batch {name} goes on; use `cocoon queue results {name}` or `cocoon queue cancel {name}`"
             ));
@@ -190,7 +202,11 @@ impl Submission {
     }
 
     /// Uploads the component and creates the batch. Returns its name and its report.
-    async fn create(&mut self, queue: &Queue, uid: &str) -> Result<(String, Report, bool), Failure> {
+    async fn create(
+        &mut self,
+        queue: &Queue,
+        uid: &str,
+    ) -> Result<(String, Report, bool), Failure> {
         let keep_s = self.batch.keep_s;
         self.batch.component = match (&self.source, &self.location) {
             (Some(source), _) => {
@@ -203,7 +219,10 @@ impl Submission {
         if let Some(stdin) = &self.stdin {
             self.batch.input = Some(queue.upload(stdin, keep_s).await?);
         }
-        let name = self.name.clone().unwrap_or_else(|| default_name(&self.batch.program, uid));
+        let name = self
+            .name
+            .clone()
+            .unwrap_or_else(|| default_name(&self.batch.program, uid));
         if !queue.create(&name, uid, &self.batch).await? {
             return Err(QueueError::Batch(format!(
                 "expected a new name, got the batch {name}; use another --name, or `cocoon queue purge {name}` to remove it"
@@ -228,7 +247,9 @@ impl Submission {
         output.write(format!("{name}\n").as_bytes()).await?;
         output.finish().await?;
         if !self.print.quiet {
-            say(&format!("submitted; use `cocoon queue results {name}` for the results"));
+            say(&format!(
+                "submitted; use `cocoon queue results {name}` for the results"
+            ));
         }
         Ok(())
     }

@@ -65,7 +65,12 @@ impl Ceiling {
             root.is_ok_and(|root| host.starts_with(root))
         };
         let needs_rw = asked.dir().writable;
-        if self.dirs.iter().filter(is_allowed).any(|own| own.dir().writable || !needs_rw) {
+        if self
+            .dirs
+            .iter()
+            .filter(is_allowed)
+            .any(|own| own.dir().writable || !needs_rw)
+        {
             return Ok(());
         }
         Err(format!(
@@ -80,11 +85,15 @@ impl Ceiling {
             || format!("sha256:{component}"),
             |(_, digest)| digest.to_owned(),
         );
-        let is_listed = |own: &String| *own == digest || (own.starts_with("oci://") && component.starts_with(own));
+        let is_listed = |own: &String| {
+            *own == digest || (own.starts_with("oci://") && component.starts_with(own))
+        };
         if self.components.is_empty() || self.components.iter().any(is_listed) {
             return Ok(());
         }
-        Err(format!("expected a worker with --only {digest}, got one with others"))
+        Err(format!(
+            "expected a worker with --only {digest}, got one with others"
+        ))
     }
 }
 
@@ -97,8 +106,14 @@ fn real(host: &Path, is_numbered: bool) -> Result<PathBuf, String> {
     let is_fixed = |part: &&OsStr| !part.to_string_lossy().contains("{i}");
     let fixed: PathBuf = host.iter().take_while(is_fixed).collect();
     let numbered: PathBuf = host.iter().skip_while(is_fixed).collect();
-    if numbered.components().any(|part| part == Component::ParentDir) {
-        return Err(format!("expected a folder without `..` after `{{i}}`, got {}", host.display()));
+    if numbered
+        .components()
+        .any(|part| part == Component::ParentDir)
+    {
+        return Err(format!(
+            "expected a folder without `..` after `{{i}}`, got {}",
+            host.display()
+        ));
     }
     Ok(fixed.canonicalize().map_err(failed)?.join(numbered))
 }
@@ -111,8 +126,11 @@ fn real(host: &Path, is_numbered: bool) -> Result<PathBuf, String> {
 pub(super) fn limits(batch: &Batch, own: &Limits) -> Result<Limits, String> {
     let mut limits = own.clone();
     for (flag, &value) in &batch.asked.limits {
-        let limit = OF_INSTANCES.into_iter().find(|limit| limit.spec().flag == flag);
-        let limit = limit.ok_or_else(|| "expected limits of instances, got another one".to_owned())?;
+        let limit = OF_INSTANCES
+            .into_iter()
+            .find(|limit| limit.spec().flag == flag);
+        let limit =
+            limit.ok_or_else(|| "expected limits of instances, got another one".to_owned())?;
         if value > own.get(limit) {
             return Err(format!(
                 "{limit}: expected at most {}, got {}; use --{flag} of the worker to raise it",

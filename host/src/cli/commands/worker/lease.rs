@@ -49,7 +49,13 @@ struct Entry {
 }
 
 impl Leases {
-    pub(super) fn add(&self, held: &Held, lease_ms: u64, lost: &CancellationToken, stop: &CancellationToken) {
+    pub(super) fn add(
+        &self,
+        held: &Held,
+        lease_ms: u64,
+        lost: &CancellationToken,
+        stop: &CancellationToken,
+    ) {
         let entry = Entry {
             held: held.clone(),
             lost: lost.clone(),
@@ -57,7 +63,8 @@ impl Leases {
             renewal: Duration::from_millis(lease_ms / 3),
             last: Instant::now(),
         };
-        self.entries().insert((held.batch.clone(), held.id.clone()), entry);
+        self.entries()
+            .insert((held.batch.clone(), held.id.clone()), entry);
     }
 
     pub(super) fn remove(&self, held: &Held) {

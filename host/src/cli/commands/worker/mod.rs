@@ -85,7 +85,8 @@ impl Worker {
         let limits = self.limits.limits.clone();
         let machine = Machine::detect();
         self.limits.warn_of_lowered(&machine);
-        let most = u64::from(self.concurrency.unwrap_or(u32::MAX)).min(limits.get(Limit::Sandboxes));
+        let most =
+            u64::from(self.concurrency.unwrap_or(u32::MAX)).min(limits.get(Limit::Sandboxes));
         let engine = self.code.engine_for_programs(&limits, most, false)?;
         let places = Pool::new(&engine, engine.sandboxes()).places(command::need(&limits));
         let concurrency = most
@@ -124,10 +125,21 @@ impl Worker {
             sandboxes: most,
             engine,
         };
-        let ranges = Arc::new(Ranges::new(Arc::clone(&queue), worker.clone(), preparation, metrics.clone()));
+        let ranges = Arc::new(Ranges::new(
+            Arc::clone(&queue),
+            worker.clone(),
+            preparation,
+            metrics.clone(),
+        ));
         let _renewal = {
-            let (queue, leases, metrics) = (Arc::clone(&queue), Arc::clone(&ranges.leases), metrics.clone());
-            AbortOnDropHandle::new(spawn(async move { leases.renew(&queue, &worker, &metrics).await }))
+            let (queue, leases, metrics) = (
+                Arc::clone(&queue),
+                Arc::clone(&ranges.leases),
+                metrics.clone(),
+            );
+            AbortOnDropHandle::new(spawn(async move {
+                leases.renew(&queue, &worker, &metrics).await
+            }))
         };
         let _watch = AbortOnDropHandle::new(spawn(watch(Arc::clone(&queue), metrics)));
         let concurrency = usize::try_from(concurrency).unwrap_or(usize::MAX);
@@ -155,7 +167,10 @@ impl Worker {
         if let Ok(ended) = drained {
             return ended;
         }
-        tracing::warn!(flag = "--drain-timeout", "instances ended by the drain timeout, and handed back");
+        tracing::warn!(
+            flag = "--drain-timeout",
+            "instances ended by the drain timeout, and handed back"
+        );
         ranges.end.cancel();
         ranges.leases.end();
         // What is handed back does not wait for the end of its lease.
@@ -171,7 +186,9 @@ async fn watch(queue: Arc<Queue>, metrics: WorkerMetrics) {
         ticks.tick().await;
         metrics.up.set(i64::from(!queue.is_away()));
         if let Ok(open) = queue.open_ranges().await {
-            metrics.open_ranges.set(i64::try_from(open).unwrap_or(i64::MAX));
+            metrics
+                .open_ranges
+                .set(i64::try_from(open).unwrap_or(i64::MAX));
             metrics.up.set(1);
         }
     }
@@ -184,7 +201,11 @@ async fn announce(queue: &str, concurrency: u64, admin: Option<SocketAddr>) -> R
             "concurrency": concurrency,
             "admin_url": admin.map(|admin| format!("http://{admin}")),
         });
-        announce::json_line("INFO", "working", fields.as_object().cloned().unwrap_or_default())
+        announce::json_line(
+            "INFO",
+            "working",
+            fields.as_object().cloned().unwrap_or_default(),
+        )
     } else {
         let admin = match admin {
             Some(admin) => format!("; health and metrics at http://{admin}"),

@@ -131,7 +131,11 @@ impl Publisher<'_> {
             Published::Partly | Published::Done => {
                 pending.drain(..count.min(pending.len()));
                 self.count(count);
-                if published == Published::Done { Sent::Done } else { Sent::Partly }
+                if published == Published::Done {
+                    Sent::Done
+                } else {
+                    Sent::Partly
+                }
             }
             Published::Full => Sent::Full,
             Published::Lost => Sent::Lost,
@@ -172,7 +176,9 @@ impl Publisher<'_> {
             let Some(part) = reader.next().await? else {
                 break;
             };
-            let staged = self.queue.stage(self.held, index, number, parts, bytes, &part);
+            let staged = self
+                .queue
+                .stage(self.held, index, number, parts, bytes, &part);
             match staged.await? {
                 Staged::Stored => number += 1,
                 Staged::Full => {

@@ -81,7 +81,12 @@ pub(super) enum Done {
 }
 
 impl Ranges {
-    pub(super) fn new(queue: Arc<Queue>, worker: String, preparation: Preparation, metrics: WorkerMetrics) -> Self {
+    pub(super) fn new(
+        queue: Arc<Queue>,
+        worker: String,
+        preparation: Preparation,
+        metrics: WorkerMetrics,
+    ) -> Self {
         Self {
             queue,
             worker,
@@ -124,7 +129,9 @@ impl Ranges {
         let held = range.held.clone();
         // Preparing may take longer than the lease, whose length is not known yet.
         self.leases.add(&held, 0, &lost, &stop);
-        let ready = current.shelf.get(&self.queue, &self.preparation, &held.batch, &range.uid);
+        let ready = current
+            .shelf
+            .get(&self.queue, &self.preparation, &held.batch, &range.uid);
         let ready = match ready.await {
             Ok(ready) => ready,
             Err(failure) => {
@@ -151,7 +158,8 @@ impl Ranges {
             otel.status_description = Empty,
         );
         continue_fields(&span, &ready.batch.trace);
-        let (results, received) = mpsc::channel(usize::try_from(QUEUE_RANGE_INSTANCES).unwrap_or(1));
+        let (results, received) =
+            mpsc::channel(usize::try_from(QUEUE_RANGE_INSTANCES).unwrap_or(1));
         let lease = Arc::new(Lease {
             held,
             ready,
@@ -183,7 +191,9 @@ impl Ranges {
         let (held, lost, metrics) = (lease.held.clone(), lease.lost.clone(), self.metrics.clone());
         let is_ordered = lease.ready.batch.ordered;
         let now = Instant::now();
-        let submitted = now.checked_sub(Duration::from_millis(age_ms)).unwrap_or(now);
+        let submitted = now
+            .checked_sub(Duration::from_millis(age_ms))
+            .unwrap_or(now);
         let token = self.publishers.token();
         metrics.leased_ranges.inc();
         let publishing = async move {
@@ -219,7 +229,12 @@ impl Ranges {
         Ok(())
     }
 
-    async fn run_one(&self, lease: &Lease, index: usize, line: Option<Sent>) -> Result<Option<(Outcome, Kept)>, Failure> {
+    async fn run_one(
+        &self,
+        lease: &Lease,
+        index: usize,
+        line: Option<Sent>,
+    ) -> Result<Option<(Outcome, Kept)>, Failure> {
         let number = lease.held.first + index as u64;
         let line = line.map(|line| {
             Line::new(match line {
@@ -296,7 +311,8 @@ impl Ranges {
                     Limit::Attempts.spec().flag
                 ));
                 let instance = failed(lease.held.first + index as u64, &error);
-                self.deliver(lease, instance, Output::Short(bytes::Bytes::new())).await;
+                self.deliver(lease, instance, Output::Short(bytes::Bytes::new()))
+                    .await;
                 continue;
             }
             if let Some((outcome, kept)) = self.run_one(lease, index, line).await? {

@@ -78,7 +78,9 @@ impl Shelf {
 impl Preparation {
     async fn prepare(&self, queue: &Queue, batch: Batch) -> Result<Ready, Failure> {
         let refused = |reason: String| Failure::from(QueueError::Batch(reason));
-        self.ceiling.check_component(&batch.component).map_err(refused)?;
+        self.ceiling
+            .check_component(&batch.component)
+            .map_err(refused)?;
         let grants = self.ceiling.grants(&batch).map_err(refused)?;
         let limits = ceiling::limits(&batch, &self.limits).map_err(refused)?;
         let (limits, is_bounded_by_results) = ceiling::within_results(&batch, limits);
@@ -87,7 +89,8 @@ impl Preparation {
             self.engine.clone()
         } else {
             let is_deterministic = grants.is_deterministic();
-            self.code.engine_for_programs(&limits, self.sandboxes, is_deterministic)?
+            self.code
+                .engine_for_programs(&limits, self.sandboxes, is_deterministic)?
         };
         let component = Component::load(&engine, &source, &grants.shared()).await?;
         let pool = Pool::new(&engine, component.sandboxes());
