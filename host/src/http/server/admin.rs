@@ -73,7 +73,7 @@ impl Admin {
 pub fn worker_state(limits: &Limits, meter: &Meter, worker: &WorkerMetrics) -> ServerState {
     let routes = ADMIN_PATHS.map(str::to_owned);
     ServerState::with_metrics(limits, meter, String::new(), routes, |metrics| {
-        metrics.add_worker(worker)
+        metrics.add_worker(worker);
     })
 }
 
