@@ -1,5 +1,6 @@
 //! `cocoon queue`: lists, shows, reads, cancels and removes batches.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
@@ -200,7 +201,9 @@ fn details(batch: &Progress) -> String {
         ("cancelled", batch.cancelled.clone().unwrap_or_default()),
     ] {
         if !value.is_empty() {
-            text += &format!("{:14} {value}\n", format!("{what}:"));
+            let what = format!("{what}:");
+            // Writing to a string never fails.
+            let _ = writeln!(text, "{what:14} {value}");
         }
     }
     text

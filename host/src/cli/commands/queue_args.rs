@@ -12,7 +12,7 @@ use crate::cli::failure::Failure;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Queue")]
 pub(super) struct QueueArgs {
-    /// Queue in Redis: redis://[USER@]HOST[:PORT][/DB][#NAME], rediss://… with TLS, or redis+unix:///PATH[#NAME]; NAME separates queues of one database [default of NAME: cocoon]
+    /// Queue in Redis: `redis://[USER@]HOST[:PORT][/DB][#NAME]`, `rediss://…` with TLS, or `redis+unix:///PATH[#NAME]`; NAME separates queues of one database [default of NAME: cocoon]
     #[arg(
         long,
         value_name = "URL",

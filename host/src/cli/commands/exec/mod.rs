@@ -178,7 +178,7 @@ impl Exec {
                 () = signals.next() => return Err(Failure::Interrupted),
                 submission = self.submission(address) => submission?,
             };
-            return submission.run(&mut signals).await;
+            return Box::pin(submission.run(&mut signals)).await;
         }
         let quiet = self.quiet;
         let Prepared {

@@ -188,7 +188,8 @@ impl Submission {
             };
             conclude(&queue, &name, &uid, &report, &progress).await
         };
-        let ended = watch.until_end(signals, running).await;
+        // The futures of a submission are large.
+        let ended = Box::pin(watch.until_end(signals, running)).await;
         if matches!(
             ended,
             Err(Failure::Interrupted | Failure::InterruptedAfter(_))
@@ -368,7 +369,7 @@ pub(in crate::cli::commands) fn random_id() -> Result<String, Failure> {
         what: "cannot get random bytes".to_owned(),
         error: std::io::Error::other(error),
     })?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
 
 /// The name of a batch of `program`.

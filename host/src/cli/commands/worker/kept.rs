@@ -63,13 +63,11 @@ impl Outputs for Kept {
             }
             self.spool = Some(spool);
         }
-        match &mut self.spool {
-            Some(spool) => spool.write(stream, &bytes).await,
-            None => {
-                add_chunk(&mut self.packed, stream, &bytes);
-                Ok(())
-            }
+        if let Some(spool) = &mut self.spool {
+            return spool.write(stream, &bytes).await;
         }
+        add_chunk(&mut self.packed, stream, &bytes);
+        Ok(())
     }
 
     async fn push(&mut self) -> Result<(), Failure> {

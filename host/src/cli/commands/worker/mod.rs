@@ -138,7 +138,7 @@ impl Worker {
                 metrics.clone(),
             );
             AbortOnDropHandle::new(spawn(async move {
-                leases.renew(&queue, &worker, &metrics).await
+                leases.renew(&queue, &worker, &metrics).await;
             }))
         };
         let _watch = AbortOnDropHandle::new(spawn(watch(Arc::clone(&queue), metrics)));

@@ -75,7 +75,7 @@ pub(super) enum Job {
 /// The results of a job.
 pub(super) enum Done {
     /// One.
-    One(Arc<Lease>, Box<Outcome>, Kept),
+    One(Box<(Arc<Lease>, Outcome, Kept)>),
     /// They are published, or another worker runs the instances.
     Nothing,
 }
@@ -393,7 +393,7 @@ impl Work for Ranges {
             Job::One(lease, index, line) => {
                 let ended = self.run_one(&lease, index, line).await?;
                 Ok(ended.map_or(Done::Nothing, |(outcome, kept)| {
-                    Done::One(lease, Box::new(outcome), kept)
+                    Done::One(Box::new((lease, outcome, kept)))
                 }))
             }
             Job::Serial(lease, rest, gives_up) => {
@@ -406,7 +406,8 @@ impl Work for Ranges {
     }
 
     async fn finish(&self, done: Done) -> Result<(), Failure> {
-        if let Done::One(lease, outcome, kept) = done {
+        if let Done::One(done) = done {
+            let (lease, outcome, kept) = *done;
             self.deliver(&lease, record(&outcome), kept.end()).await;
         }
         Ok(())
