@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::harness::json_lines;
-use crate::redis::{Redis, Worker, wait_until};
+use crate::redis::{Killed, Redis, Worker, wait_until};
 
 /// Instances, kills of workers, pauses of workers beyond their lease, restarts of Redis, and
 /// milliseconds of an instance.
@@ -87,7 +88,7 @@ fn every_result_comes_once_whatever_dies() {
     let submitter = submitter
         .stdout(File::create(&first).expect("a file"))
         .stderr(Stdio::null());
-    let mut submitter = submitter.spawn().expect("a submitter");
+    let mut submitter = Killed(submitter.spawn().expect("a submitter"));
     let published = |redis: &Redis| {
         redis
             .cli(&["HGET", "cocoon:{cocoon}:b:campaign", "published"])
@@ -133,8 +134,8 @@ fn every_result_comes_once_whatever_dies() {
             }
         }
         if number == middle {
-            submitter.kill().expect("a process");
-            submitter.wait().expect("its end");
+            submitter.0.kill().expect("a process");
+            submitter.0.wait().expect("its end");
             let mut command = redis.command(&["queue", "results", NAME, "--json"]);
             let command = command
                 .stdout(File::create(&second).expect("a file"))
@@ -149,8 +150,23 @@ fn every_result_comes_once_whatever_dies() {
     let errors = String::from_utf8_lossy(&reader.stderr);
     assert_eq!(reader.status.code(), Some(0), "{errors}");
 
-    let read = |path| std::fs::read_to_string(path).expect("results");
-    let (first, second) = (results(&read(&first)), results(&read(&second)));
+    let [redelivered, both] = check(&redis, instances, &first, &second);
+    eprintln!(
+        "{instances} results, each published once; {kills} kills, {stops} stops, {restarts} restarts; {} ranges redelivered; \
+         {both} printed by both readers; {done_early} events after the last result",
+        redelivered
+    );
+    for worker in workers {
+        worker.drain();
+    }
+    assert_eq!(redis.cli(&["HLEN", "cocoon:{cocoon}:open"]), "0");
+}
+
+/// Checks that two readers printed all results, each of them once. Returns the number of ranges that
+/// were redelivered, and of results that both printed.
+fn check(redis: &Redis, instances: u64, first: &Path, second: &Path) -> [u64; 2] {
+    let read = |path: &Path| std::fs::read_to_string(path).expect("results");
+    let (first, second) = (results(&read(first)), results(&read(second)));
     assert!(
         second.values().all(|count| *count == 1),
         "a result twice from one reader"
@@ -173,13 +189,5 @@ fn every_result_comes_once_whatever_dies() {
         (count("published"), count("read"), count("failed")),
         (instances, instances, 0)
     );
-    eprintln!(
-        "{instances} results, each published once; {kills} kills, {stops} stops, {restarts} restarts; {} ranges redelivered; \
-         {both} printed by both readers; {done_early} events after the last result",
-        count("redelivered")
-    );
-    for worker in workers {
-        worker.drain();
-    }
-    assert_eq!(redis.cli(&["HLEN", "cocoon:{cocoon}:open"]), "0");
+    [count("redelivered"), both as u64]
 }

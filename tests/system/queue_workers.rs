@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::time::Instant;
 
 use cocoon_test_guests::HOSTILE_PROGRAM;
@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::harness::{assert_fails, json_lines, run_command};
-use crate::redis::{Redis, wait_until};
+use crate::redis::{Killed, Redis, wait_until};
 
 const PROGRAM: &str = HOSTILE_PROGRAM;
 
@@ -25,6 +25,12 @@ fn submit(redis: &Redis, name: &str, arguments: &[&str]) {
 fn count(redis: &Redis, name: &str, field: &str) -> u64 {
     let shown = json_lines(&redis.run(&["queue", "show", name, "--json"]).out);
     shown[0][field].as_u64().expect("a number")
+}
+
+/// The number of leased ranges of the batch `x`.
+fn leased(redis: &Redis) -> u64 {
+    let count = redis.cli(&["HLEN", "cocoon:{cocoon}:b:x:state"]);
+    count.parse().expect("a number")
 }
 
 /// The results of a batch, each line without the prefix of its instance.
@@ -78,9 +84,7 @@ fn a_worker_that_drains_finishes_what_runs_and_hands_back_the_rest() {
         &["-n", "12", "--lease", "1h", PROGRAM, "early-or-long", "1"],
     );
     let first = redis.worker(&[]);
-    wait_until("leases", || {
-        redis.cli(&["HLEN", "cocoon:{cocoon}:b:x:state"]) >= "4".to_owned()
-    });
+    wait_until("leases", || leased(&redis) >= 4);
     let began = Instant::now();
     let log = first.drain();
     assert_eq!(log, "");
@@ -120,9 +124,7 @@ fn a_worker_that_pauses_beyond_its_lease_publishes_nothing() {
         &["-n", "8", "--lease", "300ms", PROGRAM, "early-or-long", "1"],
     );
     let first = redis.worker(&[]);
-    wait_until("leases", || {
-        redis.cli(&["HLEN", "cocoon:{cocoon}:b:x:state"]) >= "4".to_owned()
-    });
+    wait_until("leases", || leased(&redis) >= 4);
     first.signal(Signal::STOP);
     let _second = redis.worker(&["--concurrency", "8"]);
     wait_until("results", || count(&redis, "x", "published") == 8);
@@ -381,17 +383,6 @@ fn users_of_redis_reach_their_own_queue() {
     let refused = run_command(&mut command(&["worker"], "a"));
     assert_fails(&refused, 1, &["queue ", "#a"]);
     worker.drain();
-}
-
-/// A child that is killed at the end.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        // It may have ended.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[test]
