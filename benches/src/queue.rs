@@ -72,7 +72,7 @@ impl Queue {
         }
         self.slow(&bench)?;
         self.many(&bench)?;
-        self.first(&bench)
+        Self::first(&bench)
     }
 
     /// Instances that compute, through two workers of one thread each.
@@ -125,7 +125,7 @@ impl Queue {
     }
 
     /// One instance, from the start of the submitter to its end.
-    fn first(&self, bench: &Bench) -> anyhow::Result<()> {
+    fn first(bench: &Bench) -> anyhow::Result<()> {
         let _worker = bench.worker(&[])?;
         let mut times = [Vec::new(), Vec::new()];
         for round in 0..20 {

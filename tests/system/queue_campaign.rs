@@ -152,9 +152,8 @@ fn every_result_comes_once_whatever_dies() {
 
     let [redelivered, both] = check(&redis, instances, &first, &second);
     eprintln!(
-        "{instances} results, each published once; {kills} kills, {stops} stops, {restarts} restarts; {} ranges redelivered; \
-         {both} printed by both readers; {done_early} events after the last result",
-        redelivered
+        "{instances} results, each published once; {kills} kills, {stops} stops, {restarts} restarts; \
+         {redelivered} ranges redelivered; {both} printed by both readers; {done_early} events after the last result"
     );
     for worker in workers {
         worker.drain();
