@@ -3,8 +3,8 @@
 #     docker build -t cocoon . && docker run --rm cocoon
 #     docker build -t cocoon-lean --target lean .
 #
-# The target `lean` lacks the features `compiler` and `registry`, and so `exec` and
-# `--component`. The build platform is the target platform. RUST_IMAGE can be any image with
+# The target `lean` lacks the features `compiler`, `queue` and `registry`, and so `exec`,
+# `worker` and `--component`. The build platform is the target platform. RUST_IMAGE can be any image with
 # rustup, a C compiler, and either musl-gcc or apt-get. BuildKit and buildah build only the
 # stages that the target needs. Docker's older builder builds all stages before it.
 ARG RUST_IMAGE=rust:1.95-bookworm

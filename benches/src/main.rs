@@ -17,6 +17,7 @@ mod density;
 mod exec;
 mod http;
 mod peers;
+mod queue;
 mod sandboxes;
 
 use clap::{Parser, Subcommand};
@@ -44,6 +45,8 @@ enum Bench {
     /// The service under load, compared with a native handler and `wasmtime serve`; writes the
     /// table and the plot
     Http(http::Http),
+    /// A batch through two workers and Redis, compared with one local `cocoon exec`
+    Queue(queue::Queue),
     /// The native handler that `http` compares with
     #[command(hide = true)]
     NativeHandler,
@@ -57,6 +60,7 @@ fn main() -> anyhow::Result<()> {
         Bench::Calls(bench) => bench.run(),
         Bench::Exec(bench) => bench.run(),
         Bench::Http(bench) => bench.run(),
+        Bench::Queue(bench) => bench.run(),
         Bench::NativeHandler => http::native::run(),
     }
 }

@@ -5,7 +5,7 @@
 //! [`limits`], [`machine`], [`RunError`], [`metrics`], `code_cache`, [`engine`], [`grants`], [`component`],
 //! [`deadline`], [`pool`], [`sandbox`], [`channel`], and [`worlds`]: programs of `wasi:cli`,
 //! and the bundled factorials. [`fanout`] computes one number in several sandboxes.
-//! [`telemetry`] exports traces, metrics and logs, and [`http`] is the service.
+//! [`telemetry`] exports traces, metrics and logs, [`http`] is the service, and `queue` has batches over Redis.
 //!
 //! All features are on by default. With `default-features = false` the crate is the sandboxes
 //! alone, without `json`, the factorials, `fanout`, `telemetry` and `http`:
@@ -14,6 +14,7 @@
 //! - `registry` pulls components from OCI registries.
 //! - `bundled` has the bundled component, `worlds::factorial` and `fanout`.
 //! - `service` has `http` and `telemetry`.
+//! - `queue` has batches over Redis, with `service`.
 //! - `cli` is the binary, with `bundled` and `service`.
 //!
 //! ```
@@ -110,5 +111,8 @@ pub mod telemetry;
 
 #[cfg(feature = "service")]
 pub mod http;
+
+#[cfg(feature = "queue")]
+pub mod queue;
 
 pub use error::RunError;

@@ -163,7 +163,8 @@ fn help_shows_every_limit_with_default_and_variable() {
     for (command, limits, scope) in [
         ("run", Limits::COMMANDS, Scope::Jobs),
         ("compute", Limits::COMMANDS, Scope::Jobs),
-        ("exec", Limits::EXEC, Scope::Jobs),
+        ("exec", Limits::EXEC, Scope::Batch),
+        ("worker", Limits::EXEC, Scope::Worker),
         ("serve", Limits::SERVE, Scope::Service),
     ] {
         // Wide enough that no word is split across lines.
@@ -180,7 +181,7 @@ fn help_shows_every_limit_with_default_and_variable() {
                 Limit::SandboxMemory if command == "serve" => {
                     "the promise of the component, at most 256 MiB".to_owned()
                 }
-                Limit::SandboxMemory if command != "exec" => {
+                Limit::SandboxMemory if !["exec", "worker"].contains(&command) => {
                     "the promise of the component, at most 4 GiB".to_owned()
                 }
                 _ => limit.format(limits.get(limit)),
@@ -213,6 +214,8 @@ fn help_version_completions_and_manual_are_there() {
         "compile",
         "call",
         "inspect",
+        "worker",
+        "queue",
         "config",
         "completions",
         "man",

@@ -266,9 +266,10 @@ fn the_readme_is_short_and_names_every_page() {
 
 #[test]
 fn every_flag_is_on_a_page() {
-    let pages = PAGES.map(read).concat();
+    let pages = PAGES.map(read).concat() + &read("docs/queue.md");
     for command in [
-        "call", "compile", "compute", "config", "exec", "health", "inspect", "serve", "verify",
+        "call", "compile", "compute", "config", "exec", "health", "inspect", "queue", "serve",
+        "verify", "worker",
     ] {
         let help = stdout_of([command, "--help"]);
         let of_flag = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';

@@ -19,12 +19,25 @@ pub(super) struct DirGrant {
     dir: Dir,
     /// Whether each instance has another folder, or another path.
     pub(super) is_numbered: bool,
+    /// The flag's value.
+    pub(super) text: String,
+    /// Why there is no such folder on this machine.
+    missing: Option<String>,
 }
 
 impl DirGrant {
     /// The path in the sandbox, as the flag has it.
     pub(super) fn guest(&self) -> &String {
         &self.dir.guest
+    }
+
+    /// Checks that the folder is there.
+    ///
+    /// # Errors
+    ///
+    /// What is expected.
+    pub(super) fn check(&self) -> Result<(), String> {
+        self.missing.clone().map_or(Ok(()), Err)
     }
 
     /// The folder of all instances.
@@ -72,10 +85,13 @@ pub(super) fn dir() -> impl TypedValueParser<Value = DirGrant> {
 /// relative.
 #[cfg(feature = "compiler")]
 pub(crate) fn dir_within(base: &Path, text: &str) -> Result<Dir, String> {
-    parse_dir(text.as_bytes(), base).map(|grant| grant.dir)
+    let grant = parse_dir(text.as_bytes(), base)?;
+    grant.check()?;
+    Ok(grant.dir)
 }
 
-fn parse_dir(text: &[u8], base: &Path) -> Result<DirGrant, String> {
+/// Parses `HOST[:GUEST][:rw]`, where HOST is relative to `base`.
+pub(super) fn parse_dir(text: &[u8], base: &Path) -> Result<DirGrant, String> {
     let (path, writable) = match (text.strip_suffix(b":rw"), text.strip_suffix(b":ro")) {
         (Some(path), _) => (path, true),
         (None, Some(path)) => (path, false),
@@ -99,11 +115,15 @@ fn parse_dir(text: &[u8], base: &Path) -> Result<DirGrant, String> {
         return Err(format!("{DIR}, got `{text}`{}", advice()));
     }
     let within = base.join(as_path(host));
-    let host = if position(host).is_none() {
-        check_folder(&within).map_err(|error| format!("{error}{}", advice()))?;
-        within
+    let found = if position(host).is_none() {
+        let found = check_folder(&within).map_err(|error| format!("{error}{}", advice()));
+        found.map(|()| within.clone())
     } else {
-        without_links(&within)?
+        without_links(&within)
+    };
+    let (host, missing) = match found {
+        Ok(host) => (host, None),
+        Err(error) => (within, Some(error)),
     };
     match str::from_utf8(guest) {
         Ok(guest) if guest.contains('\0') => {
@@ -111,6 +131,8 @@ fn parse_dir(text: &[u8], base: &Path) -> Result<DirGrant, String> {
         }
         Ok(guest) => Ok(DirGrant {
             is_numbered: position(path).is_some(),
+            text: shown(as_path(text)),
+            missing,
             dir: Dir {
                 host,
                 guest: guest.to_owned(),

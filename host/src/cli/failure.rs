@@ -31,6 +31,9 @@ pub(crate) enum Failure {
     Access(#[from] AccessError),
     #[error(transparent)]
     Config(#[from] ConfigError),
+    #[cfg(feature = "queue")]
+    #[error(transparent)]
+    Queue(#[from] cocoon::queue::QueueError),
     /// Arguments that a command parses itself are invalid, or conflict.
     #[error(transparent)]
     Usage(#[from] clap::Error),
@@ -78,6 +81,8 @@ impl Failure {
             Self::Telemetry(_) => "telemetry",
             Self::Access(_) => "access",
             Self::Config(_) => "config",
+            #[cfg(feature = "queue")]
+            Self::Queue(_) => "queue",
             Self::Usage(_) => "usage",
             Self::Io { .. } => "io",
             Self::Threads { .. } => "threads",
@@ -113,6 +118,8 @@ impl Failure {
             Self::Run(RunError::Malformed(_)) | Self::Config(_) | Self::Usage(_) => 2,
             Self::Interrupted | Self::InterruptedAfter(_) => 130,
             Self::Program { code, .. } | Self::Own { code, .. } => *code,
+            #[cfg(feature = "queue")]
+            Self::Queue(_) => 1,
             Self::Run(_)
             | Self::Component(_)
             | Self::Engine(_)

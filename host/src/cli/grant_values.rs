@@ -7,6 +7,20 @@ use clap::error::ErrorKind;
 use super::dir_grant::DirGrant;
 use super::failure::Failure;
 
+/// Checks that all folders are there.
+pub(super) fn check_dirs(dirs: &[DirGrant]) -> Result<(), Failure> {
+    for dir in dirs {
+        dir.check().map_err(|error| {
+            let error = format!(
+                "invalid value '{}' for '--dir <HOST[:GUEST][:rw]>': {error}",
+                dir.text
+            );
+            clap::Error::raw(ErrorKind::ValueValidation, error)
+        })?;
+    }
+    Ok(())
+}
+
 /// Checks that no two grants have the same name.
 pub(super) fn check_names(env: &[(String, String)], dirs: &[DirGrant]) -> Result<(), Failure> {
     let env = repeated(env.iter().map(|(name, _)| name));

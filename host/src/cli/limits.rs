@@ -36,6 +36,28 @@ impl Defaults for Promiseless {
     const SANDBOX_MEMORY: Option<&'static str> = None;
 }
 
+/// `exec`, whose component makes no promise.
+#[derive(Debug)]
+pub(crate) struct Batch;
+
+impl Defaults for Batch {
+    const LIMITS: Limits = Limits::EXEC;
+    const SCOPE: Scope = Scope::Batch;
+    const SANDBOX_MEMORY: Option<&'static str> = None;
+}
+
+/// The worker of a queue.
+#[cfg(feature = "queue")]
+#[derive(Debug)]
+pub(crate) struct Worker;
+
+#[cfg(feature = "queue")]
+impl Defaults for Worker {
+    const LIMITS: Limits = Limits::EXEC;
+    const SCOPE: Scope = Scope::Worker;
+    const SANDBOX_MEMORY: Option<&'static str> = None;
+}
+
 /// The service, whose clients are not trusted.
 #[derive(Debug)]
 pub(crate) struct Service;
@@ -52,7 +74,7 @@ impl Defaults for Service {
 pub(crate) struct LimitArgs<D> {
     pub(crate) limits: Limits,
     /// The limits that a flag, a variable or the configuration set.
-    given: Vec<Limit>,
+    pub(crate) given: Vec<Limit>,
     defaults: PhantomData<D>,
 }
 
@@ -150,7 +172,7 @@ impl<D> LimitArgs<D> {
 pub(crate) fn of(command: &str, matches: &ArgMatches) -> Limits {
     let defaults = match command {
         "serve" => Limits::SERVE,
-        "exec" => Limits::EXEC,
+        "exec" | "worker" => Limits::EXEC,
         _ => Limits::COMMANDS,
     };
     Limit::ALL.into_iter().fold(defaults, |limits, limit| {

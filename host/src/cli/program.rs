@@ -6,6 +6,9 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use cocoon::telemetry::{self, Exports, LogFormat};
 
+#[cfg(feature = "queue")]
+use tokio::runtime::Builder;
+
 use super::arguments::CommandLine;
 use super::config::Settings;
 use super::log::log_filter;
@@ -53,6 +56,12 @@ enum Command {
     Health(commands::health::Health),
     /// Run a program of WASI, in one or many instances
     Exec(commands::exec::Exec),
+    /// Run the instances of batches in a queue, until SIGTERM
+    #[cfg(feature = "queue")]
+    Worker(commands::worker::Worker),
+    /// List, show, read, cancel or remove batches in a queue
+    #[cfg(feature = "queue")]
+    Queue(commands::queue::QueueCommand),
     /// Compile a component into the cache of code, so that it starts at once
     Compile(commands::compile::Compile),
     /// Call an exported function of a component, such as `f(1, "text")`, and print its results
@@ -80,6 +89,10 @@ impl Command {
             | Self::Compile(_)
             | Self::Call(_)
             | Self::Inspect(_) => Exports::Command,
+            #[cfg(feature = "queue")]
+            Self::Worker(_) => Exports::Requests,
+            #[cfg(feature = "queue")]
+            Self::Queue(_) => Exports::Nothing,
             Self::Serve(_) => Exports::Requests,
             Self::Health(_) | Self::Config(_) | Self::Completions(_) | Self::Man(_) => {
                 Exports::Nothing
@@ -141,6 +154,12 @@ pub(crate) fn main() -> ExitCode {
         // Where its runtime does not start, too.
         Command::Exec(command) => {
             run_uninterrupted("exec", command.run()).map_err(commands::exec::Exec::own)
+        }
+        #[cfg(feature = "queue")]
+        Command::Worker(command) => run_to_end(&mut Builder::new_multi_thread(), command.run()),
+        #[cfg(feature = "queue")]
+        Command::Queue(command) => {
+            run_uninterrupted("queue", command.run()).map_err(commands::exec::Exec::own)
         }
         Command::Compile(command) => run("compile", command.run()),
         Command::Call(command) => run("call", command.run()),

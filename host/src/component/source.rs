@@ -75,6 +75,21 @@ impl Source {
     }
 }
 
+impl Source {
+    /// All bytes, at most `most` of a file.
+    ///
+    /// # Errors
+    ///
+    /// [`ComponentError`] for a file that cannot be read, is larger, or is no component.
+    pub async fn bytes(&self, most: u64) -> Result<Bytes, ComponentError> {
+        let source = self.clone();
+        let reading = tokio::task::spawn_blocking(move || source.read(most));
+        reading
+            .await
+            .unwrap_or_else(|error| Err(ComponentError::Invalid(error.to_string())))
+    }
+}
+
 /// Bytes of a file that are read at once for its digest: small, so that they stay in the cache
 /// of the processor.
 #[cfg(feature = "compiler")]

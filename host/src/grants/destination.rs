@@ -1,5 +1,6 @@
 //! One destination of `--allow-net`: a name, an address or a network, and a port.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
@@ -72,6 +73,22 @@ impl Port {
 /// `name` in lower case and without a dot at its end, as destinations have it.
 pub(super) fn normal(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+}
+
+impl fmt::Display for Destination {
+    /// A text that parses as the same destination.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.target, self.port) {
+            (Target::Net(net @ IpNet::V6(_)), Some(_)) => write!(out, "[{net}]")?,
+            (Target::Net(net), _) => write!(out, "{net}")?,
+            (Target::Name(name), _) => out.write_str(name)?,
+            (Target::Subdomains(domain), _) => write!(out, "*{domain}")?,
+        }
+        match self.port {
+            Some(port) => write!(out, ":{port}"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl FromStr for Destination {

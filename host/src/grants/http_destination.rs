@@ -1,5 +1,6 @@
 //! One destination of `--allow-http`, and whether a set of them permits a request.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
@@ -25,6 +26,15 @@ impl FromStr for HttpDestination {
             return Ok(Self::Public);
         }
         text.parse().map(Self::One)
+    }
+}
+
+impl fmt::Display for HttpDestination {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Public => out.write_str("*"),
+            Self::One(destination) => destination.fmt(out),
+        }
     }
 }
 

@@ -203,6 +203,42 @@ pub const CREDENTIALS_BYTES_MAX: u64 = 4 << 20;
 /// The most redirects of one request to a registry.
 pub const REGISTRY_REDIRECTS: usize = 5;
 
+// The queue.
+
+/// The most instances of a range.
+pub const QUEUE_RANGE_INSTANCES: u64 = 256;
+/// The time that the instances of a range should take one after the other: at the end of a batch,
+/// other workers wait for the last ones.
+pub const QUEUE_RANGE_TIME: Duration = Duration::from_secs(2);
+/// Bytes of lines after which a range begins no further line.
+pub const QUEUE_RANGE_BYTES: usize = 256 << 10;
+/// Ranges of lines ahead of the workers.
+pub const QUEUE_RANGES_AHEAD: u64 = 256;
+/// The largest part of a component, or of the output of one instance. Longer ones are in several.
+pub const QUEUE_PART_BYTES: usize = 512 << 10;
+/// Output of results that share a message.
+pub const QUEUE_MESSAGE_BYTES: usize = 64 << 10;
+/// Output of a worker's instances that waits to be published, besides files.
+pub const QUEUE_OUTBOX_BYTES: usize = 4 << 20;
+/// The least time between two messages of a range.
+pub const QUEUE_LINGER: Duration = Duration::from_millis(5);
+/// Messages that a reader holds in memory.
+pub const QUEUE_ENTRIES_READ: u64 = 16;
+/// The longest wait for a message before Redis is asked again.
+pub const QUEUE_WAIT: Duration = Duration::from_secs(1);
+/// The time for an answer of Redis.
+pub const QUEUE_ANSWER: Duration = Duration::from_secs(10);
+/// The time to connect to Redis.
+pub const QUEUE_CONNECT: Duration = Duration::from_secs(5);
+/// The first pause before a call of Redis is repeated.
+pub const QUEUE_PAUSE: Duration = Duration::from_millis(50);
+/// The longest pause before a call of Redis is repeated.
+pub const QUEUE_PAUSE_MAX: Duration = Duration::from_secs(2);
+/// The time in which `cocoon queue` waits for a Redis that does not answer.
+pub const QUEUE_PATIENCE: Duration = Duration::from_secs(10);
+/// Batches whose component a worker keeps ready.
+pub const QUEUE_BATCHES_READY: usize = 8;
+
 // Telemetry.
 
 /// Default of `OTEL_BSP_MAX_QUEUE_SIZE`: spans that wait for their export.

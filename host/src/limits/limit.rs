@@ -60,11 +60,21 @@ pub enum Limit {
     DrainDelay,
     /// Time from then until connections that still have requests are closed.
     DrainTimeout,
+    /// Bytes of a batch's results in the queue that nobody has read yet.
+    QueueResults,
+    /// Bytes of a batch's lines in the queue that no worker has ended yet.
+    QueueInput,
+    /// Time after which a range of a silent worker goes to another one.
+    Lease,
+    /// Deliveries of an instance that never has a result.
+    Attempts,
+    /// Time for which a batch is kept that nobody works on or reads.
+    Keep,
 }
 
 impl Limit {
     /// Every limit, in the order of `--help`.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 33] = [
         Self::SandboxMemory,
         Self::TotalMemory,
         Self::Deadline,
@@ -93,5 +103,10 @@ impl Limit {
         Self::ListItems,
         Self::DrainDelay,
         Self::DrainTimeout,
+        Self::QueueResults,
+        Self::QueueInput,
+        Self::Lease,
+        Self::Attempts,
+        Self::Keep,
     ];
 }

@@ -21,6 +21,25 @@ pub enum Scope {
     Jobs,
     /// The service alone.
     Service,
+    /// `exec`, whose batches may be in a queue.
+    Batch,
+    /// The worker of a queue.
+    Worker,
+}
+
+impl Scope {
+    /// Whether commands of this scope have a flag for `limit`.
+    fn has(self, limit: Limit) -> bool {
+        let own = limit.spec().scope;
+        match self {
+            Self::Jobs => own == Self::Jobs,
+            Self::Service => own == Self::Jobs || own == Self::Service,
+            // Their `--queue` is an address.
+            Self::Batch | Self::Worker if limit == Limit::Queue => false,
+            Self::Batch => own == Self::Jobs || (own == Self::Batch && cfg!(feature = "queue")),
+            Self::Worker => own == Self::Jobs || limit == Limit::DrainTimeout,
+        }
+    }
 }
 
 /// One row of the table of limits.
@@ -60,10 +79,9 @@ impl Limit {
         spec(self)
     }
 
-    /// The limits with a flag in commands of `scope`: the service has them all.
+    /// The limits with a flag in commands of `scope`.
     pub fn in_scope(scope: Scope) -> impl Iterator<Item = Self> {
-        let has = move |limit: &Self| scope == Scope::Service || limit.spec().scope == scope;
-        Self::ALL.into_iter().filter(has)
+        Self::ALL.into_iter().filter(move |&limit| scope.has(limit))
     }
 }
 
@@ -351,7 +369,57 @@ const fn spec(limit: Limit) -> &'static Spec {
             default: 30 * SECOND_MS,
             range: (1, TIME_MS_MAX),
             scope: Scope::Service,
-            help: "Time after the drain delay in which running requests may finish",
+            help: "Time after the drain delay in which running requests may finish; of a worker: time after SIGTERM in which running instances may finish",
+        },
+        Limit::QueueResults => &Spec {
+            name: "unread results of a batch",
+            flag: "queue-results",
+            env: "COCOON_QUEUE_RESULTS",
+            unit: Unit::Bytes,
+            default: 64 * MIB,
+            range: (64 * KIB, 1 << 40),
+            scope: Scope::Batch,
+            help: "Of a batch in a queue: bytes of results that lie in Redis until they are read; workers wait beyond them, and a longer output fails",
+        },
+        Limit::QueueInput => &Spec {
+            name: "input of a batch",
+            flag: "queue-input",
+            env: "COCOON_QUEUE_INPUT",
+            unit: Unit::Bytes,
+            default: 64 * MIB,
+            range: (64 * KIB, 1 << 40),
+            scope: Scope::Batch,
+            help: "Of a batch in a queue: bytes of lines that lie in Redis until their instances have ended; of a detached one, bytes of all lines",
+        },
+        Limit::Lease => &Spec {
+            name: "lease of a range",
+            flag: "lease",
+            env: "COCOON_LEASE",
+            unit: Unit::Milliseconds,
+            default: 30 * SECOND_MS,
+            range: (100, TIME_MS_MAX),
+            scope: Scope::Batch,
+            help: "Of a batch in a queue: time after which the instances of a silent worker are run by another one; workers renew their leases three times in it",
+        },
+        Limit::Attempts => &Spec {
+            name: "deliveries of an instance",
+            flag: "attempts",
+            env: "COCOON_ATTEMPTS",
+            unit: Unit::Count,
+            default: 5,
+            range: (1, 1000),
+            scope: Scope::Batch,
+            help: "Of a batch in a queue: deliveries of an instance whose workers die, after which it fails",
+        },
+        Limit::Keep => &Spec {
+            name: "time to keep a batch",
+            flag: "keep",
+            env: "COCOON_KEEP",
+            unit: Unit::Milliseconds,
+            default: 24 * HOUR_MS,
+            range: (SECOND_MS, TIME_MS_MAX),
+            scope: Scope::Batch,
+            help: "Of a batch in a queue: time for which Redis keeps a batch that nobody works on or reads",
         },
     }
 }

@@ -43,6 +43,27 @@ fn propagators() -> &'static [Propagator] {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Undecided;
 
+/// The header fields that name the trace of `span`; none if it is not exported.
+#[cfg(feature = "queue")]
+pub fn trace_fields(span: &Span) -> Vec<(String, String)> {
+    let mut headers = HeaderMap::new();
+    tell_trace(span, &mut headers);
+    let text = |(name, value): (&HeaderName, &HeaderValue)| {
+        Some((name.to_string(), value.to_str().ok()?.to_owned()))
+    };
+    headers.iter().filter_map(text).collect()
+}
+
+/// Makes `span` a part of the trace that [`trace_fields`] returned. It must not have been entered
+/// yet.
+#[cfg(feature = "queue")]
+pub fn continue_fields(span: &Span, fields: &[(String, String)]) {
+    continue_from(span, |name| {
+        let named = fields.iter().filter(|(key, _)| key == name);
+        named.map(|(_, value)| value.as_str()).collect()
+    });
+}
+
 /// Makes `span` a part of the trace that `headers` name, if they name one. It must not have
 /// been entered yet.
 pub(crate) fn continue_trace(span: &Span, headers: &HeaderMap) {

@@ -94,6 +94,12 @@ impl Metrics {
         }
     }
 
+    /// Adds the metrics of a worker.
+    #[cfg(feature = "queue")]
+    pub(crate) fn add_worker(&mut self, worker: &super::WorkerMetrics) {
+        worker.register(self.registry.sub_registry_with_prefix("cocoon"));
+    }
+
     /// All metrics as they are now, of the type [`OPENMETRICS_TYPE`].
     pub fn encode(&self) -> String {
         let exemplars = self.http.exemplars().into_iter();

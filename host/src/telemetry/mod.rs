@@ -36,8 +36,12 @@ mod traces;
 mod variables;
 mod w3c;
 mod worker;
+#[cfg(feature = "queue")]
+mod worker_metrics;
 
 pub use context::{continue_command, is_exported, leave_out};
+#[cfg(feature = "queue")]
+pub use context::{continue_fields, trace_fields};
 pub(crate) use context::{continue_trace, exported_trace, named_trace, tell_trace};
 pub use error::TelemetryError;
 pub use http_metrics::{Connection, HttpMetrics, Observation, RouteCounters};
@@ -49,3 +53,5 @@ pub(crate) use route_metrics::ReadRoutes;
 #[cfg(feature = "compiler")]
 pub(crate) use route_metrics::{ROUTE_LIMITS, RouteReading};
 pub use start::{Exports, Guard, start};
+#[cfg(feature = "queue")]
+pub use worker_metrics::WorkerMetrics;

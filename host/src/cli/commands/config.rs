@@ -179,6 +179,8 @@ fn row<'a>(
         row.value = matches.get_flag(id).into();
     } else if row.source == "default" && texts.is_empty() {
         (row.value, row.note) = default_in_help(key, arg);
+    } else if let Some(address) = shown_address(id, matches) {
+        row.value = address.into();
     } else if SECRET.contains(&id) {
         let names = texts.iter().map(|text| {
             let text = shown(Path::new(text));
@@ -197,6 +199,18 @@ fn row<'a>(
         row.note = Some(format!("{} (not UTF-8)", texts.join(", ")));
     }
     row
+}
+
+/// The address of a queue without its password.
+#[cfg(feature = "queue")]
+fn shown_address(id: &str, matches: &ArgMatches) -> Option<String> {
+    let address = matches.try_get_one::<cocoon::queue::Address>(id);
+    address.ok().flatten().map(ToString::to_string)
+}
+
+#[cfg(not(feature = "queue"))]
+fn shown_address(_: &str, _: &ArgMatches) -> Option<String> {
+    None
 }
 
 /// Adds the values in force on this machine.

@@ -1,14 +1,25 @@
 //! The flags of `cocoon exec` that grant capabilities.
 
+#[cfg(feature = "queue")]
+use std::collections::BTreeMap;
+#[cfg(feature = "queue")]
+use std::path::Path;
+
 use clap::Args;
+#[cfg(feature = "queue")]
+use cocoon::grants::GrantError;
 #[cfg(feature = "compiler")]
 use cocoon::grants::HttpDestination;
 use cocoon::grants::{Destination, Determinism, Grants, Network};
+#[cfg(feature = "queue")]
+use cocoon::queue::Asked;
 
+#[cfg(feature = "queue")]
+use crate::cli::dir_grant::parse_dir;
 use crate::cli::dir_grant::{DirGrant, dir};
 use crate::cli::env_grant::variable;
 use crate::cli::failure::Failure;
-use crate::cli::grant_values::check_names;
+use crate::cli::grant_values::{check_dirs, check_names};
 use crate::cli::values::number;
 
 /// The grants of all instances. `{i}` stands for the number of an instance.
@@ -42,9 +53,76 @@ pub(super) struct GrantArgs {
 }
 
 impl GrantArgs {
-    /// Checks that no two grants have the same name.
+    /// Checks that the folders are there, and that no two grants have the same name.
     pub(super) fn check(&self) -> Result<(), Failure> {
+        check_dirs(&self.dirs)?;
+        self.check_names()
+    }
+
+    /// Checks that no two grants have the same name.
+    pub(super) fn check_names(&self) -> Result<(), Failure> {
         check_names(&self.env, &self.dirs)
+    }
+
+    /// What a batch in a queue asks of its workers.
+    #[cfg(feature = "queue")]
+    pub(super) fn asked(&self) -> Asked {
+        Asked {
+            dirs: self.dirs.iter().map(|dir| dir.text.clone()).collect(),
+            env: self.env.clone(),
+            network: self.network,
+            allow_net: self.allow_net.iter().map(ToString::to_string).collect(),
+            allow_http: self.allow_http.iter().map(ToString::to_string).collect(),
+            deterministic: self.deterministic,
+            limits: BTreeMap::new(),
+        }
+    }
+
+    /// The grants that a batch asks for, with variables of the worker's own, which take precedence.
+    ///
+    /// # Errors
+    ///
+    /// What is expected.
+    #[cfg(feature = "queue")]
+    pub(super) fn of_asked(asked: &Asked, own: &[(String, String)]) -> Result<Self, String> {
+        let is_own = |name: &String| own.iter().any(|(own, _)| own == name);
+        let env = asked.env.iter().filter(|(name, _)| !is_own(name));
+        let dirs = asked.dirs.iter().map(|text| {
+            let dir = parse_dir(text.as_bytes(), Path::new(""))?;
+            dir.check()?;
+            Ok(dir)
+        });
+        let as_text = |error: GrantError| error.to_string();
+        let allow_net = asked.allow_net.iter();
+        let allow_net = allow_net.map(|text| text.parse().map_err(as_text));
+        let allow_http = asked.allow_http.iter();
+        let allow_http = allow_http.map(|text| text.parse().map_err(as_text));
+        Ok(Self {
+            dirs: dirs.collect::<Result<_, String>>()?,
+            env: env.chain(own).cloned().collect(),
+            network: asked.network,
+            allow_net: allow_net.collect::<Result<_, String>>()?,
+            allow_http: allow_http.collect::<Result<_, String>>()?,
+            deterministic: asked.deterministic,
+        })
+    }
+
+    /// The folders of all instances, as their flags name them.
+    #[cfg(feature = "queue")]
+    pub(super) fn dirs(&self) -> &[DirGrant] {
+        &self.dirs
+    }
+
+    /// The destinations of all instances.
+    #[cfg(feature = "queue")]
+    pub(super) fn destinations(&self) -> &[Destination] {
+        &self.allow_net
+    }
+
+    /// The destinations of HTTP requests of all instances.
+    #[cfg(feature = "queue")]
+    pub(super) fn http_destinations(&self) -> &[HttpDestination] {
+        &self.allow_http
     }
 
     /// Whether all instances compute the same in each run.

@@ -14,8 +14,14 @@ pub(crate) mod info;
 pub(crate) mod inspect;
 pub(crate) mod kinds;
 pub(crate) mod man;
+#[cfg(feature = "queue")]
+pub(crate) mod queue;
+#[cfg(feature = "queue")]
+mod queue_args;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod verify;
+#[cfg(feature = "queue")]
+pub(crate) mod worker;
 
 mod lines;

@@ -116,10 +116,18 @@ fn contents(lines: &Lines<'_>, commands: &Command, base: &Path) -> Result<Conten
             continue;
         }
         let mut known = false;
+        let mut wrong = None;
         for command in configurable(commands) {
-            known |= add(&mut settings, command, key, value, lines)?;
+            match add(&mut settings, command, key, value, lines) {
+                Ok(has_flag) => known |= has_flag,
+                // `queue` is a limit of some commands and an address of others.
+                Err(error) => wrong = wrong.or(Some(error)),
+            }
         }
         if !known {
+            if let Some(wrong) = wrong {
+                return Err(wrong);
+            }
             let what = unknown_key(commands, None, key.get_ref());
             return Err((what, lines.of(&key.span())));
         }

@@ -52,7 +52,7 @@ impl Handlers {
         let found: (Arc<dyn FindRoute>, Box<dyn ReadRoutes>) =
             (Arc::new(routes.clone()), Box::new(routes.clone()));
         Self(Arc::new(Inner {
-            server: ServerState::with_routes(limits, meter, component, paths, Some(found)),
+            server: ServerState::with_routes(limits, meter, component, paths, found),
             routes,
             is_private,
         }))

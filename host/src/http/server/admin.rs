@@ -13,12 +13,16 @@ use tokio::runtime;
 use tokio_util::sync::CancellationToken;
 
 use super::drive::Server;
+#[cfg(feature = "queue")]
+use super::health::ADMIN_PATHS;
 use super::layers::probes_app;
 use super::places::Places;
 use super::serve::accept_stream;
 use super::{ServerState, guests};
 use crate::limits::ADMIN_CONNECTIONS;
 use crate::span::spawn;
+#[cfg(feature = "queue")]
+use crate::{limits::Limits, metrics::Meter, telemetry::WorkerMetrics};
 
 /// Serves health and metrics until it is dropped.
 pub struct Admin {
@@ -63,6 +67,19 @@ impl Admin {
             thread: Some(thread),
         })
     }
+}
+
+/// The state of a server that has health and metrics alone: those of a worker.
+///
+/// # Panics
+///
+/// Outside of a runtime.
+#[cfg(feature = "queue")]
+pub fn worker_state(limits: &Limits, meter: &Meter, worker: &WorkerMetrics) -> ServerState {
+    let routes = ADMIN_PATHS.map(str::to_owned);
+    ServerState::with_metrics(limits, meter, String::new(), routes, |metrics| {
+        metrics.add_worker(worker);
+    })
 }
 
 impl Drop for Admin {

@@ -42,6 +42,8 @@ mod threads;
 pub(crate) use accept::{is_charset_utf8, negotiate};
 pub use access::{Access, AccessError};
 pub use admin::Admin;
+#[cfg(feature = "queue")]
+pub use admin::worker_state;
 pub(crate) use body_writer::{BodyWriter, stream_body};
 pub(crate) use codings::{Codings, EVENT_STREAM};
 pub(crate) use conditional::ClientCopy;

@@ -33,6 +33,9 @@ struct Inner {
     tasks: Tasks,
 }
 
+/// The routes of a server's fallback, and their metrics.
+pub(crate) type Found = (Arc<dyn FindRoute>, Box<dyn ReadRoutes>);
+
 impl ServerState {
     /// The state of a server under `limits` whose requests match `routes`. Long jobs run in the
     /// current runtime. `component` identifies the build in the metrics.
@@ -46,7 +49,19 @@ impl ServerState {
         component: String,
         routes: impl IntoIterator<Item = String>,
     ) -> Self {
-        Self::with_routes(limits, meter, component, routes, None)
+        Self::with(limits, meter, component, routes, None, |_| ())
+    }
+
+    /// As [`ServerState::new`], with the metrics that `add` adds.
+    #[cfg(feature = "queue")]
+    pub(super) fn with_metrics(
+        limits: &Limits,
+        meter: &Meter,
+        component: String,
+        routes: impl IntoIterator<Item = String>,
+        add: impl FnOnce(&mut Metrics),
+    ) -> Self {
+        Self::with(limits, meter, component, routes, None, add)
     }
 
     /// As [`ServerState::new`], for a server whose fallback has `found` routes.
@@ -59,7 +74,18 @@ impl ServerState {
         meter: &Meter,
         component: String,
         routes: impl IntoIterator<Item = String>,
-        found: Option<(Arc<dyn FindRoute>, Box<dyn ReadRoutes>)>,
+        found: Found,
+    ) -> Self {
+        Self::with(limits, meter, component, routes, Some(found), |_| ())
+    }
+
+    fn with(
+        limits: &Limits,
+        meter: &Meter,
+        component: String,
+        routes: impl IntoIterator<Item = String>,
+        found: Option<Found>,
+        add: impl FnOnce(&mut Metrics),
     ) -> Self {
         let (found, read) = found.unzip();
         let http_metrics = HttpMetrics::new(routes);
@@ -67,10 +93,12 @@ impl ServerState {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             component,
         };
+        let mut metrics = Metrics::with_routes(meter, &http_metrics, build, read);
+        add(&mut metrics);
         Self(Arc::new(Inner {
             limits: limits.clone(),
             workers: Handle::current(),
-            metrics: Metrics::with_routes(meter, &http_metrics, build, read),
+            metrics,
             routes: found,
             http_metrics,
             is_draining: AtomicBool::new(false),

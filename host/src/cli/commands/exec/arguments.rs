@@ -4,7 +4,7 @@
 //! of a line is not searched for placeholders.
 
 /// The arguments of all instances.
-pub(super) struct Arguments {
+pub(in crate::cli::commands) struct Arguments {
     /// The program's own name.
     name: String,
     templates: Vec<String>,
@@ -14,17 +14,17 @@ const NUMBER: &str = "{i}";
 const LINE: &str = "{line}";
 
 impl Arguments {
-    pub(super) fn new(name: String, templates: Vec<String>) -> Self {
+    pub(in crate::cli::commands) fn new(name: String, templates: Vec<String>) -> Self {
         Self { name, templates }
     }
 
     /// Whether an argument has a place for the line.
-    pub(super) fn have_line(&self) -> bool {
+    pub(in crate::cli::commands) fn have_line(&self) -> bool {
         self.templates.iter().any(|it| it.contains(LINE))
     }
 
     /// Returns the arguments of one instance, its own name first. Without `line`, `{line}` stays.
-    pub(super) fn fill(&self, instance: u64, line: Option<&str>) -> Vec<String> {
+    pub(in crate::cli::commands) fn fill(&self, instance: u64, line: Option<&str>) -> Vec<String> {
         let number = instance.to_string();
         let filled = self.templates.iter().map(|it| fill(it, &number, line));
         [self.name.clone()].into_iter().chain(filled).collect()

@@ -18,10 +18,10 @@ use crate::cli::failure::Failure;
 use crate::cli::paths::shown;
 
 /// The name of this command's standard input in errors.
-pub(super) const STDIN: &str = "standard input";
+pub(in crate::cli::commands) const STDIN: &str = "standard input";
 
 /// The standard input of the instances that have no line.
-pub(super) enum Input {
+pub(in crate::cli::commands) enum Input {
     /// Each instance reads these bytes.
     Bytes(Bytes),
     /// The only instance reads this command's standard input.
@@ -42,7 +42,7 @@ impl Input {
     /// # Errors
     ///
     /// [`Failure::Io`] if the file cannot be opened.
-    pub(super) async fn open(&self) -> Result<command::Input, Failure> {
+    pub(in crate::cli::commands) async fn open(&self) -> Result<command::Input, Failure> {
         Ok(match self {
             Self::Bytes(bytes) => command::Input::Bytes(bytes.clone()),
             Self::Stdin(input) => command::Input::File(input.clone()),
@@ -51,7 +51,7 @@ impl Input {
     }
 
     /// Whether another attempt would miss what an earlier one has read.
-    pub(super) fn is_spent(&self) -> bool {
+    pub(in crate::cli::commands) fn is_spent(&self) -> bool {
         match self {
             Self::Bytes(_) => false,
             Self::Stdin(input) => input.was_read(),
@@ -61,14 +61,14 @@ impl Input {
 }
 
 /// Opens this command's standard input.
-pub(super) fn stdin() -> Result<FileInput, Failure> {
+pub(in crate::cli::commands) fn stdin() -> Result<FileInput, Failure> {
     let file = io::stdin().as_fd().try_clone_to_owned();
     let file = file.map_err(|error| unreadable(STDIN, error))?;
     Ok(FileInput::new(File::from(file)))
 }
 
 /// Opens a file. This waits for the writer of a FIFO.
-pub(super) async fn open(path: &Path) -> Result<FileInput, Failure> {
+pub(in crate::cli::commands) async fn open(path: &Path) -> Result<FileInput, Failure> {
     match tokio::fs::File::open(path).await {
         Ok(file) => Ok(FileInput::new(file.into_std().await)),
         Err(error) => Err(unreadable(&shown(path), error)),
@@ -76,7 +76,7 @@ pub(super) async fn open(path: &Path) -> Result<FileInput, Failure> {
 }
 
 /// Reads all of `input`, which errors call `name`.
-pub(super) async fn read_whole(
+pub(in crate::cli::commands) async fn read_whole(
     input: FileInput,
     name: &str,
     bytes_max: u64,

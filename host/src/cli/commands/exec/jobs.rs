@@ -8,16 +8,16 @@ use super::shard::Shard;
 use crate::cli::failure::Failure;
 
 /// An instance that is to run.
-pub(super) struct Job {
+pub(in crate::cli::commands) struct Job {
     /// Its number, from 1.
-    pub(super) instance: u64,
-    pub(super) line: Option<Line>,
+    pub(in crate::cli::commands) instance: u64,
+    pub(in crate::cli::commands) line: Option<Line>,
     /// `None` if instances print as they finish.
-    pub(super) turn: Option<Turn>,
+    pub(in crate::cli::commands) turn: Option<Turn>,
 }
 
 /// Where jobs come from.
-pub(super) enum Source {
+pub(in crate::cli::commands) enum Source {
     /// This number of instances.
     Count(u64),
     /// One instance for each line.
@@ -25,7 +25,7 @@ pub(super) enum Source {
 }
 
 /// Makes the jobs.
-pub(super) struct Jobs {
+pub(in crate::cli::commands) struct Jobs {
     source: Source,
     shard: Shard,
     made: Mutex<Made>,
@@ -39,7 +39,7 @@ struct Made {
 
 impl Jobs {
     /// Makes the jobs of `shard`, which print in order if they are `ordered`.
-    pub(super) fn new(source: Source, shard: Shard, ordered: bool) -> Self {
+    pub(in crate::cli::commands) fn new(source: Source, shard: Shard, ordered: bool) -> Self {
         Self {
             source,
             shard,
@@ -51,7 +51,7 @@ impl Jobs {
     }
 
     /// The number of jobs that there will be, if it is known.
-    pub(super) fn all(&self) -> Option<u64> {
+    pub(in crate::cli::commands) fn all(&self) -> Option<u64> {
         match self.source {
             Source::Count(all) => Some(self.shard.size(all)),
             Source::Lines(_) => None,
@@ -59,7 +59,7 @@ impl Jobs {
     }
 
     /// The number of jobs that were made.
-    pub(super) fn started(&self) -> u64 {
+    pub(in crate::cli::commands) fn started(&self) -> u64 {
         self.made().count
     }
 
@@ -68,7 +68,7 @@ impl Jobs {
     /// # Errors
     ///
     /// [`Failure::Io`] if lines cannot be read.
-    pub(super) async fn next(&self) -> Result<Option<Job>, Failure> {
+    pub(in crate::cli::commands) async fn next(&self) -> Result<Option<Job>, Failure> {
         match &self.source {
             Source::Count(all) => {
                 let mut made = self.made();

@@ -13,17 +13,33 @@ use cocoon::machine::processors;
 use cocoon::span::spawn;
 use tokio::sync::mpsc;
 use tokio::task::coop::unconstrained;
-use tracing::Instrument as _;
+use tokio_util::sync::CancellationToken;
 
-use super::instance::{self, Batch};
-use super::jobs::{Job, Jobs};
 use crate::cli::failure::Failure;
-use crate::cli::trace;
+
+/// The jobs of lanes.
+pub(in crate::cli::commands) trait Work: Send + Sync + 'static {
+    /// One of them.
+    type Job: Send;
+    /// Its result.
+    type Done: Send;
+
+    /// Makes the next job, or returns `None` after the last one.
+    fn next(&self) -> impl Future<Output = Result<Option<Self::Job>, Failure>> + Send;
+
+    /// Runs a job.
+    fn run(&self, job: Self::Job) -> impl Future<Output = Result<Self::Done, Failure>> + Send;
+
+    /// Reports the result of a job. The lane waits for it, and no other one is opened meanwhile.
+    fn finish(&self, done: Self::Done) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Cancelled when no job is to begin any more.
+    fn end(&self) -> &CancellationToken;
+}
 
 /// The parts that all lanes share.
-struct Lanes {
-    batch: Arc<Batch>,
-    jobs: Arc<Jobs>,
+struct Lanes<W> {
+    work: Arc<W>,
     open: Mutex<Open>,
     /// Busy lanes that there should be.
     processors: usize,
@@ -47,16 +63,14 @@ struct Open {
 /// # Errors
 ///
 /// The first failure of this command's own, which ends all instances.
-pub(super) async fn run(
-    batch: Arc<Batch>,
-    jobs: Arc<Jobs>,
+pub(in crate::cli::commands) async fn run<W: Work>(
+    work: Arc<W>,
     instances_max: usize,
 ) -> Result<(), Failure> {
-    let _end = batch.end.clone().drop_guard();
+    let _end = work.end().clone().drop_guard();
     let (failed, mut failures) = mpsc::channel(1);
     let lanes = Lanes {
-        batch,
-        jobs,
+        work,
         open: Mutex::default(),
         processors: processors(),
         instances_max,
@@ -69,7 +83,7 @@ pub(super) async fn run(
     }
 }
 
-impl Lanes {
+impl<W: Work> Lanes<W> {
     /// Opens lanes until each processor has a busy one.
     fn open(self: &Arc<Self>) {
         self.count(|open| {
@@ -86,23 +100,23 @@ impl Lanes {
         count(&mut self.open.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn next(&self) -> Result<Option<Job>, Failure> {
-        let end = &self.batch.end;
+    async fn next(&self) -> Result<Option<W::Job>, Failure> {
+        let end = self.work.end();
         if end.is_cancelled() {
             return Ok(None);
         }
         tokio::select! {
             biased;
-            job = self.jobs.next() => job,
+            job = self.work.next() => job,
             () = end.cancelled() => Ok(None),
         }
     }
 }
 
 /// One lane.
-struct Lane(Arc<Lanes>);
+struct Lane<W: Work>(Arc<Lanes<W>>);
 
-impl Lane {
+impl<W: Work> Lane<W> {
     async fn run(self) {
         if let Err(failure) = self.run_jobs().await {
             // An earlier failure may be there.
@@ -113,11 +127,10 @@ impl Lane {
     async fn run_jobs(&self) -> Result<(), Failure> {
         let lanes = &self.0;
         while let Some(job) = lanes.next().await? {
-            let span = trace::instance(job.instance);
             // A program yields at each tick. Without that, it would also do so in the middle of its
             // output, for the sake of tasks that share its thread.
-            let running = pin!(instance::run(&lanes.batch, job));
-            let mut running = pin!(unconstrained(running.instrument(span)));
+            let running = pin!(lanes.work.run(job));
+            let mut running = pin!(unconstrained(running));
             let mut has_waited = false;
             let ended = poll_fn(|context| {
                 let polled = running.as_mut().poll(context);
@@ -128,8 +141,8 @@ impl Lane {
                 }
                 polled
             });
-            let outcome = ended.await?;
-            lanes.batch.add(outcome).await?;
+            let done = ended.await?;
+            lanes.work.finish(done).await?;
             if has_waited && !self.stays() {
                 break;
             }
@@ -151,7 +164,7 @@ impl Lane {
     }
 }
 
-impl Drop for Lane {
+impl<W: Work> Drop for Lane<W> {
     fn drop(&mut self) {
         if thread::panicking() {
             // An earlier failure may be there.

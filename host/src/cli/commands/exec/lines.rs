@@ -19,7 +19,7 @@ use crate::cli::failure::Failure;
 const FREE_BYTES: usize = 4 << 10;
 
 /// Reads lines of a file.
-pub(super) struct Lines {
+pub(in crate::cli::commands) struct Lines {
     input: FileInput,
     name: String,
     bytes_max: u64,
@@ -32,16 +32,16 @@ pub(super) struct Lines {
 }
 
 /// A line, or the reason why it cannot be read.
-pub(super) struct Line {
+pub(in crate::cli::commands) struct Line {
     /// The bytes of the line with their newline, if there is one.
-    pub(super) bytes: Result<Bytes, RunError>,
+    pub(in crate::cli::commands) bytes: Result<Bytes, RunError>,
     _held: Option<OwnedSemaphorePermit>,
 }
 
 impl Lines {
     /// Reads `input`, which errors call `name`. A line has at most `bytes_max` bytes, its newline
     /// included.
-    pub(super) fn new(input: FileInput, name: String, bytes_max: u64) -> Self {
+    pub(in crate::cli::commands) fn new(input: FileInput, name: String, bytes_max: u64) -> Self {
         let units = bytes_max / FREE_BYTES as u64;
         let most = u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX);
         let budget_units = u32::try_from(units).unwrap_or(most).min(most);
@@ -58,7 +58,7 @@ impl Lines {
     }
 
     /// The number of the last line, from 1.
-    pub(super) fn number(&self) -> u64 {
+    pub(in crate::cli::commands) fn number(&self) -> u64 {
         self.number
     }
 
@@ -68,7 +68,7 @@ impl Lines {
     /// # Errors
     ///
     /// [`Failure::Io`] if the file cannot be read.
-    pub(super) async fn next(&mut self) -> Result<Option<Line>, Failure> {
+    pub(in crate::cli::commands) async fn next(&mut self) -> Result<Option<Line>, Failure> {
         let mut line = Vec::new();
         let mut length = 0_u64;
         loop {
@@ -137,13 +137,19 @@ impl Lines {
 }
 
 impl Line {
+    /// A line that holds nothing of the budget.
+    #[cfg(feature = "queue")]
+    pub(in crate::cli::commands) fn new(bytes: Result<Bytes, RunError>) -> Self {
+        Self { bytes, _held: None }
+    }
+
     /// The line without its newline, as an argument.
     ///
     /// # Errors
     ///
     /// [`RunError::Malformed`] for a line that is not UTF-8, or that has a NUL, which ends an
     /// argument in most programs.
-    pub(super) fn argument(bytes: &[u8]) -> Result<&str, RunError> {
+    pub(in crate::cli::commands) fn argument(bytes: &[u8]) -> Result<&str, RunError> {
         let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
         let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
         let expected = "expected UTF-8 without a NUL character in a line for `{line}`";

@@ -1,60 +1,88 @@
 //! `cocoon exec`: runs many instances of any component of `wasi:cli`, each in its own sandbox.
 
-mod arguments;
+pub(super) mod arguments;
+mod batch;
 pub(super) mod exit_code;
-mod input;
-mod instance;
-mod jobs;
-mod lanes;
-mod lines;
-mod order;
-mod outcome;
-mod output;
+pub(super) mod input;
+pub(super) mod instance;
+pub(super) mod jobs;
+pub(super) mod lanes;
+pub(super) mod lines;
+pub(super) mod order;
+pub(super) mod outcome;
+pub(super) mod output;
+pub(super) mod outputs;
 mod pieces;
 mod progress;
+#[cfg(feature = "queue")]
+pub(super) mod reader;
 mod record;
-mod results;
-mod shard;
+pub(super) mod report;
+pub(super) mod results;
+pub(super) mod shard;
 mod sink;
-mod spool;
+pub(super) mod spool;
+#[cfg(feature = "queue")]
+pub(super) mod submit;
 mod summary;
+pub(super) mod watch;
 
 use std::io::{IsTerminal as _, stderr, stdout};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
 
+#[cfg(feature = "queue")]
+use clap::error::ErrorKind;
 use clap::{Args, ValueHint};
 use cocoon::component::{Component, Location};
 use cocoon::engine::Engine;
-use cocoon::limits::{INTERRUPT_PATIENCE, Limit};
+use cocoon::limits::Limit;
 use cocoon::pool::Pool;
+#[cfg(feature = "queue")]
+use cocoon::queue::Address;
 use cocoon::worlds::command;
-use futures::FutureExt as _;
-use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use self::arguments::Arguments;
+use self::batch::Batch;
 use self::input::{Input, STDIN};
-use self::instance::Batch;
+use self::instance::Programs;
 use self::jobs::{Jobs, Source};
 use self::lines::Lines;
 use self::output::{Printer, Style};
-use self::progress::Progress;
+use self::report::Report;
 use self::results::Results;
 use self::shard::{Shard, shard};
+#[cfg(feature = "queue")]
+use self::submit::{Description, Print, Submission};
+use self::watch::Watch;
 use super::exec_grants::GrantArgs;
+#[cfg(feature = "queue")]
+use super::queue_args::QueueArgs;
 use crate::cli::announce;
 use crate::cli::code_args::{CodeArgs, show_compiling};
 use crate::cli::component_args::RegistryArgs;
 use crate::cli::denied::report_denied;
 use crate::cli::failure::Failure;
-use crate::cli::limits::{LimitArgs, Promiseless};
+use crate::cli::limits::{self, LimitArgs};
 use crate::cli::output_folder::OutputFolder;
 use crate::cli::paths::shown;
 use crate::cli::signals::Signals;
-use crate::cli::trace;
 use crate::cli::values::{location, number_u32, positive};
+
+/// The limits that a batch in a queue asks its workers for.
+#[cfg(feature = "queue")]
+pub(super) const OF_INSTANCES: [Limit; 9] = [
+    Limit::SandboxMemory,
+    Limit::Deadline,
+    Limit::Output,
+    Limit::Stack,
+    Limit::HostCall,
+    Limit::Files,
+    Limit::Resources,
+    Limit::TableElements,
+    Limit::SandboxThreads,
+];
 
 #[derive(Debug, Args)]
 #[command(after_help = exit_code::HELP)]
@@ -103,6 +131,17 @@ pub(crate) struct Exec {
     /// Print neither a summary nor the progress; errors stay
     #[arg(short, long)]
     quiet: bool,
+    /// Name of the batch in --queue [default: that of the component with random digits]
+    #[cfg(feature = "queue")]
+    #[arg(long, value_name = "NAME", requires = "queue", value_parser = batch_name)]
+    name: Option<String>,
+    /// Submit all input to --queue, print the name of the batch and end; `cocoon queue results` prints the results
+    #[cfg(feature = "queue")]
+    #[arg(long, requires = "queue", conflicts_with = "fail_fast")]
+    detach: bool,
+    #[cfg(feature = "queue")]
+    #[command(flatten)]
+    queue: QueueArgs,
     #[command(flatten)]
     grants: GrantArgs,
     #[command(flatten)]
@@ -110,13 +149,12 @@ pub(crate) struct Exec {
     #[command(flatten)]
     code: CodeArgs,
     #[command(flatten)]
-    limits: LimitArgs<Promiseless>,
+    limits: LimitArgs<limits::Batch>,
 }
 
 /// Everything that runs instances.
 struct Prepared {
     batch: Arc<Batch>,
-    jobs: Jobs,
     concurrency: usize,
     has_progress: bool,
 }
@@ -133,10 +171,18 @@ impl Exec {
 
     async fn run_to_end(self) -> Result<(), Failure> {
         let mut signals = Signals::listen()?;
-        let (is_single, quiet) = (self.is_single(), self.quiet);
+        #[cfg(feature = "queue")]
+        if let Some(address) = self.queue.address()? {
+            let submission = tokio::select! {
+                biased;
+                () = signals.next() => return Err(Failure::Interrupted),
+                submission = self.submission(address) => submission?,
+            };
+            return Box::pin(submission.run(&mut signals)).await;
+        }
+        let quiet = self.quiet;
         let Prepared {
             batch,
-            jobs,
             concurrency,
             has_progress,
         } = tokio::select! {
@@ -144,83 +190,89 @@ impl Exec {
             () = signals.next() => return Err(Failure::Interrupted),
             prepared = self.prepare() => prepared?,
         };
-        let all = jobs.all();
-        let jobs = Arc::new(jobs);
-        if let Some(all) = all {
-            trace::instances(all);
-        }
-        let mut progress = Progress::new(all);
-        let mut ticks = interval(progress::TICK);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // Set by the first Ctrl-C.
-        let mut give_up = None;
-        let mut running = std::pin::pin!(lanes::run(
-            Arc::clone(&batch),
-            Arc::clone(&jobs),
-            concurrency
-        ));
-        loop {
-            tokio::select! {
-                biased;
-                () = signals.next() => {
-                    if give_up.is_some() {
-                        return Err(Failure::Interrupted);
-                    }
-                    batch.end.cancel();
-                    give_up = Some(tokio::time::Instant::now() + INTERRUPT_PATIENCE);
-                }
-                () = reached(give_up), if give_up.is_some() => break,
-                ended = &mut running => {
-                    ended?;
-                    break;
-                }
-                _ = ticks.tick(), if !is_single => {
-                    // Where a reader is slow, there is no need.
-                    if let Some(pushed) = batch.printer.push().now_or_never() {
-                        pushed?;
-                    }
-                    if !has_progress {
-                        continue;
-                    }
-                    let (now, started) = (Instant::now(), jobs.started());
-                    let (done, failed) = {
-                        let summary = &batch.results.ended().summary;
-                        (summary.done(), summary.failed())
-                    };
-                    let line = progress.line(now, started, done, failed);
-                    batch.printer.show_progress(&line).await?;
-                }
-            }
-        }
-        let started = jobs.started();
-        match give_up {
-            None => batch.printer.finish().await?,
-            // Without a reader, the output waits forever.
-            Some(give_up) => drop(tokio::time::timeout_at(give_up, batch.printer.finish()).await),
-        }
-        if all.is_none() {
-            trace::instances(started);
-        }
-        let ended = batch.results.ended();
-        if is_single {
-            return match &ended.last {
-                Some(outcome) if give_up.is_none() => summary::result_of_one(outcome),
-                _ => Err(Failure::Interrupted),
-            };
-        }
-        if !quiet {
-            ended.summary.say(started, all);
-        }
-        match (ended.summary.result(), give_up) {
-            (result, None) => result,
-            (Ok(()), Some(_)) => Err(Failure::Interrupted),
-            (Err(failure), Some(_)) => Err(Failure::InterruptedAfter(failure.to_string())),
-        }
+        let running = lanes::run(Arc::clone(&batch), concurrency);
+        let watch = Watch {
+            report: &batch.report,
+            all: batch.jobs.all(),
+            started: &|| batch.jobs.started(),
+            has_progress,
+            quiet,
+        };
+        watch.until_end(&mut signals, running).await
     }
 
     /// Whether there is one instance, which has this command's standard streams.
     fn is_single(&self) -> bool {
         self.instances == 1 && !self.lines && self.shard.is_none()
+    }
+
+    #[cfg(feature = "queue")]
+    async fn submission(self, address: Address) -> Result<Submission, Failure> {
+        if self.shard.is_some() {
+            let error =
+                "expected one of --queue and --shard, got both; workers share a batch of a queue";
+            return Err(clap::Error::raw(ErrorKind::ArgumentConflict, error).into());
+        }
+        self.grants.check_names()?;
+        let limits = &self.limits.limits;
+        let source = match &self.component {
+            // Workers pull it.
+            Location::Registry(reference) if reference.digest().is_some() => None,
+            component => Some(self.registries.source(Some(component), limits).await?),
+        };
+        let input_max = limits.bytes(Limit::Input);
+        let (stdin, lines) = match self.stdin {
+            Some(path) if self.lines => {
+                let lines = Lines::new(input::open(&path).await?, shown(&path), input_max);
+                (None, Some(lines))
+            }
+            None if self.lines => (
+                None,
+                Some(Lines::new(input::stdin()?, STDIN.to_owned(), input_max)),
+            ),
+            Some(path) => (
+                Some(submit::read_stdin(Some(&path), input_max).await?),
+                None,
+            ),
+            None if self.interactive => (Some(submit::read_stdin(None, input_max).await?), None),
+            None => (None, None),
+        };
+        let mut asked = self.grants.asked();
+        // The other limits are the worker's own.
+        let given = self
+            .limits
+            .given
+            .iter()
+            .filter(|limit| OF_INSTANCES.contains(limit));
+        asked.limits = given
+            .map(|&limit| (limit.spec().flag.to_owned(), limits.get(limit)))
+            .collect();
+        let description = Description {
+            program: self.component.name(),
+            arguments: self.arguments,
+            lines: self.lines,
+            instances: self.instances,
+            ordered: self.ordered,
+            retries: self.retries,
+            asked,
+        };
+        Ok(Submission {
+            address,
+            name: self.name,
+            is_detached: self.detach,
+            batch: description.batch(limits)?,
+            location: self.component,
+            source,
+            component_bytes_max: limits.bytes(Limit::ComponentSize),
+            stdin,
+            lines,
+            print: Print {
+                json: self.json,
+                output_dir: self.output_dir,
+                fail_fast: self.fail_fast,
+                quiet: self.quiet,
+            },
+        })
     }
 
     async fn prepare(self) -> Result<Prepared, Failure> {
@@ -287,24 +339,29 @@ impl Exec {
             && (matches!(style, Style::Files(_)) || !stdout().is_terminal())
             && !announce::is_json();
         let is_plain = matches!(style, Style::Plain);
-        let batch = Batch {
+        let programs = Programs {
             component,
             pool,
             grants,
             arguments: Arguments::new(name, self.arguments),
             input,
-            printer: Printer::new(style, shard, self.json)?,
             stdout_is_terminal: is_plain && stdout().is_terminal(),
             stderr_is_terminal: is_plain && stderr().is_terminal(),
             retries: self.retries,
+        };
+        let report = Report {
+            printer: Printer::new(style, Some(shard), self.json)?,
             results: Results::default(),
             is_single,
             fail_fast: self.fail_fast,
             end: CancellationToken::new(),
         };
         Ok(Prepared {
-            batch: Arc::new(batch),
-            jobs: Jobs::new(source, shard, self.ordered),
+            batch: Arc::new(Batch {
+                programs,
+                report,
+                jobs: Jobs::new(source, shard, self.ordered),
+            }),
             concurrency: usize::try_from(concurrency).unwrap_or(usize::MAX),
             has_progress,
         })
@@ -319,8 +376,8 @@ fn places(pool: &Pool, engine: &Engine, files_each: u64) -> u64 {
         .min(files.unwrap_or(u64::MAX))
 }
 
-async fn reached(instant: Option<tokio::time::Instant>) {
-    if let Some(instant) = instant {
-        sleep_until(instant).await;
-    }
+/// Parses the name of a batch.
+#[cfg(feature = "queue")]
+pub(super) fn batch_name(text: &str) -> Result<String, String> {
+    cocoon::queue::check_name(text).map(|()| text.to_owned())
 }

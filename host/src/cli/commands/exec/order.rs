@@ -8,12 +8,12 @@ use tokio::sync::oneshot;
 
 /// Makes a turn for each instance, in order.
 #[derive(Default)]
-pub(super) struct Order {
+pub(in crate::cli::commands) struct Order {
     last: Option<oneshot::Receiver<()>>,
 }
 
 /// The turn of one instance.
-pub(super) struct Turn {
+pub(in crate::cli::commands) struct Turn {
     /// Ends with the turn before. `None` when that has ended.
     before: Option<oneshot::Receiver<()>>,
     _end: oneshot::Sender<()>,
@@ -21,7 +21,7 @@ pub(super) struct Turn {
 
 impl Order {
     /// Makes the turn after all others.
-    pub(super) fn turn(&mut self) -> Turn {
+    pub(in crate::cli::commands) fn turn(&mut self) -> Turn {
         let (end, ended) = oneshot::channel();
         Turn {
             before: self.last.replace(ended),
@@ -32,7 +32,7 @@ impl Order {
 
 impl Turn {
     /// Waits until all turns before this one have ended.
-    pub(super) async fn wait(&mut self) {
+    pub(in crate::cli::commands) async fn wait(&mut self) {
         if let Some(before) = &mut self.before {
             // The sender is dropped and sends nothing.
             let _ = before.await;

@@ -6,7 +6,7 @@ use cocoon::RunError;
 use cocoon::limits::Limit;
 
 /// The end of an instance.
-pub(super) enum Ending {
+pub(in crate::cli::commands) enum Ending {
     /// The program exited with this code.
     Exit(i32),
     /// The program was refused or stopped.
@@ -16,27 +16,27 @@ pub(super) enum Ending {
 }
 
 /// The end of an instance, and what its last attempt used.
-pub(super) struct Outcome {
-    pub(super) instance: u64,
-    pub(super) ending: Ending,
-    pub(super) elapsed: Duration,
+pub(in crate::cli::commands) struct Outcome {
+    pub(in crate::cli::commands) instance: u64,
+    pub(in crate::cli::commands) ending: Ending,
+    pub(in crate::cli::commands) elapsed: Duration,
     /// The peak of memory. `None` for a program that did not start, or that was ended.
-    pub(super) memory_bytes: Option<u64>,
+    pub(in crate::cli::commands) memory_bytes: Option<u64>,
     /// Bytes of standard output and of standard error.
-    pub(super) output_bytes: [u64; 2],
+    pub(in crate::cli::commands) output_bytes: [u64; 2],
     /// The number of runs, the last one included.
-    pub(super) attempts: u32,
+    pub(in crate::cli::commands) attempts: u32,
 }
 
 impl Ending {
     /// Whether the instance failed by itself.
-    pub(super) fn is_failure(&self) -> bool {
+    pub(in crate::cli::commands) fn is_failure(&self) -> bool {
         !matches!(self, Self::Exit(0) | Self::Ended)
     }
 
     /// Whether another attempt may succeed: a program that exited with another code than 0, trapped,
     /// was late, or found no room. Other limits would stop it again.
-    pub(super) fn is_worth_a_retry(&self) -> bool {
+    pub(in crate::cli::commands) fn is_worth_a_retry(&self) -> bool {
         match self {
             Self::Exit(code) => *code != 0,
             Self::Error(error) => {

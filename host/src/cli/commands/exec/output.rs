@@ -23,7 +23,7 @@ use crate::cli::output_folder::OutputFolder;
 
 /// The format of outputs.
 #[derive(Debug)]
-pub(super) enum Style {
+pub(in crate::cli::commands) enum Style {
     /// Unchanged bytes.
     Plain,
     /// `[I] ` before each line of instance I, and `[I]+ ` before the rest of a cut line. A newline
@@ -36,7 +36,7 @@ pub(super) enum Style {
 }
 
 /// The printer that all instances share.
-pub(super) struct Printer {
+pub(in crate::cli::commands) struct Printer {
     style: Style,
     /// Whether each instance has an [`EndRecord`].
     has_records: bool,
@@ -59,8 +59,13 @@ const JOINED_BYTES: usize = 4 << 10;
 const ERASE: &[u8] = b"\r\x1b[K";
 
 impl Printer {
-    pub(super) fn new(style: Style, shard: Shard, has_records: bool) -> Result<Self, Failure> {
-        if let Style::Files(dir) = &style {
+    /// Prints in `style`. Earlier outputs of `shard` are removed from a folder.
+    pub(in crate::cli::commands) fn new(
+        style: Style,
+        shard: Option<Shard>,
+        has_records: bool,
+    ) -> Result<Self, Failure> {
+        if let (Style::Files(dir), Some(shard)) = (&style, shard) {
             // Each file is one of this run, or of another share.
             dir.remove(|name| instance_of(name).is_some_and(|instance| shard.has(instance)))?;
         }
@@ -76,12 +81,16 @@ impl Printer {
         })
     }
 
-    pub(super) fn style(&self) -> &Style {
+    pub(in crate::cli::commands) fn style(&self) -> &Style {
         &self.style
     }
 
     /// Prints bytes of the only instance.
-    pub(super) async fn plain(&self, stream: Stream, bytes: Bytes) -> Result<(), Failure> {
+    pub(in crate::cli::commands) async fn plain(
+        &self,
+        stream: Stream,
+        bytes: Bytes,
+    ) -> Result<(), Failure> {
         match stream {
             Stream::Out => self.stdout().await?.write_chunk(bytes).await,
             Stream::Err => {
@@ -93,13 +102,13 @@ impl Printer {
     }
 
     /// Sends buffered bytes to standard output: a person may watch it.
-    pub(super) async fn push(&self) -> Result<(), Failure> {
+    pub(in crate::cli::commands) async fn push(&self) -> Result<(), Failure> {
         self.stdout().await?.push().await
     }
 
     /// Prints the lines of `bytes`, whose last one may be unfinished. Short ones are printed together:
     /// another instance that waits for the lock suspends.
-    pub(super) async fn lines(
+    pub(in crate::cli::commands) async fn lines(
         &self,
         instance: u64,
         stream: Stream,
@@ -130,7 +139,7 @@ impl Printer {
     }
 
     /// Prints a piece of a line.
-    pub(super) async fn piece(
+    pub(in crate::cli::commands) async fn piece(
         &self,
         instance: u64,
         stream: Stream,
@@ -167,7 +176,7 @@ impl Printer {
     }
 
     /// Prints the end of an instance, if there are records.
-    pub(super) async fn end(&self, outcome: &Outcome) -> Result<(), Failure> {
+    pub(in crate::cli::commands) async fn end(&self, outcome: &Outcome) -> Result<(), Failure> {
         if !self.has_records {
             return Ok(());
         }
@@ -175,7 +184,7 @@ impl Printer {
     }
 
     /// Shows the progress on the last line of the terminal, or erases it.
-    pub(super) async fn show_progress(&self, text: &str) -> Result<(), Failure> {
+    pub(in crate::cli::commands) async fn show_progress(&self, text: &str) -> Result<(), Failure> {
         let mut stderr = self.stderr.lock().await;
         if text.is_empty() && !stderr.has_progress {
             return Ok(());
@@ -187,7 +196,7 @@ impl Printer {
 
     /// Waits until everything is written, so that the summary follows the output on standard
     /// error.
-    pub(super) async fn finish(&self) -> Result<(), Failure> {
+    pub(in crate::cli::commands) async fn finish(&self) -> Result<(), Failure> {
         self.show_progress("").await?;
         self.stdout().await?.flush().await
     }

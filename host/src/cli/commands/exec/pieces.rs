@@ -7,7 +7,7 @@
 use std::str;
 
 /// Splits a stream into lines of up to `bytes_max` bytes each.
-pub(super) struct Pieces {
+pub(in crate::cli::commands) struct Pieces {
     bytes_max: usize,
     /// The last returned piece, then the start of the current line.
     buffer: Vec<u8>,
@@ -19,18 +19,18 @@ pub(super) struct Pieces {
 
 /// A line without its newline, or a part of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Piece<'a> {
+pub(in crate::cli::commands) struct Piece<'a> {
     /// At most `bytes_max` bytes.
-    pub(super) bytes: &'a [u8],
+    pub(in crate::cli::commands) bytes: &'a [u8],
     /// No newline follows: the line is cut here, or the stream ends here.
-    pub(super) partial: bool,
+    pub(in crate::cli::commands) partial: bool,
     /// The piece continues a line that was cut.
-    pub(super) continues: bool,
+    pub(in crate::cli::commands) continues: bool,
 }
 
 impl Pieces {
     /// Splits into pieces of at most `bytes_max` bytes, the length of a UTF-8 character or more.
-    pub(super) fn new(bytes_max: usize) -> Self {
+    pub(in crate::cli::commands) fn new(bytes_max: usize) -> Self {
         debug_assert!(bytes_max >= char::MAX.len_utf8());
         Self {
             bytes_max,
@@ -42,7 +42,7 @@ impl Pieces {
 
     /// Returns the next piece and advances `input` past it. `None` means that `input` ended within
     /// a line, whose start is held.
-    pub(super) fn next(&mut self, input: &mut &[u8]) -> Option<Piece<'_>> {
+    pub(in crate::cli::commands) fn next(&mut self, input: &mut &[u8]) -> Option<Piece<'_>> {
         self.buffer.drain(..self.returned_bytes);
         self.returned_bytes = 0;
         let room = self.bytes_max - self.buffer.len();
@@ -70,7 +70,7 @@ impl Pieces {
     }
 
     /// Returns the last line if the stream ended without a newline.
-    pub(super) fn finish(&mut self) -> Option<Piece<'_>> {
+    pub(in crate::cli::commands) fn finish(&mut self) -> Option<Piece<'_>> {
         let bytes = &self.buffer[self.returned_bytes..];
         (!bytes.is_empty()).then_some(Piece {
             bytes,

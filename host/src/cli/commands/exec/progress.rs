@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanDuration, HumanFloatCount};
 
 /// The time between two lines.
-pub(super) const TICK: Duration = Duration::from_millis(250);
+pub(in crate::cli::commands) const TICK: Duration = Duration::from_millis(250);
 /// The ticks that the rate is measured over: two seconds.
 const TICKS: usize = 8;
 
 /// The numbers of instances at the last ticks.
-pub(super) struct Progress {
+pub(in crate::cli::commands) struct Progress {
     started_at: Instant,
     /// `None` if it is unknown.
     all: Option<u64>,
@@ -21,7 +21,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(all: Option<u64>) -> Self {
+    pub(in crate::cli::commands) fn new(all: Option<u64>) -> Self {
         let now = Instant::now();
         Self {
             started_at: now,
@@ -32,7 +32,13 @@ impl Progress {
     }
 
     /// The line for now. It fits a terminal of 80 columns, up to a million instances.
-    pub(super) fn line(&mut self, now: Instant, started: u64, done: u64, failed: u64) -> String {
+    pub(in crate::cli::commands) fn line(
+        &mut self,
+        now: Instant,
+        started: u64,
+        done: u64,
+        failed: u64,
+    ) -> String {
         let tick = &mut self.ticks[self.next];
         let (since, done_then) = std::mem::replace(tick, (now, done));
         self.next = (self.next + 1) % TICKS;

@@ -8,25 +8,25 @@ use crate::cli::backtrace::Backtraces;
 
 /// The results so far, which all lanes share.
 #[derive(Default)]
-pub(super) struct Results(Mutex<Ended>);
+pub(in crate::cli::commands) struct Results(Mutex<Ended>);
 
 /// The instances that ended.
 #[derive(Default)]
-pub(super) struct Ended {
-    pub(super) summary: Summary,
+pub(in crate::cli::commands) struct Ended {
+    pub(in crate::cli::commands) summary: Summary,
     /// The last one.
-    pub(super) last: Option<Outcome>,
+    pub(in crate::cli::commands) last: Option<Outcome>,
     backtraces: Backtraces,
 }
 
 impl Results {
     /// The results of the instances that ended. Instances wait for the guard.
-    pub(super) fn ended(&self) -> MutexGuard<'_, Ended> {
+    pub(in crate::cli::commands) fn ended(&self) -> MutexGuard<'_, Ended> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds an instance, and prints the backtrace of its trap.
-    pub(super) fn add(&self, outcome: Outcome, is_single: bool) {
+    pub(in crate::cli::commands) fn add(&self, outcome: Outcome, is_single: bool) {
         let mut ended = self.ended();
         ended.summary.add(&outcome);
         if let Ending::Error(error) = &outcome.ending {

@@ -11,17 +11,17 @@ const AUTO: &str = "auto";
 
 /// Every `count`-th instance, from `index` on, which is from 1 to `count`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Shard {
+pub(in crate::cli::commands) struct Shard {
     index: u64,
     count: u64,
 }
 
 impl Shard {
     /// The share that is the whole batch.
-    pub(super) const ALL: Self = Self { index: 1, count: 1 };
+    pub(in crate::cli::commands) const ALL: Self = Self { index: 1, count: 1 };
 
     /// The number of its instances in a batch of `all`.
-    pub(super) fn size(self, all: u64) -> u64 {
+    pub(in crate::cli::commands) fn size(self, all: u64) -> u64 {
         match all.checked_sub(self.index) {
             Some(later) => later / self.count + 1,
             None => 0,
@@ -29,18 +29,18 @@ impl Shard {
     }
 
     /// Its instance after the first `made` ones, or `None` after the last number.
-    pub(super) fn instance(self, made: u64) -> Option<u64> {
+    pub(in crate::cli::commands) fn instance(self, made: u64) -> Option<u64> {
         made.checked_mul(self.count)?.checked_add(self.index)
     }
 
     /// Whether `instance` is one of its own.
-    pub(super) fn has(self, instance: u64) -> bool {
+    pub(in crate::cli::commands) fn has(self, instance: u64) -> bool {
         instance % self.count == self.index % self.count
     }
 }
 
 /// Parses `I/N` or `auto/N`.
-pub(super) fn shard(text: &str) -> Result<Shard, String> {
+pub(in crate::cli::commands) fn shard(text: &str) -> Result<Shard, String> {
     parse(text, env::var(COMPLETION_INDEX).ok().as_deref())
 }
 

@@ -9,6 +9,7 @@ use cocoon::limits::CHUNK_BYTES;
 use cocoon::worlds::command::Stream;
 
 use super::output::{Printer, Style};
+use super::outputs::Outputs;
 use super::pieces::Pieces;
 use super::spool::Spool;
 use crate::cli::failure::Failure;
@@ -50,37 +51,6 @@ impl<'a> Sink<'a> {
         })
     }
 
-    /// Whether the output is printed before [`Sink::commit`].
-    pub(super) fn is_direct(&self) -> bool {
-        matches!(self.target, Target::Plain | Target::Pieces(_))
-    }
-
-    /// Bytes of standard output and of standard error.
-    pub(super) fn bytes(&self) -> [u64; 2] {
-        self.bytes
-    }
-
-    pub(super) async fn write(&mut self, stream: Stream, bytes: Bytes) -> Result<(), Failure> {
-        self.bytes[stream as usize] += bytes.len() as u64;
-        match &mut self.target {
-            Target::Files(files) => files[stream as usize].write(&bytes).await,
-            Target::Spool(spool) => spool.write(stream, &bytes).await,
-            target => {
-                target
-                    .print(self.printer, self.instance, stream, bytes)
-                    .await
-            }
-        }
-    }
-
-    /// Sends on what was buffered. No more output is there now.
-    pub(super) async fn push(&mut self) -> Result<(), Failure> {
-        match self.target {
-            Target::Plain => self.printer.push().await,
-            Target::Pieces(_) | Target::Files(_) | Target::Spool(_) => Ok(()),
-        }
-    }
-
     /// Prints what is held, or gives the files their names.
     pub(super) async fn commit(self) -> Result<(), Failure> {
         let Self {
@@ -102,6 +72,36 @@ impl<'a> Sink<'a> {
                 target.finish(printer, instance).await
             }
             target => target.finish(printer, instance).await,
+        }
+    }
+}
+
+impl Outputs for Sink<'_> {
+    fn is_direct(&self) -> bool {
+        matches!(self.target, Target::Plain | Target::Pieces(_))
+    }
+
+    fn bytes(&self) -> [u64; 2] {
+        self.bytes
+    }
+
+    async fn write(&mut self, stream: Stream, bytes: Bytes) -> Result<(), Failure> {
+        self.bytes[stream as usize] += bytes.len() as u64;
+        match &mut self.target {
+            Target::Files(files) => files[stream as usize].write(&bytes).await,
+            Target::Spool(spool) => spool.write(stream, &bytes).await,
+            target => {
+                target
+                    .print(self.printer, self.instance, stream, bytes)
+                    .await
+            }
+        }
+    }
+
+    async fn push(&mut self) -> Result<(), Failure> {
+        match self.target {
+            Target::Plain => self.printer.push().await,
+            Target::Pieces(_) | Target::Files(_) | Target::Spool(_) => Ok(()),
         }
     }
 }

@@ -14,13 +14,13 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _, BufRea
 use crate::cli::failure::Failure;
 
 /// Chunks of output in their order: for each its stream (a byte), its length (four) and its bytes.
-pub(super) struct Spool(BufWriter<File>);
+pub(in crate::cli::commands) struct Spool(BufWriter<File>);
 
 /// Reads the chunks of a spool.
-pub(super) struct Chunks(BufReader<File>);
+pub(in crate::cli::commands) struct Chunks(BufReader<File>);
 
 impl Spool {
-    pub(super) fn new() -> Result<Self, Failure> {
+    pub(in crate::cli::commands) fn new() -> Result<Self, Failure> {
         let file = tempfile::tempfile().map_err(failed)?;
         Ok(Self(BufWriter::with_capacity(
             CHUNK_BYTES,
@@ -28,7 +28,11 @@ impl Spool {
         )))
     }
 
-    pub(super) async fn write(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), Failure> {
+    pub(in crate::cli::commands) async fn write(
+        &mut self,
+        stream: Stream,
+        bytes: &[u8],
+    ) -> Result<(), Failure> {
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let written = async {
             self.0.write_u8(stream as u8).await?;
@@ -39,7 +43,7 @@ impl Spool {
     }
 
     /// Returns the chunks from the first one on.
-    pub(super) async fn chunks(mut self) -> Result<Chunks, Failure> {
+    pub(in crate::cli::commands) async fn chunks(mut self) -> Result<Chunks, Failure> {
         self.0.flush().await.map_err(failed)?;
         let mut file = self.0.into_inner();
         file.seek(SeekFrom::Start(0)).await.map_err(failed)?;
@@ -49,8 +53,18 @@ impl Spool {
 
 impl Chunks {
     /// Returns the next chunk, or `None` at the end.
-    pub(super) async fn next(&mut self) -> Result<Option<(Stream, Bytes)>, Failure> {
+    pub(in crate::cli::commands) async fn next(
+        &mut self,
+    ) -> Result<Option<(Stream, Bytes)>, Failure> {
         self.read().await.map_err(failed)
+    }
+
+    /// The spool again, whose chunks are read from the first one on.
+    #[cfg(feature = "queue")]
+    pub(in crate::cli::commands) async fn into_spool(self) -> Result<Spool, Failure> {
+        let mut file = self.0.into_inner();
+        file.seek(SeekFrom::End(0)).await.map_err(failed)?;
+        Ok(Spool(BufWriter::with_capacity(CHUNK_BYTES, file)))
     }
 
     async fn read(&mut self) -> io::Result<Option<(Stream, Bytes)>> {

@@ -19,7 +19,7 @@ const OTHER: &str = "other exit codes or errors";
 
 /// Exit codes and errors, each with its first instances.
 #[derive(Default)]
-pub(super) struct Summary {
+pub(in crate::cli::commands) struct Summary {
     succeeded: u64,
     /// Instances that Ctrl-C or `--fail-fast` ended.
     ended: u64,
@@ -28,7 +28,7 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    pub(super) fn add(&mut self, outcome: &Outcome) {
+    pub(in crate::cli::commands) fn add(&mut self, outcome: &Outcome) {
         let how = match &outcome.ending {
             Ending::Exit(0) => {
                 self.succeeded += 1;
@@ -53,18 +53,18 @@ impl Summary {
     }
 
     /// Instances that failed by themselves.
-    pub(super) fn failed(&self) -> u64 {
+    pub(in crate::cli::commands) fn failed(&self) -> u64 {
         self.counts.values().sum()
     }
 
     /// Instances that ended.
-    pub(super) fn done(&self) -> u64 {
+    pub(in crate::cli::commands) fn done(&self) -> u64 {
         self.succeeded + self.ended + self.failed()
     }
 
     /// Prints the number of instances that succeeded. `all` is `None` if it is unknown how many
     /// there would have been after `started`.
-    pub(super) fn say(&self, started: u64, all: Option<u64>) {
+    pub(in crate::cli::commands) fn say(&self, started: u64, all: Option<u64>) {
         let mut text = format!(
             "{} of {} instances succeeded",
             self.succeeded,
@@ -89,7 +89,7 @@ impl Summary {
     }
 
     /// Fails if one of several instances failed, with their number for each kind of failure.
-    pub(super) fn result(&self) -> Result<(), Failure> {
+    pub(in crate::cli::commands) fn result(&self) -> Result<(), Failure> {
         if self.others.is_empty() {
             return Ok(());
         }
@@ -114,7 +114,7 @@ impl Summary {
 
 /// The result of this command for its only instance: its exit code, and the error that stopped
 /// it.
-pub(super) fn result_of_one(outcome: &Outcome) -> Result<(), Failure> {
+pub(in crate::cli::commands) fn result_of_one(outcome: &Outcome) -> Result<(), Failure> {
     let (code, error) = match &outcome.ending {
         Ending::Exit(0) => return Ok(()),
         Ending::Exit(code) => (exit_code::of_exit(*code), None),

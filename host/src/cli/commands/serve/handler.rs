@@ -20,7 +20,7 @@ use crate::cli::denied::log_denied;
 use crate::cli::dir_grant::{DirGrant, dir};
 use crate::cli::env_grant::variable;
 use crate::cli::failure::Failure;
-use crate::cli::grant_values::check_names;
+use crate::cli::grant_values::{check_dirs, check_names};
 use crate::cli::values::location;
 
 /// The handler, and the grants of each of its sandboxes.
@@ -61,6 +61,7 @@ pub(super) struct HandlerArgs {
 
 impl HandlerArgs {
     fn grants(&self) -> Result<Grants, Failure> {
+        check_dirs(&self.dirs)?;
         check_names(&self.env, &self.dirs)?;
         Ok(Grants {
             dirs: self.dirs.iter().map(DirGrant::dir).cloned().collect(),

@@ -135,6 +135,18 @@ fn main() {
                 std::hint::spin_loop();
             }
         }
+        "square-slowly" => {
+            // Computes for some milliseconds.
+            let (number, ms): (u64, u64) = (
+                argument(1).parse().expect("a number"),
+                argument(2).parse().expect("a time"),
+            );
+            let began = std::time::Instant::now();
+            while began.elapsed() < Duration::from_millis(ms) {
+                std::hint::spin_loop();
+            }
+            println!("{}", number * number);
+        }
         "flood-regardless" => loop {
             let _ = std::io::stdout().write_all(&[b'7'; 4000]);
         },

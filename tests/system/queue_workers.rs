@@ -1,0 +1,408 @@
+//! Workers of a queue: how they share batches, end, and lose their leases.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::Stdio;
+use std::time::Instant;
+
+use cocoon_test_guests::HOSTILE_PROGRAM;
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::harness::{assert_fails, json_lines, run_command};
+use crate::redis::{Killed, Redis, wait_until};
+
+const PROGRAM: &str = HOSTILE_PROGRAM;
+
+/// Submits a batch of this name.
+fn submit(redis: &Redis, name: &str, arguments: &[&str]) {
+    let run = redis.run(&[&["exec", "--detach", "--quiet", "--name", name], arguments].concat());
+    assert_eq!((run.code, run.err.as_str()), (Some(0), ""));
+}
+
+/// A number of the batch.
+fn count(redis: &Redis, name: &str, field: &str) -> u64 {
+    let shown = json_lines(&redis.run(&["queue", "show", name, "--json"]).out);
+    shown[0][field].as_u64().expect("a number")
+}
+
+/// The number of leased ranges of the batch `x`.
+fn leased(redis: &Redis) -> u64 {
+    let count = redis.cli(&["HLEN", "cocoon:{cocoon}:b:x:state"]);
+    count.parse().expect("a number")
+}
+
+/// The results of a batch, each line without the prefix of its instance.
+fn results(redis: &Redis, name: &str) -> Vec<String> {
+    let results = redis.run(&["queue", "results", name, "--quiet"]);
+    assert_eq!(results.code, Some(0), "{}", results.err);
+    let lines = results.out.lines();
+    lines
+        .map(|line| line.split_once("] ").expect("a prefix").1.to_owned())
+        .collect()
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn two_workers_share_a_batch() {
+    let redis = Redis::start();
+    let _workers = ["1", "2"].map(|who| redis.worker(&["--env", &format!("WHO={who}")]));
+    let arguments = ["exec", "-n", "40", PROGRAM, "square-slowly", "{i}", "20"];
+    let batch = redis.run(&arguments);
+    assert_eq!(
+        (batch.code, batch.out.lines().count()),
+        (Some(0), 40),
+        "{}",
+        batch.err
+    );
+    let who = redis.run(&[
+        "exec",
+        "-n",
+        "400",
+        "--env",
+        "WHO=3",
+        PROGRAM,
+        "environment",
+    ]);
+    for worker in ["WHO=1", "WHO=2"] {
+        assert!(who.out.contains(worker), "{worker} ran no instance");
+    }
+    assert!(
+        !who.out.contains("WHO=3"),
+        "a worker's own variable takes precedence"
+    );
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_worker_that_drains_finishes_what_runs_and_hands_back_the_rest() {
+    let redis = Redis::start();
+    submit(
+        &redis,
+        "x",
+        &["-n", "12", "--lease", "1h", PROGRAM, "early-or-long", "1"],
+    );
+    let first = redis.worker(&[]);
+    wait_until("leases", || leased(&redis) >= 4);
+    let began = Instant::now();
+    let log = first.drain();
+    assert_eq!(log, "");
+    assert!(began.elapsed().as_secs() < 10);
+    let published = count(&redis, "x", "published");
+    assert!((4..12).contains(&published), "{published}");
+    let _second = redis.worker(&["--concurrency", "8"]);
+    assert_eq!(results(&redis, "x"), vec!["1 early"; 12]);
+    assert_eq!(count(&redis, "x", "redelivered"), 0);
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn instances_beyond_the_drain_timeout_are_handed_back_at_once() {
+    let redis = Redis::start();
+    submit(
+        &redis,
+        "x",
+        &["-n", "3", "--lease", "1h", PROGRAM, "early-or-long", "1"],
+    );
+    let first = redis.worker(&["--drain-timeout", "10ms"]);
+    wait_until("leases", || {
+        redis.cli(&["HLEN", "cocoon:{cocoon}:b:x:state"]) == "3"
+    });
+    assert!(first.drain().contains("--drain-timeout"));
+    let _second = redis.worker(&[]);
+    assert_eq!(results(&redis, "x"), vec!["1 early"; 3]);
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_worker_that_pauses_beyond_its_lease_publishes_nothing() {
+    let redis = Redis::start();
+    submit(
+        &redis,
+        "x",
+        &["-n", "8", "--lease", "300ms", PROGRAM, "early-or-long", "1"],
+    );
+    let first = redis.worker(&[]);
+    wait_until("leases", || leased(&redis) >= 4);
+    first.signal(Signal::STOP);
+    let _second = redis.worker(&["--concurrency", "8"]);
+    wait_until("results", || count(&redis, "x", "published") == 8);
+    first.signal(Signal::CONT);
+    first.drain();
+    assert_eq!(count(&redis, "x", "published"), 8);
+    assert!(count(&redis, "x", "redelivered") > 0);
+    assert_eq!(results(&redis, "x"), vec!["1 early"; 8]);
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn an_instance_that_kills_its_workers_is_given_up() {
+    let redis = Redis::start();
+    submit(
+        &redis,
+        "x",
+        &[
+            "-n",
+            "1",
+            "--attempts",
+            "2",
+            "--lease",
+            "200ms",
+            PROGRAM,
+            "spin",
+        ],
+    );
+    for attempt in ["1|", "2|"] {
+        let worker = redis.worker(&[]);
+        wait_until("a lease", || {
+            redis
+                .cli(&["HVALS", "cocoon:{cocoon}:b:x:state"])
+                .starts_with(attempt)
+        });
+        worker.signal(Signal::KILL);
+        assert_eq!(worker.end().0, None);
+    }
+    let _worker = redis.worker(&[]);
+    let given_up = redis.run(&["queue", "results", "x"]);
+    assert_fails(
+        &given_up,
+        125,
+        &["no result after 2 deliveries", "--attempts"],
+    );
+    // It blocks no other.
+    assert_eq!(redis.run(&["exec", PROGRAM, "say", "a"]).out, "a\n");
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_worker_allows_no_more_than_its_flags() {
+    let redis = Redis::start();
+    let folder = tempfile::tempdir().expect("a folder");
+    let (allowed, other) = (folder.path().join("a"), folder.path().join("b"));
+    fs::create_dir_all(allowed.join("in")).expect("a folder");
+    fs::create_dir(&other).expect("a folder");
+    std::os::unix::fs::symlink(&other, allowed.join("link")).expect("a link");
+    fs::write(allowed.join("in/file"), "read me").expect("a file");
+    let text = |path: &std::path::Path| path.to_str().expect("text").to_owned();
+    let (allowed, other) = (text(&allowed), text(&other));
+    let digest = {
+        let wasm = fs::read(PROGRAM).expect("a component");
+        cocoon::component::Digest::of(&wasm).to_string()
+    };
+    let worker = redis.worker(&[
+        "--dir",
+        &allowed,
+        "--allow-net",
+        "127.0.0.1:1",
+        "--deadline",
+        "1m",
+        "--only",
+        &digest,
+    ]);
+    let granted = format!("{allowed}/in:/d");
+    let read = redis.run(&["exec", "--dir", &granted, PROGRAM, "read", "/d/file"]);
+    assert_eq!(read.out.trim_end(), "read me", "{}", read.err);
+    let linked = format!("{allowed}/link:/d");
+    let above = format!("{allowed}/{{i}}/../../b:/d");
+    let writable = format!("{allowed}/in:/d:rw");
+    for (arguments, words) in [
+        (vec!["--dir", &linked], vec!["--dir", "link"]),
+        (vec!["--dir", &other], vec!["--dir", &other]),
+        (vec!["--dir", &above], vec!["`..`"]),
+        (vec!["--dir", &writable], vec!["--dir", ":rw"]),
+        (vec!["--dir", "/none-there"], vec!["/none-there"]),
+        (vec!["--network"], vec!["--network"]),
+        (
+            vec!["--allow-net", "127.0.0.1:2"],
+            vec!["--allow-net 127.0.0.1/32:2"],
+        ),
+        (
+            vec!["--deadline", "2m"],
+            vec!["deadline", "at most 1m", "got 2m"],
+        ),
+    ] {
+        let refused = redis.run(&[&["exec"], &arguments[..], &[PROGRAM, "say"]].concat());
+        assert_fails(&refused, 125, &words);
+    }
+    let run = redis.run(&[
+        "exec",
+        "--allow-net",
+        "127.0.0.1:1",
+        "--deadline",
+        "5s",
+        PROGRAM,
+        "say",
+        "a",
+    ]);
+    assert_eq!(run.out, "a\n", "{}", run.err);
+    let refused = redis.run(&["exec", cocoon_test_guests::FOREIGN_FACTOR, "10"]);
+    assert_fails(&refused, 125, &["--only"]);
+    let refused = redis.run(&[
+        "exec",
+        &format!("oci://localhost:1/a@{}", digest.replace('0', "1")),
+        "10",
+    ]);
+    assert_fails(&refused, 125, &["--only"]);
+    worker.drain();
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_small_batch_does_not_wait_for_a_large_one() {
+    let redis = Redis::start();
+    let _worker = redis.worker(&[]);
+    submit(
+        &redis,
+        "large",
+        &["-n", "100000", PROGRAM, "square-slowly", "{i}", "1"],
+    );
+    wait_until("results", || count(&redis, "large", "published") > 1000);
+    let small = redis.run(&["exec", "-n", "10", PROGRAM, "say", "{i}"]);
+    assert_eq!(small.out.lines().count(), 10);
+    assert!(count(&redis, "large", "published") < 50_000);
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn unread_results_hold_workers_back() {
+    let redis = Redis::start();
+    let _worker = redis.worker(&[]);
+    submit(
+        &redis,
+        "x",
+        &[
+            "-n",
+            "2000",
+            "--queue-results",
+            "64KiB",
+            PROGRAM,
+            "long-output",
+            "{i}",
+            "10",
+        ],
+    );
+    wait_until("a full queue", || {
+        redis.cli(&["HGET", "cocoon:{cocoon}:b:x", "full"]) == "1"
+    });
+    assert!(count(&redis, "x", "unread_bytes") <= 64 << 10);
+    assert!(count(&redis, "x", "published") < 200);
+    // Another batch has its turn meanwhile.
+    assert_eq!(redis.run(&["exec", PROGRAM, "say", "a"]).out, "a\n");
+    assert_eq!(results(&redis, "x").len(), 20_000);
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_worker_answers_probes_and_has_metrics() {
+    let redis = Redis::start();
+    let worker = redis.worker(&["--admin-listen", "127.0.0.1:0"]);
+    let (_, address) = worker
+        .line
+        .trim_end()
+        .split_once("http://")
+        .expect("an address");
+    let get = |path: &str| {
+        let mut stream = TcpStream::connect(address).expect("a connection");
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
+        )
+        .expect("sent");
+        let mut response = String::new();
+        stream.read_to_string(&mut response).expect("a response");
+        response
+    };
+    assert!(get("/healthz").starts_with("HTTP/1.1 200"));
+    assert!(get("/readyz").starts_with("HTTP/1.1 200"));
+    assert_eq!(
+        redis.run(&["exec", "-n", "7", PROGRAM, "say", "a"]).code,
+        Some(0)
+    );
+    wait_until("metrics", || {
+        let metrics = get("/metrics");
+        [
+            "cocoon_batch_results_total 7",
+            "cocoon_batch_result_age_seconds_count 7",
+            "cocoon_batch_redeliveries_total 0",
+            "cocoon_batch_leased_ranges 0",
+            "cocoon_batch_results_waiting 0",
+            "cocoon_batch_open_ranges 0",
+            "cocoon_batch_queue_up 1",
+        ]
+        .iter()
+        .all(|line| metrics.contains(&format!("\n{line}\n")))
+    });
+    submit(&redis, "x", &["-n", "1", PROGRAM, "early-or-long", "1"]);
+    wait_until("a lease", || {
+        redis.cli(&["HLEN", "cocoon:{cocoon}:b:x:state"]) == "1"
+    });
+    worker.signal(Signal::TERM);
+    wait_until("a drain", || get("/readyz").starts_with("HTTP/1.1 503"));
+    assert_eq!(worker.end().0, Some(0));
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn users_of_redis_reach_their_own_queue() {
+    let redis = Redis::start();
+    let rule = [
+        "ACL",
+        "SETUSER",
+        "jobs",
+        "on",
+        ">secret",
+        "resetkeys",
+        "~cocoon:{a}:*",
+        "+@all",
+        "-@dangerous",
+        "+info",
+    ];
+    assert_eq!(redis.cli(&rule), "OK");
+    assert_eq!(
+        redis.cli(&["ACL", "SETUSER", "default", "resetpass", "-@all", "+ping"]),
+        "OK"
+    );
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("password");
+    fs::write(&file, "secret\n").expect("a file");
+    let command = |arguments: &[&str], queue: &str| {
+        let mut command = redis.command(arguments);
+        let url = format!("{}?user=jobs#{queue}", redis.url());
+        command
+            .env("COCOON_QUEUE_URL", url)
+            .env("COCOON_QUEUE_PASSWORD_FILE", &file);
+        command
+    };
+    let worker = crate::redis::Worker::start(&mut command(&["worker"], "a"));
+    let run = run_command(&mut command(&["exec", PROGRAM, "say", "a"], "a"));
+    assert_eq!(run.out, "a\n", "{}", run.err);
+    let refused = run_command(&mut command(&["exec", PROGRAM, "say", "a"], "b"));
+    assert_fails(&refused, 125, &["queue ", "ermission"]);
+    fs::write(&file, "wrong\n").expect("a file");
+    let refused = run_command(&mut command(&["worker"], "a"));
+    assert_fails(&refused, 1, &["queue ", "#a"]);
+    worker.drain();
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn lines_are_run_as_they_come() {
+    let redis = Redis::start();
+    let _worker = redis.worker(&[]);
+    let mut command = redis.command(&["exec", "--lines", "--json", PROGRAM, "cat"]);
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let mut child = Killed(child.expect("a submitter"));
+    let mut lines = child.0.stdin.take().expect("its input");
+    let mut output = std::io::BufReader::new(child.0.stdout.take().expect("its output"));
+    for line in ["a", "b"] {
+        writeln!(lines, "{line}").expect("sent");
+        let mut record = String::new();
+        std::io::BufRead::read_line(&mut output, &mut record).expect("a record");
+        let record: Value = serde_json::from_str(&record).expect("JSON");
+        assert_eq!(record["text"], line);
+        std::io::BufRead::read_line(&mut output, &mut String::new()).expect("its end");
+    }
+    drop(lines);
+    assert!(child.0.wait().expect("its end").success());
+}
