@@ -171,7 +171,8 @@ async fn trailers_go_both_ways() {
     let sent = "POST /trailers-in HTTP/1.1\r\nhost: a\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\
                 trailer: x-end\r\n\r\n3\r\nabc\r\n0\r\nx-end: 7\r\n\r\n";
     let answer = String::from_utf8(server.raw(sent).await).expect("text");
-    assert!(answer.ends_with("x-end: 7\n"), "{answer}");
+    // A handler that outlasts a tick is sent in chunks.
+    assert!(answer.contains("\r\nx-end: 7\n"), "{answer}");
 }
 
 #[tokio::test]

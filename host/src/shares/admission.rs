@@ -301,7 +301,7 @@ mod tests {
 
     #[tokio::test]
     async fn idle_sandboxes_end_with_their_route_or_time() {
-        struct Counted(Arc<()>);
+        struct Counted(#[expect(dead_code, reason = "it counts its owners")] Arc<()>);
         let count = Arc::new(());
         let admission = Admission::<Counted>::new(2, 0, 10);
         let members = [admission.join(1, 0), admission.join(1, 0)];

@@ -144,15 +144,12 @@ impl<T, W> Shares<T, W> {
         };
         self.active += 1;
         self.resting.add(pages);
-        match self.routes.iter().position(Option::is_none) {
-            Some(free) => {
-                self.routes[free] = Some(route);
-                free
-            }
-            None => {
-                self.routes.push(Some(route));
-                self.routes.len() - 1
-            }
+        if let Some(free) = self.routes.iter().position(Option::is_none) {
+            self.routes[free] = Some(route);
+            free
+        } else {
+            self.routes.push(Some(route));
+            self.routes.len() - 1
         }
     }
 

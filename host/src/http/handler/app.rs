@@ -75,7 +75,7 @@ impl Handlers {
     /// # Errors
     ///
     /// Where two routes match the same requests. Then nothing changes.
-    pub fn replace(&self, routes: Vec<Arc<Route>>) -> Result<(), Duplicate> {
+    pub fn replace(&self, routes: &[Arc<Route>]) -> Result<(), Duplicate> {
         let patterns = routes
             .iter()
             .map(|route| (route.pattern.clone(), Arc::clone(route)));

@@ -111,7 +111,7 @@ impl Serve {
             digest,
             rate: None,
         });
-        let replaced = handlers.replace(vec![route]);
+        let replaced = handlers.replace(&[route]);
         replaced.map_err(|duplicate| Failure::Programs(duplicate.to_string()))?;
         Ok(prepared(engine, &handlers, sandboxes, limits, None))
     }

@@ -123,7 +123,7 @@ impl Loader {
 
     fn serve(&self) -> Result<(), Failure> {
         let routes = self.loaded.iter().map(|(_, route)| Arc::clone(route));
-        let replaced = self.handlers.replace(routes.collect());
+        let replaced = self.handlers.replace(&routes.collect::<Vec<_>>());
         // The file was checked for duplicates when it was read.
         replaced.map_err(|duplicate| Failure::Programs(duplicate.to_string()))
     }
