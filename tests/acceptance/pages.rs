@@ -228,8 +228,8 @@ fn handlers_have_the_documented_responses() {
                 command.replace(address, service.address())
             });
         if let Some(command) = example.command.strip_suffix(" &") {
-            let words = command.split(' ').skip_while(|word| *word != "--listen");
-            let address = words.skip(1).next().expect("an address");
+            let mut words = command.split(' ').skip_while(|word| *word != "--listen");
+            let address = words.nth(1).expect("an address");
             let arguments = here.replace(address, "127.0.0.1:0");
             let arguments = arguments.trim_end_matches(" &").split(' ').skip(1);
             let service = Service::start(cocoon(arguments).current_dir(folder.0.path()));

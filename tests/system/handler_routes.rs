@@ -371,6 +371,7 @@ async fn requests_at_once_have_different_sandboxes() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of mistakes")]
 fn a_mistake_is_one_line_with_its_key() {
     let route = |rest: &str| format!("[[serve.route]]\npath = \"/\"\nC\n{rest}\n");
     let twice = "[[serve.route]]\npath = \"/a\"\nC\n[[serve.route]]\npath = \"/a/\"\nC\n";

@@ -365,7 +365,6 @@ async fn unread_bodies_over_http2_are_bounded() {
     .await;
     server.wait_until_read().await;
     let after = memory_kib(&server);
-    println!("{} KiB a client", (after - before) / CLIENTS);
     // The windows of HTTP/2, and the buffers of a connection.
     let allowed = CLIENTS * 400;
     assert!(after < before + allowed, "{before} KiB, then {after} KiB");

@@ -67,7 +67,7 @@ impl Signals {
                 while hung_up.recv().await.is_some() {
                     work().await;
                 }
-                std::future::pending().await
+                std::future::pending::<()>().await;
             } => {}
         }
     }

@@ -312,7 +312,7 @@ mod tests {
         assert_eq!(Arc::strong_count(&count), 3);
         members[0].retire();
         assert_eq!(Arc::strong_count(&count), 2);
-        admission.expire(Duration::from_secs(3600));
+        admission.expire(Duration::from_hours(1));
         assert_eq!(Arc::strong_count(&count), 2);
         admission.expire(Duration::ZERO);
         assert_eq!(Arc::strong_count(&count), 1);

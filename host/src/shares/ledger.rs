@@ -471,9 +471,8 @@ mod tests {
         fn share(&self, route: RouteId) -> usize {
             let (concurrency, pages) = self.routes[route];
             let mut share = self.sandboxes / self.routes.len();
-            if pages > 0 {
-                share = share.min(self.pages / self.routes.len() / pages);
-            }
+            let of_memory = (self.pages / self.routes.len()).checked_div(pages);
+            share = share.min(of_memory.unwrap_or(share));
             share.max(1).min(concurrency)
         }
 
@@ -631,6 +630,7 @@ mod tests {
         })
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "it is compared with an admission")]
     fn free() -> Option<Place<u32>> {
         Some(Place {
             reused: None,
@@ -638,6 +638,7 @@ mod tests {
         })
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "it is compared with an admission")]
     fn reused(sandbox: u32) -> Option<Place<u32>> {
         Some(Place {
             reused: Some(sandbox),

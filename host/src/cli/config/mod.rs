@@ -50,6 +50,7 @@ pub(crate) struct Setting {
 
 /// All values of the file.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_field_names, reason = "routes are no settings of flags")]
 pub(crate) struct Settings {
     file: PathBuf,
     settings: Vec<Setting>,

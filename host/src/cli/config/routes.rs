@@ -266,11 +266,8 @@ impl Entries<'_> {
         };
         let mut names: Vec<_> = variables.iter().map(|(name, _)| name).collect();
         names.sort();
-        if let Some(twice) = names.windows(2).find(|names| names[0] == names[1]) {
-            let what = format!(
-                "expected each variable of `env` once, got `{}` twice",
-                twice[0]
-            );
+        if let Some([twice, _]) = names.array_windows().find(|[name, next]| name == next) {
+            let what = format!("expected each variable of `env` once, got `{twice}` twice");
             return Err((what, value.span()));
         }
         Ok(variables)
