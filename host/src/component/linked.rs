@@ -90,6 +90,10 @@ impl<W: World> Component<W> {
         )
     }
 
+    #[cfg_attr(
+        not(all(feature = "service", feature = "compiler")),
+        expect(clippy::needless_pass_by_value, reason = "handlers keep it for copies")
+    )]
     fn link_with(
         compiled: CompiledComponent,
         folders: Folders,
