@@ -31,7 +31,7 @@ impl Queue {
         self.send::<i64>(&command).await.map(drop)
     }
 
-    /// Waits for messages of results after `last`, for [`QUEUE_WAIT`] at most.
+    /// Waits for messages of results after `last`, for [`QUEUE_WAIT`](crate::limits::QUEUE_WAIT) at most.
     pub async fn read(
         &self,
         name: &str,

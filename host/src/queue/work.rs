@@ -65,7 +65,7 @@ impl Queue {
         Ok(Taken::Range(Box::new(Range::parse(values)?)))
     }
 
-    /// Waits for a wake after `last`, for [`QUEUE_WAIT`] at most.
+    /// Waits for a wake after `last`, for [`QUEUE_WAIT`](crate::limits::QUEUE_WAIT) at most.
     pub async fn wait_for_work(&self, last: &str) -> Result<(), QueueError> {
         let mut command = redis::cmd("XREAD");
         command.arg("COUNT").arg(1).arg("BLOCK").arg(wait_ms());
