@@ -64,7 +64,7 @@ impl GrantArgs {
         check_names(&self.env, &self.dirs)
     }
 
-    /// What a batch in a queue asks of its workers.
+    /// The grants and limits that a batch asks of its workers.
     #[cfg(feature = "queue")]
     pub(super) fn asked(&self) -> Asked {
         Asked {

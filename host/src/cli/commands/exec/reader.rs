@@ -30,7 +30,7 @@ pub(in crate::cli::commands) struct Reader<'a> {
     pub(in crate::cli::commands) seen: &'a Seen,
 }
 
-/// What a reader has seen of its batch.
+/// The part of a batch that its reader has seen.
 #[derive(Default)]
 pub(in crate::cli::commands) struct Seen {
     /// Instances in ranges that were made.

@@ -1,4 +1,4 @@
-//! What batches may ask of this worker: never more than its own flags allow.
+//! The grants and limits that batches may ask of this worker: never more than its own flags allow.
 
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
