@@ -1,6 +1,6 @@
 //! Problems: the errors that a client receives (RFC 9457).
 
-use std::borrow::Cow;
+use std::num::NonZeroU32;
 #[cfg(feature = "compiler")]
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub struct Problem {
     /// The kind of problem, for programs.
     #[serde(rename = "type")]
     #[schema(format = "uri-reference", example = "urn:cocoon:problem:too-large")]
-    name: Cow<'static, str>,
+    name: &'static str,
     /// The status in words.
     #[schema(example = "Unprocessable Entity")]
     title: &'static str,
@@ -33,7 +33,7 @@ pub struct Problem {
     #[schema(example = 422, minimum = 400, maximum = 599)]
     status: u16,
     /// The expected input, and the received one.
-    detail: String,
+    detail: Box<str>,
     /// The limit that the request met, by the name of its flag.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "output")]
@@ -49,20 +49,20 @@ pub struct Problem {
     /// The route of the handler.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(ignore)]
-    route: Option<String>,
+    route: Option<Box<str>>,
     #[serde(skip)]
     #[schema(ignore)]
-    retry_seconds: Option<u64>,
+    retry_seconds: Option<NonZeroU32>,
 }
 
 impl Problem {
     /// A problem of HTTP itself, which has no name but its status.
     pub fn plain(status: StatusCode, detail: impl Into<String>) -> Self {
         Self {
-            name: "about:blank".into(),
+            name: "about:blank",
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
-            detail: detail.into(),
+            detail: detail.into().into(),
             limit: None,
             value: None,
             needed: None,
@@ -75,10 +75,10 @@ impl Problem {
     #[cfg(feature = "compiler")]
     pub(crate) fn past_rate(detail: String, wait: Duration) -> Self {
         // Rounded up: a client that retries then is served.
-        let seconds = u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
+        let seconds = u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
         Self {
-            name: "urn:cocoon:problem:rate".into(),
-            retry_seconds: Some(seconds.max(1)),
+            name: "urn:cocoon:problem:rate",
+            retry_seconds: NonZeroU32::new(seconds.max(1)),
             ..Self::plain(StatusCode::TOO_MANY_REQUESTS, detail)
         }
     }
@@ -88,7 +88,7 @@ impl Problem {
     #[must_use]
     pub(crate) fn of_route(self, route: &str) -> Self {
         Self {
-            route: Some(route.to_owned()),
+            route: Some(route.into()),
             ..self
         }
     }
@@ -96,7 +96,7 @@ impl Problem {
     /// A problem of a job.
     fn of_job(status: StatusCode, name: &'static str, error: &RunError) -> Self {
         Self {
-            name: format!("urn:cocoon:problem:{name}").into(),
+            name,
             ..Self::plain(status, error.to_string())
         }
     }
@@ -115,7 +115,7 @@ impl Problem {
     #[must_use]
     pub fn with_detail(self, detail: impl Into<String>) -> Self {
         Self {
-            detail: detail.into(),
+            detail: detail.into().into(),
             ..self
         }
     }
@@ -143,7 +143,11 @@ impl From<RunError> for Problem {
         const TOO_MUCH: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
         const BROKEN: StatusCode = StatusCode::BAD_GATEWAY;
         match error {
-            RunError::Malformed(_) => Self::of_job(StatusCode::BAD_REQUEST, "malformed", &error),
+            RunError::Malformed(_) => Self::of_job(
+                StatusCode::BAD_REQUEST,
+                "urn:cocoon:problem:malformed",
+                &error,
+            ),
             RunError::TooLarge {
                 limit,
                 value,
@@ -156,13 +160,19 @@ impl From<RunError> for Problem {
                 };
                 Self {
                     needed: Some(needed),
-                    ..Self::of_job(status, "too-large", &error).of_limit(limit, value)
+                    ..Self::of_job(status, "urn:cocoon:problem:too-large", &error)
+                        .of_limit(limit, value)
                 }
             }
-            RunError::OutOfReach(_) => Self::of_job(TOO_MUCH, "out-of-reach", &error),
-            RunError::Busy { limit, value } => {
-                Self::of_job(StatusCode::SERVICE_UNAVAILABLE, "busy", &error).of_limit(limit, value)
+            RunError::OutOfReach(_) => {
+                Self::of_job(TOO_MUCH, "urn:cocoon:problem:out-of-reach", &error)
             }
+            RunError::Busy { limit, value } => Self::of_job(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "urn:cocoon:problem:busy",
+                &error,
+            )
+            .of_limit(limit, value),
             RunError::Stopped { limit, value } => {
                 let status = match limit {
                     Limit::Deadline => StatusCode::GATEWAY_TIMEOUT,
@@ -170,16 +180,16 @@ impl From<RunError> for Problem {
                     Limit::RequestBody => StatusCode::PAYLOAD_TOO_LARGE,
                     _ => BROKEN,
                 };
-                Self::of_job(status, "stopped", &error).of_limit(limit, value)
+                Self::of_job(status, "urn:cocoon:problem:stopped", &error).of_limit(limit, value)
             }
             RunError::OverPromise { promised_bytes } => {
-                Self::of_job(BROKEN, "over-promise", &error)
+                Self::of_job(BROKEN, "urn:cocoon:problem:over-promise", &error)
                     .of_limit(Limit::SandboxMemory, promised_bytes)
             }
-            RunError::Trapped { .. } => Self::of_job(BROKEN, "trapped", &error),
-            RunError::Failed(_) => Self::of_job(BROKEN, "failed", &error),
-            RunError::ReaderGone => Self::of_job(BROKEN, "reader-gone", &error),
-            RunError::WriterGone => Self::of_job(BROKEN, "writer-gone", &error),
+            RunError::Trapped { .. } => Self::of_job(BROKEN, "urn:cocoon:problem:trapped", &error),
+            RunError::Failed(_) => Self::of_job(BROKEN, "urn:cocoon:problem:failed", &error),
+            RunError::ReaderGone => Self::of_job(BROKEN, "urn:cocoon:problem:reader-gone", &error),
+            RunError::WriterGone => Self::of_job(BROKEN, "urn:cocoon:problem:writer-gone", &error),
             RunError::Upstream(cause) => Self::from(cause.cause()),
         }
     }
@@ -190,12 +200,12 @@ impl IntoResponse for Problem {
         let status = self.status();
         let retry_seconds = self.retry_seconds;
         let mut response = (status, self.to_json()).into_response();
-        response.extensions_mut().insert(Reason(self.detail));
+        response.extensions_mut().insert(Reason(self.detail.into()));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = retry_seconds {
-            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds.get()));
         } else if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
         }
