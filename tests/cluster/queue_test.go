@@ -100,7 +100,11 @@ func scientific(n int) []string {
 	for i := 1; i <= n; i++ {
 		logarithm += math.Log10(float64(i))
 		exponent := math.Floor(logarithm)
-		texts[i] = fmt.Sprintf("%.2fe+%.0f", math.Pow(10, logarithm-exponent), exponent)
+		digits := fmt.Sprintf("%.2f", math.Pow(10, logarithm-exponent))
+		if digits == "10.00" {
+			digits, exponent = "1.00", exponent+1
+		}
+		texts[i] = fmt.Sprintf("%se+%.0f", digits, exponent)
 	}
 	return texts
 }
