@@ -102,21 +102,30 @@ func (s space) get(value any, arguments ...string) {
 	}
 }
 
-// ready waits until all pods of the Deployment are new and ready.
+// existing returns a namespace that the node has already.
+func (s space) existing(name string) space { return space{s.T, name} }
+
+// ready waits until all pods of the service are new and ready.
 func (s space) ready() {
 	s.Helper()
-	out, err := s.try("", "rollout", "status", "deployment/cocoon", "--timeout="+waitMax.String())
+	s.rolled("cocoon")
+}
+
+// rolled waits until all pods of a Deployment are new and ready.
+func (s space) rolled(deployment string) {
+	s.Helper()
+	out, err := s.try("", "rollout", "status", "deployment/"+deployment, "--timeout="+waitMax.String())
 	if err != nil {
 		s.Fatalf("%v: %s\n%s", err, out, s.state())
 	}
 }
 
-// completed waits until the Job is complete.
-func (s space) completed() {
+// completed waits until a Job is complete.
+func (s space) completed(job string) {
 	s.Helper()
-	out, err := s.try("", "wait", "--for=condition=complete", "job/cocoon", "--timeout="+waitMax.String())
+	out, err := s.try("", "wait", "--for=condition=complete", "job/"+job, "--timeout="+waitMax.String())
 	if err != nil {
-		log, _ := s.try("", "logs", "job/cocoon", "--tail=5")
+		log, _ := s.try("", "logs", "job/"+job, "--tail=5")
 		s.Fatalf("%v: %s\n%s\n%s", err, out, log, s.state())
 	}
 }
@@ -147,7 +156,12 @@ type pod struct {
 	Status struct {
 		Phase, PodIP      string
 		Conditions        []struct{ Type, Status string }
-		ContainerStatuses []struct{ RestartCount int }
+		ContainerStatuses []struct {
+			RestartCount int
+			State        struct {
+				Running *struct{ StartedAt string }
+			}
+		}
 	}
 }
 
@@ -158,6 +172,16 @@ func (p pod) ready() bool {
 		}
 	}
 	return false
+}
+
+// started reports whether all containers run, ready or not.
+func (p pod) started() bool {
+	for _, container := range p.Status.ContainerStatuses {
+		if container.State.Running == nil {
+			return false
+		}
+	}
+	return len(p.Status.ContainerStatuses) > 0
 }
 
 func (p pod) restarts() (count int) {

@@ -54,7 +54,7 @@ func (s space) disturb(end func(space, pod)) {
 
 // gone reports whether a pod is deleted or being deleted.
 func (s space) gone(old pod) bool {
-	for _, pod := range s.pods(servicePods) {
+	for _, pod := range s.pods("") {
 		if pod.Metadata.UID == old.Metadata.UID {
 			return false
 		}
@@ -118,5 +118,5 @@ patches:
 			return true
 		})
 	}
-	s.completed()
+	s.completed("cocoon")
 }

@@ -31,9 +31,16 @@ type load struct {
 }
 
 func startLoad(url string) *load {
+	want := new(big.Int).MulRange(1, loadNumber).String()
+	return startLoadOf(func(client *http.Client) error {
+		return ask(client, fmt.Sprintf("%s/factorial/%d", url, loadNumber), want)
+	})
+}
+
+// startLoadOf starts a load of other requests.
+func startLoadOf(send func(*http.Client) error) *load {
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &load{stop: cancel}
-	want := new(big.Int).MulRange(1, loadNumber).String()
 	for i := range loadClients {
 		l.clients.Add(1)
 		go func() {
@@ -43,7 +50,7 @@ func startLoad(url string) *load {
 			client := &http.Client{Transport: transport, Timeout: waitMax}
 			for ; ctx.Err() == nil; time.Sleep(loadPause) {
 				began := time.Now()
-				l.count(began, ask(client, fmt.Sprintf("%s/factorial/%d", url, loadNumber), want))
+				l.count(began, send(client))
 			}
 		}()
 	}

@@ -76,6 +76,9 @@ func (s space) bystander() pod {
 		`{"spec": {"automountServiceAccountToken": false, "securityContext": {"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}},
 		"containers": [{"name": "bystander", "image": "localhost/pause:local", "imagePullPolicy": "Never",
 		"securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}}}]}}`)
+	s.Cleanup(func() {
+		s.kubectl("delete", "pod", "bystander", "--force", "--grace-period=0", "--wait=false", "--ignore-not-found")
+	})
 	s.kubectl("wait", "--for=condition=Ready", "pod/bystander", "--timeout="+waitMax.String())
 	return s.pods("run=bystander")[0]
 }
