@@ -119,6 +119,7 @@ impl Endpoint {
                     last: None,
                     trailers: None,
                     task: Some(task),
+                    failure: None,
                 })
             }
         };
