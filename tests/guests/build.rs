@@ -11,13 +11,14 @@ use nested_cargo::TARGET;
 mod nested_cargo;
 
 /// The name of each component's constant, and its file.
-const COMPONENTS: [(&str, &str); 6] = [
+const COMPONENTS: [(&str, &str); 7] = [
     ("FOREIGN_FACTOR", "factor.wasm"),
     ("HANDLER", "handler.wasm"),
     ("HOSTILE_FACTORIAL", "hostile_factorial.wasm"),
     ("HOSTILE_PROGRAM", "hostile-program.wasm"),
-    ("MODERN_PROGRAM", "modern_program.wasm"),
     ("NUMBERS", "numbers.wasm"),
+    ("P3_HANDLER", "p3_handler.wasm"),
+    ("P3_PROGRAM", "p3_program.wasm"),
 ];
 
 fn main() -> ExitCode {

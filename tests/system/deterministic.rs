@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use cocoon::limits::Limit;
-use cocoon_test_guests::{HOSTILE_PROGRAM, MODERN_PROGRAM};
+use cocoon_test_guests::{HOSTILE_PROGRAM, P3_PROGRAM};
 
 use crate::harness::{assert_one_line, run, stdout_of};
 
@@ -92,7 +92,7 @@ fn a_loop_of_sleeps_is_stopped_by_the_deadline() {
 
 #[test]
 fn a_program_of_0_3_prints_the_same_bytes() {
-    let print = |seed| stdout_of(["exec", MODERN_PROGRAM, seed, "--", "chances"]);
+    let print = |seed| stdout_of(["exec", P3_PROGRAM, seed, "--", "chances"]);
     let first = print("--deterministic=7");
     assert!(first.starts_with("7200 "), "{first}");
     assert_eq!(first, print("--deterministic=7"));

@@ -68,8 +68,8 @@ fn a_function_is_called_with_wave() {
 
 #[test]
 fn a_program_can_be_called() {
-    let path = cocoon_test_guests::MODERN_PROGRAM;
-    assert_eq!(stdout_of(["call", path, "run()"]), "modern\nok\n");
+    let path = cocoon_test_guests::P3_PROGRAM;
+    assert_eq!(stdout_of(["call", path, "run()"]), "hello\nok\n");
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn kinds_and_worlds_are_named() {
             "wasi:cli/command@0.2.",
         ),
         (
-            cocoon_test_guests::MODERN_PROGRAM,
+            cocoon_test_guests::P3_PROGRAM,
             "command",
             "wasi:cli/command@0.3.0",
         ),

@@ -31,7 +31,7 @@ pub enum GrantError {
 fn advice(import: &str) -> &'static str {
     if import.starts_with("wasi:http/") {
         if cfg!(feature = "service") {
-            "; of wasi:http, cocoon has outgoing-handler and types of 0.2"
+            "; of wasi:http, cocoon has outgoing-handler and types of 0.2, client and types of 0.3"
         } else {
             "; use a build of cocoon with the feature `service`"
         }

@@ -16,7 +16,7 @@ use wasmtime_wasi_http::p2::bindings::http::types::{
 use wasmtime_wasi_http::p2::types::{
     HostOutgoingRequest, HostOutgoingResponse, HostResponseOutparam,
 };
-use wasmtime_wasi_http::{FieldMap, WasiHttp, WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi_http::{FieldMap, WasiHttp, WasiHttpCtxView, WasiHttpView, p3};
 
 use super::state::State;
 use crate::limits::{HTTP_FIELDS, HTTP_TEXT_BYTES};
@@ -61,12 +61,14 @@ type Store<'a> = StoreContextMut<'a, State>;
 type Set = Result<(), ()>;
 
 /// The state of `wasi:http`, if there is room for other fields.
-fn with_room<'a>(store: &'a mut Store<'_>) -> wasmtime::Result<WasiHttpCtxView<'a>> {
+pub(super) fn with_room<'a>(store: &'a mut Store<'_>) -> wasmtime::Result<WasiHttpCtxView<'a>> {
     let state = store.data_mut();
     let holds_fields = |entry: &mut (dyn std::any::Any + Send)| {
         entry.is::<FieldMap>()
             || entry.is::<HostOutgoingRequest>()
             || entry.is::<HostOutgoingResponse>()
+            || entry.is::<p3::Request>()
+            || entry.is::<p3::Response>()
     };
     let held = state.resources.iter_mut().map(holds_fields);
     if held.filter(|holds| *holds).count() >= HTTP_FIELDS {
@@ -75,6 +77,11 @@ fn with_room<'a>(store: &'a mut Store<'_>) -> wasmtime::Result<WasiHttpCtxView<'
         );
     }
     Ok(state.http())
+}
+
+/// Whether `text` is short enough for a part of a request.
+pub(super) fn fits(text: Option<&String>) -> bool {
+    text.is_none_or(|text| text.len() <= HTTP_TEXT_BYTES)
 }
 
 fn clone_fields(
@@ -112,7 +119,7 @@ fn set_method(
     (request, method): (Resource<OutgoingRequest>, Method),
 ) -> wasmtime::Result<(Set,)> {
     match &method {
-        Method::Other(name) if name.len() > HTTP_TEXT_BYTES => Ok((Err(()),)),
+        Method::Other(name) if !fits(Some(name)) => Ok((Err(()),)),
         _ => Ok((store.data_mut().http().set_method(request, method)?,)),
     }
 }
@@ -121,10 +128,7 @@ fn set_path(
     mut store: Store<'_>,
     (request, path): (Resource<OutgoingRequest>, Option<String>),
 ) -> wasmtime::Result<(Set,)> {
-    if path
-        .as_ref()
-        .is_some_and(|path| path.len() > HTTP_TEXT_BYTES)
-    {
+    if !fits(path.as_ref()) {
         return Ok((Err(()),));
     }
     Ok((store.data_mut().http().set_path_with_query(request, path)?,))
@@ -134,10 +138,7 @@ fn set_authority(
     mut store: Store<'_>,
     (request, authority): (Resource<OutgoingRequest>, Option<String>),
 ) -> wasmtime::Result<(Set,)> {
-    if authority
-        .as_ref()
-        .is_some_and(|text| text.len() > HTTP_TEXT_BYTES)
-    {
+    if !fits(authority.as_ref()) {
         return Ok((Err(()),));
     }
     Ok((store.data_mut().http().set_authority(request, authority)?,))
@@ -148,7 +149,7 @@ fn set_scheme(
     (request, scheme): (Resource<OutgoingRequest>, Option<Scheme>),
 ) -> wasmtime::Result<(Set,)> {
     match &scheme {
-        Some(Scheme::Other(name)) if name.len() > HTTP_TEXT_BYTES => Ok((Err(()),)),
+        Some(Scheme::Other(name)) if !fits(Some(name)) => Ok((Err(()),)),
         _ => Ok((store.data_mut().http().set_scheme(request, scheme)?,)),
     }
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use hyper::body::Body;
 use wasmtime::StoreContextMut;
 use wasmtime::component::Resource;
-use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
+use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 use wasmtime_wasi_http::p2::body::{HostOutgoingBody, HyperOutgoingBody, StreamContext};
 use wasmtime_wasi_http::p2::types::{
     HostIncomingRequest, HostOutgoingResponse, HostResponseOutparam,
@@ -20,8 +20,8 @@ use wasmtime_wasi_http::{Error, WasiHttpView as _};
 use super::state::State;
 use crate::limits::{HTTP_CHUNK_BYTES, HTTP_CHUNKS};
 
-/// The answer of a handler: its head with a body that is written later, or an error code.
-pub(crate) type Answer = Result<hyper::Response<HyperOutgoingBody>, ErrorCode>;
+/// The answer of a handler: its head with a body that is written later, or an error.
+pub(crate) type Answer = Result<hyper::Response<HyperOutgoingBody>, Error>;
 
 impl State {
     /// Adds `request` to the sandbox, and calls `answer` when the guest sets its answer.
@@ -47,6 +47,7 @@ impl State {
         self.http.hooks.continue_trace(request.headers());
         let mut http = self.http();
         let request = http.new_incoming_request(scheme, request)?;
+        let answer = |set: Result<_, _>| answer(set.map_err(Error::from));
         let outparam = http.new_response_outparam_from_callback(answer)?;
         Ok((request, outparam))
     }

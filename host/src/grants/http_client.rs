@@ -211,13 +211,6 @@ fn explain(error: &hyper_util::client::legacy::Error) -> Error {
                 ConnectError::Io(error) => of_io(error),
             };
         }
-        // The guest's own body.
-        if let Some(error) = cause.downcast_ref::<Error>() {
-            return match error {
-                Error::HttpRequestBodySize(size) => Error::HttpRequestBodySize(*size),
-                _ => Error::ConnectionTerminated,
-            };
-        }
         if let Some(error) = cause.downcast_ref::<hyper::Error>() {
             return of_hyper(error);
         }
@@ -255,7 +248,11 @@ fn of_io(error: &io::Error) -> Error {
 }
 
 fn of_hyper(error: &hyper::Error) -> Error {
-    if error.is_parse_too_large() {
+    // The guest's own body.
+    let body = error.source().and_then(|it| it.downcast_ref::<Error>());
+    if let Some(Error::HttpRequestBodySize(size)) = body {
+        Error::HttpRequestBodySize(*size)
+    } else if error.is_parse_too_large() {
         Error::HttpResponseHeaderSectionSize(None)
     } else if error.is_incomplete_message() || error.is_body_write_aborted() {
         Error::HttpResponseIncomplete

@@ -138,6 +138,10 @@ impl WasiHttpHooks for Requests {
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {
         HTTP_CHUNK_BYTES
     }
+
+    fn p3_outgoing_body_chunk_size(&mut self) -> usize {
+        HTTP_CHUNK_BYTES
+    }
 }
 
 /// The flag that grants requests to `host`. Builds without a compiler have none.

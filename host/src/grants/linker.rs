@@ -43,7 +43,10 @@ fn is_linked(import: &str) -> bool {
         }
         "wasi:io" => is_p2,
         #[cfg(feature = "service")]
-        "wasi:http" => is_p2 && !import.contains("/incoming-handler@"),
+        "wasi:http" => {
+            let is_handler = import.contains("/incoming-handler@") || import.contains("/handler@");
+            (is_p2 || is_p3(import)) && !is_handler
+        }
         _ => false,
     }
 }
@@ -64,16 +67,31 @@ pub(crate) fn linker(component: &Component) -> Result<Linker<State>, GrantError>
     // A function of ours takes the place of Wasmtime's.
     linker.allow_shadowing(true);
     link(&mut linker, component).map_err(|error| GrantError::Link(one_line(&error)))?;
+    let engine = component.engine();
     let ty = component.component_type();
-    for (name, import) in ty.imports(component.engine()) {
-        // An interface of types alone needs no implementation.
-        let is_types = match &import.ty {
-            ComponentItem::ComponentInstance(interface) => interface
-                .exports(component.engine())
-                .all(|(_, item)| matches!(item.ty, ComponentItem::Type(_))),
+    let items = |import: ComponentItem| match import {
+        ComponentItem::ComponentInstance(interface) => {
+            interface.exports(engine).map(|(_, item)| item.ty).collect()
+        }
+        other => vec![other],
+    };
+    let mut resources = Vec::new();
+    for (name, import) in ty.imports(engine) {
+        let mut items = items(import.ty).into_iter();
+        if is_linked(name) {
+            resources.extend(items.filter_map(|item| match item {
+                ComponentItem::Resource(resource) => Some(resource),
+                _ => None,
+            }));
+            continue;
+        }
+        // An interface of types, and of resources of other interfaces, needs no implementation.
+        let is_types = items.all(|item| match item {
+            ComponentItem::Type(_) => true,
+            ComponentItem::Resource(resource) => resources.contains(&resource),
             _ => false,
-        };
-        if !is_linked(name) && !is_types {
+        });
+        if !is_types {
             return Err(GrantError::Import {
                 import: name.to_owned(),
             });

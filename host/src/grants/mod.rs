@@ -39,6 +39,8 @@ mod memory_cap;
 mod network;
 mod p3;
 mod p3_files;
+#[cfg(feature = "service")]
+mod p3_http;
 mod p3_sockets;
 mod p3_streams;
 mod sockets;

@@ -38,5 +38,9 @@ pub(super) fn link(
     if wants("wasi:sockets/") {
         p3_sockets::link(linker)?;
     }
+    #[cfg(feature = "service")]
+    if wants("wasi:http/") {
+        super::p3_http::link(linker)?;
+    }
     Ok(())
 }

@@ -9,8 +9,10 @@ pub const HOSTILE_FACTORIAL: &str = env!("COCOON_TEST_HOSTILE_FACTORIAL");
 pub const HOSTILE_PROGRAM: &str = env!("COCOON_TEST_HOSTILE_PROGRAM");
 /// A handler whose path selects its behaviour.
 pub const HANDLER: &str = env!("COCOON_TEST_HANDLER");
+/// A handler of WASI 0.3 whose path selects its behaviour.
+pub const P3_HANDLER: &str = env!("COCOON_TEST_P3_HANDLER");
 /// A program of WASI 0.3, whose first argument selects its behaviour.
-pub const MODERN_PROGRAM: &str = env!("COCOON_TEST_MODERN_PROGRAM");
+pub const P3_PROGRAM: &str = env!("COCOON_TEST_P3_PROGRAM");
 /// A component of another world: `cocoon:numbers/numbers`.
 pub const NUMBERS: &str = env!("COCOON_TEST_NUMBERS");
 /// A program that this project did not write: `factor` of the uutils.

@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use hyper::body::Body as _;
-use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
+use wasmtime_wasi_http::Error;
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
 use super::endpoint::Endpoint;
@@ -88,7 +88,7 @@ impl Endpoint {
             end,
         } = begun;
         let response = match (answer, end.as_ref()) {
-            (Some(answer), _) => answer.map_err(|code| self.explain(&code))?,
+            (Some(answer), _) => answer.map_err(|error| self.explain(&error))?,
             (None, Some(Err(error))) => return Err(error.clone()),
             (None, _) => {
                 let what = "expected an answer, got none before the handler returned";
@@ -119,6 +119,7 @@ impl Endpoint {
                     last: None,
                     trailers: None,
                     task: Some(task),
+                    failure: None,
                 })
             }
         };
@@ -172,16 +173,16 @@ impl Endpoint {
         Ok(request)
     }
 
-    /// The error of a guest that sets an error code in place of an answer.
-    fn explain(&self, code: &ErrorCode) -> RunError {
-        match code {
-            ErrorCode::HttpRequestBodySize(_) => {
+    /// The error of a guest that sets an error in place of an answer.
+    fn explain(&self, error: &Error) -> RunError {
+        match error {
+            Error::HttpRequestBodySize(_) => {
                 RunError::stopped(Limit::RequestBody, self.limits.get(Limit::RequestBody))
             }
-            ErrorCode::ConnectionReadTimeout => {
+            Error::ConnectionReadTimeout => {
                 RunError::stopped(Limit::Stall, self.limits.get(Limit::Stall))
             }
-            code => RunError::Failed(format!("the handler answered with the error {code:?}")),
+            error => RunError::Failed(format!("the handler answered with the error {error:?}")),
         }
     }
 }

@@ -10,6 +10,8 @@ mod endpoint;
 mod exchange;
 mod kept;
 mod lines;
+mod p3;
+mod p3_body;
 mod places;
 mod request_body;
 mod response_body;

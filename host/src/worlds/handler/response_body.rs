@@ -1,8 +1,9 @@
 //! The body of an answer, as the server sends it.
 //!
 //! A body that the guest did not finish, or that differs from its `Content-Length`, ends with an
-//! error, so that the connection breaks off. The piece that completes `Content-Length` is the end
-//! of the answer for HTTP: it waits for the end of the body.
+//! error, so that the connection breaks off. The server flushes what it has before that, so that
+//! the client gets the head. The piece that completes `Content-Length` is the end of the answer
+//! for HTTP: it waits for the end of the body.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -43,6 +44,8 @@ pub(super) struct Written {
     pub(super) trailers: Option<Frame<Bytes>>,
     /// The handler, until the end of the body.
     pub(super) task: Option<AbortOnDropHandle<Result<(), RunError>>>,
+    /// The error that ends the body, until the server has flushed what is before it.
+    pub(super) failure: Option<RunError>,
 }
 
 impl ResponseBody {
@@ -107,6 +110,25 @@ impl Body for ResponseBody {
 
 impl Written {
     fn poll_frame(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RunError>>> {
+        if let Some(error) = self.failure.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        match ready!(self.poll_guest(context)) {
+            Some(Err(error)) => {
+                // An error discards what the server has not sent. It sends while the body waits.
+                self.failure = Some(error);
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            frame => Poll::Ready(frame),
+        }
+    }
+
+    /// The next frame of the guest, or the error that ends its body.
+    fn poll_guest(
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, RunError>>> {

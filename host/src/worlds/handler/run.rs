@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use axum::http::Request;
 use wasmtime::Store;
-use wasmtime_wasi_http::p2::bindings::Proxy;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 
 use super::endpoint::Endpoint;
 use super::exchange::Exchange;
 use super::kept::Kept;
+use super::p3;
 use super::request_body::RequestBody;
+use super::world::HandlerExports;
 use crate::deadline::Deadline;
 use crate::error::RunError;
 use crate::grants::State;
@@ -65,7 +66,14 @@ pub(super) fn start(
         let answer = Arc::clone(&exchange);
         let result = kept
             .sandbox
-            .run(async |store: &mut Store<State>, handler: &Proxy| {
+            .run(async |store: &mut Store<State>, handler: &HandlerExports| {
+                let handler = match handler {
+                    HandlerExports::P2(handler) => handler,
+                    HandlerExports::P3(handler) => {
+                        // Most handlers do not pay for its size.
+                        return Box::pin(p3::answer(store, handler, request, answer)).await;
+                    }
+                };
                 let data = store.data_mut();
                 let answered = move |set| answer.set_answer(set);
                 let (request, outparam) = data.start_request(Scheme::Http, request, answered)?;

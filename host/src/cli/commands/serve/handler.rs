@@ -26,7 +26,7 @@ use crate::cli::values::location;
 /// The handler, and the grants of each of its sandboxes.
 #[derive(Debug, Args)]
 pub(super) struct HandlerArgs {
-    /// Component that exports `wasi:http/incoming-handler`: a file or `oci://REFERENCE`; it gets every request [default: the service of factorials]
+    /// Component that exports `wasi:http/incoming-handler` of WASI 0.2 or `wasi:http/handler` of 0.3: a file or `oci://REFERENCE`; it gets every request [default: the service of factorials]
     #[arg(value_name = "FILE", value_parser = location(), value_hint = ValueHint::FilePath, conflicts_with = "component")]
     pub(super) file: Option<Location>,
     /// Grant a folder, read-only without `:rw`; GUEST, or else HOST, is its path in the sandbox

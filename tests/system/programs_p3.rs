@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use crate::harness::{cocoon, run, run_command, stdout_of};
 
-const PROGRAM: &str = cocoon_test_guests::MODERN_PROGRAM;
+const PROGRAM: &str = cocoon_test_guests::P3_PROGRAM;
 
 fn exec<'a>(flags: &[&'a str], arguments: &[&'a str]) -> Vec<&'a str> {
     [&["exec", PROGRAM], flags, &["--"], arguments].concat()
@@ -13,12 +13,12 @@ fn exec<'a>(flags: &[&'a str], arguments: &[&'a str]) -> Vec<&'a str> {
 
 #[test]
 fn a_program_of_0_3_runs() {
-    assert_eq!(stdout_of(exec(&[], &[])), "modern\n");
+    assert_eq!(stdout_of(exec(&[], &[])), "hello\n");
     // Its standard library calls WASI 0.2.
     assert_eq!(stdout_of(exec(&[], &["old"])), "Some(\"old\")\n");
     assert_eq!(run(exec(&[], &["fail"])).code, Some(1));
     let many = run(exec(&["-n", "50", "--json"], &[]));
-    assert_eq!(many.out.matches("modern").count(), 50, "{}", many.err);
+    assert_eq!(many.out.matches("hello").count(), 50, "{}", many.err);
 }
 
 #[test]

@@ -28,7 +28,7 @@ impl bindings::exports::wasi::cli::run::Guest for Component {
         let arguments = environment::get_arguments();
         let argument = |index: usize| arguments.get(index).cloned().unwrap_or_default();
         match argument(1).as_str() {
-            "" => print(b"modern\n".to_vec()).await,
+            "" => print(b"hello\n".to_vec()).await,
             "echo" => {
                 let (input, _) = stdin::read_via_stream();
                 stdout::write_via_stream(input).await.map_err(drop)
