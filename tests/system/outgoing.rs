@@ -136,6 +136,14 @@ async fn failures_have_their_codes() {
     drop(free);
     let answer = server.get(&format!("/fetch?http://{address}/")).await;
     assert_eq!(answer.text(), "ErrorCode::ConnectionRefused");
+    for port in ["65536", "99999", "-1", "x"] {
+        let answer = server
+            .get(&format!("/fetch?http://127.0.0.1:{port}/"))
+            .await;
+        assert_ne!(answer.text(), "ErrorCode::ConnectionRefused", "{port}");
+    }
+    let answer = server.get("/fetch?http://127.0.0.1:65536/").await;
+    assert_eq!(answer.text(), "ErrorCode::HttpRequestUriInvalid");
     let answer = server.get("/fetch?http://nowhere.invalid/").await;
     assert!(
         answer.text().starts_with("ErrorCode::DnsError"),

@@ -22,7 +22,7 @@ use tokio::time::{Sleep, sleep, timeout};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
 use super::denials::Denials;
-use super::http_connector::{ConnectError, Connector};
+use super::http_connector::{ConnectError, Connector, Timely};
 use super::http_destination::HttpDestination;
 use crate::engine::Engine;
 use crate::limits::{
@@ -36,7 +36,7 @@ pub(crate) struct HttpClient(Arc<Inner>);
 
 struct Inner {
     connector: Connector,
-    client: Client<HttpsConnector<Connector>, WasiBody>,
+    client: Client<Timely<HttpsConnector<Connector>>, WasiBody>,
 }
 
 impl HttpClient {
@@ -71,7 +71,7 @@ impl HttpClient {
             .http2_initial_connection_window_size(HTTP_CONNECTION_WINDOW)
             .http2_max_send_buf_size(HTTP_CLIENT_BYTES)
             .http2_max_header_list_size(u32::try_from(HTTP_CLIENT_BYTES).unwrap_or(u32::MAX))
-            .build(https);
+            .build(Timely::new(https));
         Some(Self(Arc::new(Inner { connector, client })))
     }
 
@@ -82,7 +82,12 @@ impl HttpClient {
     /// The error that the guest gets.
     pub(super) fn check(&self, uri: &Uri) -> Result<(), Error> {
         let authority = uri.authority().ok_or(Error::HttpRequestUriInvalid)?;
-        if authority.as_str().contains('@') || authority.host().is_empty() {
+        let has_port = authority.as_str().len() > authority.host().len() + 1;
+        // A port beyond 65535 would be the default one.
+        if authority.as_str().contains('@')
+            || authority.host().is_empty()
+            || (has_port && authority.port_u16().is_none())
+        {
             return Err(Error::HttpRequestUriInvalid);
         }
         let default = if uri.scheme_str() == Some("https") {
@@ -255,7 +260,10 @@ fn of_io(error: &io::Error) -> Error {
 }
 
 fn of_hyper(error: &hyper::Error) -> Error {
-    if error.is_parse_too_large() {
+    let cause = error.source().and_then(|it| it.downcast_ref::<io::Error>());
+    if cause.is_some_and(|it| it.kind() == io::ErrorKind::TimedOut) {
+        Error::ConnectionWriteTimeout
+    } else if error.is_parse_too_large() {
         Error::HttpResponseHeaderSectionSize(None)
     } else if error.is_incomplete_message() || error.is_body_write_aborted() {
         Error::HttpResponseIncomplete
