@@ -243,6 +243,13 @@ async fn old_clients_get_answers_of_known_length() {
         .raw("GET /stream-announced?1000000 HTTP/1.0\r\n\r\n")
         .await;
     assert!(answer.starts_with(b"HTTP/1.0 200 ") && answer.len() > 1_000_000);
+    // Trailers are left out.
+    let answer = server.raw("GET /trailers?7 HTTP/1.0\r\n\r\n").await;
+    let answer = String::from_utf8(answer).expect("text");
+    assert!(
+        answer.contains("content-length: 6\r\n") && answer.ends_with("\r\n\r\nsummed"),
+        "{answer}"
+    );
 }
 
 #[tokio::test]
@@ -274,6 +281,20 @@ async fn the_output_of_a_handler_is_logged_by_line() {
         .filter(|line| line.contains("cocoon::guest: line "));
     assert_eq!(lines.count(), 100, "{log}");
     assert!(log.contains(" WARN cocoon::guest: further lines"), "{log}");
+}
+
+#[tokio::test]
+async fn a_line_of_a_handler_moves_no_cursor() {
+    let server = serve(&[]);
+    server.get("/log-control").await;
+    let line = "cocoon::guest: red \u{fffd}[31m\u{fffd}\ttab\u{fffd} INFO forged route=";
+    wait_for("the line", async {
+        while !server.stderr().contains(line) {
+            assert!(!server.stderr().contains("forged\n"), "{}", server.stderr());
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -20,10 +20,11 @@ use super::run::{Place, Run, Seat, start};
 use crate::deadline::Deadline;
 use crate::error::RunError;
 use crate::grants::{Answer, content_length};
-use crate::limits::{HANDLER_TURNS, Limit};
+use crate::limits::{ERROR_CHARS, HANDLER_TURNS, Limit};
 use crate::pool::wait_span;
 use crate::span::record_failure;
 use crate::tasks::Tasks;
+use crate::text::one_line;
 
 /// The state of a run at the head of its answer.
 struct Begun {
@@ -181,7 +182,10 @@ impl Endpoint {
             ErrorCode::ConnectionReadTimeout => {
                 RunError::stopped(Limit::Stall, self.limits.get(Limit::Stall))
             }
-            code => RunError::Failed(format!("the handler answered with the error {code:?}")),
+            code => {
+                let what = format!("the handler answered with the error {code:?}");
+                RunError::Failed(one_line(&what, ERROR_CHARS))
+            }
         }
     }
 }

@@ -61,7 +61,7 @@ impl ResponseBody {
 
     /// Whether the length is known before the body is sent.
     pub fn is_whole(&self) -> bool {
-        !matches!(self.0, Kind::Written(_))
+        !matches!(self.0, Kind::Written(_) | Kind::Whole(_, Some(_)))
     }
 }
 

@@ -66,6 +66,10 @@ impl Guest for Handler {
                 eprintln!("to stderr: {query}");
                 respond(answer, 200, &[], b"");
             }
+            "/log-control" => {
+                println!("red \u{1b}[31m\0\ttab\r INFO forged\r");
+                respond(answer, 200, &[], b"");
+            }
             "/flood-log" => {
                 for line in 0..number() {
                     println!("line {line}");
@@ -113,6 +117,11 @@ impl Guest for Handler {
                 respond(answer, 200, &[], format!("{set:?}").as_bytes());
             }
             "/error" => ResponseOutparam::set(answer, Err(ErrorCode::ConfigurationError)),
+            "/long-error" => {
+                let text = "x\n".repeat(usize::try_from(number()).expect("a size"));
+                let error = ErrorCode::InternalError(Some(text));
+                ResponseOutparam::set(answer, Err(error));
+            }
             "/silent" => drop(answer),
             "/wait" => loop {
                 subscribe_duration(1_000_000_000).block();
