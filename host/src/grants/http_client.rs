@@ -27,7 +27,7 @@ use super::http_destination::HttpDestination;
 use crate::engine::Engine;
 use crate::limits::{
     HTTP_CLIENT_BYTES, HTTP_CONNECTION_WINDOW, HTTP_IDLE_CONNECTIONS, HTTP_IDLE_TIME,
-    HTTP_STREAM_WINDOW,
+    HTTP_STALL_TIME, HTTP_STREAM_WINDOW,
 };
 
 /// Sends requests to granted destinations. Cheap to clone.
@@ -70,6 +70,9 @@ impl HttpClient {
             .http2_initial_stream_window_size(HTTP_STREAM_WINDOW)
             .http2_initial_connection_window_size(HTTP_CONNECTION_WINDOW)
             .http2_max_send_buf_size(HTTP_CLIENT_BYTES)
+            // Finds a server that has disappeared, whose connection others would wait for as well.
+            .http2_keep_alive_interval(HTTP_STALL_TIME / 2)
+            .http2_keep_alive_timeout(HTTP_STALL_TIME / 2)
             .http2_max_header_list_size(u32::try_from(HTTP_CLIENT_BYTES).unwrap_or(u32::MAX))
             .build(Timely::new(https));
         Some(Self(Arc::new(Inner { connector, client })))

@@ -73,7 +73,7 @@ pub const HTTP_STREAM_WINDOW: u32 = 64 << 10;
 pub const HTTP_CONNECTION_WINDOW: u32 = 1 << 20;
 /// The time to look a name up and to connect to it, and for the handshake of TLS.
 pub const HTTP_CONNECT_TIME: Duration = Duration::from_secs(10);
-/// The time in which the server of an outgoing request takes a byte of it.
+/// The time in which the server of an outgoing request takes a byte of it, or answers a ping.
 pub const HTTP_STALL_TIME: Duration = Duration::from_secs(30);
 /// The time for which a connection waits for the next request.
 pub const HTTP_IDLE_TIME: Duration = Duration::from_secs(30);
