@@ -52,6 +52,18 @@ async fn the_errors_of_a_handler_are_its_own() {
             (status, "body")
         );
     }
+    for path in ["/empty?404", "/empty-late?404", "/empty-late?400"] {
+        let answer = server.get(path).await;
+        assert_eq!(answer.status.to_string(), path[path.len() - 3..], "{path}");
+        assert_eq!((answer.text(), answer.header("content-type")), ("", ""));
+    }
+    wait_for("work after empty answers", async {
+        let worked = |status: &str| server.stderr().contains(&format!("worked after {status}"));
+        while !worked("400") || !worked("404") {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     let answer = server.get("/elsewhere").await;
     assert_eq!((answer.status, answer.text()), (404, "unknown path\n"));
     assert_eq!(answer.header("content-type"), "text/plain");

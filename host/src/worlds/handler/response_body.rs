@@ -24,7 +24,7 @@ pub struct ResponseBody(Kind);
 enum Kind {
     /// A body that was whole before its head was sent.
     Whole(Option<Bytes>, Option<Box<HeaderMap>>),
-    /// No body, of unknown length: the answer to HEAD.
+    /// No body: the answer to HEAD, or one whose head announces none.
     None,
     /// A body that is written while it is sent.
     Written(Box<Written>),

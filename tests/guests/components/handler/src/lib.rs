@@ -47,6 +47,14 @@ impl Guest for Handler {
                 let status = query.parse().expect("a status");
                 respond(answer, status, &[], b"");
             }
+            "/empty-late" => {
+                let status: u16 = query.parse().expect("a status");
+                let (body, out) = begin(answer, status, &[("content-length", "0")]);
+                subscribe_duration(50_000_000).block();
+                drop(out);
+                OutgoingBody::finish(body, None).expect("a whole body");
+                println!("worked after {status}");
+            }
             "/target" => respond(answer, 200, &[], target.as_bytes()),
             "/request" => respond(answer, 200, &[], describe(&request).as_bytes()),
             "/header" => {
