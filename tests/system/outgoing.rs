@@ -187,14 +187,17 @@ async fn https_upstream(config: ServerConfig) -> SocketAddr {
     let tls = TlsAcceptor::from(Arc::new(config));
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let Ok(stream) = tls.accept(stream).await else {
-                continue;
-            };
-            let answer = service_fn(async |_: Request<Incoming>| {
-                Ok::<_, Infallible>(Response::new(Full::new(Bytes::from("encrypted"))))
+            let tls = tls.clone();
+            tokio::spawn(async move {
+                let Ok(stream) = tls.accept(stream).await else {
+                    return;
+                };
+                let answer = service_fn(async |_: Request<Incoming>| {
+                    Ok::<_, Infallible>(Response::new(Full::new(Bytes::from("encrypted"))))
+                });
+                let served = Builder::new(TokioExecutor::new());
+                let _ = served.serve_connection(TokioIo::new(stream), answer).await;
             });
-            let served = Builder::new(TokioExecutor::new());
-            let _ = served.serve_connection(TokioIo::new(stream), answer).await;
         }
     });
     address
