@@ -4,8 +4,10 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 use tempfile::TempDir;
+use tokio::task::spawn_blocking;
 
 use crate::handler_routes::{Folder, metric, wait_for_metric};
 use crate::harness::wait_for;
@@ -97,6 +99,10 @@ async fn a_file_with_a_mistake_changes_nothing() {
             routes("new").replace("C\n", "component = \"none.wasm\"\n"),
             ["route `/`", "none.wasm"],
         ),
+        (
+            routes("new").replace("C\n", "component = \"/dev/zero\"\n"),
+            ["route `/`", "--component-size"],
+        ),
         (String::new(), ["at least one route", "cocoon.toml"]),
     ] {
         folder.write(&text);
@@ -108,10 +114,26 @@ async fn a_file_with_a_mistake_changes_nothing() {
         .await;
         assert_eq!(server.get("/env?WHO").await.text(), "old");
     }
-    assert_eq!(server.stderr().lines().count(), 4, "{}", server.stderr());
+    assert_eq!(server.stderr().lines().count(), 5, "{}", server.stderr());
     folder.write(&routes("new"));
     server.signal(Signal::HUP);
     wait_for_answer(&server, "/env?WHO", "new").await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_slow_to_read_delays_no_request() {
+    let folder = Folder::new(&routes("old"));
+    let server = folder.serve(&[]);
+    let file = folder.config();
+    fs::remove_file(&file).expect("removed");
+    mknodat(CWD, &file, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
+    server.signal(Signal::HUP);
+    // It can be opened once the service reads it.
+    let opening = spawn_blocking(|| fs::OpenOptions::new().write(true).open(file));
+    let writer = wait_for("a reader", opening).await.expect("no panic");
+    assert_eq!(server.get("/env?WHO").await.text(), "old");
+    drop(writer.expect("a pipe"));
+    wait_for_line(&server, &["routes not changed", "at least one route"]).await;
 }
 
 #[tokio::test]

@@ -303,7 +303,12 @@ async fn a_sandbox_answers_as_many_requests_as_its_route_says() {
     }
     assert_eq!(answered("/fresh/answered").await, "0");
     assert_eq!(answered("/fresh/answered").await, "0");
-    answered("/trap").await;
+    answered("/answered").await;
+    for failure in ["/trap", "/silent", "/leave-body"] {
+        assert_eq!(answered("/answered").await, "0", "before {failure}");
+        // An answer that has begun breaks off.
+        let _ = server.client().await.send(get(failure)).await;
+    }
     assert_eq!(answered("/answered").await, "0");
     client
         .send(get("/trap-after?1"))

@@ -52,6 +52,18 @@ async fn the_errors_of_a_handler_are_its_own() {
             (status, "body")
         );
     }
+    for path in ["/empty?404", "/empty-late?404", "/empty-late?400"] {
+        let answer = server.get(path).await;
+        assert_eq!(answer.status.to_string(), path[path.len() - 3..], "{path}");
+        assert_eq!((answer.text(), answer.header("content-type")), ("", ""));
+    }
+    wait_for("work after empty answers", async {
+        let worked = |status: &str| server.stderr().contains(&format!("worked after {status}"));
+        while !worked("400") || !worked("404") {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     let answer = server.get("/elsewhere").await;
     assert_eq!((answer.status, answer.text()), (404, "unknown path\n"));
     assert_eq!(answer.header("content-type"), "text/plain");
@@ -243,6 +255,13 @@ async fn old_clients_get_answers_of_known_length() {
         .raw("GET /stream-announced?1000000 HTTP/1.0\r\n\r\n")
         .await;
     assert!(answer.starts_with(b"HTTP/1.0 200 ") && answer.len() > 1_000_000);
+    // Trailers are left out.
+    let answer = server.raw("GET /trailers?7 HTTP/1.0\r\n\r\n").await;
+    let answer = String::from_utf8(answer).expect("text");
+    assert!(
+        answer.contains("content-length: 6\r\n") && answer.ends_with("\r\n\r\nsummed"),
+        "{answer}"
+    );
 }
 
 #[tokio::test]
@@ -274,6 +293,20 @@ async fn the_output_of_a_handler_is_logged_by_line() {
         .filter(|line| line.contains("cocoon::guest: line "));
     assert_eq!(lines.count(), 100, "{log}");
     assert!(log.contains(" WARN cocoon::guest: further lines"), "{log}");
+}
+
+#[tokio::test]
+async fn a_line_of_a_handler_moves_no_cursor() {
+    let server = serve(&[]);
+    server.get("/log-control").await;
+    let line = "cocoon::guest: red \u{fffd}[31m\u{fffd}\ttab\u{fffd} INFO forged route=";
+    wait_for("the line", async {
+        while !server.stderr().contains(line) {
+            assert!(!server.stderr().contains("forged\n"), "{}", server.stderr());
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -51,12 +51,14 @@ async fn a_handler_without_an_answer_has_a_status() {
         ("/take", 502, "sandbox-memory".into()),
         ("/silent", 502, Value::Null),
         ("/error", 502, Value::Null),
+        ("/long-error?100000", 502, Value::Null),
         ("/status?101", 502, Value::Null),
         ("/wait", 504, "deadline".into()),
         ("/spin", 504, "deadline".into()),
     ] {
         let problem = server.get(path).await.problem(status);
         assert_eq!(problem["limit"], limit, "{path}: {problem}");
+        assert!(problem.to_string().len() < 3000, "{path}: {problem}");
         assert_eq!(server.get("/hello").await.text(), "hello\n");
     }
     wait_for_no_sandbox(&server).await;

@@ -57,6 +57,7 @@ mod handler_reload;
 mod handler_routes;
 mod handlers;
 mod handlers_clients;
+mod handlers_departure;
 mod handlers_hostile;
 mod handlers_neighbours;
 mod handlers_overload;

@@ -136,6 +136,14 @@ async fn failures_have_their_codes() {
     drop(free);
     let answer = server.get(&format!("/fetch?http://{address}/")).await;
     assert_eq!(answer.text(), "ErrorCode::ConnectionRefused");
+    for port in ["65536", "99999", "-1", "x"] {
+        let answer = server
+            .get(&format!("/fetch?http://127.0.0.1:{port}/"))
+            .await;
+        assert_ne!(answer.text(), "ErrorCode::ConnectionRefused", "{port}");
+    }
+    let answer = server.get("/fetch?http://127.0.0.1:65536/").await;
+    assert_eq!(answer.text(), "ErrorCode::HttpRequestUriInvalid");
     let answer = server.get("/fetch?http://nowhere.invalid/").await;
     assert!(
         answer.text().starts_with("ErrorCode::DnsError"),
@@ -179,14 +187,17 @@ async fn https_upstream(config: ServerConfig) -> SocketAddr {
     let tls = TlsAcceptor::from(Arc::new(config));
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let Ok(stream) = tls.accept(stream).await else {
-                continue;
-            };
-            let answer = service_fn(async |_: Request<Incoming>| {
-                Ok::<_, Infallible>(Response::new(Full::new(Bytes::from("encrypted"))))
+            let tls = tls.clone();
+            tokio::spawn(async move {
+                let Ok(stream) = tls.accept(stream).await else {
+                    return;
+                };
+                let answer = service_fn(async |_: Request<Incoming>| {
+                    Ok::<_, Infallible>(Response::new(Full::new(Bytes::from("encrypted"))))
+                });
+                let served = Builder::new(TokioExecutor::new());
+                let _ = served.serve_connection(TokioIo::new(stream), answer).await;
             });
-            let served = Builder::new(TokioExecutor::new());
-            let _ = served.serve_connection(TokioIo::new(stream), answer).await;
         }
     });
     address

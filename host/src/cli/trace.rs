@@ -39,12 +39,12 @@ pub(super) async fn component(name: &str, source: &Source, limits: &Limits) {
     }
     span.record("cocoon.component", name);
     // A pipe can be read once.
+    let most = limits.bytes(Limit::ComponentSize);
     let is_read_twice = match source {
-        Source::File(path) => fs::metadata(path)
-            .is_ok_and(|it| it.is_file() && it.len() <= limits.get(Limit::ComponentSize)),
+        Source::File(path) => fs::metadata(path).is_ok_and(|it| it.is_file() && it.len() <= most),
         Source::Bytes(_) | Source::Bundled(_) => true,
     };
-    if is_read_twice && let Ok(digest) = source.digest().await {
+    if is_read_twice && let Ok(digest) = source.digest(most).await {
         span.record("cocoon.digest", digest);
     }
 }

@@ -57,18 +57,18 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// [`ComponentError::Unreadable`].
-    pub async fn digest(&self) -> Result<String, ComponentError> {
+    /// [`ComponentError`] for a file that cannot be read, or has more than `most` bytes.
+    pub async fn digest(&self, most: u64) -> Result<String, ComponentError> {
         let digest = match self {
             Self::Bundled(bundled) => bundled.digest.to_owned(),
             Self::Bytes(wasm) => Digest::of(wasm).hex(),
             Self::File(path) => {
-                let wasm = tokio::fs::read(path).await;
-                let wasm = wasm.map_err(|error| ComponentError::Unreadable {
-                    path: path.clone(),
-                    reason: error.to_string(),
-                })?;
-                Digest::of(&wasm).hex()
+                let path = path.clone();
+                let hashing = tokio::task::spawn_blocking(move || hash_file(path, most));
+                let digest = hashing
+                    .await
+                    .unwrap_or_else(|error| Err(ComponentError::Invalid(error.to_string())));
+                digest?.hex()
             }
         };
         Ok(digest.chars().take(16).collect())
@@ -92,7 +92,6 @@ impl Source {
 
 /// Bytes of a file that are read at once for its digest: small, so that they stay in the cache
 /// of the processor.
-#[cfg(feature = "compiler")]
 const PIECE_BYTES: usize = 128 << 10;
 
 impl Source {
@@ -126,7 +125,7 @@ impl Source {
         if let Some(digest) = cache.digest(&state) {
             return Some(digest);
         }
-        let digest = digest_of(&file, most)?;
+        let digest = digest_of(&file, most).ok()??;
         tracing::debug!(bytes = found.len(), "component hashed");
         if FileState::of(&file).is_ok_and(|after| after == state) {
             cache.keep_digest(&state, &digest);
@@ -135,9 +134,21 @@ impl Source {
     }
 }
 
-/// The SHA-256 of a file of at most `most` bytes.
-#[cfg(feature = "compiler")]
-fn digest_of(file: &std::fs::File, most: u64) -> Option<[u8; 32]> {
+/// The SHA-256 of the file at `path`, of at most `most` bytes.
+fn hash_file(path: PathBuf, most: u64) -> Result<Digest, ComponentError> {
+    let digest = std::fs::File::open(&path).and_then(|file| digest_of(&file, most));
+    match digest {
+        Ok(Some(digest)) => Ok(digest.into()),
+        Ok(None) => Err(ComponentError::TooLarge { path, value: most }),
+        Err(error) => Err(ComponentError::Unreadable {
+            path,
+            reason: error.to_string(),
+        }),
+    }
+}
+
+/// The SHA-256 of a file, or `None` if it has more than `most` bytes.
+fn digest_of(file: &std::fs::File, most: u64) -> io::Result<Option<[u8; 32]>> {
     use sha2::Digest as _;
 
     let mut file = file.take(most.saturating_add(1));
@@ -145,14 +156,14 @@ fn digest_of(file: &std::fs::File, most: u64) -> Option<[u8; 32]> {
     let mut piece = vec![0; PIECE_BYTES];
     let mut bytes = 0;
     loop {
-        let read = file.read(&mut piece).ok()?;
+        let read = file.read(&mut piece)?;
         if read == 0 {
             break;
         }
         bytes += read as u64;
         sha.update(&piece[..read]);
     }
-    (bytes <= most).then(|| sha.finalize().into())
+    Ok((bytes <= most).then(|| sha.finalize().into()))
 }
 
 /// Reads a component's file of at most `most` bytes.

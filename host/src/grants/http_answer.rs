@@ -57,14 +57,18 @@ impl State {
         self.resources.iter_mut().count()
     }
 
-    /// Aborts bodies that the guest did not finish, so that none of them looks whole.
-    pub(crate) fn abort_bodies(&mut self) {
+    /// Aborts bodies that the guest did not finish, so that none of them looks whole. Returns
+    /// whether there were some.
+    pub(crate) fn abort_bodies(&mut self) -> bool {
+        let mut has_aborted = false;
         for entry in self.resources.iter_mut() {
             if let Some(body) = entry.downcast_mut::<HostOutgoingBody>() {
                 let (empty, _) = HostOutgoingBody::new(StreamContext::Response, None, 1, 1);
                 std::mem::replace(body, empty).abort();
+                has_aborted = true;
             }
         }
+        has_aborted
     }
 }
 

@@ -22,12 +22,12 @@ use tokio::time::{Sleep, sleep, timeout};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
 use super::denials::Denials;
-use super::http_connector::{ConnectError, Connector};
+use super::http_connector::{ConnectError, Connector, Timely};
 use super::http_destination::HttpDestination;
 use crate::engine::Engine;
 use crate::limits::{
     HTTP_CLIENT_BYTES, HTTP_CONNECTION_WINDOW, HTTP_IDLE_CONNECTIONS, HTTP_IDLE_TIME,
-    HTTP_STREAM_WINDOW,
+    HTTP_STALL_TIME, HTTP_STREAM_WINDOW,
 };
 
 /// Sends requests to granted destinations. Cheap to clone.
@@ -36,7 +36,7 @@ pub(crate) struct HttpClient(Arc<Inner>);
 
 struct Inner {
     connector: Connector,
-    client: Client<HttpsConnector<Connector>, WasiBody>,
+    client: Client<Timely<HttpsConnector<Connector>>, WasiBody>,
 }
 
 impl HttpClient {
@@ -70,8 +70,11 @@ impl HttpClient {
             .http2_initial_stream_window_size(HTTP_STREAM_WINDOW)
             .http2_initial_connection_window_size(HTTP_CONNECTION_WINDOW)
             .http2_max_send_buf_size(HTTP_CLIENT_BYTES)
+            // Finds a server that has disappeared, whose connection others would wait for as well.
+            .http2_keep_alive_interval(HTTP_STALL_TIME / 2)
+            .http2_keep_alive_timeout(HTTP_STALL_TIME / 2)
             .http2_max_header_list_size(u32::try_from(HTTP_CLIENT_BYTES).unwrap_or(u32::MAX))
-            .build(https);
+            .build(Timely::new(https));
         Some(Self(Arc::new(Inner { connector, client })))
     }
 
@@ -82,7 +85,12 @@ impl HttpClient {
     /// The error that the guest gets.
     pub(super) fn check(&self, uri: &Uri) -> Result<(), Error> {
         let authority = uri.authority().ok_or(Error::HttpRequestUriInvalid)?;
-        if authority.as_str().contains('@') || authority.host().is_empty() {
+        let has_port = authority.as_str().len() > authority.host().len() + 1;
+        // A port beyond 65535 would be the default one.
+        if authority.as_str().contains('@')
+            || authority.host().is_empty()
+            || (has_port && authority.port_u16().is_none())
+        {
             return Err(Error::HttpRequestUriInvalid);
         }
         let default = if uri.scheme_str() == Some("https") {
@@ -248,10 +256,14 @@ fn of_io(error: &io::Error) -> Error {
 }
 
 fn of_hyper(error: &hyper::Error) -> Error {
+    let cause = error.source();
     // The guest's own body.
-    let body = error.source().and_then(|it| it.downcast_ref::<Error>());
+    let body = cause.and_then(|it| it.downcast_ref::<Error>());
+    let io = cause.and_then(|it| it.downcast_ref::<io::Error>());
     if let Some(Error::HttpRequestBodySize(size)) = body {
         Error::HttpRequestBodySize(*size)
+    } else if io.is_some_and(|it| it.kind() == io::ErrorKind::TimedOut) {
+        Error::ConnectionWriteTimeout
     } else if error.is_parse_too_large() {
         Error::HttpResponseHeaderSectionSize(None)
     } else if error.is_incomplete_message() || error.is_body_write_aborted() {

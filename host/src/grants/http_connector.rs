@@ -8,20 +8,20 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use axum::BoxError;
 use axum::http::Uri;
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::client::legacy::connect::{Connected, Connection};
-use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tower::Service;
 
 use super::denials::Denials;
 use super::http_destination::{HttpDestination, permits_address, permits_name};
+use super::http_stream::Stream;
 use crate::blocking::BlockingPool;
-use crate::limits::HTTP_CONNECT_TIME;
+use crate::limits::{HTTP_CONNECT_TIME, HTTP_STALL_TIME};
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -94,10 +94,7 @@ impl Connector {
             match TcpStream::connect(SocketAddr::new(ip, port)).await {
                 Ok(stream) => {
                     stream.set_nodelay(true)?;
-                    return Ok(Stream {
-                        io: TokioIo::new(stream),
-                        _descriptor: descriptor,
-                    });
+                    return Ok(Stream::new(stream, HTTP_STALL_TIME, descriptor));
                 }
                 Err(error) => result = Err(error.into()),
             }
@@ -126,74 +123,92 @@ fn address(host: &str) -> Option<IpAddr> {
     inner.unwrap_or(host).parse().ok()
 }
 
-type Connecting = Pin<Box<dyn Future<Output = Result<Stream, ConnectError>> + Send>>;
+type Connecting<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 
 impl Service<Uri> for Connector {
     type Response = Stream;
     type Error = ConnectError;
-    type Future = Connecting;
+    type Future = Connecting<Stream, ConnectError>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, uri: Uri) -> Connecting {
-        let connecting = self.clone().connect(uri);
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        Box::pin(self.clone().connect(uri))
+    }
+}
+
+/// A connector whose connections exist within a time, handshakes included. The client may go on
+/// with one after its request got another.
+#[derive(Clone)]
+pub(super) struct Timely<C> {
+    connector: C,
+    time: Duration,
+}
+
+impl<C> Timely<C> {
+    pub(super) fn new(connector: C) -> Self {
+        Self {
+            connector,
+            time: HTTP_CONNECT_TIME,
+        }
+    }
+}
+
+impl<C> Service<Uri> for Timely<C>
+where
+    C: Service<Uri, Error = BoxError>,
+    C::Response: 'static,
+    C::Future: Send + 'static,
+{
+    type Response = C::Response;
+    type Error = BoxError;
+    type Future = Connecting<C::Response, BoxError>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.connector.poll_ready(context)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let connecting = timeout(self.time, self.connector.call(uri));
         Box::pin(async {
-            let connected = timeout(HTTP_CONNECT_TIME, connecting).await;
-            connected.unwrap_or(Err(ConnectError::Timeout))
+            let connected = connecting.await;
+            connected.unwrap_or_else(|_| Err(ConnectError::Timeout.into()))
         })
     }
 }
 
-/// A connection with its descriptor.
-pub(super) struct Stream {
-    io: TokioIo<TcpStream>,
-    _descriptor: OwnedSemaphorePermit,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Connection for Stream {
-    fn connected(&self) -> Connected {
-        Connected::new()
-    }
-}
+    /// A connector whose handshake never ends.
+    struct Silent;
 
-impl Read for Stream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(context, buffer)
-    }
-}
+    impl Service<Uri> for Silent {
+        type Response = ();
+        type Error = BoxError;
+        type Future = std::future::Pending<Result<(), BoxError>>;
 
-impl Write for Stream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(context, bytes)
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Uri) -> Self::Future {
+            std::future::pending()
+        }
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(context)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(context, bytes)
+    #[tokio::test]
+    async fn a_handshake_without_end_fails() {
+        let mut connector = Timely {
+            connector: Silent,
+            time: Duration::from_millis(20),
+        };
+        let connected = connector.call(Uri::from_static("https://localhost"));
+        let error = connected.await.expect_err("no connection");
+        let error = error.downcast_ref::<ConnectError>();
+        assert!(matches!(error, Some(ConnectError::Timeout)), "{error:?}");
     }
 }

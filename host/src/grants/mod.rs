@@ -32,6 +32,8 @@ mod http_connector;
 mod http_destination;
 #[cfg(feature = "service")]
 mod http_state;
+#[cfg(all(feature = "service", feature = "compiler"))]
+mod http_stream;
 mod linker;
 mod listing;
 mod lookup;

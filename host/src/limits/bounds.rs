@@ -71,8 +71,10 @@ pub const HTTP_CLIENT_BYTES: usize = 64 << 10;
 pub const HTTP_STREAM_WINDOW: u32 = 64 << 10;
 /// Bytes of all answers that a server of HTTP/2 sends ahead.
 pub const HTTP_CONNECTION_WINDOW: u32 = 1 << 20;
-/// The time to look a name up and to connect to it.
+/// The time to look a name up and to connect to it, and for the handshake of TLS.
 pub const HTTP_CONNECT_TIME: Duration = Duration::from_secs(10);
+/// The time in which the server of an outgoing request takes a byte of it, or answers a ping.
+pub const HTTP_STALL_TIME: Duration = Duration::from_secs(30);
 /// The time for which a connection waits for the next request.
 pub const HTTP_IDLE_TIME: Duration = Duration::from_secs(30);
 /// Connections to one server that wait for the next request.
@@ -156,6 +158,8 @@ pub const LEAVING_CONNECTIONS: usize = 64;
 pub const LEAVING_TIME: Duration = Duration::from_secs(1);
 /// The time for which a closing connection discards the rest of a request.
 pub const DISCARD_TIME: Duration = Duration::from_secs(2);
+/// The pause between two looks for a client that has left, while nobody reads what it sent.
+pub const CLIENT_PAUSE: Duration = Duration::from_millis(100);
 /// Connections of the address for health and metrics.
 pub const ADMIN_CONNECTIONS: usize = 64;
 /// The pause before another search for a connection to evict, after one that found none.

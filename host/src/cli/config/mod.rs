@@ -80,14 +80,18 @@ impl Settings {
         &self.routes
     }
 
-    /// Reads the same file again.
+    /// Reads the same file again when it is called.
     ///
     /// # Errors
     ///
     /// As [`Settings::load`].
     #[cfg(feature = "compiler")]
-    pub(crate) fn reload(&self, command: &Command) -> Result<Self, ConfigError> {
-        Self::read(self.file.clone(), command)
+    pub(crate) fn reload(
+        &self,
+        commands: fn() -> Command,
+    ) -> impl FnOnce() -> Result<Self, ConfigError> + Send + use<> {
+        let file = self.file.clone();
+        move || Self::read(file, &commands())
     }
 
     /// The keys of `command` whose values differ from those of `other`.

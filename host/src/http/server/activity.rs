@@ -90,6 +90,11 @@ impl Activity {
                     > self.read_bytes_idle.load(Ordering::Relaxed))
     }
 
+    /// Whether the answer to a request is under way that is the only one of its connection.
+    pub(super) fn is_answering_alone(&self) -> bool {
+        self.answering.load(Ordering::Relaxed) > 0 && !self.multiplexed.load(Ordering::Relaxed)
+    }
+
     /// Makes the socket ask the kernel for unread bytes from now on. The runtime learns of
     /// them later, on a busy machine much later.
     pub(super) fn watch_kernel(&self) {

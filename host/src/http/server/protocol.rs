@@ -11,7 +11,7 @@ use axum::http::header::{
     ALLOW, CONNECTION, CONTENT_TYPE, EXPECT, HOST, RETRY_AFTER, TRANSFER_ENCODING, UPGRADE,
     WWW_AUTHENTICATE,
 };
-use axum::http::{HeaderMap, StatusCode, Version};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Version};
 use axum::response::{IntoResponse as _, Response};
 use futures::TryFutureExt as _;
 use futures::future::{Either, MapOk, Ready, ready};
@@ -76,7 +76,7 @@ where
                 };
                 Either::Right(self.inner.call(request).map_ok(answered))
             }
-            Err(problem) => Either::Left(ready(Ok(problem.into_response()))),
+            Err(problem) => Either::Left(ready(Ok(refuse(&request, problem)))),
         }
     }
 }
@@ -86,6 +86,17 @@ fn check(request: &Request) -> Result<(), Problem> {
     check_host(request)?;
     check_expect(request.headers())?;
     check_transfer(request.headers())
+}
+
+/// The answer to a request that no route should see. Others may see the end of its body elsewhere
+/// if it names transfer codings, so that nothing may follow it.
+fn refuse(request: &Request, problem: Problem) -> Response {
+    let mut response = problem.into_response();
+    if request.headers().contains_key(TRANSFER_ENCODING) && request.version() < Version::HTTP_2 {
+        let headers = response.headers_mut();
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// `response`, or a problem in place of an error with another body.
@@ -233,7 +244,6 @@ pub(crate) fn awaits_continue(version: Version, headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
-    use axum::http::HeaderValue;
     use axum::http::header::{ETAG, HeaderName};
 
     use super::*;

@@ -8,6 +8,9 @@
 //! An answer may precede the end of its request. Closing a socket resets a connection whose client
 //! still sends, and the client may lose the answer. So the socket first discards what the client
 //! sends.
+//!
+//! hyper notices a client that leaves when it reads. It does not read while a handler leaves the
+//! body of its request unread, or while another request waits. The socket looks for itself then.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -19,13 +22,14 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::http::StatusCode;
 use bytes::Buf as _;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use futures::FutureExt as _;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::activity::Activity;
 use super::problem::{PROBLEM_JSON, Problem};
-use crate::limits::DISCARD_TIME;
+use crate::limits::{CLIENT_PAUSE, DISCARD_TIME};
 
 /// A connection's socket.
 pub(super) struct Socket {
@@ -33,6 +37,10 @@ pub(super) struct Socket {
     activity: Arc<Activity>,
     stall: Duration,
     stall_timer: Option<Pin<Box<Sleep>>>,
+    /// Whether hyper waits for bytes, and so notices a client that leaves.
+    is_read: bool,
+    /// The next look for a client that has left.
+    look: Option<Pin<Box<Sleep>>>,
     refusal: Option<Refusal>,
     /// The end of the time for which the rest of a request is discarded.
     discarding: Option<Pin<Box<Sleep>>>,
@@ -96,6 +104,8 @@ impl Socket {
             activity,
             stall,
             stall_timer: None,
+            is_read: false,
+            look: None,
             refusal: None,
             discarding: None,
         }
@@ -155,6 +165,30 @@ impl Socket {
         Some(Poll::Ready(Ok(refusal.replaced_bytes)))
     }
 
+    /// Whether the client has left while nobody reads what it sent. Looks now and then.
+    fn has_left(&mut self, context: &mut Context<'_>) -> bool {
+        if self.is_read || !self.activity.is_answering_alone() {
+            return false;
+        }
+        let look = self
+            .look
+            .get_or_insert_with(|| Box::pin(sleep(CLIENT_PAUSE)));
+        while look.as_mut().poll(context).is_ready() {
+            // The end of what the client sends is one of the events of this interest, and unread
+            // bytes are not.
+            if self
+                .stream
+                .ready(Interest::PRIORITY)
+                .now_or_never()
+                .is_some()
+            {
+                return true;
+            }
+            look.as_mut().reset(Instant::now() + CLIENT_PAUSE);
+        }
+        false
+    }
+
     /// The result of a write, or an error if it has waited for too long.
     fn check_stall<T>(
         &mut self,
@@ -185,6 +219,7 @@ impl AsyncRead for Socket {
         let read = Pin::new(&mut socket.stream).poll_read(context, buffer);
         let bytes = buffer.filled().len() - before;
         socket.activity.count_read(bytes as u64, &socket.stream);
+        socket.is_read = read.is_pending();
         read
     }
 }
@@ -225,6 +260,9 @@ impl AsyncWrite for Socket {
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let socket = self.get_mut();
+        if socket.has_left(context) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
         let flushed = Pin::new(&mut socket.stream).poll_flush(context);
         socket.check_stall(context, flushed)
     }

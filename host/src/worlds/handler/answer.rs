@@ -20,10 +20,11 @@ use super::run::{Place, Run, Seat, start};
 use crate::deadline::Deadline;
 use crate::error::RunError;
 use crate::grants::{Answer, content_length};
-use crate::limits::{HANDLER_TURNS, Limit};
+use crate::limits::{ERROR_CHARS, HANDLER_TURNS, Limit};
 use crate::pool::wait_span;
 use crate::span::record_failure;
 use crate::tasks::Tasks;
+use crate::text::one_line;
 
 /// The state of a run at the head of its answer.
 struct Begun {
@@ -98,6 +99,8 @@ impl Endpoint {
         let (mut head, frames) = response.into_parts();
         let length = check(head.status, &mut head.headers)?;
         let is_bodiless = is_head || is_bodiless(head.status);
+        // hyper drops such a body at once, before the handler has ended.
+        let is_empty = is_bodiless || length == Some(0);
         let body = if let Some(end) = end {
             // The limit that ended the handler says more than the body that it left.
             let body = whole(frames, length, is_bodiless);
@@ -106,7 +109,7 @@ impl Endpoint {
             // The rest has as much time as the head.
             deadline.restart()?;
             let task = tasks.spawn(run);
-            if is_bodiless {
+            if is_empty {
                 drop(task.detach());
                 discard(frames, tasks);
                 ResponseBody::none()
@@ -182,7 +185,10 @@ impl Endpoint {
             Error::ConnectionReadTimeout => {
                 RunError::stopped(Limit::Stall, self.limits.get(Limit::Stall))
             }
-            error => RunError::Failed(format!("the handler answered with the error {error:?}")),
+            error => {
+                let what = format!("the handler answered with the error {error:?}");
+                RunError::Failed(one_line(&what, ERROR_CHARS))
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the run of a handler shares with the bodies of the request and of the answer.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use axum::body::Body;
@@ -11,6 +12,8 @@ use crate::grants::Answer;
 #[derive(Default)]
 pub(super) struct Exchange {
     answer: Mutex<Option<Answer>>,
+    /// Whether the guest has set its answer.
+    is_answered: AtomicBool,
     /// The body of the request, as long as the guest may read it. A sandbox that is kept may
     /// keep what it did not read.
     request: Mutex<Option<Body>>,
@@ -25,8 +28,14 @@ impl Exchange {
         answer.take()
     }
 
+    /// Whether the guest has set its answer.
+    pub(super) fn is_answered(&self) -> bool {
+        self.is_answered.load(Ordering::Relaxed)
+    }
+
     /// Sets the answer.
     pub(super) fn set_answer(&self, set: Answer) {
+        self.is_answered.store(true, Ordering::Relaxed);
         let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
         *answer = Some(set);
     }

@@ -97,14 +97,16 @@ impl Writer {
 
     fn log(&mut self) {
         let line = String::from_utf8_lossy(&self.line);
+        // A terminal would move its cursor, and show another line than this one.
+        let is_control = |char: char| char.is_control() && char != '\t';
+        let line = line.trim_end_matches('\r').replace(is_control, "\u{fffd}");
         let mark = if self.is_cut { "…" } else { "" };
         tracing::info!(
             target: GUEST_TARGET,
             route = &*self.route,
             request_id = self.request_id.as_deref(),
             stream = self.stream,
-            "{}{mark}",
-            line.trim_end_matches('\r')
+            "{line}{mark}"
         );
         self.line.clear();
         self.is_cut = false;

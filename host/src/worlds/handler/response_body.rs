@@ -25,7 +25,7 @@ pub struct ResponseBody(Kind);
 enum Kind {
     /// A body that was whole before its head was sent.
     Whole(Option<Bytes>, Option<Box<HeaderMap>>),
-    /// No body, of unknown length: the answer to HEAD.
+    /// No body: the answer to HEAD, or one whose head announces none.
     None,
     /// A body that is written while it is sent.
     Written(Box<Written>),
@@ -64,7 +64,7 @@ impl ResponseBody {
 
     /// Whether the length is known before the body is sent.
     pub fn is_whole(&self) -> bool {
-        !matches!(self.0, Kind::Written(_))
+        !matches!(self.0, Kind::Written(_) | Kind::Whole(_, Some(_)))
     }
 }
 

@@ -84,10 +84,11 @@ pub(super) fn start(
         if let Err(error) = &result {
             exchange.set_failure(error);
         }
-        kept.sandbox.state_mut().abort_bodies();
+        let is_left = kept.sandbox.state_mut().abort_bodies();
         exchange.cut_request();
+        let has_failed = is_left || !exchange.is_answered();
         let kept = match result {
-            Ok(()) if endpoint.reuse > 1 => kept.rest(endpoint.reuse),
+            Ok(()) if endpoint.reuse > 1 && !has_failed => kept.rest(endpoint.reuse),
             _ => None,
         };
         match kept {

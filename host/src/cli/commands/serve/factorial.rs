@@ -2,6 +2,7 @@
 
 use cocoon::http::factorial::{Service, app};
 use cocoon::http::server::Access;
+use cocoon::limits::Limit;
 use cocoon::worlds::factorial::Factorial;
 
 use super::{Prepared, Serve};
@@ -18,7 +19,8 @@ impl Serve {
             .source(component, &self.limits.limits)
             .await?;
         let factorial = show_compiling(&engine, Factorial::load(&engine, &source)).await?;
-        let digest = source.digest().await?;
+        let most = engine.limits().bytes(Limit::ComponentSize);
+        let digest = source.digest(most).await?;
         let sandboxes = factorial.sandboxes();
         let limits = engine.limits().clone();
         let service = Service::new(factorial, digest, !access.is_open());

@@ -90,7 +90,8 @@ impl Serve {
         let loading = Component::load(&engine, &source, &grants);
         let component = show_compiling(&engine, loading).await?;
         log_denied(&component);
-        let digest = source.digest().await?;
+        let most = limits.bytes(Limit::ComponentSize);
+        let digest = source.digest(most).await?;
         let limits = component.engine().limits().clone();
         let settings = Settings {
             name: Arc::from("/"),

@@ -93,7 +93,11 @@ impl Loader {
 
     async fn read_again(&mut self) -> Result<usize, Failure> {
         let commands = self.file.commands;
-        let settings = self.file.settings.reload(&commands())?;
+        // A file that cannot be read at once delays no connection.
+        let reading = tokio::task::spawn_blocking(self.file.settings.reload(commands));
+        let settings = reading
+            .await
+            .map_err(|error| Failure::Programs(error.to_string()))??;
         let file = RouteFile { settings, commands };
         let routes = file.settings.routes().to_vec();
         if routes.is_empty() {
@@ -199,7 +203,8 @@ impl Loader {
         let location = &settings.component;
         let source = self.registries.source(Some(location), &self.limits).await?;
         // Before it is compiled: if the file changes meanwhile, the next SIGHUP compiles it again.
-        let digest = source.digest().await?;
+        let most = self.limits.bytes(Limit::ComponentSize);
+        let digest = source.digest(most).await?;
         if let Some(old) = old.filter(|old| old.digest == digest) {
             return Ok(Arc::clone(old));
         }

@@ -47,6 +47,14 @@ impl Guest for Handler {
                 let status = query.parse().expect("a status");
                 respond(answer, status, &[], b"");
             }
+            "/empty-late" => {
+                let status: u16 = query.parse().expect("a status");
+                let (body, out) = begin(answer, status, &[("content-length", "0")]);
+                subscribe_duration(50_000_000).block();
+                drop(out);
+                OutgoingBody::finish(body, None).expect("a whole body");
+                println!("worked after {status}");
+            }
             "/target" => respond(answer, 200, &[], target.as_bytes()),
             "/request" => respond(answer, 200, &[], describe(&request).as_bytes()),
             "/header" => {
@@ -64,6 +72,10 @@ impl Guest for Handler {
             "/log" => {
                 println!("to stdout: {query}");
                 eprintln!("to stderr: {query}");
+                respond(answer, 200, &[], b"");
+            }
+            "/log-control" => {
+                println!("red \u{1b}[31m\0\ttab\r INFO forged\r");
                 respond(answer, 200, &[], b"");
             }
             "/flood-log" => {
@@ -113,6 +125,11 @@ impl Guest for Handler {
                 respond(answer, 200, &[], format!("{set:?}").as_bytes());
             }
             "/error" => ResponseOutparam::set(answer, Err(ErrorCode::ConfigurationError)),
+            "/long-error" => {
+                let text = "x\n".repeat(usize::try_from(number()).expect("a size"));
+                let error = ErrorCode::InternalError(Some(text));
+                ResponseOutparam::set(answer, Err(error));
+            }
             "/silent" => drop(answer),
             "/wait" => loop {
                 subscribe_duration(1_000_000_000).block();
