@@ -70,8 +70,8 @@ fn steps_of_a_millisecond(programs: &Programs) -> anyhow::Result<u64> {
     let mut times = Vec::new();
     for _ in 0..9 {
         let arguments = ["--json", "--", "work", "1", &STEPS.to_string()];
-        let output = programs.exec(&[], &arguments, false).stdout(Stdio::piped());
-        let output = output.output()?.stdout;
+        let mut command = programs.exec(&[], &arguments, false);
+        let output = command.stdout(Stdio::piped()).output()?.stdout;
         let last = String::from_utf8(output)?;
         let last: Value = serde_json::from_str(last.lines().last().context("no record")?)?;
         times.push(last["elapsed_us"].as_f64().context("no time")?);
