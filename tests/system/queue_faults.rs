@@ -260,7 +260,7 @@ fn rubbish_in_the_queue_harms_no_other_batch() {
     let log = worker.drain();
     assert_eq!(log.matches("another version").count(), 1, "{log}");
     assert!(
-        log.contains("batch refused") && log.contains("invalid record"),
+        log.contains("batch cancelled") && log.contains("invalid record"),
         "{log}"
     );
     assert_eq!(

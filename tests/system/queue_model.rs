@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use cocoon::queue::{Asked, Batch, Held, Instance, Payload, Published, Queue, Range, Taken};
+use cocoon::queue::{
+    Asked, Batch, Content, Created, Held, Instance, Payload, Published, Queue, Range, Taken,
+};
 
 use crate::redis::Redis;
 
@@ -24,6 +26,7 @@ fn batch() -> Batch {
         attempts: 5,
         lease_ms: 3_600_000,
         keep_s: 3600,
+        refusal_ms: 0,
         results_bytes: 1 << 20,
         input_bytes: 1 << 20,
         asked: Asked::default(),
@@ -107,21 +110,24 @@ async fn the_scripts_agree_with_a_model() {
     for seed in 0..12 {
         let mut random = fastrand::Rng::with_seed(seed);
         let uid = seed.to_string();
-        assert!(queue.create(NAME, &uid, &batch()).await.expect("an answer"));
-        // The reply may have been lost.
-        assert!(queue.create(NAME, &uid, &batch()).await.expect("an answer"));
-        assert!(
-            !queue
-                .create(NAME, "other", &batch())
-                .await
-                .expect("an answer")
-        );
+        // The reply to the first call may have been lost.
+        for (uid, created) in [
+            (&*uid, Created::Created),
+            (&*uid, Created::Created),
+            ("other", Created::NameInUse),
+        ] {
+            let (none, batch) = (Content::default(), batch());
+            let answer = queue.create(NAME, uid, &batch, [&none, &none], None);
+            assert_eq!(answer.await.expect("an answer"), created);
+        }
         let mut model = Model::default();
         while (model.published.len() as u64) < INSTANCES {
             let at = (!model.leases.is_empty()).then(|| random.usize(..model.leases.len()));
             match (random.u32(..10), at) {
                 (0..3, _) | (_, None) => {
-                    if let Taken::Range(range) = queue.take("w", false).await.expect("an answer") {
+                    if let Taken::Range(range) =
+                        queue.take("w", false, "", "").await.expect("an answer")
+                    {
                         model.take(&range);
                     }
                 }
@@ -139,7 +145,7 @@ async fn the_scripts_agree_with_a_model() {
                         // One that was handed back may come first.
                         loop {
                             let Taken::Range(range) =
-                                queue.take("v", false).await.expect("an answer")
+                                queue.take("v", false, "", "").await.expect("an answer")
                             else {
                                 panic!("a range");
                             };

@@ -222,7 +222,8 @@ fn a_worker_allows_no_more_than_its_flags() {
             vec!["deadline", "at most 1m", "got 2m"],
         ),
     ] {
-        let refused = redis.run(&[&["exec"], &arguments[..], &[PROGRAM, "say"]].concat());
+        let exec = ["exec", "--refusal", "0s"];
+        let refused = redis.run(&[&exec, &arguments[..], &[PROGRAM, "say"]].concat());
         assert_fails(&refused, 125, &words);
     }
     let run = redis.run(&[
@@ -236,15 +237,72 @@ fn a_worker_allows_no_more_than_its_flags() {
         "a",
     ]);
     assert_eq!(run.out, "a\n", "{}", run.err);
-    let refused = redis.run(&["exec", cocoon_test_guests::FOREIGN_FACTOR, "10"]);
+    let refused = redis.run(&[
+        "exec",
+        "--refusal",
+        "0s",
+        cocoon_test_guests::FOREIGN_FACTOR,
+        "10",
+    ]);
     assert_fails(&refused, 125, &["--only"]);
     let refused = redis.run(&[
         "exec",
+        "--refusal",
+        "0s",
         &format!("oci://localhost:1/a@{}", digest.replace('0', "1")),
         "10",
     ]);
     assert_fails(&refused, 125, &["--only"]);
     worker.drain();
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_worker_leaves_what_it_may_not_run_to_another() {
+    let redis = Redis::start();
+    let lesser = redis.worker(&["--deadline", "1s"]);
+    // The submitter reports the refusal of one worker, and waits for another.
+    let mut command = redis.command(&["exec", "-n", "300", "--name", "x", "--deadline", "1m"]);
+    command.args(["--refusal", "1h", PROGRAM, "say", "{i}"]);
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = child.expect("a submitter");
+    let mut errors = std::io::BufReader::new(child.stderr.take().expect("its errors"));
+    let mut refusal = String::new();
+    std::io::BufRead::read_line(&mut errors, &mut refusal).expect("a line");
+    assert!(
+        refusal.contains("waiting for another one") && refusal.contains("--deadline"),
+        "{refusal}"
+    );
+    // Other batches go on meanwhile.
+    assert_eq!(redis.run(&["exec", PROGRAM, "say", "a"]).out, "a\n");
+    let show = redis.run(&["queue", "show", "x"]).out;
+    assert!(show.contains("refused:       deadline"), "{show}");
+    let greater = redis.worker(&["--deadline", "1h"]);
+    let output = child.wait_with_output().expect("its end");
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 300);
+    let log = lesser.drain();
+    assert_eq!(log.matches("batch refused").count(), 1, "{log}");
+    assert_eq!(greater.drain(), "");
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_batch_that_one_worker_runs_outlives_the_refusal_of_another() {
+    let redis = Redis::start();
+    let greater = redis.worker(&["--concurrency", "1"]);
+    let arguments = ["-n", "3", "--refusal", "0s", "--output", "1MiB"];
+    let program = [PROGRAM, "square-slowly", "{i}", "1500"];
+    submit(&redis, "x", &[&arguments[..], &program].concat());
+    wait_until("a lease", || leased(&redis) >= 1);
+    // The lease of the greater one holds, although it has published nothing.
+    let lesser = redis.worker(&["--output", "64KiB"]);
+    assert_eq!(results(&redis, "x").len(), 3);
+    greater.drain();
+    lesser.drain();
 }
 
 #[test]

@@ -224,8 +224,14 @@ pub const QUEUE_PART_BYTES: usize = 512 << 10;
 pub const QUEUE_MESSAGE_BYTES: usize = 64 << 10;
 /// Output of a worker's instances that waits to be published, besides files.
 pub const QUEUE_OUTBOX_BYTES: usize = 4 << 20;
-/// The least time between two messages of a range.
+/// The time for which a worker whose memory for outputs is in use waits for room in a batch, before it
+/// drops results that other workers can compute again.
+pub const QUEUE_FULL_PATIENCE: Duration = Duration::from_secs(5);
+/// The least time between two messages of a range. It grows to the longest one while results follow
+/// each other.
 pub const QUEUE_LINGER: Duration = Duration::from_millis(5);
+/// The longest time that a result waits for others that share its message.
+pub const QUEUE_LINGER_MAX: Duration = Duration::from_millis(80);
 /// Messages that a reader holds in memory.
 pub const QUEUE_ENTRIES_READ: u64 = 16;
 /// The longest wait for a message before Redis is asked again.
@@ -240,8 +246,14 @@ pub const QUEUE_PAUSE: Duration = Duration::from_millis(50);
 pub const QUEUE_PAUSE_MAX: Duration = Duration::from_secs(2);
 /// The time in which `cocoon queue` waits for a Redis that does not answer.
 pub const QUEUE_PATIENCE: Duration = Duration::from_secs(10);
-/// Batches whose component a worker keeps ready.
+/// Batches that a worker keeps ready.
 pub const QUEUE_BATCHES_READY: usize = 8;
+/// Components that a worker keeps ready for batches to come.
+pub const QUEUE_COMPONENTS_READY: usize = 8;
+/// The bytes of these components as they lie in the queue.
+pub const QUEUE_COMPONENTS_BYTES: u64 = 64 << 20;
+/// Batches that a worker has refused and does not look at again.
+pub const QUEUE_REFUSALS: usize = 256;
 
 // Telemetry.
 

@@ -68,13 +68,15 @@ pub enum Limit {
     Lease,
     /// Deliveries of an instance that never has a result.
     Attempts,
+    /// Time after a worker refused a batch in which another one may run it.
+    Refusal,
     /// Time for which a batch is kept that nobody works on or reads.
     Keep,
 }
 
 impl Limit {
     /// Every limit, in the order of `--help`.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::SandboxMemory,
         Self::TotalMemory,
         Self::Deadline,
@@ -107,6 +109,7 @@ impl Limit {
         Self::QueueInput,
         Self::Lease,
         Self::Attempts,
+        Self::Refusal,
         Self::Keep,
     ];
 }

@@ -411,6 +411,16 @@ const fn spec(limit: Limit) -> &'static Spec {
             scope: Scope::Batch,
             help: "Of a batch in a queue: deliveries of an instance whose workers die, after which it fails",
         },
+        Limit::Refusal => &Spec {
+            name: "time after a refusal",
+            flag: "refusal",
+            env: "COCOON_REFUSAL",
+            unit: Unit::Milliseconds,
+            default: 10 * SECOND_MS,
+            range: (0, TIME_MS_MAX),
+            scope: Scope::Batch,
+            help: "Of a batch in a queue: time after a worker refused it in which another one may run it; then it fails",
+        },
         Limit::Keep => &Spec {
             name: "time to keep a batch",
             flag: "keep",

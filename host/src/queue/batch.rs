@@ -37,6 +37,9 @@ pub struct Batch {
     pub lease_ms: u64,
     /// The time that Redis keeps what nobody touches.
     pub keep_s: u64,
+    /// The time after a refusal of a worker in which another one may run the batch.
+    #[serde(default)]
+    pub refusal_ms: u64,
     /// Bytes of results that nobody has read yet.
     pub results_bytes: u64,
     /// Bytes of lines that no worker has ended yet.
@@ -91,6 +94,9 @@ pub struct Progress {
     pub unread_bytes: u64,
     /// Bytes of lines in open ranges.
     pub input_bytes: u64,
+    /// Why a worker refused it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
     /// Why the work on it was ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cancelled: Option<String>,
@@ -125,7 +131,7 @@ impl Batch {
     /// # Errors
     ///
     /// [`QueueError::Batch`] for a record of another version, or rubbish.
-    pub(super) fn parse(
+    pub(super) fn check_and_parse(
         name: &str,
         protocol: Option<&str>,
         json: Option<&[u8]>,
@@ -144,7 +150,16 @@ impl Batch {
                 )));
             }
         }
-        serde_json::from_slice(json.unwrap_or_default())
+        Self::parse(name, json.unwrap_or_default())
+    }
+
+    /// Reads a record of this protocol.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueError::Batch`] for rubbish.
+    pub fn parse(name: &str, json: &[u8]) -> Result<Self, QueueError> {
+        serde_json::from_slice(json)
             .map_err(|error| QueueError::Batch(format!("batch {name}: invalid record: {error}")))
     }
 }

@@ -58,17 +58,12 @@ impl Call<'_> {
 impl Connection {
     pub(super) fn new(
         address: Address,
+        tls: Option<Tls>,
         patience: Option<Duration>,
         block: Duration,
         is_away: Arc<AtomicBool>,
-    ) -> Result<Self, QueueError> {
-        let tls = match &address.place {
-            Place::Tcp {
-                is_encrypted: true, ..
-            } => Some(Tls::new()?),
-            Place::Tcp { .. } | Place::Unix(_) => None,
-        };
-        Ok(Self {
+    ) -> Self {
+        Self {
             address,
             tls,
             open: Mutex::new(None),
@@ -76,7 +71,12 @@ impl Connection {
             block,
             is_away,
             made: AtomicU64::new(0),
-        })
+        }
+    }
+
+    /// Connects if there is no connection. A failure is found by the next call.
+    pub(super) async fn connect_ahead(&self) {
+        drop(self.open().await);
     }
 
     /// Runs a script until Redis answers.

@@ -8,49 +8,40 @@ use crate::component::Digest;
 use crate::limits::QUEUE_PART_BYTES;
 
 impl Queue {
-    /// Stores `content` for `keep_s`, unless it is there. Returns the digits of its SHA-256.
+    /// Stores `content`, whose SHA-256 has the hexadecimal digits `digest`, for `keep_s`.
     ///
     /// # Errors
     ///
     /// [`QueueError::Redis`].
-    pub async fn upload(&self, content: &[u8], keep_s: u64) -> Result<String, QueueError> {
-        let digest = Digest::of(content).hex();
-        let key = self.content_key(&digest);
-        let size: Option<u64> = self.send(redis::cmd("HGET").arg(&key).arg("size")).await?;
-        if size != Some(content.len() as u64) {
-            for (number, chunk) in content.chunks(QUEUE_PART_BYTES).enumerate() {
-                self.send::<i64>(redis::cmd("HSET").arg(&key).arg(number).arg(chunk))
-                    .await?;
-                self.keep_content(&digest, keep_s).await?;
-            }
-            // The size comes last: a reader sees all or nothing.
-            self.send::<i64>(redis::cmd("HSET").arg(&key).arg("size").arg(content.len()))
-                .await?;
-        }
-        self.keep_content(&digest, keep_s).await?;
-        Ok(digest)
-    }
-
-    /// Keeps content for `keep_s` from now on.
-    ///
-    /// # Errors
-    ///
-    /// [`QueueError::Redis`].
-    pub async fn keep_content(&self, digest: &str, keep_s: u64) -> Result<(), QueueError> {
+    pub async fn upload(
+        &self,
+        digest: &str,
+        content: &[u8],
+        keep_s: u64,
+    ) -> Result<(), QueueError> {
         let key = self.content_key(digest);
-        // Never shorter than another batch asks for.
-        for condition in ["NX", "GT"] {
-            self.send::<i64>(redis::cmd("EXPIRE").arg(&key).arg(keep_s).arg(condition))
+        for (number, chunk) in content.chunks(QUEUE_PART_BYTES).enumerate() {
+            self.send::<i64>(redis::cmd("HSET").arg(&key).arg(number).arg(chunk))
                 .await?;
+            if number == 0 {
+                // Never shorter than another batch asks for. Later chunks leave it.
+                for condition in ["NX", "GT"] {
+                    self.send::<i64>(redis::cmd("EXPIRE").arg(&key).arg(keep_s).arg(condition))
+                        .await?;
+                }
+            }
         }
-        Ok(())
+        // The size comes last: a reader sees all or nothing.
+        self.send::<i64>(redis::cmd("HSET").arg(&key).arg("size").arg(content.len()))
+            .await
+            .map(drop)
     }
 
     /// Reads content of at most `bytes_max`, and checks its digest.
     ///
     /// # Errors
     ///
-    /// [`QueueError::Batch`] for content that is missing, too large or another one.
+    /// [`QueueError::Batch`] for content that is missing or another one, and [`QueueError::TooLarge`].
     pub async fn download(&self, digest: &str, bytes_max: u64) -> Result<Bytes, QueueError> {
         let key = self.content_key(digest);
         let wrong = |what: String| {
@@ -61,8 +52,9 @@ impl Queue {
         let size: Option<u64> = self.send(redis::cmd("HGET").arg(&key).arg("size")).await?;
         let size = size.ok_or_else(|| wrong("none".to_owned()))?;
         if size > bytes_max {
-            return Err(wrong(format!(
-                "{size}, of at most {bytes_max}; use --component-size or --input to raise it"
+            return Err(QueueError::TooLarge(format!(
+                "expected content of at most {bytes_max} bytes in the queue, got {size}; use --component-size or --input \
+                 of the worker to raise it"
             )));
         }
         let mut content = Vec::new();

@@ -16,6 +16,9 @@ pub enum QueueError {
     /// The batch is not what this program expects.
     #[error("{0}")]
     Batch(String),
+    /// Content of the queue exceeds a limit of its reader.
+    #[error("{0}")]
+    TooLarge(String),
     /// The system's certificate authorities or a file cannot be read.
     #[error("{0}")]
     Unreadable(String),

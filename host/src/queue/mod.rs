@@ -27,5 +27,5 @@ pub use error::QueueError;
 pub use range::{Held, Line, Range, Taken};
 pub use result::{Entry, Failed, Instance, Payload, add_chunk, chunks};
 pub use store::Queue;
-pub use submission::Added;
+pub use submission::{Added, Content, Created};
 pub use work::{Published, Staged};

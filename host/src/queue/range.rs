@@ -48,6 +48,8 @@ pub struct Range {
     pub was_lost: bool,
     /// Milliseconds since the submission of the batch.
     pub age_ms: u64,
+    /// The description of the batch in JSON, if the worker did not know it.
+    pub description: Bytes,
 }
 
 /// What a worker gets.
@@ -81,7 +83,8 @@ impl Range {
             tries,
             age,
             lost,
-        ] = <[Bytes; 11]>::try_from(values).map_err(|_| invalid())?;
+            description,
+        ] = <[Bytes; 12]>::try_from(values).map_err(|_| invalid())?;
         let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
         let number = |bytes: &Bytes| text(bytes).parse::<u64>().map_err(|_| invalid());
         let done: Vec<_> = done.iter().map(|digit| *digit == b'1').collect();
@@ -103,6 +106,7 @@ impl Range {
             tries: number(&tries)?,
             was_lost: number(&lost)? == 1,
             age_ms: number(&age).unwrap_or_default(),
+            description,
         })
     }
 }

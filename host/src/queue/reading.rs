@@ -20,15 +20,22 @@ impl Queue {
             .arg(&["uid", "protocol", "json"]);
         let (uid, protocol, json): (Option<String>, Option<String>, Option<Vec<u8>>) =
             self.send(&command).await?;
-        let batch = Batch::parse(name, protocol.as_deref(), json.as_deref())?;
+        let batch = Batch::check_and_parse(name, protocol.as_deref(), json.as_deref())?;
         Ok((uid.unwrap_or_default(), batch))
     }
 
-    /// Makes `reader` the only reader of the results.
+    /// Makes `reader` the only reader of the results, if the batch is there.
     pub async fn attach(&self, name: &str, reader: &str) -> Result<(), QueueError> {
-        let mut command = redis::cmd("HSET");
-        command.arg(self.key(name, "")).arg("reader").arg(reader);
-        self.send::<i64>(&command).await.map(drop)
+        let mut script = self.scripts.attach.key(&self.prefix);
+        self.calls
+            .run::<i64>(script.arg(name).arg(reader))
+            .await
+            .map(drop)
+    }
+
+    /// Connects for [`Queue::read`] and [`Queue::wait_for_work`], so that the first of them is ready sooner.
+    pub async fn connect_to_wait(&self) {
+        self.waits.connect_ahead().await;
     }
 
     /// Waits for messages of results after `last`, for [`QUEUE_WAIT`](crate::limits::QUEUE_WAIT) at most.
@@ -88,7 +95,7 @@ impl Queue {
         let mut script = self.scripts.acknowledge.key(&self.prefix);
         script.arg(name).arg(reader).arg(next).arg(messages);
         let values: Vec<String> = self.calls.run(&script).await?;
-        let [published, made, total, open, cancelled, read] = &values[..] else {
+        let [published, made, total, open, cancelled, read, refused] = &values[..] else {
             return Ok(None);
         };
         let number = |text: &String| text.parse().unwrap_or_default();
@@ -100,6 +107,7 @@ impl Queue {
             read: number(read),
             open_ranges: number(open),
             cancelled: Some(cancelled.clone()).filter(|reason| !reason.is_empty()),
+            refused: Some(refused.clone()).filter(|reason| !reason.is_empty()),
             ..Progress::default()
         }))
     }
@@ -148,6 +156,7 @@ impl Queue {
             unread_bytes: count("unread"),
             input_bytes: count("input"),
             cancelled: text("cancelled"),
+            refused: text("refused"),
             submitted_ms: count("submitted"),
             seen_ms: count("seen"),
         }))

@@ -7,9 +7,10 @@ use std::time::Duration;
 use redis::{Cmd, FromRedisValue};
 
 use super::QueueError;
-use super::address::Address;
+use super::address::{Address, Place};
 use super::connection::Connection;
 use super::scripts::Scripts;
+use super::tls::Tls;
 use crate::limits::QUEUE_WAIT;
 
 /// A queue.
@@ -31,15 +32,29 @@ impl Queue {
     /// [`QueueError::Unreadable`] without certificate authorities for TLS.
     pub fn new(address: &Address, patience: Option<Duration>) -> Result<Self, QueueError> {
         let is_away = Arc::new(AtomicBool::new(false));
+        // The system's authorities are many: both connections share them.
+        let tls = match &address.place {
+            Place::Tcp {
+                is_encrypted: true, ..
+            } => Some(Tls::new()?),
+            Place::Tcp { .. } | Place::Unix(_) => None,
+        };
         Ok(Self {
             prefix: format!("cocoon:{{{}}}:", address.name),
             calls: Connection::new(
                 address.clone(),
+                tls.clone(),
                 patience,
                 Duration::ZERO,
                 Arc::clone(&is_away),
-            )?,
-            waits: Connection::new(address.clone(), patience, QUEUE_WAIT, Arc::clone(&is_away))?,
+            ),
+            waits: Connection::new(
+                address.clone(),
+                tls,
+                patience,
+                QUEUE_WAIT,
+                Arc::clone(&is_away),
+            ),
             scripts: Scripts::new(),
             is_away,
             address: address.clone(),

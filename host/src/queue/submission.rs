@@ -17,14 +17,50 @@ pub enum Added {
     Gone,
 }
 
+/// Content that a batch needs, by its SHA-256 in hexadecimal digits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Content {
+    /// The digits; none for content that is not in the queue.
+    pub digest: String,
+    /// Its bytes.
+    pub bytes: u64,
+}
+
+/// What became of a batch that was to be created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// It is there.
+    Created,
+    /// Another batch has the name.
+    NameInUse,
+    /// It is not there, because the queue lacks content.
+    Missing {
+        /// Whether it lacks the component.
+        component: bool,
+        /// Whether it lacks the input.
+        input: bool,
+    },
+}
+
 #[expect(clippy::missing_errors_doc, reason = "each fails as `QueueError` says")]
 impl Queue {
-    /// Creates `batch` with its `uid`. Returns whether no other batch has the name.
-    pub async fn create(&self, name: &str, uid: &str, batch: &Batch) -> Result<bool, QueueError> {
+    /// Creates `batch` with its `uid`, if the queue has its component and its input. `reader` is its first
+    /// reader, if there is one yet.
+    pub async fn create(
+        &self,
+        name: &str,
+        uid: &str,
+        batch: &Batch,
+        [component, input]: [&Content; 2],
+        reader: Option<&str>,
+    ) -> Result<Created, QueueError> {
         let json =
             serde_json::to_string(batch).map_err(|error| QueueError::Batch(error.to_string()))?;
         let mut script = self.scripts.create.key(&self.prefix);
         script.arg(name).arg(now_ms());
+        for content in [component, input] {
+            script.arg(&content.digest).arg(content.bytes);
+        }
         script
             .arg("uid")
             .arg(uid)
@@ -41,7 +77,9 @@ impl Queue {
             .arg("lease")
             .arg(batch.lease_ms)
             .arg("keep")
-            .arg(batch.keep_s);
+            .arg(batch.keep_s)
+            .arg("refusal")
+            .arg(batch.refusal_ms);
         script
             .arg("ordered")
             .arg(u8::from(batch.ordered))
@@ -50,7 +88,17 @@ impl Queue {
         if let Some(all) = batch.instances {
             script.arg("total").arg(all);
         }
-        Ok(self.calls.run::<i64>(&script).await? == 1)
+        if let Some(reader) = reader {
+            script.arg("reader").arg(reader);
+        }
+        Ok(match self.calls.run::<i64>(&script).await? {
+            1 => Created::Created,
+            0 => Created::NameInUse,
+            missing => Created::Missing {
+                component: missing & 1 != 0,
+                input: missing <= -2,
+            },
+        })
     }
 
     /// Adds a range of lines from the instance `first` on.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use redis::{ErrorKind, RedisError, RedisResult};
 use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
@@ -39,8 +40,22 @@ impl Tls {
         &self,
         host: &str,
         stream: TcpStream,
-    ) -> std::io::Result<TlsStream<TcpStream>> {
-        let name = ServerName::try_from(host.to_owned()).map_err(std::io::Error::other)?;
-        self.0.connect(name, stream).await
+    ) -> RedisResult<TlsStream<TcpStream>> {
+        let name =
+            ServerName::try_from(host.to_owned()).map_err(|error| wrong(error.to_string()))?;
+        let connected = self.0.connect(name, stream).await;
+        connected.map_err(|error| {
+            let of_tls = error.get_ref().and_then(|inner| inner.downcast_ref());
+            match of_tls {
+                // It stays wrong, however often it is tried.
+                Some(rustls::Error::InvalidCertificate(_)) => wrong(error.to_string()),
+                _ => error.into(),
+            }
+        })
     }
+}
+
+fn wrong(reason: String) -> RedisError {
+    let expected = "expected a certificate of this host by a trusted authority";
+    RedisError::from((ErrorKind::InvalidClientConfig, expected, reason))
 }

@@ -41,12 +41,20 @@ pub enum Published {
 
 #[expect(clippy::missing_errors_doc, reason = "each fails as `QueueError` says")]
 impl Queue {
-    /// Leases a range to `worker`; with `lowest_only`, one that a reader waits for.
-    pub async fn take(&self, worker: &str, lowest_only: bool) -> Result<Taken, QueueError> {
+    /// Leases a range to `worker`; with `lowest_only`, one that a reader waits for. The worker knows the
+    /// batches with the uids `known`, and has refused those with the uids `refused`.
+    pub async fn take(
+        &self,
+        worker: &str,
+        lowest_only: bool,
+        known: &str,
+        refused: &str,
+    ) -> Result<Taken, QueueError> {
         let mut script = self.scripts.take.key(&self.prefix);
         script.arg(worker).arg(PROTOCOL).arg(QUEUE_RANGE_INSTANCES);
         script.arg(u64::try_from(QUEUE_RANGE_TIME.as_millis()).unwrap_or(u64::MAX));
         script.arg(if lowest_only { "lowest" } else { "any" });
+        script.arg(known).arg(refused);
         let values: Vec<Bytes> = self.calls.run(&script).await?;
         if let [wake, foreign] = &values[..] {
             let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
@@ -157,6 +165,14 @@ impl Queue {
     pub async fn hand_back(&self, held: &Held, indices: &[usize]) -> Result<(), QueueError> {
         let indices: Vec<_> = indices.iter().map(usize::to_string).collect();
         self.end_lease(held, &indices.join(","), "some").await
+    }
+
+    /// Returns a range of a batch that this worker may not run, for `reason`.
+    pub async fn refuse(&self, held: &Held, uid: &str, reason: &str) -> Result<(), QueueError> {
+        let mut script = self.scripts.refuse.key(&self.prefix);
+        script.arg(&held.batch).arg(uid).arg(&held.id);
+        script.arg(held.attempt).arg(reason);
+        self.calls.run::<i64>(&script).await.map(drop)
     }
 
     /// Ends a lease, so that another worker gets what has no result.

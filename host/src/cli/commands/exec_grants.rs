@@ -130,6 +130,13 @@ impl GrantArgs {
         self.deterministic.is_some()
     }
 
+    /// Whether instances share neither folders nor a network.
+    #[cfg(feature = "queue")]
+    pub(super) fn shares_nothing(&self) -> bool {
+        let shared = self.shared();
+        shared.dirs.is_empty() && shared.network.is_none() && self.allow_http.is_empty()
+    }
+
     /// The grants that all instances share.
     pub(super) fn shared(&self) -> Grants {
         let shared = self.dirs.iter().filter(|dir| !dir.is_numbered);

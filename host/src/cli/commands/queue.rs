@@ -149,6 +149,7 @@ impl QueueCommand {
         };
         let running = async {
             // An ordered batch is read in order, so those before are read.
+            reader.attach().await?;
             let progress = reader.read(before.read + 1).await?;
             match progress.cancelled {
                 Some(reason) => Err(QueueError::Batch(format!("batch {name}: {reason}")).into()),
@@ -198,6 +199,7 @@ fn details(batch: &Progress) -> String {
         ("redelivered", batch.redelivered.to_string()),
         ("unread bytes", batch.unread_bytes.to_string()),
         ("input bytes", batch.input_bytes.to_string()),
+        ("refused", batch.refused.clone().unwrap_or_default()),
         ("cancelled", batch.cancelled.clone().unwrap_or_default()),
     ] {
         if !value.is_empty() {

@@ -20,12 +20,11 @@ for at = 4, #ARGV do
     end
   end
 end
-local time = redis.call('TIME')
-redis.call('HSET', k.record, 'next', ARGV[3], 'seen', time[1] * 1000)
+redis.call('HSET', k.record, 'next', ARGV[3], 'seen', now_ms())
 if r.full then
   redis.call('HDEL', k.record, 'full')
   wake()
 end
 touch(k, r.keep)
-local s = fields(k.record, { 'published', 'made', 'total', 'open', 'cancelled', 'read' })
-return { s.published, s.made, s.total or '-1', s.open, s.cancelled or '', s.read }
+local s = fields(k.record, { 'published', 'made', 'total', 'open', 'cancelled', 'read', 'refused' })
+return { s.published, s.made, s.total or '-1', s.open, s.cancelled or '', s.read, s.refused or '' }

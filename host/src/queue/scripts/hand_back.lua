@@ -5,12 +5,7 @@ local k = keys_of(name)
 local s = state_of(k, id)
 if not s or s.attempt ~= tonumber(ARGV[3]) then return -1 end
 if ARGV[6] == 'all' then
-  release(k, id, s)
-  -- Nobody died, so this delivery does not count.
-  s.tries = 0
-  save(k, id, s)
-  redis.call('XCLAIM', k.ranges, GROUP, 'none', 0, id, 'IDLE', 4000000000, 'JUSTID')
-  wake()
+  return_range(k, id, s)
   return 1
 end
 local entry = redis.call('XRANGE', k.ranges, id, id)[1]

@@ -24,11 +24,24 @@ local function fields(key, names)
   return found
 end
 
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
 -- A batch that nobody touches for its time to keep is removed by Redis.
 local function touch(k, keep_s)
   for _, key in pairs(k) do
     redis.call('EXPIRE', key, keep_s)
   end
+end
+
+-- Content that a batch needs is kept as long as the batch, and never shorter than others ask for.
+local function keep_content(digest, keep_s)
+  if not digest or digest == '' then return end
+  local key = prefix .. 'c:' .. digest
+  redis.call('EXPIRE', key, keep_s, 'NX')
+  redis.call('EXPIRE', key, keep_s, 'GT')
 end
 
 -- Wakes the workers that wait for work or for room.
@@ -94,4 +107,28 @@ local function withdraw(name)
       redis.call('HDEL', open, field)
     end
   end
+end
+
+-- Ends the lease of a range, so that another worker gets it at once.
+local function return_range(k, id, s)
+  release(k, id, s)
+  -- Nobody died, so this delivery does not count. A renewal that is under way finds another attempt.
+  s.tries = 0
+  s.attempt = s.attempt + 1
+  save(k, id, s)
+  redis.call('XCLAIM', k.ranges, GROUP, 'none', 0, id, 'IDLE', 4000000000, 'JUSTID')
+  wake()
+end
+
+-- Ends the work on a batch; its results stay.
+local function cancel(name, k, reason, keep_s)
+  for _, id in ipairs(redis.call('HKEYS', k.state)) do
+    local s = state_of(k, id)
+    if s then release(k, id, s) end
+  end
+  redis.call('HSET', k.record, 'cancelled', reason, 'open', 0, 'input', 0)
+  redis.call('DEL', k.state, k.ranges)
+  withdraw(name)
+  touch(k, keep_s)
+  wake()
 end

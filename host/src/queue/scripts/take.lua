@@ -1,14 +1,22 @@
 -- Leases a range to a worker, batches in turn. ARGV: worker, protocol, instances of a range at most,
--- milliseconds that a range should take, `lowest` for ranges alone that a reader waits for.
+-- milliseconds that a range should take, `lowest` for ranges alone that a reader waits for, the uids
+-- of batches that this worker knows, and of those that it refused.
 --
 -- Returns the batch, its uid, the range, its first instance, their number, the lines, the attempt,
--- the published instances, the deliveries without progress, the milliseconds since submission, and
--- 1 if an earlier lease was lost. Without work, returns the last message in the stream of wakes and
+-- the published instances, the deliveries without progress, the milliseconds since submission, 1 if an
+-- earlier lease was lost, and the description of a batch that the worker does not know. Without work, returns the last message in the stream of wakes and
 -- the name of a batch of another protocol. Returns `broken`, the batch and a reason for rubbish.
 local worker, protocol, most, range_ms = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local only_lowest = ARGV[5] == 'lowest'
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = now_ms()
+
+local function set_of(text)
+  local set = {}
+  for uid in string.gmatch(text, '[^,]+') do set[uid] = true end
+  return set
+end
+
+local known, refused = set_of(ARGV[6]), set_of(ARGV[7])
 
 -- Adds the next range of a batch without lines. Ranges grow with the batch, so that a short one is
 -- shared and a long one is cheap.
@@ -53,6 +61,24 @@ local function lowest(name, k, r)
   return redis.call('XCLAIM', k.ranges, GROUP, worker, r.lease, id)[1]
 end
 
+-- Whether a worker that did not refuse the batch runs a range of it.
+local function is_leased(k, r)
+  for _, pending in ipairs(redis.call('XPENDING', k.ranges, GROUP, '-', '+', 100)) do
+    if pending[2] ~= 'none' and pending[3] < tonumber(r.lease) then return true end
+  end
+  return false
+end
+
+-- Fails a batch that this worker refused, if no other one runs it in time.
+local function give_up(name, k, r)
+  if not r.refused_at or tonumber(r.published) > 0 then return end
+  if is_leased(k, r) then
+    redis.call('HSET', k.record, 'refused_at', now)
+  elseif now - r.refused_at >= tonumber(r.refusal or 0) then
+    cancel(name, k, r.refused or '', r.keep)
+  end
+end
+
 local turns = prefix .. 'turns'
 local foreign = ''
 
@@ -60,7 +86,8 @@ local foreign = ''
 local function serve(name)
   local k = keys_of(name)
   local r = fields(k.record, { 'uid', 'protocol', 'cancelled', 'unread', 'bound', 'ordered', 'lease',
-    'made', 'total', 'lines', 'published', 'elapsed', 'keep', 'submitted' })
+    'made', 'total', 'lines', 'published', 'elapsed', 'keep', 'submitted',
+    'json', 'content', 'stdin', 'refused_at', 'refused', 'refusal', 'full' })
   if not r.uid or r.cancelled then
     withdraw(name)
     if not r.uid then redis.call('ZREM', prefix .. 'batches', name) end
@@ -70,16 +97,23 @@ local function serve(name)
     foreign = name
     return nil
   end
+  if refused[r.uid] then
+    give_up(name, k, r)
+    return nil
+  end
   local entry
-  if only_lowest or tonumber(r.unread) >= tonumber(r.bound) then
+  if only_lowest or r.full or tonumber(r.unread) >= tonumber(r.bound) then
     redis.call('HSET', k.record, 'full', 1)
     entry = r.ordered == '1' and lowest(name, k, r)
   else
     entry = reclaim(k, r.lease) or read(k) or (make(name, k, r) and read(k))
   end
   if not entry then
-    if r.total and tonumber(r.published) >= tonumber(r.total) then
+    local total = tonumber(r.total or -1)
+    if total >= 0 and tonumber(r.published) >= total then
       redis.call('LREM', turns, 0, name)
+    elseif total >= 0 and tonumber(r.made) >= total and redis.call('XLEN', k.ranges) == 0 then
+      cancel(name, k, 'expected its ranges in the queue, got fewer; others have removed them', r.keep)
     end
     return nil
   end
@@ -100,8 +134,11 @@ local function serve(name)
   s.head = head
   save(k, id, s)
   touch(k, r.keep)
+  keep_content(r.content, r.keep)
+  keep_content(r.stdin, r.keep)
   return { name, r.uid, id, entry[2][2], entry[2][4], entry[2][6], tostring(s.attempt), s.done,
-    tostring(s.tries), string.format('%.0f', now - r.submitted), was_lost and '1' or '0' }
+    tostring(s.tries), string.format('%.0f', now - r.submitted), was_lost and '1' or '0',
+    known[r.uid] and '' or r.json or '' }
 end
 
 for _ = 1, math.min(redis.call('LLEN', turns), 256) do

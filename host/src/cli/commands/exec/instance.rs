@@ -1,6 +1,7 @@
 //! The run of one instance, from its first attempt to the record of its end.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -28,7 +29,7 @@ use crate::cli::failure::Failure;
 
 /// The data that all instances share.
 pub(in crate::cli::commands) struct Programs {
-    pub(in crate::cli::commands) component: Component<Program>,
+    pub(in crate::cli::commands) component: Arc<Component<Program>>,
     pub(in crate::cli::commands) pool: Pool,
     pub(in crate::cli::commands) grants: GrantArgs,
     pub(in crate::cli::commands) arguments: Arguments,

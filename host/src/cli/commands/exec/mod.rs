@@ -340,7 +340,7 @@ impl Exec {
             && !announce::is_json();
         let is_plain = matches!(style, Style::Plain);
         let programs = Programs {
-            component,
+            component: Arc::new(component),
             pool,
             grants,
             arguments: Arguments::new(name, self.arguments),

@@ -4,7 +4,7 @@
 //! them again. With `--ordered`, results wait here for their turn, and stay in the queue meanwhile.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -38,6 +38,8 @@ pub(in crate::cli::commands) struct Seen {
     /// The sum of the times of all printed instances, and their number.
     elapsed_us: AtomicU64,
     printed: AtomicU64,
+    /// Whether the refusal of a worker was reported.
+    was_refused: AtomicBool,
     /// There may be room for lines.
     pub(in crate::cli::commands) room: Notify,
 }
@@ -66,18 +68,23 @@ struct Waiting {
 }
 
 impl Reader<'_> {
+    /// Becomes the only reader of the batch.
+    pub(in crate::cli::commands) async fn attach(&self) -> Result<(), Failure> {
+        Ok(self.queue.attach(self.name, &self.id).await?)
+    }
+
     /// Prints results until the batch is over, and returns how far it was.
     ///
     /// # Errors
     ///
     /// If the output fails, or another reader has replaced this one.
     pub(in crate::cli::commands) async fn read(&self, next: u64) -> Result<Progress, Failure> {
-        self.queue.attach(self.name, &self.id).await?;
         let mut waiting = Waiting {
             next,
             ..Waiting::default()
         };
         let mut last = "0".to_owned();
+        let (mut was_over, mut is_again) = (false, false);
         loop {
             let entries = self.queue.read(self.name, &last).await?;
             let is_empty = entries.is_empty();
@@ -107,16 +114,31 @@ impl Reader<'_> {
                 }
             }
             let mut progress = self.acknowledge(&printed, waiting.next).await?;
-            let is_read = |progress: &Progress| is_empty || progress.read >= progress.published;
-            if progress.is_over() && is_read(&progress) {
+            let is_read = progress.read >= progress.published;
+            if was_over && is_empty && !is_read && !is_again && !self.is_ordered {
+                // The clock of Redis may have gone back, and with it the names of messages.
+                is_again = true;
+                "0".clone_into(&mut last);
+                continue;
+            }
+            // Without messages after the end, results have been removed.
+            if progress.is_over() && (is_read || (was_over && is_empty)) {
                 if !waiting.results.is_empty() {
                     // The results in between never come.
                     printed.clear();
                     self.print_waiting(&mut waiting, &mut printed, true).await?;
                     progress = self.acknowledge(&printed, waiting.next).await?;
                 }
+                if progress.read < progress.published && progress.cancelled.is_none() {
+                    return Err(QueueError::Batch(format!(
+                        "batch {}: expected {} results in the queue, got {}; others have removed them",
+                        self.name, progress.published, progress.read
+                    ))
+                    .into());
+                }
                 return Ok(progress);
             }
+            was_over = progress.is_over();
             if self.report.end.is_cancelled() {
                 return Ok(progress);
             }
@@ -135,6 +157,16 @@ impl Reader<'_> {
                 self.name
             ))
         })?;
+        if let Some(reason) = &progress.refused
+            && progress.cancelled.is_none()
+            && progress.published == 0
+            && !self.seen.was_refused.swap(true, Ordering::Relaxed)
+        {
+            say(&format!(
+                "batch {}: refused by a worker, waiting for another one: {reason}",
+                self.name
+            ));
+        }
         self.seen.made.store(progress.made, Ordering::Relaxed);
         self.seen.room.notify_one();
         Ok(progress)

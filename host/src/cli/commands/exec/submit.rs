@@ -5,14 +5,17 @@ use std::path::Path;
 use std::pin::pin;
 use std::time::Duration;
 
+use bytes::Bytes;
 use clap::error::ErrorKind;
 use cocoon::RunError;
-use cocoon::component::{Location, Source};
+use cocoon::component::{Digest, Location, Source};
 use cocoon::limits::{
     CHUNK_BYTES, Limit, QUEUE_LINGER, QUEUE_RANGE_BYTES, QUEUE_RANGE_INSTANCES, QUEUE_RANGE_TIME,
     QUEUE_WAIT,
 };
-use cocoon::queue::{Added, Address, Asked, Batch, Line, Progress, Queue, QueueError};
+use cocoon::queue::{
+    Added, Address, Asked, Batch, Content, Created, Line, Progress, Queue, QueueError,
+};
 use cocoon::telemetry::trace_fields;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -126,6 +129,7 @@ impl Description {
             retries: self.retries,
             attempts: u32::try_from(limits.get(Limit::Attempts)).unwrap_or(u32::MAX),
             lease_ms: limits.get(Limit::Lease),
+            refusal_ms: limits.get(Limit::Refusal),
             keep_s: limits.duration(Limit::Keep).as_secs().max(1),
             results_bytes: limits.bytes(Limit::QueueResults),
             input_bytes: limits.bytes(Limit::QueueInput),
@@ -143,7 +147,9 @@ impl Submission {
         let (name, report, has_progress) = tokio::select! {
             biased;
             () = signals.next() => return Err(Failure::Interrupted),
-            created = self.create(&queue, &uid) => created?,
+            created = async {
+                tokio::join!(self.create(&queue, &uid), queue.connect_to_wait()).0
+            } => created?,
         };
         if self.is_detached {
             return tokio::select! {
@@ -202,33 +208,62 @@ impl Submission {
         ended
     }
 
-    /// Uploads the component and creates the batch. Returns its name and its report.
+    /// Creates the batch, and uploads what the queue lacks of it. Returns its name and its report.
     async fn create(
         &mut self,
         queue: &Queue,
         uid: &str,
     ) -> Result<(String, Report, bool), Failure> {
-        let keep_s = self.batch.keep_s;
-        self.batch.component = match (&self.source, &self.location) {
-            (Some(source), _) => {
-                let wasm = source.bytes(self.component_bytes_max).await?;
-                queue.upload(&wasm, keep_s).await?
+        let wasm = match (&self.source, &self.location) {
+            (Some(source), _) => source.bytes(self.component_bytes_max).await?,
+            (None, Location::Registry(reference)) => {
+                self.batch.component = reference.to_string();
+                Bytes::new()
             }
-            (None, Location::Registry(reference)) => reference.to_string(),
-            (None, Location::File(path)) => shown(path),
+            (None, Location::File(path)) => {
+                self.batch.component = shown(path);
+                Bytes::new()
+            }
         };
-        if let Some(stdin) = &self.stdin {
-            self.batch.input = Some(queue.upload(stdin, keep_s).await?);
+        let component = content(self.source.is_some().then_some(&wasm[..]));
+        if self.source.is_some() {
+            self.batch.component.clone_from(&component.digest);
         }
+        let input = content(self.stdin.as_deref());
+        self.batch.input = self.stdin.is_some().then(|| input.digest.clone());
         let name = self
             .name
             .clone()
             .unwrap_or_else(|| default_name(&self.batch.program, uid));
-        if !queue.create(&name, uid, &self.batch).await? {
-            return Err(QueueError::Batch(format!(
-                "expected a new name, got the batch {name}; use another --name, or `cocoon queue purge {name}` to remove it"
-            ))
-            .into());
+        let reader = (!self.is_detached).then_some(uid);
+        let keep_s = self.batch.keep_s;
+        loop {
+            let contents = [&component, &input];
+            match queue
+                .create(&name, uid, &self.batch, contents, reader)
+                .await?
+            {
+                Created::Created => break,
+                Created::NameInUse => {
+                    return Err(QueueError::Batch(format!(
+                        "expected a new name, got the batch {name}; use another --name, or `cocoon queue purge {name}` to remove it"
+                    ))
+                    .into());
+                }
+                // Another submitter may remove it in between.
+                Created::Missing {
+                    component: is_component,
+                    input: is_input,
+                } => {
+                    if is_component {
+                        queue.upload(&component.digest, &wasm, keep_s).await?;
+                    }
+                    if is_input {
+                        let bytes = self.stdin.as_deref().unwrap_or_default();
+                        queue.upload(&input.digest, bytes, keep_s).await?;
+                    }
+                }
+            }
         }
         // Nothing of an earlier run is removed before the name is known to be new.
         let is_single = self.batch.instances == Some(1);
@@ -303,7 +338,7 @@ async fn submit_lines(
                 && bytes < QUEUE_RANGE_BYTES
                 && let Ok(Some(line)) = timeout(QUEUE_LINGER, received.recv()).await
             {
-                bytes += line.bytes.as_ref().map_or(0, bytes::Bytes::len);
+                bytes += line.bytes.as_ref().map_or(0, Bytes::len);
                 range.push(line);
             }
             let packed: Vec<_> = range.iter().map(|line| as_sent(&line.bytes)).collect();
@@ -334,14 +369,22 @@ async fn submit_lines(
     Ok(queue.close(name, uid).await?)
 }
 
-fn as_sent(line: &Result<bytes::Bytes, RunError>) -> Line {
+/// Describes content, or none.
+fn content(bytes: Option<&[u8]>) -> Content {
+    bytes.map_or_else(Content::default, |bytes| Content {
+        digest: Digest::of(bytes).hex(),
+        bytes: bytes.len() as u64,
+    })
+}
+
+fn as_sent(line: &Result<Bytes, RunError>) -> Line {
     match line {
         Ok(bytes) => Line::Bytes(bytes.clone()),
         Err(RunError::TooLarge { value, needed, .. }) => Line::TooLong {
             bytes_max: *value,
             bytes: *needed,
         },
-        Err(_) => Line::Bytes(bytes::Bytes::new()),
+        Err(_) => Line::Bytes(Bytes::new()),
     }
 }
 

@@ -5,6 +5,7 @@
 //! when their leases end.
 
 mod ceiling;
+mod components;
 mod kept;
 mod lease;
 mod publisher;
@@ -31,6 +32,7 @@ use tokio::time::{interval, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use self::ceiling::Ceiling;
+use self::components::Components;
 use self::ranges::Ranges;
 use self::ready::Preparation;
 use super::exec::submit::random_id;
@@ -124,6 +126,7 @@ impl Worker {
             limits: limits.clone(),
             sandboxes: most,
             engine,
+            components: Components::default(),
         };
         let ranges = Arc::new(Ranges::new(
             Arc::clone(&queue),

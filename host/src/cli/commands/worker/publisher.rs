@@ -6,10 +6,13 @@
 use std::time::Duration;
 
 use cocoon::RunError;
-use cocoon::limits::{QUEUE_LINGER, QUEUE_MESSAGE_BYTES, QUEUE_PART_BYTES, QUEUE_PAUSE};
+use cocoon::limits::{
+    QUEUE_FULL_PATIENCE, QUEUE_LINGER, QUEUE_LINGER_MAX, QUEUE_MESSAGE_BYTES, QUEUE_PART_BYTES,
+    QUEUE_PAUSE,
+};
 use cocoon::queue::{Failed, Held, Instance, Published, Queue, Staged, add_chunk};
 use cocoon::telemetry::WorkerMetrics;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +21,8 @@ use super::lease::Finished;
 use crate::cli::commands::exec::spool::Spool;
 use crate::cli::failure::Failure;
 
+/// The bytes that a result holds of the memory for outputs, besides its output.
+pub(super) const RESULT_BYTES: usize = 256;
 /// The longest pause before results are offered again to a queue without room.
 const FULL_PAUSE_MAX: Duration = Duration::from_millis(200);
 
@@ -30,6 +35,8 @@ pub(super) struct Publisher<'a> {
     pub(super) metrics: &'a WorkerMetrics,
     /// When the batch was submitted.
     pub(super) submitted: Instant,
+    /// The memory for outputs of all batches.
+    pub(super) outbox: &'a Semaphore,
 }
 
 /// What became of a group of results.
@@ -47,6 +54,8 @@ impl Publisher<'_> {
         let mut is_open = true;
         let mut pause = QUEUE_PAUSE;
         let mut last: Option<Instant> = None;
+        let mut linger = QUEUE_LINGER;
+        let mut full_since: Option<Instant> = None;
         loop {
             if pending.is_empty() {
                 match results.recv().await {
@@ -57,8 +66,15 @@ impl Publisher<'_> {
             if let Some(last) = last
                 && is_open
             {
-                // Results that end shortly after each other share a message.
-                sleep_until(last + QUEUE_LINGER).await;
+                // Results that end shortly after each other share a message. The more there are, the longer
+                // their reader may wait.
+                let until = last + linger;
+                linger = if Instant::now() < until {
+                    (linger * 2).min(QUEUE_LINGER_MAX)
+                } else {
+                    QUEUE_LINGER
+                };
+                is_open = self.gather(&mut results, &mut pending, until).await;
             }
             while let Ok(finished) = results.try_recv() {
                 pending.push(finished);
@@ -69,7 +85,10 @@ impl Publisher<'_> {
             }
             last = Some(Instant::now());
             match self.send_first(&mut pending).await? {
-                Sent::Partly => pause = QUEUE_PAUSE,
+                Sent::Partly => {
+                    pause = QUEUE_PAUSE;
+                    full_since = None;
+                }
                 Sent::Done => return Ok(()),
                 Sent::Lost => {
                     self.metrics.leases_lost.inc();
@@ -78,6 +97,14 @@ impl Publisher<'_> {
                     return Ok(());
                 }
                 Sent::Full => {
+                    let since = *full_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() > QUEUE_FULL_PATIENCE && !has_room(self.outbox) {
+                        // Nobody reads this batch. Others need the memory, and this range runs again later.
+                        self.metrics.results_waiting.dec_by(signed(pending.len()));
+                        self.queue.release(self.held).await?;
+                        self.lost.cancel();
+                        return Ok(());
+                    }
                     tokio::select! {
                         finished = results.recv(), if is_open => match finished {
                             Some(finished) => pending.push(finished),
@@ -90,6 +117,32 @@ impl Publisher<'_> {
             }
         }
         Ok(self.queue.release(self.held).await?)
+    }
+
+    /// Adds results to `pending` until a message is full, all are there, or the time is over. Returns
+    /// whether others may follow.
+    async fn gather(
+        &self,
+        results: &mut mpsc::Receiver<Finished>,
+        pending: &mut Vec<Finished>,
+        until: Instant,
+    ) -> bool {
+        let mut bytes: usize = pending.iter().map(size).sum();
+        while bytes < QUEUE_MESSAGE_BYTES {
+            tokio::select! {
+                biased;
+                finished = results.recv() => match finished {
+                    Some(finished) => {
+                        bytes += size(&finished);
+                        pending.push(finished);
+                    }
+                    None => return false,
+                },
+                () = sleep_until(until) => break,
+                () = self.lost.cancelled() => break,
+            }
+        }
+        true
     }
 
     /// Publishes the first group of `pending`, and removes it.
@@ -197,6 +250,19 @@ impl Publisher<'_> {
         };
         self.count(1);
         Ok((sent, None))
+    }
+}
+
+/// Whether an instance that begins can keep its output.
+pub(super) fn has_room(outbox: &Semaphore) -> bool {
+    outbox.available_permits() > RESULT_BYTES
+}
+
+/// The bytes of a result that share a message.
+fn size(finished: &Finished) -> usize {
+    match &finished.output {
+        Output::Short(bytes) => bytes.len(),
+        Output::Long(..) => QUEUE_MESSAGE_BYTES,
     }
 }
 

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cocoon::RunError;
-use cocoon::limits::{Limit, QUEUE_OUTBOX_BYTES, QUEUE_PAUSE, QUEUE_RANGE_INSTANCES};
-use cocoon::queue::{Instance, Line as Sent, Queue, Range, Taken};
+use cocoon::limits::{
+    Limit, QUEUE_OUTBOX_BYTES, QUEUE_PAUSE, QUEUE_RANGE_INSTANCES, QUEUE_REFUSALS,
+};
+use cocoon::queue::{Held, Instance, Line as Sent, Queue, Range, Taken};
 use cocoon::span::spawn;
 use cocoon::telemetry::{WorkerMetrics, continue_fields};
 use tokio::sync::{Mutex, Semaphore, mpsc};
@@ -22,8 +24,8 @@ use tracing::{Instrument as _, Span};
 
 use super::kept::{Kept, Output};
 use super::lease::{Finished, Lease, Leases};
-use super::publisher::{Publisher, failed};
-use super::ready::{Preparation, Shelf};
+use super::publisher::{Publisher, RESULT_BYTES, failed, has_room};
+use super::ready::{Preparation, Shelf, Unready};
 use crate::cli::commands::exec::instance::run_attempts;
 use crate::cli::commands::exec::jobs::Job as Start;
 use crate::cli::commands::exec::lanes::Work;
@@ -31,9 +33,6 @@ use crate::cli::commands::exec::lines::Line;
 use crate::cli::commands::exec::outcome::{Ending, Outcome};
 use crate::cli::failure::Failure;
 use crate::cli::trace;
-
-/// The bytes that a result holds of the memory for outputs, besides its output.
-const RESULT_BYTES: usize = 256;
 
 /// The parts that all lanes and publishers of a worker share.
 pub(super) struct Ranges {
@@ -62,6 +61,8 @@ struct Current {
     rest: VecDeque<(usize, Option<Sent>)>,
     /// The batch of another protocol, or the rubbish, that was reported last.
     reported: Option<String>,
+    /// Uids of batches that this worker refused, the latest last.
+    refused: VecDeque<String>,
 }
 
 /// Instances of a range.
@@ -103,8 +104,12 @@ impl Ranges {
 
     /// Leases the next range, or waits for one for a while.
     async fn take(&self, current: &mut Current) -> Result<Option<Job>, Failure> {
-        let has_room = self.outbox.available_permits() > RESULT_BYTES;
-        match self.queue.take(&self.worker, !has_room).await? {
+        let has_room = has_room(&self.outbox);
+        let known = current.shelf.uids();
+        let refused: Vec<_> = current.refused.iter().map(String::as_str).collect();
+        let refused = refused.join(",");
+        let taking = self.queue.take(&self.worker, !has_room, &known, &refused);
+        match taking.await? {
             Taken::Range(range) => self.begin(current, *range).await,
             Taken::Nothing { wake, foreign } => {
                 if foreign.is_some() && foreign != current.reported {
@@ -129,16 +134,12 @@ impl Ranges {
         let held = range.held.clone();
         // Preparing may take longer than the lease, whose length is not known yet.
         self.leases.add(&held, 0, &lost, &stop);
-        let ready = current
-            .shelf
-            .get(&self.queue, &self.preparation, &held.batch, &range.uid);
+        let ready = current.shelf.get(&self.queue, &self.preparation, &range);
         let ready = match ready.await {
             Ok(ready) => ready,
-            Err(failure) => {
+            Err(unready) => {
                 self.leases.remove(&held);
-                let reason = failure.to_string();
-                tracing::warn!(batch = held.batch, reason, "batch refused");
-                self.queue.cancel(&held.batch, &range.uid, &reason).await?;
+                self.turn_down(current, &held, range.uid, unready).await?;
                 return Ok(None);
             }
         };
@@ -152,8 +153,8 @@ impl Ranges {
             otel.name = "cocoon range",
             cocoon.batch = held.batch,
             cocoon.first = held.first.cast_signed(),
-            cocoon.instances = range.done.len() as u64,
-            cocoon.attempt = held.attempt,
+            cocoon.instances = (range.done.len() as u64).cast_signed(),
+            cocoon.attempt = held.attempt.cast_signed(),
             error.type = Empty,
             otel.status_description = Empty,
         );
@@ -185,6 +186,36 @@ impl Ranges {
         Ok(None)
     }
 
+    /// Leaves a batch to other workers, or ends it if none of them can run it.
+    async fn turn_down(
+        &self,
+        current: &mut Current,
+        held: &Held,
+        uid: String,
+        unready: Unready,
+    ) -> Result<(), Failure> {
+        match unready {
+            // A batch that comes again has no uid of ours.
+            Unready::Refused(reason) if !current.refused.contains(&uid) => {
+                tracing::warn!(batch = held.batch, reason, "batch refused");
+                self.queue.refuse(held, &uid, &reason).await?;
+                if current.refused.len() >= QUEUE_REFUSALS {
+                    current.refused.pop_front();
+                }
+                current.refused.push_back(uid);
+            }
+            Unready::Refused(reason) => {
+                self.queue.cancel(&held.batch, &uid, &reason).await?;
+            }
+            Unready::Broken(failure) => {
+                let reason = failure.to_string();
+                tracing::warn!(batch = held.batch, reason, "batch cancelled");
+                self.queue.cancel(&held.batch, &uid, &reason).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Starts the publisher of a range.
     fn publish(&self, lease: &Lease, received: mpsc::Receiver<Finished>, age_ms: u64) {
         let (queue, leases) = (Arc::clone(&self.queue), Arc::clone(&self.leases));
@@ -195,6 +226,7 @@ impl Ranges {
             .checked_sub(Duration::from_millis(age_ms))
             .unwrap_or(now);
         let token = self.publishers.token();
+        let outbox = Arc::clone(&self.outbox);
         metrics.leased_ranges.inc();
         let publishing = async move {
             let _token = token;
@@ -205,6 +237,7 @@ impl Ranges {
                 is_ordered,
                 metrics: &metrics,
                 submitted,
+                outbox: &outbox,
             };
             if let Err(failure) = publisher.run(received).await {
                 tracing::error!(batch = held.batch, error = %failure, "results not published");

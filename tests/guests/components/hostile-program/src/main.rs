@@ -147,6 +147,19 @@ fn main() {
             }
             println!("{}", number * number);
         }
+        "work" => {
+            // Computes for a number of steps, however long they take.
+            let (mut x, steps): (u64, u64) = (
+                argument(1).parse().expect("a number"),
+                argument(2).parse().expect("a number"),
+            );
+            for _ in 0..steps {
+                x ^= x << 13;
+                x ^= x >> 7;
+                x ^= x << 17;
+            }
+            println!("{x}");
+        }
         "flood-regardless" => loop {
             let _ = std::io::stdout().write_all(&[b'7'; 4000]);
         },
