@@ -59,9 +59,12 @@ pub const HTTP_CHUNKS: usize = 7;
 pub const HANDLER_LINE_BYTES: usize = 4 << 10;
 /// Lines in the log for one request to a handler.
 pub const HANDLER_LINES: usize = 100;
-/// Turns of a handler on the thread of its connection. After a turn it has computed for a tick of
-/// the epoch, and it goes on among the long jobs.
+/// Turns of a handler on the thread of its connection in which it computes until a tick of the
+/// epoch. After one more, it goes on among the long jobs.
 pub const HANDLER_TURNS: u32 = 1;
+/// Ticks of the epoch for which a handler computes without a pause once it is among the long jobs.
+/// Sandboxes that take turns after each tick lose the processor's cache to each other.
+pub const HANDLER_LONG_TURN: u32 = 16;
 /// Outgoing requests of one sandbox that are sent or answered at once.
 pub const HTTP_REQUESTS: usize = 32;
 /// Bytes that a connection of outgoing requests buffers in each direction, and the head of an
