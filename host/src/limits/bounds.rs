@@ -52,6 +52,8 @@ pub const HTTP_FIELDS_BYTES: usize = 16 << 10;
 pub const HTTP_TEXT_BYTES: usize = 2 << 10;
 /// The largest piece of a body of `wasi:http` that a guest writes at once.
 pub const HTTP_CHUNK_BYTES: usize = 32 << 10;
+/// Bytes that a connection of HTTP/1 to a handler reads or writes at once.
+pub const HTTP_PIECE_BYTES: usize = 64 << 10;
 /// Pieces that a body of `wasi:http` holds, besides one, before its writer waits. A guest that
 /// writes 4 KiB at once, as `blocking-write-and-flush` does, writes 32 KiB without a wait.
 pub const HTTP_CHUNKS: usize = 7;

@@ -12,8 +12,9 @@ use utoipa_axum::routes;
 
 use super::access::Access;
 use super::observe::ProbeTracing;
-use super::protocol::Errors;
-use super::{Problem, ServerState, health, metrics, observe, protocol};
+use super::protocol::{Errors, Protocol};
+use super::{Problem, ServerState, health, metrics, observe};
+use crate::limits::Limit;
 
 /// The routes of health and metrics.
 pub(crate) fn probes<S>() -> OpenApiRouter<S>
@@ -55,7 +56,7 @@ pub(crate) fn finish(
 ) -> Router {
     let routes = routes
         .method_not_allowed_fallback(not_allowed)
-        .layer(protocol::Protocol(errors));
+        .layer(protocol(server, errors));
     access.guard(routes, open_paths).layer(observing(server))
 }
 
@@ -72,9 +73,16 @@ where
     S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + Unpin + 'static,
 {
-    let others = protocol::Protocol(errors).layer(others);
+    let others = protocol(server, errors).layer(others);
     let others = access.guard_service(others);
     routes.fallback_service(observing(server).layer(others))
+}
+
+fn protocol(server: &ServerState, errors: Errors) -> Protocol {
+    Protocol {
+        errors,
+        head_bytes: server.limits().size(Limit::Headers),
+    }
 }
 
 fn observing(server: &ServerState) -> observe::Observe {
