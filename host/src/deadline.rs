@@ -31,6 +31,8 @@ struct Clock {
     waiting_since_us: AtomicU64,
     /// Ticks of the epoch at which the job computed.
     ticks: AtomicU32,
+    /// Ticks until which it computes without letting others go first.
+    turn_until: AtomicU32,
 }
 
 /// Stands for no wait.
@@ -47,6 +49,7 @@ impl Deadline {
             until_us: AtomicU64::new(allowed_ms.saturating_mul(1000)),
             waiting_since_us: AtomicU64::new(RUNNING),
             ticks: AtomicU32::new(0),
+            turn_until: AtomicU32::new(0),
         }))
     }
 
@@ -55,9 +58,20 @@ impl Deadline {
         self.stop_reason(self.0.now_us()).is_some()
     }
 
-    /// Counts a tick of the epoch at which the job computed.
-    pub(crate) fn count_tick(&self) {
-        self.0.ticks.fetch_add(1, Ordering::Relaxed);
+    /// Counts a tick of the epoch at which the job computed. Returns whether its turn ends.
+    pub(crate) fn count_tick(&self) -> bool {
+        let ticks = self.0.ticks.fetch_add(1, Ordering::Relaxed);
+        ticks >= self.0.turn_until.load(Ordering::Relaxed)
+    }
+
+    /// Makes the next turn of the job `ticks` longer. The turns after it end at each tick.
+    #[cfg_attr(
+        not(all(feature = "service", feature = "compiler")),
+        expect(dead_code, reason = "handlers alone move between threads")
+    )]
+    pub(crate) fn lengthen_turn(&self, ticks: u32) {
+        let until = self.ticks().saturating_add(ticks);
+        self.0.turn_until.store(until, Ordering::Relaxed);
     }
 
     /// Ticks of the epoch at which the job computed.

@@ -212,15 +212,16 @@ fn sandbox_span(permit: &Permit) -> Span {
     )
 }
 
-/// Interrupts a sandbox past its deadline at a tick, and makes any other yield. Wasmtime's own
-/// yield wakes the task at once and keeps it at the front of the queue, where one busy guest
-/// pins the thread that drives timers.
+/// Interrupts a sandbox past its deadline at a tick, and makes any other yield whose turn ends.
+/// Wasmtime's own yield wakes the task at once and keeps it at the front of the queue, where one
+/// busy guest pins the thread that drives timers.
 fn yield_or_interrupt(deadline: &Deadline) -> UpdateDeadline {
     if deadline.has_passed() {
         UpdateDeadline::Interrupt
-    } else {
-        deadline.count_tick();
+    } else if deadline.count_tick() {
         UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))
+    } else {
+        UpdateDeadline::Continue(1)
     }
 }
 

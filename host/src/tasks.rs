@@ -1,15 +1,15 @@
 //! Tasks that may outlive the request that started them: handlers that have not ended with the
 //! head of their answer.
 //!
-//! They run among the long jobs, and end with their deadlines. A service that drains waits for
-//! them, and abandons those that are left.
+//! They run among the long jobs or on the thread of a connection, and end with their deadlines. A
+//! service that drains waits for them, and abandons those that are left.
 
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::error::RunError;
-use crate::span::spawn_on;
+use crate::span::{spawn, spawn_on};
 
 /// The tasks of a service. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -38,6 +38,21 @@ impl Tasks {
         &self,
         work: impl Future<Output = Result<R, RunError>> + Send + 'static,
     ) -> AbortOnDropHandle<Result<R, RunError>> {
+        AbortOnDropHandle::new(spawn_on(&self.workers, self.track(work)))
+    }
+
+    /// As [`Tasks::spawn`], on the runtime of the caller, which must live as long as the tasks.
+    pub(crate) fn spawn_here<R: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<R, RunError>> + Send + 'static,
+    ) -> AbortOnDropHandle<Result<R, RunError>> {
+        AbortOnDropHandle::new(spawn(self.track(work)))
+    }
+
+    fn track<R: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<R, RunError>> + Send + 'static,
+    ) -> impl Future<Output = Result<R, RunError>> + Send + 'static {
         let end = self.end.clone();
         let work = async move {
             tokio::select! {
@@ -47,7 +62,7 @@ impl Tasks {
                 ended = work => ended,
             }
         };
-        AbortOnDropHandle::new(spawn_on(&self.workers, self.running.track_future(work)))
+        self.running.track_future(work)
     }
 
     /// Tasks that run.

@@ -52,6 +52,8 @@ pub const HTTP_FIELDS_BYTES: usize = 16 << 10;
 pub const HTTP_TEXT_BYTES: usize = 2 << 10;
 /// The largest piece of a body of `wasi:http` that a guest writes at once.
 pub const HTTP_CHUNK_BYTES: usize = 32 << 10;
+/// Bytes that a connection of HTTP/1 to a handler reads or writes at once.
+pub const HTTP_PIECE_BYTES: usize = 64 << 10;
 /// Pieces that a body of `wasi:http` holds, besides one, before its writer waits. A guest that
 /// writes 4 KiB at once, as `blocking-write-and-flush` does, writes 32 KiB without a wait.
 pub const HTTP_CHUNKS: usize = 7;
@@ -59,9 +61,12 @@ pub const HTTP_CHUNKS: usize = 7;
 pub const HANDLER_LINE_BYTES: usize = 4 << 10;
 /// Lines in the log for one request to a handler.
 pub const HANDLER_LINES: usize = 100;
-/// Turns of a handler on the thread of its connection. After a turn it has computed for a tick of
-/// the epoch, and it goes on among the long jobs.
+/// Turns of a handler on the thread of its connection in which it computes until a tick of the
+/// epoch. After one more, it goes on among the long jobs.
 pub const HANDLER_TURNS: u32 = 1;
+/// Ticks of the epoch for which a handler computes without a pause once it is among the long jobs.
+/// Sandboxes that take turns after each tick lose the processor's cache to each other.
+pub const HANDLER_LONG_TURN: u32 = 16;
 /// Outgoing requests of one sandbox that are sent or answered at once.
 pub const HTTP_REQUESTS: usize = 32;
 /// Bytes that a connection of outgoing requests buffers in each direction, and the head of an

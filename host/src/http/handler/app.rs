@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{FromRef, Request, State};
+use axum::extract::{FromRef, Request};
 use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH};
 use axum::http::{StatusCode, Version};
 use axum::response::{IntoResponse as _, Response};
+use futures::FutureExt as _;
 use http_body_util::{BodyExt as _, Limited};
+use tower::service_fn;
 use tracing::Span;
 
 use super::route::{Route, RouteParts};
@@ -16,7 +18,8 @@ use super::routes::Routes;
 use super::table::{Duplicate, Table};
 use crate::error::RunError;
 use crate::http::server::{
-    Access, Errors, FindRoute, Probes, Problem, ROUTES_PATH, ServerState, finish, probes, too_old,
+    Access, Errors, FindRoute, Probes, Problem, ROUTES_PATH, ServerState, finish, finish_fallback,
+    probes, too_old,
 };
 use crate::limits::{Limits, OLD_CLIENT_BYTES};
 use crate::metrics::Meter;
@@ -108,15 +111,19 @@ pub fn app(handlers: &Handlers, health: Probes, access: Access) -> Router {
         Probes::Here => (probes().split_for_parts().0, &OPEN_PATHS),
         Probes::Apart => (Router::new(), &[]),
     };
-    let routes = routes.fallback(answer).with_state(handlers.clone());
-    finish(routes, handlers.server(), access, open_paths, Errors::All)
+    let server = handlers.server();
+    let routes = routes.with_state(handlers.clone());
+    let routes = finish(routes, server, access.clone(), open_paths, Errors::All);
+    let handlers = handlers.clone();
+    let others = service_fn(move |request: Request| {
+        let answering = answer(handlers.clone(), request);
+        Box::pin(answering.map(|answered| Ok(answered.into_response())))
+    });
+    finish_fallback(routes, others, server, access, Errors::All)
 }
 
 /// Answers one request by the handler of its route.
-async fn answer(
-    State(handlers): State<Handlers>,
-    mut request: Request,
-) -> Result<Response, Problem> {
+async fn answer(handlers: Handlers, mut request: Request) -> Result<Response, Problem> {
     let Inner {
         server, is_private, ..
     } = &*handlers.0;

@@ -5,6 +5,7 @@
 //! and misses no change. Its path is resolved each time, since Kubernetes changes a secret by
 //! moving a symbolic link.
 
+use std::convert::Infallible;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -21,6 +22,8 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
+use tower::util::option_layer;
+use tower::{Layer as _, Service};
 
 use super::Problem;
 use crate::limits::{TOKEN_AGE, TOKEN_BYTES_MIN, TOKEN_FILE_BYTES_MAX};
@@ -134,6 +137,33 @@ impl Access {
             (self, open_paths),
             require_token,
         ))
+    }
+
+    /// `service` with a check of the token.
+    pub(super) fn guard_service<S>(
+        self,
+        service: S,
+    ) -> impl Service<
+        Request,
+        Response = Response,
+        Error = Infallible,
+        Future: Send + Unpin + 'static,
+    > + Clone
+    + Send
+    + Sync
+    + 'static
+    where
+        S: Service<Request, Response = Response, Error = Infallible>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Future: Send + Unpin + 'static,
+    {
+        const NONE: &[&str] = &[];
+        let check =
+            (!self.is_open()).then(|| middleware::from_fn_with_state((self, NONE), require_token));
+        option_layer(check).layer(service)
     }
 
     /// Checks the token of a request.

@@ -29,8 +29,8 @@ use super::request_body::watch;
 use super::socket::Socket;
 use super::threads::Threads;
 use crate::limits::{
-    CONNECTION_STREAMS, CONNECTION_WINDOW_BYTES, DRAIN_FIRST_REQUEST, LEAVING_CONNECTIONS,
-    LEAVING_TIME, Limit, Limits, REQUEST_WINDOW_BYTES,
+    CONNECTION_STREAMS, CONNECTION_WINDOW_BYTES, DRAIN_FIRST_REQUEST, HTTP_PIECE_BYTES,
+    LEAVING_CONNECTIONS, LEAVING_TIME, Limit, REQUEST_WINDOW_BYTES,
 };
 use crate::span::spawn;
 
@@ -65,7 +65,7 @@ impl Server {
     ) -> Arc<Self> {
         let limits = state.limits();
         Arc::new(Self {
-            http: http_settings(limits),
+            http: http_settings(state),
             app,
             state: state.clone(),
             stall: limits.duration(Limit::Stall),
@@ -300,15 +300,21 @@ async fn wait_to_leave(activity: &Activity, has_time: bool) {
     }
 }
 
-/// The settings of HTTP under `limits`.
-fn http_settings(limits: &Limits) -> Builder<TokioExecutor> {
+/// The settings of HTTP of a server.
+fn http_settings(state: &ServerState) -> Builder<TokioExecutor> {
+    let limits = state.limits();
     let idle = limits.duration(Limit::Idle);
     let headers_bytes = limits.size(Limit::Headers);
+    // Handlers have long bodies, and the routes check the size of a head again.
+    let buffer_bytes = match state.routes() {
+        Some(_) => headers_bytes.max(HTTP_PIECE_BYTES),
+        None => headers_bytes,
+    };
     let mut http = Builder::new(TokioExecutor::new());
     http.http1()
         .timer(TokioTimer::new())
         .header_read_timeout(idle)
-        .max_buf_size(headers_bytes);
+        .max_buf_size(buffer_bytes);
     http.http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(CONNECTION_STREAMS)

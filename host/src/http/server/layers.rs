@@ -1,15 +1,20 @@
 //! The layers around all routes, and the routes of health and metrics.
 
+use std::convert::Infallible;
+
 use axum::Router;
-use axum::extract::FromRef;
+use axum::extract::{FromRef, Request};
 use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use tower::{Layer as _, Service};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::access::Access;
 use super::observe::ProbeTracing;
-use super::protocol::Errors;
-use super::{Problem, ServerState, health, metrics, observe, protocol};
+use super::protocol::{Errors, Protocol};
+use super::{Problem, ServerState, health, metrics, observe};
+use crate::limits::Limit;
 
 /// The routes of health and metrics.
 pub(crate) fn probes<S>() -> OpenApiRouter<S>
@@ -51,16 +56,43 @@ pub(crate) fn finish(
 ) -> Router {
     let routes = routes
         .method_not_allowed_fallback(not_allowed)
-        .layer(protocol::Protocol(errors));
+        .layer(protocol(server, errors));
+    access.guard(routes, open_paths).layer(observing(server))
+}
+
+/// Adds `others`, which answers all other paths, to the finished `routes`. The layers are around
+/// the service itself: each layer of a router makes two more boxes for each request.
+pub(crate) fn finish_fallback<S>(
+    routes: Router,
+    others: S,
+    server: &ServerState,
+    access: Access,
+    errors: Errors,
+) -> Router
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send + Unpin + 'static,
+{
+    let others = protocol(server, errors).layer(others);
+    let others = access.guard_service(others);
+    routes.fallback_service(observing(server).layer(others))
+}
+
+fn protocol(server: &ServerState, errors: Errors) -> Protocol {
+    Protocol {
+        errors,
+        head_bytes: server.limits().size(Limit::Headers),
+    }
+}
+
+fn observing(server: &ServerState) -> observe::Observe {
     let metrics = server.http_metrics().clone();
     let probes = if server.traces_probes() {
         ProbeTracing::On
     } else {
         ProbeTracing::Off
     };
-    access
-        .guard(routes, open_paths)
-        .layer(observe::layer(metrics, probes, server.routes()))
+    observe::layer(metrics, probes, server.routes())
 }
 
 async fn no_probe(uri: Uri) -> Problem {

@@ -52,7 +52,7 @@ pub(crate) use field::{Item, weighted};
 pub(crate) use found_route::{FindRoute, FoundRoute};
 pub(crate) use health::{ADMIN_PATHS, ROUTES_PATH};
 pub use layers::Probes;
-pub(crate) use layers::{finish, probes};
+pub(crate) use layers::{finish, finish_fallback, probes};
 pub(crate) use length::Length;
 #[cfg(test)]
 pub(crate) use page_file::POLICY;

@@ -11,7 +11,7 @@ use axum::http::header::{
     ALLOW, CONNECTION, CONTENT_TYPE, EXPECT, HOST, RETRY_AFTER, TRANSFER_ENCODING, UPGRADE,
     WWW_AUTHENTICATE,
 };
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Version};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use axum::response::{IntoResponse as _, Response};
 use futures::TryFutureExt as _;
 use futures::future::{Either, MapOk, Ready, ready};
@@ -32,9 +32,17 @@ pub(crate) enum Errors {
     All,
 }
 
+/// The detail of 431.
+pub(super) const TOO_LARGE: &str = "expected a request head of at most 100 fields within the limit \
+    of headers, got a larger one; use --headers to raise it";
+
 /// Checks requests, and turns other errors into problems.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Protocol(pub(super) Errors);
+pub(super) struct Protocol {
+    pub(super) errors: Errors,
+    /// The limit of the head of a request.
+    pub(super) head_bytes: usize,
+}
 
 impl<S> Layer<S> for Protocol {
     type Service = ProtocolService<S>;
@@ -42,7 +50,7 @@ impl<S> Layer<S> for Protocol {
     fn layer(&self, inner: S) -> ProtocolService<S> {
         ProtocolService {
             inner,
-            errors: self.0,
+            protocol: *self,
         }
     }
 }
@@ -51,7 +59,7 @@ impl<S> Layer<S> for Protocol {
 #[derive(Clone, Debug)]
 pub(super) struct ProtocolService<S> {
     inner: S,
-    errors: Errors,
+    protocol: Protocol,
 }
 
 impl<S> Service<Request> for ProtocolService<S>
@@ -68,9 +76,9 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        match check(&request) {
+        match check(&request, self.protocol.head_bytes) {
             Ok(()) => {
-                let answered: fn(Response) -> Response = match self.errors {
+                let answered: fn(Response) -> Response = match self.protocol.errors {
                     Errors::Problems => as_problem,
                     Errors::All => |response| response,
                 };
@@ -82,7 +90,8 @@ where
 }
 
 /// Refuses a request that no route should see.
-fn check(request: &Request) -> Result<(), Problem> {
+fn check(request: &Request, head_bytes: usize) -> Result<(), Problem> {
+    check_size(request, head_bytes)?;
     check_host(request)?;
     check_expect(request.headers())?;
     check_transfer(request.headers())
@@ -121,6 +130,25 @@ fn as_problem(response: Response) -> Response {
         }
     }
     problem
+}
+
+/// Refuses a head beyond the limit, which fitted into the connection's buffer.
+fn check_size(request: &Request, most: usize) -> Result<(), Problem> {
+    let target = request
+        .uri()
+        .path_and_query()
+        .map_or(1, |it| it.as_str().len());
+    let line = request.method().as_str().len() + " ".len() + target + " HTTP/1.1\r\n".len();
+    let field = |name: &HeaderName, value: &HeaderValue| {
+        name.as_str().len() + ": ".len() + value.len() + "\r\n".len()
+    };
+    let fields = request.headers().iter();
+    let fields: usize = fields.map(|(name, value)| field(name, value)).sum();
+    if line + fields + "\r\n".len() > most {
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return Err(Problem::plain(status, TOO_LARGE));
+    }
+    Ok(())
 }
 
 /// Refuses a request whose host is missing, ambiguous or not valid (RFC 9112,
@@ -244,7 +272,7 @@ pub(crate) fn awaits_continue(version: Version, headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
-    use axum::http::header::{ETAG, HeaderName};
+    use axum::http::header::ETAG;
 
     use super::*;
 

@@ -29,6 +29,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::activity::Activity;
 use super::problem::{PROBLEM_JSON, Problem};
+use super::protocol::TOO_LARGE;
 use crate::limits::{CLIENT_PAUSE, DISCARD_TIME};
 
 /// A connection's socket.
@@ -74,11 +75,7 @@ impl Refusal {
                 StatusCode::URI_TOO_LONG,
                 "expected a request target of at most 65534 bytes, got a longer one",
             ),
-            b"31" => (
-                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-                "expected a request head of at most 100 fields within the limit of headers, got a \
-                 larger one; use --headers to raise it",
-            ),
+            b"31" => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, TOO_LARGE),
             _ => (
                 StatusCode::BAD_REQUEST,
                 "expected the head of an HTTP request, got other bytes",

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, Waker};
 
 use axum::body::Body;
@@ -17,10 +18,11 @@ use super::exchange::Exchange;
 use super::request_body::RequestBody;
 use super::response_body::{ResponseBody, Written};
 use super::run::{Place, Run, Seat, start};
+use super::turns::Turns;
 use crate::deadline::Deadline;
 use crate::error::RunError;
 use crate::grants::{Answer, content_length};
-use crate::limits::{ERROR_CHARS, HANDLER_TURNS, Limit};
+use crate::limits::{ERROR_CHARS, HANDLER_LONG_TURN, HANDLER_TURNS, Limit};
 use crate::pool::wait_span;
 use crate::span::record_failure;
 use crate::tasks::Tasks;
@@ -76,11 +78,22 @@ impl Endpoint {
             answer: None,
             end: None,
         };
-        let mut begun = begun.proceed(Some(deadline)).await;
+        // One that computes moves to another thread, which costs less before it starts.
+        let mut turns = (!self.is_long.load(Relaxed)).then(|| Turns::new(deadline));
+        let mut begun = match &mut turns {
+            Some(turns) => begun.proceed(Some(turns)).await,
+            None => begun,
+        };
         if begun.answer.is_none() && begun.end.is_none() {
-            // It computes: it goes on among the long jobs.
+            turns = None;
+            deadline.lengthen_turn(HANDLER_LONG_TURN);
             let proceeding = tasks.spawn(async { Ok(begun.proceed(None).await) });
             begun = proceeding.await.unwrap_or(Err(RunError::WriterGone))?;
+        }
+        let is_long = deadline.ticks() > HANDLER_TURNS;
+        // Threads write it only where it changes.
+        if self.is_long.load(Relaxed) != is_long {
+            self.is_long.store(is_long, Relaxed);
         }
         let Begun {
             run,
@@ -108,7 +121,10 @@ impl Endpoint {
         } else {
             // The rest has as much time as the head.
             deadline.restart()?;
-            let task = tasks.spawn(run);
+            let task = match turns {
+                Some(turns) => tasks.spawn_here(turns.drive(run, tasks.clone())),
+                None => tasks.spawn(run),
+            };
             if is_empty {
                 drop(task.detach());
                 discard(frames, tasks);
@@ -194,16 +210,16 @@ impl Endpoint {
 }
 
 impl Begun {
-    /// Drives the run until the guest sets its answer, or until it ends. With a `deadline`, it
-    /// also stops once the guest computes for too long.
-    async fn proceed(mut self, deadline: Option<&Deadline>) -> Self {
+    /// Drives the run until the guest sets its answer, or until it ends. With `turns`, it also
+    /// stops once the guest computes for too long.
+    async fn proceed(mut self, mut turns: Option<&mut Turns>) -> Self {
         poll_fn(|context| {
             if let Poll::Ready(end) = self.run.as_mut().poll(context) {
                 self.end = Some(end);
             }
             self.answer = self.exchange.take_answer();
-            let computes = || deadline.is_some_and(|it| it.ticks() >= HANDLER_TURNS);
-            if self.answer.is_some() || self.end.is_some() || computes() {
+            let computes = turns.as_mut().is_some_and(|it| it.end());
+            if self.answer.is_some() || self.end.is_some() || computes {
                 Poll::Ready(())
             } else {
                 Poll::Pending
@@ -304,7 +320,7 @@ impl Pieces {
 
 /// Discards the body of an answer that has none, so that the guest can write it.
 fn discard(mut frames: HyperOutgoingBody, tasks: &Tasks) {
-    let discarding = tasks.spawn(async move {
+    let discarding = tasks.spawn_here(async move {
         while let Some(Ok(_)) = poll_fn(|context| Pin::new(&mut frames).poll_frame(context)).await {
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! A handler, and all that its sandboxes need.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::kept::Kept;
 use super::world::Handler;
@@ -29,6 +30,8 @@ pub struct Endpoint {
     pub reuse: u32,
     /// The limits of each request.
     pub limits: Limits,
+    /// Whether the last request computed for too long for the thread of its connection.
+    pub(super) is_long: AtomicBool,
 }
 
 impl Endpoint {

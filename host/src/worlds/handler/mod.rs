@@ -1,9 +1,9 @@
 //! Answering HTTP requests by components of `wasi:http`, each in a sandbox of its own.
 //!
-//! A request is answered on the thread of its connection up to the head of the answer, as long as
-//! the sandbox computes for less than a tick. Most handlers have ended by then, and their answer
-//! is one piece. Others go on as a task among the long jobs, which ends at the deadline, or when
-//! the client disconnects before the end of the answer.
+//! A request is answered on the thread of its connection, as long as the sandbox computes for less
+//! than two ticks. Most handlers have ended with the head of their answer, which is one piece then.
+//! Others go on as a task, which ends at the deadline, or when the client disconnects before the
+//! end of the answer. A task that computes for longer goes on among the long jobs.
 
 mod answer;
 mod endpoint;
@@ -16,6 +16,7 @@ mod places;
 mod request_body;
 mod response_body;
 mod run;
+mod turns;
 mod world;
 
 pub use endpoint::Endpoint;

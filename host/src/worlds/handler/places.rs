@@ -1,6 +1,7 @@
 //! The places of all handlers of a service, which share them fairly.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::endpoint::Endpoint;
@@ -78,6 +79,7 @@ impl Places {
             member: self.admission.join(concurrency, pages),
             concurrency,
             reuse,
+            is_long: AtomicBool::new(false),
         }
     }
 
