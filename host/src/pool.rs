@@ -58,6 +58,12 @@ impl Need {
         }
     }
 
+    /// Bytes of the budget for one sandbox and its place.
+    pub const fn bytes(self) -> u64 {
+        let pages = self.large_bytes().div_ceil(PAGE_BYTES);
+        PLACE_BYTES.saturating_add(pages.saturating_mul(PAGE_BYTES))
+    }
+
     /// Bytes of the budget on top of [`PLACE_BYTES`]. A large job's own memory is reserved
     /// whole, so its buffers may use all of its place.
     const fn large_bytes(self) -> u64 {

@@ -372,6 +372,15 @@ fn concurrency_and_memory_limit_the_running_instances() {
         "{}",
         outcome.err
     );
+    // More instances than places: those that stay empty reserve no memory.
+    let little = ["--total-memory", "700MiB", "--", "say", "{i}"];
+    let outcome = run([&["exec", PROGRAM, "-n", "300"], &little[..]].concat());
+    assert_eq!(
+        (outcome.code, outcome.out.lines().count()),
+        (Some(0), 300),
+        "{}",
+        outcome.err
+    );
     let one = run(["exec", PROGRAM, "-n", "5", "-c", "1", "--", "say", "{i}"]);
     let expected = "[1] 1\n[2] 2\n[3] 3\n[4] 4\n[5] 5\n";
     assert_eq!(

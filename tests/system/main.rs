@@ -55,6 +55,7 @@ mod grants;
 mod handler_languages;
 mod handler_reload;
 mod handler_routes;
+mod handler_start;
 mod handlers;
 mod handlers_clients;
 mod handlers_departure;

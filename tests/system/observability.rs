@@ -1,5 +1,5 @@
-//! `deploy/observability/` with a real Prometheus that scrapes the real service: rules and
-//! alerts are evaluated, and every query of the dashboard returns a series.
+//! `deploy/observability/` with a real Prometheus that scrapes real services and a worker: rules
+//! and alerts are evaluated, and every query of the dashboard returns a series.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -7,18 +7,20 @@ use std::net::TcpStream;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use cocoon_test_guests::{HANDLER, HOSTILE_PROGRAM};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::blocking_service::{Service, parts_of, status_of};
 use crate::harness::{Outcome, TIMEOUT, cocoon, run_command};
 use crate::manifests::{deploy, document};
+use crate::redis::Redis;
 use crate::tools::{PROMETHEUS, PROMTOOL};
 
 /// The interval between queries for the latest scrape.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// A Prometheus that scrapes one service, and ends with the test.
+/// A Prometheus that scrapes services, and ends with the test.
 struct Prometheus {
     child: Child,
     address: String,
@@ -26,7 +28,7 @@ struct Prometheus {
 }
 
 impl Prometheus {
-    fn start(target: &str) -> Self {
+    fn start(targets: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let at = |name: &str| folder.path().join(name);
         // The delivered rules with a shorter evaluation interval.
@@ -37,7 +39,7 @@ impl Prometheus {
             "global: {{ scrape_interval: 500ms, evaluation_interval: 1s }}\n\
              rule_files: [rules.yaml]\n\
              scrape_configs:\n  \
-             - {{ job_name: cocoon, static_configs: [{{ targets: [\"{target}\"] }}] }}\n"
+             - {{ job_name: cocoon, static_configs: [{{ targets: {targets:?} }}] }}\n"
         );
         std::fs::write(at("prometheus.yml"), config).expect("a file");
         let mut child = PROMETHEUS
@@ -209,7 +211,7 @@ fn the_rules_pass_their_tests() {
 }
 
 #[test]
-#[ignore = "needs prometheus"]
+#[ignore = "needs prometheus and redis-server"]
 fn prometheus_answers_every_query_of_rules_and_dashboard() {
     // The endpoint refuses connections, so that some spans are dropped.
     let nowhere = "http://127.0.0.1:9";
@@ -219,7 +221,16 @@ fn prometheus_answers_every_query_of_rules_and_dashboard() {
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", nowhere)
             .env("OTEL_BSP_SCHEDULE_DELAY", "100"),
     );
-    let prometheus = Prometheus::start(service.address());
+    let handler = ["serve", "--drain-delay=0s", "--request-body=1KiB", HANDLER];
+    let handler = Service::start(&mut cocoon(handler));
+    let redis = Redis::start();
+    let worker = redis.worker(&["--admin-listen", "127.0.0.1:0"]);
+    let (_, worker) = worker
+        .line
+        .trim_end()
+        .split_once("http://")
+        .expect("an address");
+    let prometheus = Prometheus::start(&[service.address(), handler.address(), worker]);
     let mut expected = BTreeSet::new();
     expressions(&dashboard()["panels"], &mut expected);
     assert!(expected.len() > 25, "{expected:?}");
@@ -248,6 +259,14 @@ fn prometheus_answers_every_query_of_rules_and_dashboard() {
         // Above the output limit.
         let refused = service.get("/factorial/100000000", &[]);
         assert_eq!(status_of(&refused), "422");
+        let length = "Content-Length: 2000\r\n\r\n";
+        let request =
+            format!("POST /answered HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{length}");
+        assert_eq!(status_of(&handler.send(&request)), "413");
+        assert_eq!(
+            redis.run(&["exec", HOSTILE_PROGRAM, "say", "a"]).code,
+            Some(0)
+        );
         expected.retain(|expression| prometheus.query(expression).is_empty());
         std::thread::sleep(LOOK);
     }
@@ -268,5 +287,6 @@ fn prometheus_answers_every_query_of_rules_and_dashboard() {
         assert_eq!(rule["health"], "ok", "{rule}");
     }
     drop(prometheus);
+    handler.end();
     service.end();
 }

@@ -352,6 +352,21 @@ fn unread_results_hold_workers_back() {
 
 #[test]
 #[ignore = "needs redis-server"]
+fn a_worker_with_little_memory_runs_as_many_instances_as_fit() {
+    let redis = Redis::start();
+    let little = ["--total-memory", "700MiB", "--concurrency", "1000"];
+    let worker = redis.worker(&little);
+    assert!(
+        worker.line.contains("2 instances at once"),
+        "{}",
+        worker.line
+    );
+    let batch = redis.run(&["exec", "-n", "20", PROGRAM, "say", "a"]);
+    assert_eq!((batch.code, batch.out.lines().count()), (Some(0), 20));
+}
+
+#[test]
+#[ignore = "needs redis-server"]
 fn a_worker_answers_probes_and_has_metrics() {
     let redis = Redis::start();
     let worker = redis.worker(&["--admin-listen", "127.0.0.1:0"]);

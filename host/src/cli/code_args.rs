@@ -8,6 +8,7 @@ use clap::{Args, ValueHint};
 use cocoon::engine::{Compiler, Engine};
 use cocoon::limits::{COMPILING_SHOWN, Limit, Limits};
 use cocoon::machine::Machine;
+use cocoon::worlds::command::need;
 
 #[cfg(feature = "compiler")]
 use super::announce;
@@ -65,7 +66,11 @@ impl CodeArgs {
         sandboxes: u64,
         is_deterministic: bool,
     ) -> Result<Engine, Failure> {
-        let (limits, machine) = (places(limits, sandboxes), Machine::detect());
+        let machine = Machine::detect();
+        // Each program may use all of its memory. Places beyond that memory would stay empty, and
+        // their own memory would be missing.
+        let at_once = machine.total_memory_bytes(limits) / need(limits).bytes();
+        let limits = places(limits, sandboxes.min(at_once));
         if !is_deterministic {
             return Ok(self.configure(Engine::for_programs(&limits, &machine)?));
         }
@@ -75,6 +80,12 @@ impl CodeArgs {
             return Err(clap::Error::raw(ErrorKind::ArgumentConflict, error).into());
         }
         Ok(self.configure(Engine::deterministic(&limits, &machine)?))
+    }
+
+    /// Makes an engine for handlers, whose routes may need less memory than the limit.
+    #[cfg(feature = "compiler")]
+    pub(crate) fn engine_for_handlers(&self, limits: &Limits) -> Result<Engine, Failure> {
+        Ok(self.configure(Engine::for_programs(limits, &Machine::detect())?))
     }
 
     fn configure(&self, engine: Engine) -> Engine {

@@ -35,7 +35,8 @@ pub(super) async fn alive(codings: Codings) -> Response {
     respond(codings, "ok\n")
 }
 
-/// Readiness of the service: ready until it drains, even with a full queue.
+/// Readiness of the service: ready until it drains, even with a full queue. A service of handlers is
+/// ready when all of them are compiled.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -49,12 +50,15 @@ pub(super) async fn ready(
     State(server): State<ServerState>,
     codings: Codings,
 ) -> Result<Response, Problem> {
-    if server.is_draining() {
-        let status = StatusCode::SERVICE_UNAVAILABLE;
-        return Err(Problem::plain(
-            status,
-            "expected a service that accepts work, got one that is draining",
-        ));
-    }
-    Ok(respond(codings, "ready\n"))
+    let reason = if server.is_draining() {
+        "is draining"
+    } else if server.is_loading() {
+        "is compiling its components"
+    } else {
+        return Ok(respond(codings, "ready\n"));
+    };
+    Err(Problem::plain(
+        StatusCode::SERVICE_UNAVAILABLE,
+        format!("expected a service that accepts work, got one that {reason}"),
+    ))
 }

@@ -27,6 +27,7 @@ struct Inner {
     metrics: Metrics,
     /// Finds the routes of requests to the fallback.
     routes: Option<Arc<dyn FindRoute>>,
+    is_loading: AtomicBool,
     is_draining: AtomicBool,
     traces_probes: AtomicBool,
     /// Tasks that may outlive their requests.
@@ -101,10 +102,26 @@ impl ServerState {
             metrics,
             routes: found,
             http_metrics,
+            is_loading: AtomicBool::new(false),
             is_draining: AtomicBool::new(false),
             traces_probes: AtomicBool::new(false),
             tasks: Tasks::new(),
         }))
+    }
+
+    /// Makes the service unready until [`ServerState::finish_loading`]: its components are compiled.
+    pub fn begin_loading(&self) {
+        self.0.is_loading.store(true, Ordering::Relaxed);
+    }
+
+    /// Makes the service ready.
+    pub fn finish_loading(&self) {
+        self.0.is_loading.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether components are compiled before the first request.
+    pub(super) fn is_loading(&self) -> bool {
+        self.0.is_loading.load(Ordering::Relaxed)
     }
 
     /// Makes the service unready. It still answers requests.

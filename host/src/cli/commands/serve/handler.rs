@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use clap::{Args, ValueHint};
-use cocoon::component::{Component, Location};
+use cocoon::component::{Component, Location, Source};
 use cocoon::engine::Engine;
 use cocoon::grants::{Destination, Grants, HttpDestination, Network};
 use cocoon::http::handler::{Handlers, Pattern, RouteParts, admin_page, app};
-use cocoon::http::server::Access;
+use cocoon::http::server::{Access, Admin};
 use cocoon::limits::{Limit, Limits, SANDBOX_IDLE_PAUSE};
 use cocoon::span::spawn;
 use cocoon::worlds::handler::{Places, Settings};
 use tokio::time::sleep;
 
+use super::admin::AdminSocket;
 use super::routes::{Loader, RouteFile};
 use super::{Prepared, Serve};
 use crate::cli::code_args::show_compiling;
@@ -82,16 +83,22 @@ impl Serve {
         &self,
         file: &Location,
         access: &Access,
+        admin: Option<AdminSocket>,
     ) -> Result<Prepared, Failure> {
         let grants = self.handler.grants()?;
         let (engine, places) = self.places()?;
         let limits = engine.limits();
         let source = self.registries.source(Some(file), limits).await?;
+        // A pipe can be read once, for the digest and for the compiler.
+        let most = limits.bytes(Limit::ComponentSize);
+        let wasm = source.bytes(most).await?;
+        let source = Source::Bytes(wasm);
+        let digest = source.digest(most).await?;
+        let handlers = Handlers::new(limits, engine.meter(), digest.clone(), !access.is_open());
+        let admin = self.begin_loading(admin, &handlers)?;
         let loading = Component::load(&engine, &source, &grants);
         let component = show_compiling(&engine, loading).await?;
         log_denied(&component);
-        let most = limits.bytes(Limit::ComponentSize);
-        let digest = source.digest(most).await?;
         let limits = component.engine().limits().clone();
         let settings = Settings {
             name: Arc::from("/"),
@@ -104,7 +111,6 @@ impl Serve {
         let sandboxes = places
             .most(endpoint.need())
             .min(endpoint.concurrency.into());
-        let handlers = Handlers::new(&limits, engine.meter(), digest.clone(), !access.is_open());
         let route = handlers.route(RouteParts {
             pattern: Pattern::all(),
             endpoint,
@@ -114,7 +120,7 @@ impl Serve {
         });
         let replaced = handlers.replace(&[route]);
         replaced.map_err(|duplicate| Failure::Programs(duplicate.to_string()))?;
-        Ok(prepared(engine, &handlers, sandboxes, limits, None))
+        Ok(prepared(engine, &handlers, admin, sandboxes, limits, None))
     }
 
     /// Loads the routes of `file`.
@@ -122,6 +128,7 @@ impl Serve {
         &self,
         file: RouteFile,
         access: &Access,
+        admin: Option<AdminSocket>,
     ) -> Result<Prepared, Failure> {
         let (engine, places) = self.places()?;
         let limits = engine.limits().clone();
@@ -135,6 +142,7 @@ impl Serve {
             handlers: handlers.clone(),
             loaded: Vec::new(),
         };
+        let admin = self.begin_loading(admin, &handlers)?;
         loader.load().await?;
         let idle = limits.duration(Limit::SandboxIdle);
         let pause = (idle / 4).max(SANDBOX_IDLE_PAUSE);
@@ -145,7 +153,24 @@ impl Serve {
             }
         });
         let sandboxes = loader.places.most(loader.need());
-        Ok(prepared(engine, &handlers, sandboxes, limits, Some(loader)))
+        Ok(prepared(
+            engine,
+            &handlers,
+            admin,
+            sandboxes,
+            limits,
+            Some(loader),
+        ))
+    }
+
+    /// Serves the health of `handlers`, which are unready until they are loaded.
+    fn begin_loading(
+        &self,
+        socket: Option<AdminSocket>,
+        handlers: &Handlers,
+    ) -> Result<Option<Admin>, Failure> {
+        handlers.server().begin_loading();
+        self.start_admin(socket, handlers.server(), Some(admin_page(handlers)))
     }
 
     /// The engine of handlers, and its places.
@@ -153,7 +178,7 @@ impl Serve {
         // Handlers promise nothing.
         let memory = Limits::HANDLERS.get(Limit::SandboxMemory);
         let limits = self.limits.or_default(Limit::SandboxMemory, memory);
-        let engine = self.code.engine_for_programs(&limits, u64::MAX, false)?;
+        let engine = self.code.engine_for_handlers(&limits)?;
         let places = Places::new(&engine);
         Ok((engine, places))
     }
@@ -162,6 +187,7 @@ impl Serve {
 fn prepared(
     engine: Engine,
     handlers: &Handlers,
+    admin: Option<Admin>,
     sandboxes: u64,
     limits: Limits,
     loader: Option<Loader>,
@@ -171,7 +197,7 @@ fn prepared(
         engine,
         server: handlers.server().clone(),
         router: Box::new(move |probes, access| app(&service, probes, access)),
-        admin: Some(admin_page(handlers)),
+        admin,
         sandboxes,
         limits,
         loader,

@@ -1,12 +1,12 @@
 //! `cocoon serve`: serves factorials, or a handler, over HTTP.
 
+mod admin;
 mod factorial;
 #[cfg(feature = "compiler")]
 mod handler;
 #[cfg(feature = "compiler")]
 mod routes;
 
-use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -34,6 +34,7 @@ use crate::cli::limits::{self, LimitArgs};
 use crate::cli::output::Output;
 use crate::cli::signals::Signals;
 use crate::cli::values::{address, location};
+use admin::{AdminSocket, no_threads};
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
@@ -119,10 +120,12 @@ impl Serve {
         };
         // Before the announcement, so that no signal is lost.
         let mut signals = Signals::listen()?;
+        let admin_socket = self.admin_listen.map(AdminSocket::bind).transpose()?;
+        let admin_address = admin_socket.as_ref().map(|socket| socket.address);
         let prepared = tokio::select! {
             biased;
             () = signals.next() => return Err(Failure::Interrupted),
-            prepared = self.prepare(&access, settings, commands) => prepared?,
+            prepared = self.prepare(&access, admin_socket, settings, commands) => prepared?,
         };
         let failed = |address| {
             move |error| Failure::Io {
@@ -134,13 +137,10 @@ impl Serve {
             .await
             .map_err(failed(self.listen))?;
         let address = listener.local_addr().map_err(failed(self.listen))?;
-        let admin_listener = match self.admin_listen {
-            Some(address) => Some(listen_apart(address).map_err(failed(address))?),
-            None => None,
-        };
+        // Connections wait from now on.
+        prepared.server.finish_loading();
         self.limits.warn_of_lowered(&Machine::detect());
-        let admin = admin_listener.as_ref().map(|&(_, address)| address);
-        let announcement = announcement(address, admin, &prepared);
+        let announcement = announcement(address, admin_address, &prepared);
         let mut output = Output::stdout();
         output.write(announcement.as_bytes()).await?;
         output.finish().await?;
@@ -150,29 +150,18 @@ impl Serve {
         let Prepared {
             server,
             router,
-            admin: page,
+            // It lives until the end, and reports the drain from the first signal on.
+            admin: _admin,
             engine,
             #[cfg(feature = "compiler")]
             mut loader,
             ..
         } = prepared;
-        if self.trace_probes {
-            server.trace_probes();
-        }
-        let probes = match admin_listener {
+        let probes = match admin_address {
             Some(_) => Probes::Apart,
             None => Probes::Here,
         };
         let app = router(probes, access);
-        let no_threads = |error| Failure::Io {
-            what: "cannot start threads".to_owned(),
-            error,
-        };
-        // It lives until the end, and reports the drain from the first signal on.
-        let _admin = admin_listener
-            .map(|(listener, _)| Admin::start(listener, &server, page))
-            .transpose()
-            .map_err(no_threads)?;
         let ending = CancellationToken::new();
         let end = tokio::select! {
             end = serve(listener, app, &server, ending.cancelled()) => end,
@@ -211,6 +200,7 @@ impl Serve {
     async fn prepare(
         &self,
         access: &Access,
+        admin: Option<AdminSocket>,
         settings: Settings,
         commands: fn() -> Command,
     ) -> Result<Prepared, Failure> {
@@ -218,8 +208,10 @@ impl Serve {
         let other = match (&self.handler.file, &self.component) {
             (Some(_), _) => "FILE",
             (None, Some(_)) => "--component",
-            (None, None) if file.has_routes() => return self.prepare_routes(file, access).await,
-            (None, None) => return self.prepare_factorial(access).await,
+            (None, None) if file.has_routes() => {
+                return self.prepare_routes(file, access, admin).await;
+            }
+            (None, None) => return self.prepare_factorial(access, admin).await,
         };
         if file.has_routes() {
             let error = format!(
@@ -228,8 +220,8 @@ impl Serve {
             return Err(clap::Error::raw(ErrorKind::ArgumentConflict, error).into());
         }
         match &self.handler.file {
-            Some(file) => self.prepare_handler(file, access).await,
-            None => self.prepare_factorial(access).await,
+            Some(file) => self.prepare_handler(file, access, admin).await,
+            None => self.prepare_factorial(access, admin).await,
         }
     }
 
@@ -238,10 +230,11 @@ impl Serve {
     async fn prepare(
         &self,
         access: &Access,
+        admin: Option<AdminSocket>,
         _: Settings,
         _: fn() -> Command,
     ) -> Result<Prepared, Failure> {
-        self.prepare_factorial(access).await
+        self.prepare_factorial(access, admin).await
     }
 }
 
@@ -251,8 +244,8 @@ struct Prepared {
     server: ServerState,
     /// Makes its router.
     router: Box<dyn FnOnce(Probes, Access) -> Router>,
-    /// Further paths of the address of --admin-listen.
-    admin: Option<Router>,
+    /// Health and metrics at the address of --admin-listen.
+    admin: Option<Admin>,
     /// Sandboxes that exist at once.
     sandboxes: u64,
     limits: Limits,
@@ -298,11 +291,4 @@ fn announcement(address: SocketAddr, admin: Option<SocketAddr>, prepared: &Prepa
             None => String::new(),
         },
     )
-}
-
-/// Binds a listener for a thread that starts later, and returns it with its address.
-fn listen_apart(address: SocketAddr) -> io::Result<(std::net::TcpListener, SocketAddr)> {
-    let listener = std::net::TcpListener::bind(address)?;
-    let address = listener.local_addr()?;
-    Ok((listener, address))
 }
