@@ -163,7 +163,7 @@ impl<W: World> Component<W> {
         let engine = engine.map_err(|error| error.to_string())?;
         let compiled = self.compiled.copy_to(&engine);
         let compiled = compiled.map_err(|error| one_line(&error))?;
-        let (folders, denials) = (self.folders.clone(), self.denials.clone());
+        let (folders, denials) = (self.folders.for_thread(), self.denials.for_thread());
         let copy = Self::link_with(compiled, folders, denials, self.http_client.clone());
         copy.map_err(|error| error.to_string())
     }
