@@ -5,7 +5,6 @@
 //! stopped it. After an error the store cannot continue: drop the sandbox.
 
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Instant;
 
 use tracing::field::Empty;
@@ -15,7 +14,7 @@ use wasmtime::{Store, Trap, UpdateDeadline};
 
 use crate::component::{Component, World};
 use crate::deadline::Deadline;
-use crate::engine::{Ticker, frames, message};
+use crate::engine::{frames, message};
 use crate::error::RunError;
 use crate::grants::{MemoryCap, State, Wasi};
 use crate::limits::{Limit, Limits};
@@ -29,9 +28,6 @@ pub struct Sandbox<W: World> {
     exports: W::Exports,
     store: Store<State>,
     limits: Limits,
-    /// Interrupts the sandbox as long as it lives, even after the last other owner of the
-    /// engine is gone.
-    _ticker: Arc<Ticker>,
     _timer: RunTimer,
     permit: Permit,
 }
@@ -92,7 +88,6 @@ impl<W: World> Sandbox<W> {
             exports,
             store,
             limits,
-            _ticker: component.engine().ticker(),
             _timer: permit.meter().start_run(start),
             permit,
         })

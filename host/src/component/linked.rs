@@ -3,7 +3,6 @@
 //! It lives as long as sandboxes of it may be made. Each sandbox maps its memory image
 //! copy-on-write.
 
-#[cfg(all(feature = "service", feature = "compiler"))]
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::compile::compile;
@@ -15,6 +14,8 @@ use crate::engine::{Engine, one_line};
 #[cfg(all(feature = "service", feature = "compiler"))]
 use crate::grants::HttpClient;
 use crate::grants::{Denials, DeniedCall, Folders, Grants, MemoryCap, linker};
+#[cfg(all(feature = "service", feature = "compiler"))]
+use crate::limits::COPY_BYTES_MAX;
 use crate::limits::Limit;
 
 /// Wasmtime counts memories in pages of linear memory.
@@ -143,14 +144,26 @@ impl<W: World> Component<W> {
         })
     }
 
+    /// Without a compiler there are no copies.
+    #[cfg(not(all(feature = "service", feature = "compiler")))]
+    pub(crate) fn of_thread(&self) -> Option<(&Self, OwnedSemaphorePermit)> {
+        None
+    }
+
     /// The same component in an engine for one thread.
     #[cfg(all(feature = "service", feature = "compiler"))]
     fn copy(&self) -> Result<Self, String> {
+        let code_bytes = self.compiled.code_bytes();
+        if code_bytes > COPY_BYTES_MAX {
+            return Err(format!(
+                "expected code of at most {COPY_BYTES_MAX} bytes, got {code_bytes}"
+            ));
+        }
         let engine = self.engine.for_thread();
         let engine = engine.map_err(|error| error.to_string())?;
         let compiled = self.compiled.copy_to(&engine);
         let compiled = compiled.map_err(|error| one_line(&error))?;
-        let (folders, denials) = (self.folders.clone(), self.denials.clone());
+        let (folders, denials) = (self.folders.for_thread(), self.denials.for_thread());
         let copy = Self::link_with(compiled, folders, denials, self.http_client.clone());
         copy.map_err(|error| error.to_string())
     }

@@ -42,6 +42,13 @@ impl CompiledComponent {
         }
     }
 
+    /// The length of its code.
+    #[cfg(all(feature = "service", feature = "compiler"))]
+    pub(super) fn code_bytes(&self) -> usize {
+        let code = self.component.image_range();
+        code.end.addr().saturating_sub(code.start.addr())
+    }
+
     /// The same component in `engine`, which has the same settings.
     #[cfg(all(feature = "service", feature = "compiler"))]
     pub(super) fn copy_to(&self, engine: &Engine) -> wasmtime::Result<Self> {

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::config::{self, Calls, Compiler, Layout, Reset, Settings};
 use super::error::{EngineError, one_line};
+use super::shared::Shared;
 use super::ticker::Ticker;
 use crate::blocking::BlockingPool;
 #[cfg(feature = "compiler")]
@@ -34,13 +35,10 @@ pub struct Engine {
     total_memory_bytes: u64,
     /// Half of the descriptors, for those that the program itself opens for sandboxes.
     descriptors: u64,
-    /// The other half, for those that sandboxes open.
-    open_files: Arc<Semaphore>,
     address_space_bytes: u64,
     mappings: u64,
-    blocking: BlockingPool,
     meter: Meter,
-    ticker: Arc<Ticker>,
+    shared: Arc<Shared>,
     compiler: Compiler,
     #[cfg(feature = "compiler")]
     code_cache: Option<CodeCache>,
@@ -149,6 +147,12 @@ impl Engine {
         };
         let ticker =
             Ticker::start(&inner).map_err(|error| EngineError::Start(error.to_string()))?;
+        let shared = Shared {
+            // The other half.
+            open_files: Arc::new(Semaphore::new(permits(machine.descriptors / 2))),
+            blocking: BlockingPool::new(limits),
+            ticker: Arc::new(ticker),
+        };
         Ok(Self {
             inner,
             settings,
@@ -160,12 +164,10 @@ impl Engine {
             memory_bytes: machine.memory_bytes,
             total_memory_bytes,
             descriptors: machine.descriptors / 2,
-            open_files: Arc::new(Semaphore::new(permits(machine.descriptors / 2))),
             address_space_bytes: machine.address_space_bytes,
             mappings: machine.sandbox_mappings(),
-            blocking: BlockingPool::new(limits),
             meter: Meter::new(sandboxes, total_memory_bytes),
-            ticker: Arc::new(ticker),
+            shared: Arc::new(shared),
             compiler: Compiler::Optimizing,
             #[cfg(feature = "compiler")]
             code_cache: None,
@@ -328,11 +330,12 @@ impl Engine {
     fn sibling(&self, settings: Settings, sandboxes: u32) -> Result<Self, EngineError> {
         let inner = wasmtime::Engine::new(&config::config(settings))
             .map_err(|error| EngineError::Start(one_line(&error)))?;
-        self.ticker.add(&inner);
+        self.shared.ticker.add(&inner);
         Ok(Self {
             inner,
             settings,
             sandboxes,
+            shared: Arc::new(Shared::clone(&self.shared)),
             ..self.clone()
         })
     }
@@ -406,17 +409,17 @@ impl Engine {
 
     /// Descriptors that are left for files that sandboxes open.
     pub(crate) fn open_files(&self) -> &Arc<Semaphore> {
-        &self.open_files
+        &self.shared.open_files
     }
 
     /// Threads for calls that may block.
     pub(crate) fn blocking(&self) -> &BlockingPool {
-        &self.blocking
+        &self.shared.blocking
     }
 
-    /// The ticker that makes sandboxes yield.
-    pub(crate) fn ticker(&self) -> Arc<Ticker> {
-        Arc::clone(&self.ticker)
+    /// What its sandboxes keep alive.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {

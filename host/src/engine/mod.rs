@@ -7,6 +7,7 @@ mod backtrace;
 mod config;
 mod error;
 mod handle;
+mod shared;
 mod ticker;
 
 pub(crate) use backtrace::{frames, message};
@@ -17,5 +18,5 @@ pub use error::EngineError;
 pub(crate) use error::one_line;
 pub use handle::Engine;
 pub(crate) use handle::permits;
+pub(crate) use shared::Shared;
 pub use ticker::TICK;
-pub(crate) use ticker::Ticker;

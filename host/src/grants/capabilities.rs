@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use wasmtime_wasi::WasiCtxBuilder;
-
 use super::GrantError;
+use super::cli::Cli;
 use super::denials::Denials;
 use super::determinism::Determinism;
 use super::folders::{Dir, Folders};
 use super::http_destination::HttpDestination;
 use super::network::{Network, SandboxNetwork};
+use super::virtual_clock::VirtualClock;
 use super::wasi::Wasi;
 use crate::engine::Engine;
-use crate::limits::Limit;
 
 /// The capabilities of a component. The default is clocks and randomness of the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,7 +29,7 @@ pub struct Grants {
 }
 
 impl Grants {
-    /// Adds the grants to `wasi`, for one sandbox of a component on `engine` that has `folders`
+    /// Adds the grants to `cli`, for one sandbox of a component on `engine` that has `folders`
     /// open and reports its `denials`.
     ///
     /// # Errors
@@ -38,29 +37,20 @@ impl Grants {
     /// [`GrantError::Dir`] for a folder that cannot be opened.
     pub(crate) async fn of_sandbox(
         &self,
-        mut wasi: WasiCtxBuilder,
+        mut cli: Cli,
         folders: &Folders,
         denials: &Denials,
         engine: &Engine,
     ) -> Result<Wasi, GrantError> {
         let folders = folders.of_sandbox(&self.dirs, engine).await?;
         let network = Arc::new(SandboxNetwork::new(self.network.clone(), denials.clone()));
-        let checked = Arc::clone(&network);
-        wasi.envs(&self.env)
-            .max_random_size(engine.limits().bytes(Limit::HostCall))
-            .socket_addr_check(move |address, usage| {
-                let is_granted = checked.permits(address, usage);
-                Box::pin(std::future::ready(is_granted))
-            })
-            .allow_tcp(true)
-            .allow_udp(true)
-            // Wasmtime's own look-up knows no names.
-            .allow_ip_name_lookup(self.network.everything);
-        let clock = self.determinism.map(|numbers| numbers.apply(&mut wasi));
+        cli.environment.extend_from_slice(&self.env);
         Ok(Wasi {
-            context: wasi.build(),
+            cli: Box::new(cli),
             folders,
-            clock,
+            determinism: self
+                .determinism
+                .map(|numbers| (numbers, VirtualClock::default())),
             network,
         })
     }

@@ -35,7 +35,8 @@ type Observer = Box<dyn Fn(&DeniedCall) + Send + Sync>;
 /// The denied calls of all sandboxes of a component. Cheap to clone.
 #[derive(Clone, Default)]
 pub(crate) struct Denials {
-    shared: Arc<Shared>,
+    /// Sandboxes count references to the outer one.
+    shared: Arc<Arc<Shared>>,
     network_granted: bool,
 }
 
@@ -52,6 +53,15 @@ impl Denials {
         Self {
             shared: Arc::default(),
             network_granted,
+        }
+    }
+
+    /// The same denials for the sandboxes of one thread, which share no count with others.
+    #[cfg(all(feature = "service", feature = "compiler"))]
+    pub(crate) fn for_thread(&self) -> Self {
+        Self {
+            shared: Arc::new(Arc::clone(&self.shared)),
+            ..*self
         }
     }
 

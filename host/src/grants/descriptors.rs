@@ -143,7 +143,7 @@ impl HostDescriptor for Files<'_> {
         if self.0.open_files.len() >= self.0.files_max {
             return Err(ErrorCode::InsufficientMemory.into());
         }
-        let Ok(permit) = Arc::clone(&self.0.descriptors).try_acquire_owned() else {
+        let Ok(permit) = Arc::clone(&self.0.engine.open_files).try_acquire_owned() else {
             return Err(ErrorCode::InsufficientMemory.into());
         };
         let threads = self.threads().await?;

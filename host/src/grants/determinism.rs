@@ -28,17 +28,15 @@ enum Stream {
 }
 
 impl Determinism {
-    /// Replaces randomness and clocks in `wasi`. Returns the clock for the sandbox's sleeps.
-    pub(super) fn apply(self, wasi: &mut WasiCtxBuilder) -> VirtualClock {
+    /// Replaces randomness in `wasi`, and its clocks by `clock`.
+    pub(super) fn apply(self, clock: &VirtualClock, wasi: &mut WasiCtxBuilder) {
         let mut hash_seed = [0; 16];
         self.numbers(Stream::HashSeed).fill_bytes(&mut hash_seed);
-        let clock = VirtualClock::default();
         wasi.secure_random(self.numbers(Stream::Secure))
             .insecure_random(self.numbers(Stream::Insecure))
             .insecure_random_seed(u128::from_le_bytes(hash_seed))
             .wall_clock(clock.clone())
             .monotonic_clock(clock.clone());
-        clock
     }
 
     /// The key of the cipher is the numbers themselves, so no two instances share a stream.

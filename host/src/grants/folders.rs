@@ -51,6 +51,12 @@ pub(super) struct SandboxFolders {
 }
 
 impl Folders {
+    /// The same folders for the sandboxes of one thread, which share no count with others.
+    #[cfg(all(feature = "service", feature = "compiler"))]
+    pub(crate) fn for_thread(&self) -> Self {
+        Self(self.0.iter().cloned().collect())
+    }
+
     /// Opens `dirs`, each within `patience`, since a mount may never answer.
     ///
     /// # Errors

@@ -6,7 +6,6 @@
 
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, HasData, Linker, ResourceTable};
-use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView as _};
 use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, io, random, sockets};
 use wasmtime_wasi::random::WasiRandom;
@@ -14,6 +13,7 @@ use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView as _};
 use wasmtime_wasi::{I32Exit, WasiView as _};
 
 use super::GrantError;
+use super::cli_calls::{CliCalls, HasCli};
 use super::clocks::{Clocks, HasClocks};
 use super::files::{Files, HasFiles};
 use super::lookup::{HasLookups, Lookups};
@@ -153,22 +153,22 @@ impl HasData for HasIo {
 }
 
 fn link_io(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    io::error::add_to_linker::<_, HasIo>(linker, |state| state.ctx().table)?;
-    io::poll::add_to_linker::<_, HasIo>(linker, |state| state.ctx().table)?;
+    io::error::add_to_linker::<_, HasIo>(linker, |state| &mut state.resources)?;
+    io::poll::add_to_linker::<_, HasIo>(linker, |state| &mut state.resources)?;
     io::streams::add_to_linker::<_, HasStreams>(linker, |state| Streams::of(state))
 }
 
 fn link_cli(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    cli::exit::add_to_linker::<_, WasiCli>(linker, State::cli)?;
-    cli::environment::add_to_linker::<_, WasiCli>(linker, State::cli)?;
-    cli::stdin::add_to_linker::<_, WasiCli>(linker, State::cli)?;
-    cli::stdout::add_to_linker::<_, WasiCli>(linker, State::cli)?;
-    cli::stderr::add_to_linker::<_, WasiCli>(linker, State::cli)?;
-    cli::terminal_input::add_to_linker::<_, WasiCli>(linker, State::cli)?;
-    cli::terminal_output::add_to_linker::<_, WasiCli>(linker, State::cli)?;
-    cli::terminal_stdin::add_to_linker::<_, WasiCli>(linker, State::cli)?;
-    cli::terminal_stdout::add_to_linker::<_, WasiCli>(linker, State::cli)?;
-    cli::terminal_stderr::add_to_linker::<_, WasiCli>(linker, State::cli)
+    cli::exit::add_to_linker::<_, HasCli>(linker, |state| CliCalls(state))?;
+    cli::environment::add_to_linker::<_, HasCli>(linker, |state| CliCalls(state))?;
+    cli::stdin::add_to_linker::<_, HasCli>(linker, |state| CliCalls(state))?;
+    cli::stdout::add_to_linker::<_, HasCli>(linker, |state| CliCalls(state))?;
+    cli::stderr::add_to_linker::<_, HasCli>(linker, |state| CliCalls(state))?;
+    cli::terminal_input::add_to_linker::<_, HasCli>(linker, |state| CliCalls(state))?;
+    cli::terminal_output::add_to_linker::<_, HasCli>(linker, |state| CliCalls(state))?;
+    cli::terminal_stdin::add_to_linker::<_, HasCli>(linker, |state| CliCalls(state))?;
+    cli::terminal_stdout::add_to_linker::<_, HasCli>(linker, |state| CliCalls(state))?;
+    cli::terminal_stderr::add_to_linker::<_, HasCli>(linker, |state| CliCalls(state))
 }
 
 fn link_sockets(linker: &mut Linker<State>) -> wasmtime::Result<()> {

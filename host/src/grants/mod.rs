@@ -5,6 +5,8 @@
 
 mod addresses;
 mod capabilities;
+mod cli;
+mod cli_calls;
 mod clocks;
 mod denials;
 mod descriptors;
@@ -53,6 +55,7 @@ mod virtual_clock;
 mod wasi;
 
 pub use capabilities::Grants;
+pub(crate) use cli::Cli;
 pub(crate) use denials::Denials;
 pub use denials::DeniedCall;
 pub use destination::Destination;

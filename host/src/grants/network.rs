@@ -59,6 +59,11 @@ impl SandboxNetwork {
         }
     }
 
+    /// Whether every destination is granted.
+    pub(super) fn is_everything(&self) -> bool {
+        self.granted.everything
+    }
+
     /// As [`SandboxNetwork::check`], and reports a refusal.
     pub(super) fn permits(&self, address: SocketAddr, usage: SocketAddrUse) -> bool {
         let checked = self.check(address, usage);

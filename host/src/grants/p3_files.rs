@@ -254,7 +254,9 @@ impl Files<'_> {
         if self.0.open_files.len() >= self.0.files_max {
             return None;
         }
-        Arc::clone(&self.0.descriptors).try_acquire_owned().ok()
+        Arc::clone(&self.0.engine.open_files)
+            .try_acquire_owned()
+            .ok()
     }
 }
 

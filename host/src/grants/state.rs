@@ -5,12 +5,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::Span;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use super::cli::Cli;
 use super::denials::Denials;
+use super::determinism::Determinism;
 use super::folders::{Folders, SandboxFolders};
 #[cfg(all(feature = "service", feature = "compiler"))]
 use super::http_client::HttpClient;
@@ -21,20 +23,25 @@ use super::network::{Network, SandboxNetwork};
 use super::stream_buffers::StreamBuffers;
 use super::virtual_clock::VirtualClock;
 use super::wasi::Wasi;
-use crate::blocking::{BlockingHandle, BlockingPool, BlockingThreads};
-use crate::engine::Engine;
+use crate::blocking::{BlockingHandle, BlockingThreads};
+use crate::engine::{Engine, Shared};
 use crate::error::RunError;
 use crate::limits::Limit;
 
 /// The data of one sandbox's store.
 pub struct State {
     pub(crate) memory: MemoryCap,
-    /// `None` until the component first calls WASI. One that only computes never does.
-    wasi: Option<Box<WasiCtx>>,
+    /// `None` until it is first used. A component that only computes never does.
+    cli: Option<Box<Cli>>,
+    /// `None` until a call needs it, for random numbers, clocks, sockets and `wasi:cli` of WASI 0.3.
+    context: Option<Box<WasiCtx>>,
     pub(super) resources: ResourceTable,
     pub(super) buffers: StreamBuffers,
     pub(super) folders: SandboxFolders,
-    clock: Option<VirtualClock>,
+    determinism: Option<(Determinism, VirtualClock)>,
+    random_bytes_max: u64,
+    /// Whether the host gave arguments, streams and grants.
+    has_grants: bool,
     pub(super) network: Arc<SandboxNetwork>,
     /// Calls that no flag granted.
     pub(super) denials: Denials,
@@ -43,13 +50,11 @@ pub struct State {
     /// The files that are open, by their index in `resources`, each with its descriptor.
     pub(super) open_files: HashMap<u32, OwnedSemaphorePermit>,
     pub(super) files_max: usize,
-    /// Descriptors that are left for the files of all sandboxes.
-    pub(super) descriptors: Arc<Semaphore>,
     /// Folders whose entries are being read.
     pub(super) listings: usize,
     /// A reference for each stream of a folder's entries, and one of this state.
     pub(super) folder_streams: Arc<()>,
-    blocking: BlockingPool,
+    pub(super) engine: Arc<Shared>,
     threads: Option<BlockingThreads>,
     span: Span,
 }
@@ -70,9 +75,9 @@ impl State {
         let limits = engine.limits();
         let mut resources = ResourceTable::new();
         resources.set_max_capacity(limits.count(Limit::Resources));
-        let (wasi, mut folders, clock, network) = if let Some(wasi) = wasi {
-            let context = Some(Box::new(wasi.context));
-            (context, wasi.folders, wasi.clock, wasi.network)
+        let has_grants = wasi.is_some();
+        let (cli, mut folders, determinism, network) = if let Some(wasi) = wasi {
+            (Some(wasi.cli), wasi.folders, wasi.determinism, wasi.network)
         } else {
             let folders = SandboxFolders {
                 folders: folders.clone(),
@@ -84,11 +89,14 @@ impl State {
         let threads = folders.threads.take();
         Self {
             memory,
-            wasi,
+            cli,
+            context: None,
             resources,
             buffers: StreamBuffers::default(),
             folders,
-            clock,
+            determinism,
+            random_bytes_max: limits.bytes(Limit::HostCall),
+            has_grants,
             network,
             denials: denials.clone(),
             #[cfg(feature = "service")]
@@ -99,10 +107,9 @@ impl State {
             ),
             open_files: HashMap::new(),
             files_max: limits.count(Limit::Files),
-            descriptors: Arc::clone(engine.open_files()),
             listings: 0,
             folder_streams: Arc::new(()),
-            blocking: engine.blocking().clone(),
+            engine: Arc::clone(engine.shared()),
             threads,
             span,
         }
@@ -129,7 +136,7 @@ impl State {
 
     /// The clock of a deterministic sandbox.
     pub(super) fn virtual_clock(&self) -> Option<VirtualClock> {
-        self.clock.clone()
+        self.determinism.as_ref().map(|(_, clock)| clock.clone())
     }
 
     /// The threads for calls that block, which start with the first of these.
@@ -141,7 +148,7 @@ impl State {
         if let Some(threads) = &self.threads {
             return Ok(threads.handle());
         }
-        let threads = self.blocking.threads().await?;
+        let threads = self.engine.blocking.threads().await?;
         Ok(self.threads.insert(threads).handle())
     }
 
@@ -154,15 +161,46 @@ impl State {
         if let Some(threads) = &self.threads {
             return Ok(threads.handle());
         }
-        let threads = self.blocking.threads_now()?;
+        let threads = self.engine.blocking.threads_now()?;
         Ok(self.threads.insert(threads).handle())
+    }
+}
+
+impl State {
+    /// The arguments, variables and streams.
+    pub(super) fn cli(&mut self) -> &Cli {
+        self.cli.get_or_insert_default()
+    }
+
+    fn make_context(&mut self) -> WasiCtx {
+        let mut wasi = WasiCtx::builder();
+        if self.has_grants {
+            self.cli().apply(&mut wasi);
+            let network = Arc::clone(&self.network);
+            wasi.max_random_size(self.random_bytes_max)
+                // Wasmtime's own look-up knows no names.
+                .allow_ip_name_lookup(network.is_everything())
+                .allow_tcp(true)
+                .allow_udp(true)
+                .socket_addr_check(move |address, usage| {
+                    let is_granted = network.permits(address, usage);
+                    Box::pin(std::future::ready(is_granted))
+                });
+        }
+        if let Some((numbers, clock)) = &self.determinism {
+            numbers.apply(clock, &mut wasi);
+        }
+        wasi.build()
     }
 }
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
+        if self.context.is_none() {
+            self.context = Some(Box::new(self.make_context()));
+        }
         WasiCtxView {
-            ctx: self.wasi.get_or_insert_default(),
+            ctx: self.context.get_or_insert_default(),
             table: &mut self.resources,
         }
     }

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use wasmtime_wasi::WasiCtx;
-
+use super::cli::Cli;
+use super::determinism::Determinism;
 use super::folders::SandboxFolders;
 use super::network::SandboxNetwork;
 use super::virtual_clock::VirtualClock;
 
 /// The arguments, streams and grants of one sandbox.
 pub struct Wasi {
-    pub(super) context: WasiCtx,
+    pub(super) cli: Box<Cli>,
     pub(super) folders: SandboxFolders,
-    /// The clock of a deterministic sandbox.
-    pub(super) clock: Option<VirtualClock>,
+    /// The numbers of a deterministic sandbox, and its clock.
+    pub(super) determinism: Option<(Determinism, VirtualClock)>,
     pub(super) network: Arc<SandboxNetwork>,
 }

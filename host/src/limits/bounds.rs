@@ -124,9 +124,11 @@ pub const PART_READERS: usize = 4;
 /// and others have their turn only after a millisecond.
 pub const SYNC_SANDBOXES: u32 = 16;
 
-/// Sandboxes of a handler before each thread has a copy of its code. A copy takes some
+/// Sandboxes of a component before each thread has a copy of its code. A copy takes some
 /// milliseconds and saves microseconds for each sandbox.
 pub const SANDBOXES_BEFORE_COPIES: u64 = 64;
+/// The longest code that each thread has a copy of. Sandboxes of longer code take milliseconds.
+pub const COPY_BYTES_MAX: usize = 4 << 20;
 
 // Compiled code.
 

@@ -4,11 +4,12 @@
 //! its grants, and nothing else.
 
 use std::pin::pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::FutureExt as _;
 use wasmtime::Store;
-use wasmtime_wasi::WasiCtxBuilder;
+use wasmtime_wasi::cli::StdinStream;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 
 pub use super::program::Program;
@@ -16,7 +17,7 @@ use crate::channel::{FileInput, Output, Sender};
 use crate::component::{Component, World};
 use crate::deadline::Deadline;
 use crate::error::RunError;
-use crate::grants::{Grants, State};
+use crate::grants::{Cli, Grants, State};
 use crate::limits::{Limit, Limits};
 use crate::pool::{Need, Pool};
 use crate::sandbox::Sandbox;
@@ -169,22 +170,28 @@ pub(super) async fn run_in_sandbox<W: World, R>(
         },
         error => error,
     })?;
+    // The place is released after the sandbox is dropped.
+    let copy = component.of_thread();
+    let component = copy.as_ref().map_or(component, |&(copy, _)| copy);
     let mut stdout = Output::new(output, Stream::Out, limits.bytes(Limit::Output));
     if start.clock_stops {
         stdout = stdout.with_clock(deadline);
     }
     let (outputs, stderr) = (stdout.clone(), stdout.sibling(Stream::Err));
     let mut exceeded = pin!(stdout.exceeded());
-    let mut wasi = WasiCtxBuilder::new();
-    wasi.args(&start.arguments)
-        .stderr(stderr.on_terminal(start.stderr_is_terminal))
-        .stdout(stdout.on_terminal(start.stdout_is_terminal));
-    match start.input {
-        Input::Bytes(bytes) => wasi.stdin(MemoryInputPipe::new(bytes)),
-        Input::File(file) => wasi.stdin(file),
+    let stdin: Arc<dyn StdinStream + Sync> = match start.input {
+        Input::Bytes(bytes) => Arc::new(MemoryInputPipe::new(bytes)),
+        Input::File(file) => Arc::new(file),
+    };
+    let cli = Cli {
+        arguments: start.arguments,
+        environment: Vec::new(),
+        stdin,
+        stdout: Arc::new(stdout.on_terminal(start.stdout_is_terminal)),
+        stderr: Arc::new(stderr.on_terminal(start.stderr_is_terminal)),
     };
     let granting = grants.of_sandbox(
-        wasi,
+        cli,
         component.folders(),
         component.denials(),
         component.engine(),

@@ -6,14 +6,13 @@
 use std::sync::Arc;
 
 use tokio::sync::OwnedSemaphorePermit;
-use wasmtime_wasi::WasiCtxBuilder;
 
 use super::lines::Lines;
 use super::world::Handler;
 use crate::component::Component;
 use crate::deadline::Deadline;
 use crate::error::RunError;
-use crate::grants::Grants;
+use crate::grants::{Cli, Grants};
 use crate::limits::Limit;
 use crate::pool::Permit;
 use crate::sandbox::Sandbox;
@@ -46,13 +45,16 @@ impl Kept {
     ) -> Result<Self, RunError> {
         let outputs = ["stdout", "stderr"];
         let outputs = outputs.map(|stream| Lines::new(route, request_id, stream));
-        let mut wasi = WasiCtxBuilder::new();
         let [stdout, stderr] = &outputs;
-        wasi.stdout(stdout.clone()).stderr(stderr.clone());
+        let cli = Cli {
+            stdout: Arc::new(stdout.clone()),
+            stderr: Arc::new(stderr.clone()),
+            ..Cli::default()
+        };
         let copy = component.of_thread();
         let component = copy.as_ref().map_or(component, |&(copy, _)| copy);
         let (folders, denials) = (component.folders(), component.denials());
-        let granting = grants.of_sandbox(wasi, folders, denials, component.engine());
+        let granting = grants.of_sandbox(cli, folders, denials, component.engine());
         let wasi = granting
             .await
             .map_err(|error| RunError::Failed(error.to_string()))?;

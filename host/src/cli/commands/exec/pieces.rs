@@ -42,13 +42,25 @@ impl Pieces {
 
     /// Returns the next piece and advances `input` past it. `None` means that `input` ended within
     /// a line, whose start is held.
-    pub(in crate::cli::commands) fn next(&mut self, input: &mut &[u8]) -> Option<Piece<'_>> {
+    pub(in crate::cli::commands) fn next<'a, 'b: 'a>(
+        &'a mut self,
+        input: &mut &'b [u8],
+    ) -> Option<Piece<'a>> {
         self.buffer.drain(..self.returned_bytes);
         self.returned_bytes = 0;
         let room = self.bytes_max - self.buffer.len();
         // A newline directly after a full piece still ends the line.
         let newline = input.iter().take(room + 1).position(|&byte| byte == b'\n');
         let (part, rest) = input.split_at(newline.unwrap_or(room.min(input.len())));
+        if newline.is_some() && self.buffer.is_empty() {
+            // Most lines arrive whole, and need no copy.
+            *input = &rest[1..];
+            return Some(Piece {
+                bytes: part,
+                partial: false,
+                continues: std::mem::take(&mut self.cut),
+            });
+        }
         self.buffer.extend_from_slice(part);
         *input = rest;
         let partial = newline.is_none();
