@@ -35,10 +35,13 @@ type Observer = Box<dyn Fn(&DeniedCall) + Send + Sync>;
 /// The denied calls of all sandboxes of a component. Cheap to clone.
 #[derive(Clone, Default)]
 pub(crate) struct Denials {
-    /// Sandboxes count references to the outer one.
-    shared: Arc<Arc<Shared>>,
+    shared: Arc<OfThread>,
     network_granted: bool,
 }
+
+/// The reference of all sandboxes of a thread, which count references to it.
+#[derive(Default)]
+struct OfThread(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
@@ -60,7 +63,7 @@ impl Denials {
     #[cfg(all(feature = "service", feature = "compiler"))]
     pub(crate) fn for_thread(&self) -> Self {
         Self {
-            shared: Arc::new(Arc::clone(&self.shared)),
+            shared: Arc::new(OfThread(Arc::clone(&self.shared.0))),
             ..*self
         }
     }
@@ -73,7 +76,7 @@ impl Denials {
     /// Sets the observer. Only the first one is called.
     pub(crate) fn observe(&self, observer: impl Fn(&DeniedCall) + Send + Sync + 'static) {
         // A second observer is dropped.
-        let _ = self.shared.observer.set(Box::new(observer));
+        let _ = self.shared.0.observer.set(Box::new(observer));
     }
 
     /// Reports a denied call of `function`, unless one of the same flag was reported.
@@ -84,7 +87,7 @@ impl Denials {
     ) {
         let flag = flag.map(Into::into);
         {
-            let reported = &self.shared.reported;
+            let reported = &self.shared.0.reported;
             let mut reported = reported.lock().unwrap_or_else(PoisonError::into_inner);
             if reported.contains(&flag) || reported.len() >= DENIALS_REPORTED {
                 return;
@@ -96,7 +99,7 @@ impl Denials {
             flag,
         };
         tracing::debug!(function = %call.function, flag = call.flag.as_deref(), "call denied");
-        if let Some(observer) = self.shared.observer.get() {
+        if let Some(observer) = self.shared.0.observer.get() {
             observer(&call);
         }
     }
