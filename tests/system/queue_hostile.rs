@@ -226,9 +226,10 @@ fn files_are_whole_although_their_readers_are_killed() {
 /// The output of `long-output`.
 fn long_output(number: u64, lines: u64) -> String {
     let end = "x".repeat(80);
-    (0..lines)
+    let lines: Vec<_> = (0..lines)
         .map(|line| format!("{number} {line} {end}\n"))
-        .collect()
+        .collect();
+    lines.concat()
 }
 
 fn names(folder: &Path) -> Vec<String> {
