@@ -65,20 +65,14 @@ impl Deadline {
     }
 
     /// Makes the next turn of the job `ticks` longer. The turns after it end at each tick.
-    #[cfg_attr(
-        not(all(feature = "service", feature = "compiler")),
-        expect(dead_code, reason = "handlers alone move between threads")
-    )]
+    #[cfg(all(feature = "service", feature = "compiler"))]
     pub(crate) fn lengthen_turn(&self, ticks: u32) {
         let until = self.ticks().saturating_add(ticks);
         self.0.turn_until.store(until, Ordering::Relaxed);
     }
 
     /// Ticks of the epoch at which the job computed.
-    #[cfg_attr(
-        not(all(feature = "service", feature = "compiler")),
-        expect(dead_code, reason = "handlers alone move between threads")
-    )]
+    #[cfg(all(feature = "service", feature = "compiler"))]
     pub(crate) fn ticks(&self) -> u32 {
         self.0.ticks.load(Ordering::Relaxed)
     }

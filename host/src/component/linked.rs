@@ -146,6 +146,7 @@ impl<W: World> Component<W> {
 
     /// Without a compiler there are no copies.
     #[cfg(not(all(feature = "service", feature = "compiler")))]
+    #[expect(clippy::unused_self, reason = "a method as with a compiler")]
     pub(crate) fn of_thread(&self) -> Option<(&Self, OwnedSemaphorePermit)> {
         None
     }
