@@ -62,6 +62,10 @@ pub(crate) fn finish(
 
 /// Adds `others`, which answers all other paths, to the finished `routes`. The layers are around
 /// the service itself: each layer of a router makes two more boxes for each request.
+#[cfg_attr(
+    not(feature = "compiler"),
+    expect(dead_code, reason = "for handlers alone")
+)]
 pub(crate) fn finish_fallback<S>(
     routes: Router,
     others: S,

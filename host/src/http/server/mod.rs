@@ -50,9 +50,13 @@ pub(crate) use conditional::ClientCopy;
 pub(crate) use field::{Item, weighted};
 #[cfg(feature = "compiler")]
 pub(crate) use found_route::{FindRoute, FoundRoute};
-pub(crate) use health::{ADMIN_PATHS, ROUTES_PATH};
+pub(crate) use health::ADMIN_PATHS;
+#[cfg(feature = "compiler")]
+pub(crate) use health::ROUTES_PATH;
 pub use layers::Probes;
-pub(crate) use layers::{finish, finish_fallback, probes};
+#[cfg(feature = "compiler")]
+pub(crate) use layers::finish_fallback;
+pub(crate) use layers::{finish, probes};
 pub(crate) use length::Length;
 #[cfg(test)]
 pub(crate) use page_file::POLICY;

@@ -29,6 +29,10 @@ pub(crate) enum Errors {
     /// Problems alone.
     Problems,
     /// All: they may be those of a handler.
+    #[cfg_attr(
+        not(feature = "compiler"),
+        expect(dead_code, reason = "for handlers alone")
+    )]
     All,
 }
 

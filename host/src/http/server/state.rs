@@ -70,6 +70,7 @@ impl ServerState {
     /// # Panics
     ///
     /// Outside of a runtime.
+    #[cfg(feature = "compiler")]
     pub(crate) fn with_routes(
         limits: &Limits,
         meter: &Meter,
