@@ -118,8 +118,7 @@ async fn requests_go_to_the_longest_prefix_of_their_host() {
     let metrics = server.get("/metrics").await;
     let info = r#"cocoon_route_info{route="api",host="",path="/shop/api",component=""#;
     assert!(metrics.text().contains(info), "{}", metrics.text());
-    let log = server.stderr();
-    assert!(log.contains("route=\"api\""), "{log}");
+    server.stderr_with("route=\"api\"").await;
 }
 
 #[tokio::test]
@@ -547,15 +546,6 @@ async fn a_trace_names_the_route() {
     let request = with(get("/a/header?x"), "x-request-id", "order-17");
     assert_eq!(server.send(request).await.status, 200);
     server.get("/a/log?text").await;
-    wait_for("the lines of the handler", async {
-        while !server.stderr().contains("to stdout: text") {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-    })
-    .await;
-    assert!(
-        server.stderr().contains("route=\"first\""),
-        "{}",
-        server.stderr()
-    );
+    let log = server.stderr_with("to stdout: text").await;
+    assert!(log.contains("route=\"first\""), "{log}");
 }

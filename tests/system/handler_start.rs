@@ -140,7 +140,9 @@ fn a_service_is_unready_until_every_route_is_loaded() {
         .split_once("http://")
         .and_then(|(_, rest)| rest.split_once(' '));
     let (address, _) = address.expect("an address");
-    assert!(get(address, "/hello").ends_with("hello\n"));
+    // The length is unknown, and the body chunked, if the handler outlasts a tick.
+    let answer = get(address, "/hello");
+    assert!(answer.contains("hello\n"), "{answer}");
 }
 
 #[test]

@@ -109,8 +109,7 @@ async fn a_request_of_0_3_needs_a_grant() {
     let server = serve(&[]);
     let answer = server.get(&fetch).await;
     assert_eq!(answer.text(), "ErrorCode::HttpRequestDenied");
-    let log = server.stderr();
-    assert!(log.contains("flag=\"--allow-http 127.0.0.1\""), "{log}");
+    server.stderr_with("flag=\"--allow-http 127.0.0.1\"").await;
     let server = serve(&["--allow-http", authority]);
     assert_eq!(server.get(&fetch).await.text(), "404");
     let answer = server.get(&format!("/send-long?{authority}")).await;

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use axum::http::{HeaderMap, Request, Response};
 use bytes::Bytes;
@@ -97,6 +98,20 @@ impl Server {
     pub(crate) fn stderr(&self) -> String {
         let stderr = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
         stderr.clone()
+    }
+
+    /// Its standard error once `text` is in it. It may arrive after the answer to its request.
+    pub(crate) async fn stderr_with(&self, text: &str) -> String {
+        let written = async {
+            loop {
+                let stderr = self.stderr();
+                if stderr.contains(text) {
+                    return stderr;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        wait_for(&format!("`{text}` on standard error"), written).await
     }
 
     /// Its process ID.
