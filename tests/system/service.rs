@@ -287,7 +287,7 @@ impl Client {
     pub(crate) async fn closed(&self) {
         wait_for("the end of the connection", async {
             while !self.0.is_closed() {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
         })
         .await;
