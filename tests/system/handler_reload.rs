@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
@@ -54,29 +54,39 @@ async fn routes_are_replaced_under_load_and_no_request_fails() {
     let folder = Folder::new(&routes("0"));
     let server = Arc::new(folder.serve(&[]));
     let is_over = Arc::new(AtomicBool::new(false));
-    let clients = ["/env?WHO", "/slow?3", "/same/answered"].map(|path| {
+    let counts: [Arc<AtomicU64>; 3] = Default::default();
+    let paths = ["/env?WHO", "/slow?3", "/same/answered"];
+    let clients = paths.into_iter().zip(&counts).map(|(path, count)| {
         let (server, is_over) = (Arc::clone(&server), Arc::clone(&is_over));
+        let count = Arc::clone(count);
         tokio::spawn(async move {
             let mut client = server.client().await;
-            let mut requests = 0;
             while !is_over.load(Ordering::Relaxed) {
                 let answer = client.send(get(path)).await.expect("an answer");
                 assert_eq!(answer.status, 200, "{path}: {}", answer.text());
-                requests += 1;
+                count.fetch_add(1, Ordering::Relaxed);
             }
-            requests
         })
     });
+    let clients: Vec<_> = clients.collect();
     for version in 1..=6 {
         let who = version.to_string();
         folder.write(&routes(&who));
         server.signal(Signal::HUP);
         wait_for_answer(&server, "/env?WHO", &who).await;
+        for count in &counts {
+            let before = count.load(Ordering::Relaxed);
+            wait_for("a request of each client", async {
+                while count.load(Ordering::Relaxed) == before {
+                    tokio::task::yield_now().await;
+                }
+            })
+            .await;
+        }
     }
     is_over.store(true, Ordering::Relaxed);
     for client in clients {
-        let requests: u64 = client.await.expect("no failure");
-        assert!(requests > 6, "{requests}");
+        client.await.expect("no failure");
     }
     // An unchanged route keeps its sandboxes and its counters.
     let answered = server.get("/same/answered").await;

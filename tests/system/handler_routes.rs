@@ -255,7 +255,7 @@ async fn a_route_has_its_own_limits() {
         [[serve.route]]
         path = "/"
         C
-        deadline = "100ms"
+        deadline = "1s"
         sandbox-memory = "8MiB"
         [[serve.route]]
         path = "/long"
@@ -266,7 +266,7 @@ async fn a_route_has_its_own_limits() {
     let server = folder.serve(&["--sandbox-memory", "32MiB"]);
     let problem = server.get("/spin").await.problem(504);
     assert_eq!(problem["limit"], "deadline");
-    assert_eq!(problem["value"], 100);
+    assert_eq!(problem["value"], 1000);
     let problem = server.get("/take").await.problem(502);
     assert_eq!(problem["limit"], "sandbox-memory");
     assert_eq!(problem["value"], 8 << 20);
