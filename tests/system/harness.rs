@@ -2,6 +2,8 @@
 //! that drain channels.
 
 use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
@@ -98,6 +100,20 @@ pub(crate) async fn run_streamed(
 pub(crate) async fn wait_for<R>(what: &str, event: impl Future<Output = R>) -> R {
     let waited = tokio::time::timeout(TIMEOUT, event).await;
     waited.unwrap_or_else(|_| panic!("{what} did not happen within {TIMEOUT:?}"))
+}
+
+/// The names of the entries of a folder.
+pub(crate) fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    entries
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect()
 }
 
 /// Output and exit code of a finished command.

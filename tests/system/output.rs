@@ -2,31 +2,17 @@
 
 use std::fs;
 use std::io::Read as _;
-use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
 use crate::harness::{
-    TIMEOUT, assert_fails, assert_one_line, cocoon, kill, run, run_command_into, stdout_of,
+    TIMEOUT, assert_fails, assert_one_line, cocoon, kill, names, run, run_command_into, stdout_of,
 };
 
 /// So large that no test finishes it.
 const ENDLESS: &str = "30000000";
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).expect("a folder");
-    entries
-        .map(|entry| {
-            entry
-                .expect("an entry")
-                .file_name()
-                .to_string_lossy()
-                .into_owned()
-        })
-        .collect()
-}
 
 fn interrupt(child: &Child) {
     kill(child.id(), Signal::INT);

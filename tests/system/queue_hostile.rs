@@ -1,13 +1,12 @@
 //! Queues under attack: keys that others change, memory that runs out, readers that are killed.
 
 use std::fs;
-use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use cocoon_test_guests::HOSTILE_PROGRAM;
 
-use crate::harness::{assert_fails, json_lines};
+use crate::harness::{assert_fails, json_lines, names};
 use crate::redis::{Redis, wait_until};
 
 const PROGRAM: &str = HOSTILE_PROGRAM;
@@ -230,17 +229,4 @@ fn long_output(number: u64, lines: u64) -> String {
         .map(|line| format!("{number} {line} {end}\n"))
         .collect();
     lines.concat()
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).expect("a folder");
-    entries
-        .map(|entry| {
-            entry
-                .expect("an entry")
-                .file_name()
-                .to_string_lossy()
-                .into_owned()
-        })
-        .collect()
 }

@@ -1,7 +1,7 @@
 //! `wasi:cli` of WASI 0.2, over the [`Cli`](super::cli::Cli) of a sandbox.
 //!
-//! Wasmtime's own needs a `WasiCtx`, whose random generators and clocks are a twentieth of the
-//! time of a small program, which seldom asks for either.
+//! Wasmtime's own needs a `WasiCtx`, and so random generators and clocks for each sandbox. A small
+//! program seldom asks for either.
 
 use wasmtime::component::{HasData, Resource};
 use wasmtime_wasi::I32Exit;
