@@ -62,7 +62,7 @@ fn flaky(folder: &Path, how: &str, flags: &[&str]) -> Outcome {
 fn a_failed_instance_is_repeated_and_only_its_last_output_is_printed() {
     let folder = tempfile::tempdir().expect("a folder");
     for (how, code) in [("1", 1), ("trap", 134), ("spin", 124)] {
-        let deadline = ["--deadline", "700ms"];
+        let deadline = ["--deadline", "3s"];
         let outcome = flaky(
             folder.path(),
             how,

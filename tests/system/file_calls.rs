@@ -12,7 +12,7 @@ use cocoon_test_guests::HOSTILE_PROGRAM;
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
-use crate::harness::{SHORT_DEADLINE_MS, run, stdout_of};
+use crate::harness::{FAIR_DEADLINE_MS, run, stdout_of};
 use crate::hostile_program::{Bench, SMALL};
 
 include!("../guests/src/file_system.rs");
@@ -186,7 +186,9 @@ impl Drop for DeadMount {
 async fn jobs_blocked_by_a_dead_mount_do_not_affect_others() {
     let mount = DeadMount::new();
     let limits = SMALL
-        .with(Limit::Deadline, SHORT_DEADLINE_MS)
+        .with(Limit::Deadline, FAIR_DEADLINE_MS)
+        .with(Limit::Sandboxes, 130)
+        .with(Limit::TotalMemory, 4 << 30)
         .with(Limit::StuckThreads, 600);
     let bench = Bench::new(&limits, mount.grants()).await;
     // More than the 512 threads of tokio's blocking pool.

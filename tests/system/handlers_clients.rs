@@ -315,7 +315,7 @@ async fn trailers_end_answers_of_every_length() {
 
 #[tokio::test]
 async fn answers_without_a_body_end_at_once() {
-    let server = serve(&["--deadline", "1s"]);
+    let server = serve(&["--deadline", "3s"]);
     for path in [
         "/stream?4000000000",
         "/stream-announced?4000000000",

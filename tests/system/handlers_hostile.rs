@@ -45,7 +45,7 @@ pub(crate) fn memory_kib(server: &Server) -> u64 {
 
 #[tokio::test]
 async fn a_handler_without_an_answer_has_a_status() {
-    let server = serve(&["--deadline", "300ms", "--sandbox-memory", "16MiB"]);
+    let server = serve(&["--deadline", "3s", "--sandbox-memory", "16MiB"]);
     for (path, status, limit) in [
         ("/trap", 502, Value::Null),
         ("/take", 502, "sandbox-memory".into()),
@@ -66,7 +66,7 @@ async fn a_handler_without_an_answer_has_a_status() {
 
 #[tokio::test]
 async fn a_broken_answer_never_looks_whole() {
-    let server = serve(&["--deadline", "500ms"]);
+    let server = serve(&["--deadline", "3s"]);
     for path in [
         "/trap-after?10",
         "/trap-after?1000000",
@@ -111,7 +111,7 @@ async fn a_client_that_leaves_frees_the_sandbox() {
 
 #[tokio::test]
 async fn work_after_an_answer_ends_at_the_deadline() {
-    let server = serve(&["--deadline", "500ms"]);
+    let server = serve(&["--deadline", "3s"]);
     assert_eq!(server.get("/spin-after-answer").await.text(), "done\n");
     wait_for_no_sandbox(&server).await;
 }
@@ -139,7 +139,7 @@ async fn a_full_queue_is_answered_with_503() {
 
 #[tokio::test]
 async fn honest_requests_are_answered_beside_hostile_ones() {
-    let server = serve(&["--deadline", "2s", "--sandbox-memory", "16MiB"]);
+    let server = serve(&["--deadline", "5s", "--sandbox-memory", "16MiB"]);
     let hostile = [
         "/spin",
         "/wait",

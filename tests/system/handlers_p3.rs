@@ -51,7 +51,7 @@ async fn bodies_and_trailers_of_0_3_stream() {
 
 #[tokio::test]
 async fn a_handler_of_0_3_without_an_answer_is_a_problem() {
-    let server = serve(&["--deadline", "500ms"]);
+    let server = serve(&["--deadline", "3s"]);
     for (path, status, limit) in [
         ("/trap", 502, Value::Null),
         ("/error", 502, Value::Null),
@@ -67,7 +67,7 @@ async fn a_handler_of_0_3_without_an_answer_is_a_problem() {
 
 #[tokio::test]
 async fn a_broken_answer_of_0_3_never_looks_whole() {
-    let server = serve(&["--deadline", "2s"]);
+    let server = serve(&["--deadline", "3s"]);
     let paths = [
         "/trap-late",
         "/hold",

@@ -20,8 +20,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-/// A short deadline, for jobs that are expected to exceed it.
+/// A short deadline, for jobs that all exceed it. A busy machine delays any job by more.
 pub(crate) const SHORT_DEADLINE_MS: u64 = 300;
+/// A deadline for jobs that exceed it beside jobs that end well before it.
+pub(crate) const FAIR_DEADLINE_MS: u64 = 3000;
 /// A timeout that no test reaches, even on a busy machine. It ends a test that would hang.
 pub(crate) const TIMEOUT: Duration = Duration::from_mins(2);
 

@@ -7,10 +7,12 @@ use cocoon::limits::{Limit, Limits, SMALL_JOB_BYTES};
 use cocoon_test_guests::hostile;
 
 use crate::harness::{
-    FEW, SHORT_DEADLINE_MS, factorial_of, hostile, run_request, run_streamed, wait_for,
+    FAIR_DEADLINE_MS, FEW, SHORT_DEADLINE_MS, factorial_of, hostile, run_request, run_streamed,
+    wait_for,
 };
 
 const SHORT: Limits = FEW.with(Limit::Deadline, SHORT_DEADLINE_MS);
+const FAIR: Limits = FEW.with(Limit::Deadline, FAIR_DEADLINE_MS);
 
 /// Returns the error of the job of `n` under `limits`.
 async fn error_of(limits: &Limits, n: u64) -> RunError {
@@ -229,7 +231,7 @@ async fn errors_of_the_component_are_passed_on() {
 
 #[tokio::test]
 async fn a_broken_stream_yields_its_bytes_and_then_the_failure() {
-    let factorial = hostile(&SHORT).await;
+    let factorial = hostile(&FAIR).await;
     for n in [
         hostile::TRAP_MIDSTREAM,
         hostile::FAIL_MIDSTREAM,
@@ -255,19 +257,19 @@ async fn a_misbehaving_server_is_stopped_or_fails() {
             hostile::DEAF,
             Some(RunError::Stopped {
                 limit: Limit::Deadline,
-                value: SHORT_DEADLINE_MS,
+                value: FAIR_DEADLINE_MS,
             }),
         ),
         (
             hostile::SPIN_SERVING,
             Some(RunError::Stopped {
                 limit: Limit::Deadline,
-                value: SHORT_DEADLINE_MS,
+                value: FAIR_DEADLINE_MS,
             }),
         ),
         (hostile::TRAP_SERVING, None),
     ] {
-        let factorial = hostile(&SHORT).await;
+        let factorial = hostile(&FAIR).await;
         let (requests, incoming) = channel();
         let (outgoing, mut answers) = channel::<Result<String, RunError>>();
         let asking = async {

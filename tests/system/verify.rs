@@ -11,7 +11,7 @@ use cocoon::worlds::factorial::{Kind, Verdict};
 use cocoon_test_guests::hostile;
 
 use crate::harness::{
-    FEW, Outcome, SHORT_DEADLINE_MS, assert_fails, cocoon, hostile, json_lines, run, run_command,
+    FAIR_DEADLINE_MS, FEW, Outcome, assert_fails, cocoon, hostile, json_lines, run, run_command,
     wait_for,
 };
 
@@ -151,14 +151,14 @@ fn a_file_may_exceed_the_input_limit_of_programs() {
 
 #[tokio::test]
 async fn a_failed_check_gives_no_verdict() {
-    let factorial = hostile(&FEW.with(Limit::Deadline, SHORT_DEADLINE_MS)).await;
+    let factorial = hostile(&FEW.with(Limit::Deadline, FAIR_DEADLINE_MS)).await;
     for (n, expected) in [
         (hostile::VERIFY_PANICS, None),
         (
             hostile::VERIFY_SPINS,
             Some(RunError::Stopped {
                 limit: Limit::Deadline,
-                value: SHORT_DEADLINE_MS,
+                value: FAIR_DEADLINE_MS,
             }),
         ),
         (
