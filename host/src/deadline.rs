@@ -33,6 +33,8 @@ struct Clock {
     ticks: AtomicU32,
     /// Ticks until which it computes without letting others go first.
     turn_until: AtomicU32,
+    /// Ticks by which its turns are longer than one.
+    turn_longer: AtomicU32,
 }
 
 /// Stands for no wait.
@@ -50,6 +52,7 @@ impl Deadline {
             waiting_since_us: AtomicU64::new(RUNNING),
             ticks: AtomicU32::new(0),
             turn_until: AtomicU32::new(0),
+            turn_longer: AtomicU32::new(0),
         }))
     }
 
@@ -60,15 +63,24 @@ impl Deadline {
 
     /// Counts a tick of the epoch at which the job computed. Returns whether its turn ends.
     pub(crate) fn count_tick(&self) -> bool {
-        let ticks = self.0.ticks.fetch_add(1, Ordering::Relaxed);
-        ticks >= self.0.turn_until.load(Ordering::Relaxed)
+        let clock = &*self.0;
+        let ticks = clock.ticks.fetch_add(1, Ordering::Relaxed);
+        let ends = ticks >= clock.turn_until.load(Ordering::Relaxed);
+        if ends {
+            let longer = clock.turn_longer.load(Ordering::Relaxed);
+            let until = ticks.saturating_add(1).saturating_add(longer);
+            clock.turn_until.store(until, Ordering::Relaxed);
+        }
+        ends
     }
 
-    /// Makes the next turn of the job `ticks` longer. The turns after it end at each tick.
+    /// Makes each turn of the job `ticks` longer, from the next one.
     #[cfg(all(feature = "service", feature = "compiler"))]
-    pub(crate) fn lengthen_turn(&self, ticks: u32) {
+    pub(crate) fn lengthen_turns(&self, ticks: u32) {
+        let clock = &*self.0;
+        clock.turn_longer.store(ticks, Ordering::Relaxed);
         let until = self.ticks().saturating_add(ticks);
-        self.0.turn_until.store(until, Ordering::Relaxed);
+        clock.turn_until.store(until, Ordering::Relaxed);
     }
 
     /// Ticks of the epoch at which the job computed.
@@ -196,6 +208,16 @@ mod tests {
         let result = deadline.within(pin!(pending::<()>())).await;
         assert_eq!(result, Err(RunError::stopped(Limit::Deadline, 20)));
         assert!(deadline.has_passed());
+    }
+
+    #[test]
+    #[cfg(all(feature = "service", feature = "compiler"))]
+    fn turns_have_their_length() {
+        let deadline = Deadline::after(10_000, 10_000);
+        let turns = |ticks| -> Vec<bool> { (0..ticks).map(|_| deadline.count_tick()).collect() };
+        assert_eq!(turns(2), [true; 2]);
+        deadline.lengthen_turns(2);
+        assert_eq!(turns(6), [false, false, true, false, false, true]);
     }
 
     #[tokio::test]

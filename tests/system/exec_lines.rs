@@ -103,6 +103,23 @@ fn a_line_beyond_the_limit_fails_its_instance_alone() {
 }
 
 #[test]
+fn a_long_instance_is_not_put_off_by_short_ones() {
+    const LONG: &str = "100000000\n";
+    const SHORT: &str = "600000\n";
+    const COUNT: usize = 6000;
+    let input = LONG.to_owned() + &SHORT.repeat(COUNT);
+    let outcome = lines(
+        input.as_bytes(),
+        &["--json", "-q", "--", "count-down", "{line}"],
+    );
+    assert_eq!((outcome.code, outcome.err.as_str()), (Some(0), ""));
+    let ends = json_lines(&outcome.out);
+    let place = ends.iter().position(|end| end["instance"] == 1);
+    // It needs a thirtieth of the time of all others.
+    assert!(place.is_some_and(|it| it < COUNT / 2), "{place:?}");
+}
+
+#[test]
 fn no_lines_are_no_instances() {
     let outcome = lines(b"", &["--", "cat"]);
     assert_eq!(

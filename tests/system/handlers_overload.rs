@@ -1,6 +1,6 @@
 //! Handlers under more load than the service takes, and under signals.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures::future::join_all;
 use rustix::process::Signal;
@@ -231,4 +231,36 @@ async fn requests_sent_before_the_signal_are_answered() {
         }
         assert_eq!(server.wait_for_exit().await.code, Some(0));
     }
+}
+
+#[tokio::test]
+async fn a_long_request_is_not_put_off_by_shorter_ones() {
+    const SHORT: &str = "/count-down?10000000";
+    const LONG: &str = "/count-down?80000000";
+    const CLIENTS: usize = 32;
+    let server = serve(&["--deadline", "1m"]);
+    let (answered, ended) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let clients = (0..CLIENTS).map(async |_| {
+        let mut client = server.client().await;
+        while !ended.load(Ordering::Relaxed) {
+            let answer = client.send(get(SHORT)).await.expect("an answer");
+            assert_eq!(answer.text(), "zero\n");
+            answered.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let long = async {
+        wait_for("a load", async {
+            while answered.load(Ordering::Relaxed) < 2 * CLIENTS {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        let before = answered.load(Ordering::Relaxed);
+        assert_eq!(server.get(LONG).await.text(), "zero\n");
+        ended.store(true, Ordering::Relaxed);
+        answered.load(Ordering::Relaxed) - before
+    };
+    let (passed, _) = tokio::join!(long, join_all(clients));
+    // In turns with all of them it is passed by 16 rounds at the most.
+    assert!(passed < 32 * CLIENTS, "{passed} others were answered first");
 }

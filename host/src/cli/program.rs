@@ -7,12 +7,10 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use cocoon::telemetry::{self, Exports, LogFormat};
 
 #[cfg(feature = "queue")]
-use tokio::runtime::Builder;
-
 use super::arguments::CommandLine;
 use super::config::Settings;
 use super::log::log_filter;
-use super::runtime::{nice_workers, run, run_here, run_to_end, run_uninterrupted};
+use super::runtime::{nice_workers, run, run_here, run_to_end, run_uninterrupted, workers};
 use super::{announce, commands, config, failure};
 
 /// Runs WebAssembly components as coroutines, each in its own sandbox.
@@ -156,7 +154,7 @@ pub(crate) fn main() -> ExitCode {
             run_uninterrupted("exec", command.run()).map_err(commands::exec::Exec::own)
         }
         #[cfg(feature = "queue")]
-        Command::Worker(command) => run_to_end(&mut Builder::new_multi_thread(), command.run()),
+        Command::Worker(command) => run_to_end(&mut workers(), command.run()),
         #[cfg(feature = "queue")]
         Command::Queue(command) => {
             run_uninterrupted("queue", command.run()).map_err(commands::exec::Exec::own)

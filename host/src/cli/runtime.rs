@@ -24,9 +24,21 @@ pub(super) fn run_uninterrupted(
 ) -> Result<(), Failure> {
     let span = trace::command(name);
     let command = command.instrument(span.clone());
-    let result = run_to_end(&mut Builder::new_multi_thread(), command);
+    let result = run_to_end(&mut workers(), command);
     trace::outcome(&span, &result);
     result
+}
+
+/// Returns a builder of workers, one for each processor.
+///
+/// tokio wakes tasks that yielded once a worker is idle, or after an interval of 61 turns of other
+/// tasks. A job of 0.5 s beside a stream of jobs of 0.5 ms took 7.4 s with it, and takes 1.0 s with
+/// an interval of 2, at a higher throughput.
+pub(super) fn workers() -> Builder {
+    const TURNS: u32 = 2;
+    let mut builder = Builder::new_multi_thread();
+    builder.event_interval(TURNS);
+    builder
 }
 
 /// Returns a builder of workers that run long jobs at a lower priority than the service's own
@@ -34,7 +46,7 @@ pub(super) fn run_uninterrupted(
 /// is 3.5 ms instead of 7 to 12 ms next to four clients that request 1,000,000!.
 pub(super) fn nice_workers() -> Builder {
     const NICENESS: i32 = 10;
-    let mut builder = Builder::new_multi_thread();
+    let mut builder = workers();
     builder.on_thread_start(|| {
         // On Linux this sets the niceness of this thread alone. Raising niceness never fails.
         let _ = rustix::process::setpriority_process(None, NICENESS);

@@ -86,7 +86,7 @@ impl Endpoint {
         };
         if begun.answer.is_none() && begun.end.is_none() {
             turns = None;
-            deadline.lengthen_turn(HANDLER_LONG_TURN);
+            deadline.lengthen_turns(HANDLER_LONG_TURN);
             let proceeding = tasks.spawn(async { Ok(begun.proceed(None).await) });
             begun = proceeding.await.unwrap_or(Err(RunError::WriterGone))?;
         }

@@ -73,7 +73,7 @@ impl Turns {
         if let Some(end) = ended {
             return end;
         }
-        self.deadline.lengthen_turn(HANDLER_LONG_TURN);
+        self.deadline.lengthen_turns(HANDLER_LONG_TURN);
         drop(self);
         tasks.spawn(run).await.unwrap_or(Err(RunError::WriterGone))
     }

@@ -139,6 +139,13 @@ impl Guest for Handler {
                 respond(answer, 200, &[], b"slow\n");
             }
             "/spin" => spin(),
+            "/count-down" => {
+                let mut left = number();
+                while left > 0 {
+                    left = std::hint::black_box(left - 1);
+                }
+                respond(answer, 200, &[], b"zero\n");
+            }
             "/compute" => {
                 let start = std::time::Instant::now();
                 while start.elapsed() < Duration::from_millis(number()) {}

@@ -24,6 +24,12 @@ fn main() {
         "spin" => loop {
             std::hint::spin_loop();
         },
+        "count-down" => {
+            let mut left: u64 = argument(1).trim().parse().expect("a number");
+            while left > 0 {
+                left = std::hint::black_box(left - 1);
+            }
+        }
         "say-and-spin" => {
             println!("{}", argument(1));
             loop {
