@@ -6,6 +6,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use bytes::Bytes;
+use cocoon::RunError;
 use cocoon::channel::{Receiver, channel};
 use cocoon::fanout::{FanOut, Width};
 use cocoon::limits::{Limit, Limits};
@@ -32,13 +33,17 @@ fn table() -> Vec<(u64, &'static str)> {
         .collect()
 }
 
-/// Folds all bytes of a channel, which must end successfully.
-async fn fold_digits<T>(mut digits: Receiver<Bytes>, start: T, fold: impl Fn(T, &[u8]) -> T) -> T {
+/// Folds all bytes of a channel.
+async fn fold_digits<T>(
+    mut digits: Receiver<Bytes>,
+    start: T,
+    fold: impl Fn(T, &[u8]) -> T,
+) -> Result<T, RunError> {
     let mut value = start;
-    while let Some(chunk) = digits.recv().await.expect("digits") {
+    while let Some(chunk) = digits.recv().await? {
         value = fold(value, &chunk);
     }
-    value
+    Ok(value)
 }
 
 /// Folds the digits of a request that runs in up to `sandboxes` sandboxes.
@@ -59,8 +64,9 @@ async fn fold_answer<T>(
         )
     };
     let (outcome, value) = tokio::time::timeout(TIMEOUT, both).await.expect("an end");
-    outcome.unwrap_or_else(|error| panic!("{request:?} by {sandboxes}: {error}"));
-    value
+    outcome
+        .and(value)
+        .unwrap_or_else(|error| panic!("{request:?} by {sandboxes}: {error}"))
 }
 
 async fn hash(factorial: &Factorial, n: u64, sandboxes: u32) -> String {
