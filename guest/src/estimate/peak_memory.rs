@@ -125,9 +125,8 @@ const PROVED_PERCENT: u64 = 145;
 /// starts again in shorter limbs.
 const PROVED_PERCENT_MULTIFACTORIAL: u64 = 170;
 
-/// Most digits for which proofs take no additional memory. Among all lengths above 20 digits, sampled
-/// each 0.4 % over all kinds, the shortest number whose first proof fails and which starts again in
-/// shorter limbs has 66,000.
+/// Most digits for which proofs take no additional memory. The shortest number found that starts
+/// again in shorter limbs, and needs more than is promised without it, has 66,000.
 const PROVED_DIGITS_MIN: u64 = 50_000;
 
 const _: () = assert!(
