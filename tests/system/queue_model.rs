@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use cocoon::queue::{
-    Asked, Batch, Content, Created, Held, Instance, Payload, Published, Queue, Range, Taken,
+    Added, Asked, Batch, Content, Created, Held, Instance, Line, Payload, Published, Queue, Range,
+    Staged, Taken,
 };
 
 use crate::redis::Redis;
@@ -201,6 +202,60 @@ async fn the_scripts_agree_with_a_model() {
         );
         assert!(queue.purge(NAME, &uid).await.expect("an answer"));
     }
+}
+
+/// Workers and readers learn of a purge by their next call, and store nothing with it.
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn late_calls_of_a_purged_batch_leave_no_key() {
+    let redis = Redis::start();
+    let address = redis.url().parse().expect("an address");
+    let queue = Queue::new(&address, None).expect("a queue");
+    let (none, batch) = (Content::default(), batch());
+    let created = queue.create(NAME, "1", &batch, [&none, &none], None);
+    assert_eq!(created.await.expect("an answer"), Created::Created);
+    let mut leases = Vec::new();
+    for _ in 0..2 {
+        let Taken::Range(range) = queue.take("w", false, "", "").await.expect("an answer") else {
+            panic!("a range");
+        };
+        leases.push(range.held);
+    }
+    let results = [result(leases[0].first)];
+    let published = queue.publish(&leases[0], &results, 0).await;
+    assert_eq!(published.expect("an answer"), Published::Done);
+    assert!(queue.purge(NAME, "1").await.expect("an answer"));
+    let keys = || {
+        let keys = redis.cli(&["--raw", "KEYS", "*"]);
+        let keys: BTreeSet<_> = keys.lines().map(str::to_owned).collect();
+        keys
+    };
+    let left = keys();
+    assert!(!left.iter().any(|key| key.contains(":b:")), "{left:?}");
+
+    let renewed = queue.renew("w", &leases).await;
+    assert_eq!(renewed.expect("an answer"), [false, false]);
+    for held in &leases {
+        let results = [result(held.first + 1)];
+        let published = queue.publish(held, &results, 0).await;
+        assert_eq!(published.expect("an answer"), Published::Lost);
+        let staged = queue.stage(held, 1, 0, 1, 4, b"text").await;
+        assert_eq!(staged.expect("an answer"), Staged::Lost);
+        queue.hand_back(held, &[1]).await.expect("an answer");
+        queue.refuse(held, "1", "late").await.expect("an answer");
+        queue.release(held).await.expect("an answer");
+    }
+    queue.attach(NAME, "reader").await.expect("an answer");
+    let messages = ["1-1".to_owned()];
+    let read = queue.acknowledge(NAME, "reader", 1, &messages).await;
+    assert!(read.expect("an answer").is_none());
+    assert!(!queue.cancel(NAME, "1", "late").await.expect("an answer"));
+    queue.close(NAME, "1").await.expect("an answer");
+    let line = Line::Bytes(Bytes::from_static(b"line"));
+    let added = queue.add(NAME, "1", 1, &[line]).await;
+    assert_eq!(added.expect("an answer"), Added::Gone);
+    assert!(!queue.purge(NAME, "1").await.expect("an answer"));
+    assert_eq!(keys(), left);
 }
 
 async fn publish(queue: &Queue, model: &mut Model, at: usize, random: &mut fastrand::Rng) {
