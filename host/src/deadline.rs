@@ -31,9 +31,9 @@ struct Clock {
     waiting_since_us: AtomicU64,
     /// Ticks of the epoch at which the job computed.
     ticks: AtomicU32,
-    /// Ticks until which it computes without letting others go first.
+    /// The tick at which its turn ends, if it does not wait before.
     turn_until: AtomicU32,
-    /// Ticks by which its turns are longer than one.
+    /// Ticks of each turn after the first one.
     turn_longer: AtomicU32,
 }
 
@@ -65,10 +65,12 @@ impl Deadline {
     pub(crate) fn count_tick(&self) -> bool {
         let clock = &*self.0;
         let ticks = clock.ticks.fetch_add(1, Ordering::Relaxed);
-        let ends = ticks >= clock.turn_until.load(Ordering::Relaxed);
+        let until = clock.turn_until.load(Ordering::Relaxed);
+        // Ticks start again at 0 after weeks of computing.
+        let ends = ticks.wrapping_sub(until).cast_signed() >= 0;
         if ends {
             let longer = clock.turn_longer.load(Ordering::Relaxed);
-            let until = ticks.saturating_add(1).saturating_add(longer);
+            let until = ticks.wrapping_add(1).wrapping_add(longer);
             clock.turn_until.store(until, Ordering::Relaxed);
         }
         ends
@@ -79,7 +81,7 @@ impl Deadline {
     pub(crate) fn lengthen_turns(&self, ticks: u32) {
         let clock = &*self.0;
         clock.turn_longer.store(ticks, Ordering::Relaxed);
-        let until = self.ticks().saturating_add(ticks);
+        let until = self.ticks().wrapping_add(ticks);
         clock.turn_until.store(until, Ordering::Relaxed);
     }
 
@@ -216,6 +218,11 @@ mod tests {
         let deadline = Deadline::after(10_000, 10_000);
         let turns = |ticks| -> Vec<bool> { (0..ticks).map(|_| deadline.count_tick()).collect() };
         assert_eq!(turns(2), [true; 2]);
+        deadline.lengthen_turns(2);
+        assert_eq!(turns(6), [false, false, true, false, false, true]);
+        let deadline = Deadline::after(10_000, 10_000);
+        deadline.0.ticks.store(u32::MAX - 2, Ordering::Relaxed);
+        let turns = |ticks| -> Vec<bool> { (0..ticks).map(|_| deadline.count_tick()).collect() };
         deadline.lengthen_turns(2);
         assert_eq!(turns(6), [false, false, true, false, false, true]);
     }

@@ -7,9 +7,7 @@ use cocoon::limits::{Limit, Limits};
 use cocoon::machine::Machine;
 use cocoon_test_guests::hostile;
 
-use crate::harness::{
-    FEW, SHORT_DEADLINE_MS, factorial_of, honest, hostile, run_request, wait_for,
-};
+use crate::harness::{FAIR_DEADLINE_MS, FEW, factorial_of, honest, hostile, run_request, wait_for};
 
 #[tokio::test]
 async fn a_full_queue_returns_a_retryable_busy_error() {
@@ -48,7 +46,7 @@ async fn a_full_queue_returns_a_retryable_busy_error() {
 async fn the_deadline_includes_time_in_the_queue() {
     let factorial = hostile(
         &FEW.with(Limit::Sandboxes, 1)
-            .with(Limit::Deadline, SHORT_DEADLINE_MS),
+            .with(Limit::Deadline, FAIR_DEADLINE_MS),
     )
     .await;
     let held = factorial
@@ -65,7 +63,7 @@ async fn the_deadline_includes_time_in_the_queue() {
         waited,
         Some(RunError::Stopped {
             limit: Limit::Deadline,
-            value: SHORT_DEADLINE_MS
+            value: FAIR_DEADLINE_MS
         })
     );
     drop(held);

@@ -191,7 +191,6 @@ async fn jobs_blocked_by_a_dead_mount_do_not_affect_others() {
         .with(Limit::TotalMemory, 4 << 30)
         .with(Limit::StuckThreads, 600);
     let bench = Bench::new(&limits, mount.grants()).await;
-    // More than the 512 threads of tokio's blocking pool.
     for operation in [
         "open dead/file",
         "list dead",
@@ -201,6 +200,8 @@ async fn jobs_blocked_by_a_dead_mount_do_not_affect_others() {
         let stuck = (0..130).map(|_| bench.assert_stopped(operation, Limit::Deadline));
         futures::future::join_all(stuck).await;
     }
+    let threads = fs::read_dir("/proc/self/task").expect("Linux").count();
+    assert!(threads > 512, "{threads}, and tokio's own pool has as many");
     let reading = (0..100).map(|_| bench.run("read file"));
     for (text, seen, _) in futures::future::join_all(reading).await {
         assert_eq!((text.as_slice(), seen), (&b"text"[..], Ok(())));

@@ -20,7 +20,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-/// A short deadline, for jobs that all exceed it. A busy machine delays any job by more.
+/// A short deadline, for jobs that all exceed it. A busy machine may delay a job by more than this.
 pub(crate) const SHORT_DEADLINE_MS: u64 = 300;
 /// A deadline for jobs that exceed it beside jobs that end well before it.
 pub(crate) const FAIR_DEADLINE_MS: u64 = 3000;

@@ -90,7 +90,7 @@ async fn every_harm_has_its_status_and_honest_requests_succeed() {
 
 #[tokio::test]
 async fn other_routes_report_harm_in_their_documents() {
-    let server = Server::hostile(&["--deadline", "1s"]);
+    let server = Server::hostile(&["--deadline", "3s"]);
     let problem = server.get(&format!("/info/{}", hostile::SPIN)).await;
     problem.problem(504);
     server.get("/info/1000").await.problem(502);

@@ -106,7 +106,7 @@ fn round_to_pages(digits: u64, tenths: u64, request: Request, fixed_bytes: u64) 
         Kind::Multifactorial(2..) => PROVED_PERCENT_MULTIFACTORIAL,
         _ => PROVED_PERCENT,
     };
-    let percent = if request.proved && digits > PROVED_DIGITS_MIN {
+    let percent = if request.proved && digits > UNPROVED_PEAK_DIGITS_MAX {
         proved_percent
     } else {
         100
@@ -125,12 +125,12 @@ const PROVED_PERCENT: u64 = 145;
 /// starts again in shorter limbs.
 const PROVED_PERCENT_MULTIFACTORIAL: u64 = 170;
 
-/// Most digits for which proofs take no additional memory. The shortest number found that starts
-/// again in shorter limbs, and needs more than is promised without it, has 66,000.
-const PROVED_DIGITS_MIN: u64 = 50_000;
+/// Most digits for which proofs take no additional memory. The shortest number found that exceeds the
+/// promise without it has 66,000 digits: its proof starts again in shorter limbs.
+const UNPROVED_PEAK_DIGITS_MAX: u64 = 50_000;
 
 const _: () = assert!(
-    TINY_DIGITS_MAX <= PROVED_DIGITS_MIN && SERIES_BYTES <= BASE_BYTES,
+    TINY_DIGITS_MAX <= UNPROVED_PEAK_DIGITS_MAX && SERIES_BYTES <= BASE_BYTES,
     "tiny numbers and series need no more than the least estimate of others"
 );
 

@@ -6,11 +6,12 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use cocoon::telemetry::{self, Exports, LogFormat};
 
-#[cfg(feature = "queue")]
 use super::arguments::CommandLine;
 use super::config::Settings;
 use super::log::log_filter;
-use super::runtime::{nice_workers, run, run_here, run_to_end, run_uninterrupted, workers};
+#[cfg(feature = "queue")]
+use super::runtime::workers;
+use super::runtime::{nice_workers, run, run_here, run_to_end, run_uninterrupted};
 use super::{announce, commands, config, failure};
 
 /// Runs WebAssembly components as coroutines, each in its own sandbox.

@@ -1,5 +1,5 @@
-//! The epoch ticker: a thread that makes every running sandbox check its deadline and yield to the
-//! others once in a [`TICK`].
+//! The epoch ticker: a thread that makes every running sandbox check its deadline once in a
+//! [`TICK`], and yield to the others if its turn ends.
 //!
 //! It holds the engines weakly and dies with them; dropping the ticker stops the
 //! thread and waits for it.

@@ -64,7 +64,7 @@ pub const HANDLER_LINES: usize = 100;
 /// Turns of a handler on the thread of its connection in which it computes until a tick of the
 /// epoch. After one more, it goes on among the long jobs.
 pub const HANDLER_TURNS: u32 = 1;
-/// Ticks of the epoch by which the turns of a handler among the long jobs are longer than one.
+/// Ticks of the epoch, after the first one, in each turn of a handler among the long jobs.
 /// Sandboxes that take turns after each tick lose the processor's cache to each other.
 pub const HANDLER_LONG_TURN: u32 = 16;
 /// Outgoing requests of one sandbox that are sent or answered at once.
