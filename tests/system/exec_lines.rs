@@ -3,6 +3,8 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Stdio;
 
+use cocoon::machine::processors;
+
 use crate::harness::{Outcome, assert_fails, cocoon, json_lines, run, run_command};
 
 const PROGRAM: &str = cocoon_test_guests::HOSTILE_PROGRAM;
@@ -106,7 +108,7 @@ fn a_line_beyond_the_limit_fails_its_instance_alone() {
 fn a_long_instance_is_not_put_off_by_short_ones() {
     const LONG: &str = "100000000\n";
     const SHORT: &str = "600000\n";
-    let count = 3000 * std::thread::available_parallelism().map_or(1, usize::from);
+    let count = 3000 * processors();
     let input = LONG.to_owned() + &SHORT.repeat(count);
     let outcome = lines(
         input.as_bytes(),

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use cocoon::machine::processors;
 use futures::future::join_all;
 use rustix::process::Signal;
 use tokio::io::AsyncWriteExt as _;
@@ -237,7 +238,7 @@ async fn requests_sent_before_the_signal_are_answered() {
 async fn a_long_request_is_not_put_off_by_shorter_ones() {
     const SHORT: &str = "/count-down?5000000";
     const LONG: &str = "/count-down?160000000";
-    let clients_count = 16 * std::thread::available_parallelism().map_or(1, usize::from);
+    let clients_count = 16 * processors();
     let server = serve(&["--deadline", "1m"]);
     let (answered, ended) = (AtomicUsize::new(0), AtomicBool::new(false));
     let clients = (0..clients_count).map(async |_| {

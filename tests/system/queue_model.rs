@@ -227,8 +227,7 @@ async fn late_calls_of_a_purged_batch_leave_no_key() {
     assert!(queue.purge(NAME, "1").await.expect("an answer"));
     let keys = || {
         let keys = redis.cli(&["--raw", "KEYS", "*"]);
-        let keys: BTreeSet<_> = keys.lines().map(str::to_owned).collect();
-        keys
+        keys.lines().map(str::to_owned).collect::<BTreeSet<_>>()
     };
     let left = keys();
     assert!(!left.iter().any(|key| key.contains(":b:")), "{left:?}");
