@@ -68,10 +68,8 @@ LABEL org.opencontainers.image.title="cocoon" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0" \
       org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.revision="${REVISION}"
-# `serve` and `health` both read COCOON_LISTEN. The allocator commits memory when it is needed;
-# by default it commits twice the memory that compiling a component needs.
-ENV COCOON_LISTEN=0.0.0.0:8080 \
-    MIMALLOC_ARENA_EAGER_COMMIT=0
+# `serve` and `health` both read it.
+ENV COCOON_LISTEN=0.0.0.0:8080
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 USER 65532:65532

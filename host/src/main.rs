@@ -4,8 +4,7 @@ mod cli;
 
 use std::process::ExitCode;
 
-/// The allocator of musl takes one lock for all threads.
-#[cfg(target_env = "musl")]
+/// A sandbox makes hundreds of small allocations.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
