@@ -5,12 +5,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+#[cfg(all(feature = "service", feature = "compiler"))]
+use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::limits::{
-    ADMIN_CONNECTIONS, GUEST_CONNECTIONS, LEAVING_CONNECTIONS, LINEAR_MEMORY_BYTES, Limit, Limits,
-    PLACE_BYTES, PROGRAM_BYTES, TOTAL_MEMORY_PERCENT,
+    ADMIN_CONNECTIONS, GUEST_CONNECTIONS, IDLE_MEMORY_PERCENT, LEAVING_CONNECTIONS,
+    LINEAR_MEMORY_BYTES, Limit, Limits, PLACE_BYTES, PROGRAM_BYTES, TOTAL_MEMORY_PERCENT,
 };
 
 /// Mappings that a suspended sandbox holds. Four were counted: its linear memory
@@ -97,6 +99,16 @@ impl Machine {
             }
             bytes => bytes,
         }
+    }
+
+    /// Bytes that idle places may keep on top of [`Machine::total_memory_bytes`]: at most half of
+    /// what is left to the program.
+    pub fn idle_memory_bytes(&self, limits: &Limits) -> u64 {
+        let total_bytes = self.total_memory_bytes(limits);
+        let rest = self.memory_bytes.saturating_sub(total_bytes);
+        let rest = rest.saturating_sub(PROGRAM_BYTES);
+        let most = total_bytes.saturating_mul(IDLE_MEMORY_PERCENT) / 100;
+        most.min(rest / 2)
     }
 
     /// `percent` of the machine's memory, in bytes.
@@ -219,6 +231,19 @@ fn size(bytes: u64) -> impl std::fmt::Display {
 /// Processors that this process may use.
 pub fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// The time that the kernel has worked for this process, in steps of 10 ms. `None` where it does not
+/// tell.
+#[cfg(all(feature = "service", feature = "compiler"))]
+pub(crate) fn system_time() -> Option<Duration> {
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    // The name of the program is in parentheses, and may have some of its own. Twelve fields of
+    // proc_pid_stat(5) are between it and `stime`.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let ticks: u64 = fields.split_whitespace().nth(12)?.parse().ok()?;
+    // `USER_HZ` is 100 on all architectures.
+    Some(Duration::from_millis(ticks * 10))
 }
 
 fn stuck_thread_bounds() -> Vec<Bound> {
@@ -354,6 +379,15 @@ mod tests {
             .sandboxes(&many),
             0
         );
+    }
+
+    #[test]
+    fn idle_memory_leaves_half_of_the_rest() {
+        let gib = |total: u64| Limits::SERVE.with(Limit::TotalMemory, total << 30);
+        assert_eq!(MACHINE.idle_memory_bytes(&gib(4)), 1 << 30);
+        let rest = (1 << 30) - PROGRAM_BYTES;
+        assert_eq!(MACHINE.idle_memory_bytes(&gib(7)), rest / 2);
+        assert_eq!(MACHINE.idle_memory_bytes(&gib(9)), 0);
     }
 
     #[test]

@@ -98,6 +98,7 @@ mod registries;
 mod registry;
 mod registry_credentials;
 mod registry_faults;
+mod resident_places;
 mod service;
 mod service_admission;
 mod service_any_input;

@@ -63,10 +63,14 @@ pub(super) fn load_or_compile(
     if let Some(found) = find(&engines, cache, &digest) {
         return Ok(found);
     }
-    let (made_for, code, compiled) = compile(&engines, &wasm)?;
+    let (made_for, code, mut compiled) = compile(&engines, &wasm)?;
     let bytes_max = engine.limits().bytes(Limit::CodeCache);
-    let kept = match cache.keep(key(made_for, &digest), compiled.facts(), &code, bytes_max) {
-        Ok(path) => Kept::Written(path),
+    let key = key(made_for, &digest);
+    let kept = match cache.keep(key, compiled.facts(), &code, bytes_max) {
+        Ok(path) => {
+            compiled.key = Some(key);
+            Kept::Written(path)
+        }
         Err(error) => {
             tracing::debug!(folder = %cache.folder().display(), %error, "code not cached");
             Kept::No(error.to_string())
@@ -82,9 +86,13 @@ fn find(
     digest: &[u8; 32],
 ) -> Option<(CompiledComponent, Kept)> {
     let find = |engine: &Engine| {
-        let entry = cache.find(key(engine, digest))?;
+        let key = key(engine, digest);
+        let entry = cache.find(key)?;
         match load(engine, Code::Entry(&entry), entry.facts) {
-            Ok(compiled) => Some((compiled, Kept::Found(entry.path))),
+            Ok(mut compiled) => {
+                compiled.key = Some(key);
+                Some((compiled, Kept::Found(entry.path)))
+            }
             Err(error) => {
                 tracing::debug!(entry = %entry.path.display(), %error, "cached code unusable");
                 None

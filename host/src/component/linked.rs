@@ -8,7 +8,9 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::compile::compile;
 use super::native_code::{CompiledComponent, load_precompiled};
 #[cfg(all(feature = "service", feature = "compiler"))]
-use super::thread_copies::ThreadCopies;
+use super::resident_copy::ResidentCopy;
+#[cfg(all(feature = "service", feature = "compiler"))]
+use super::thread_copies::{Places, ThreadCopies};
 use super::{ComponentError, Source, World};
 use crate::engine::{Engine, one_line};
 #[cfg(all(feature = "service", feature = "compiler"))]
@@ -36,6 +38,8 @@ pub struct Component<W: World> {
     compiled: CompiledComponent,
     #[cfg(all(feature = "service", feature = "compiler"))]
     copies: ThreadCopies<Self>,
+    #[cfg(all(feature = "service", feature = "compiler"))]
+    resident: ResidentCopy<Self>,
 }
 
 impl<W: World> Component<W> {
@@ -127,21 +131,30 @@ impl<W: World> Component<W> {
             compiled,
             #[cfg(all(feature = "service", feature = "compiler"))]
             copies: ThreadCopies::new(),
+            #[cfg(all(feature = "service", feature = "compiler"))]
+            resident: ResidentCopy::new(),
         })
     }
 
-    /// The copy of this component for this thread, with a place in it. `None` where there is none,
-    /// or all of its places are taken.
+    /// The copy of this component for this thread, or that of a large component, with a place in it.
+    /// `None` where there is none, or all of its places are taken.
     #[cfg(all(feature = "service", feature = "compiler"))]
     pub(crate) fn of_thread(&self) -> Option<(&Self, OwnedSemaphorePermit)> {
-        self.copies.own(|| {
-            let copy = self.copy();
-            let copy = copy.inspect_err(|reason| tracing::debug!(reason, "component not copied"));
-            copy.ok().map(|copy| {
+        let uncopied = |reason: &String| tracing::debug!(reason, "component not copied");
+        if self.compiled.code_bytes() <= COPY_BYTES_MAX {
+            self.copies.own(|| {
+                let copy = self.copy().inspect_err(uncopied).ok()?;
                 let places = copy.sandboxes;
-                (copy, places)
+                Some(Places::new(copy, places))
             })
-        })
+        } else {
+            self.resident.take(self.memory_image_bytes, || {
+                let (copy, idle_memory) = self.resident_copy().inspect_err(uncopied).ok()?;
+                let places = copy.sandboxes;
+                tracing::debug!(places, "places stay resident");
+                Some((Places::new(copy, places), idle_memory))
+            })
+        }
     }
 
     /// Without a compiler there are no copies.
@@ -154,15 +167,26 @@ impl<W: World> Component<W> {
     /// The same component in an engine for one thread.
     #[cfg(all(feature = "service", feature = "compiler"))]
     fn copy(&self) -> Result<Self, String> {
-        let code_bytes = self.compiled.code_bytes();
-        if code_bytes > COPY_BYTES_MAX {
-            return Err(format!(
-                "expected code of at most {COPY_BYTES_MAX} bytes, got {code_bytes}"
-            ));
-        }
         let engine = self.engine.for_thread();
         let engine = engine.map_err(|error| error.to_string())?;
-        let compiled = self.compiled.copy_to(&engine);
+        self.with_compiled(self.compiled.copy_to(&engine))
+    }
+
+    /// The same component in an engine whose places keep its image, and as much as it may have
+    /// allocated. That memory is reserved as long as the permit lives.
+    #[cfg(all(feature = "service", feature = "compiler"))]
+    fn resident_copy(&self) -> Result<(Self, OwnedSemaphorePermit), String> {
+        let kept_bytes = self.memory_image_bytes.saturating_mul(2);
+        let engine = self.engine.resident(kept_bytes);
+        let (engine, idle_memory) = engine.map_err(|error| error.to_string())?;
+        let cached = self.compiled.cached_in(&engine);
+        let cached = cached.ok_or("expected its code in the cache, got none")?;
+        Ok((self.with_compiled(cached)?, idle_memory))
+    }
+
+    /// The same component of other code.
+    #[cfg(all(feature = "service", feature = "compiler"))]
+    fn with_compiled(&self, compiled: wasmtime::Result<CompiledComponent>) -> Result<Self, String> {
         let compiled = compiled.map_err(|error| one_line(&error))?;
         let (folders, denials) = (self.folders.for_thread(), self.denials.for_thread());
         let copy = Self::link_with(compiled, folders, denials, self.http_client.clone());

@@ -24,6 +24,8 @@ mod reference;
 mod registries;
 #[cfg(feature = "registry")]
 mod registry;
+#[cfg(all(feature = "service", feature = "compiler"))]
+mod resident_copy;
 mod source;
 #[cfg(all(feature = "service", feature = "compiler"))]
 mod thread_copies;

@@ -6,7 +6,7 @@ use super::ComponentError;
 #[cfg(feature = "compiler")]
 use super::footprint::Footprint;
 #[cfg(feature = "compiler")]
-use crate::code_cache::{Entry, Facts};
+use crate::code_cache::{Entry, Facts, Key};
 use crate::engine::{Engine, one_line};
 #[cfg(feature = "compiler")]
 use crate::limits::{COMPILER_BYTES_PER_BYTE, INSTANCE_FREE_BYTES, PROGRAM_BYTES};
@@ -20,6 +20,9 @@ pub(super) struct CompiledComponent {
     pub(super) instance_bytes: u64,
     /// Linear memories of one sandbox besides those of its modules.
     heaps: u32,
+    /// Its entry in the cache, if it has one.
+    #[cfg(feature = "compiler")]
+    pub(super) key: Option<Key>,
 }
 
 impl CompiledComponent {
@@ -30,6 +33,8 @@ impl CompiledComponent {
             component,
             instance_bytes: 0,
             heaps: 0,
+            #[cfg(feature = "compiler")]
+            key: None,
         }
     }
 
@@ -49,15 +54,29 @@ impl CompiledComponent {
         code.end.addr().saturating_sub(code.start.addr())
     }
 
-    /// The same component in `engine`, which has the same settings.
+    /// The same component in `engine`, which has the same settings. Its code is in memory once more.
     #[cfg(all(feature = "service", feature = "compiler"))]
     pub(super) fn copy_to(&self, engine: &Engine) -> wasmtime::Result<Self> {
         let code = self.component.serialize()?;
-        Ok(Self {
+        Ok(self.with_code(engine, deserialize(engine, Code::Bytes(&code))?))
+    }
+
+    /// As [`CompiledComponent::copy_to`], with the code of the cache, which is in memory once. `None`
+    /// where the cache does not have it.
+    #[cfg(all(feature = "service", feature = "compiler"))]
+    pub(super) fn cached_in(&self, engine: &Engine) -> Option<wasmtime::Result<Self>> {
+        let entry = self.engine.code_cache()?.find(self.key?)?;
+        let component = deserialize(engine, Code::Entry(&entry));
+        Some(component.map(|component| self.with_code(engine, component)))
+    }
+
+    #[cfg(all(feature = "service", feature = "compiler"))]
+    fn with_code(&self, engine: &Engine, component: Component) -> Self {
+        Self {
             engine: engine.clone(),
-            component: deserialize(engine, Code::Bytes(&code))?,
+            component,
             ..*self
-        })
+        }
     }
 
     /// The number of sandboxes that the engine has slots for.
@@ -117,6 +136,7 @@ pub(super) fn load(
         component,
         instance_bytes: facts.instance_bytes,
         heaps: facts.heaps,
+        key: None,
     };
     let pooled = deserialize(engine, code).map(|component| compiled(engine, component));
     match pooled {

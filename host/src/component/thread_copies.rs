@@ -18,10 +18,26 @@ pub(super) struct ThreadCopies<C> {
     threads: PerThread<OnceLock<Option<Box<Places<C>>>>>,
 }
 
-/// The copy of one thread, and its free places.
-struct Places<C> {
+/// A copy, and its free places.
+pub(super) struct Places<C> {
     component: C,
     free: Arc<Semaphore>,
+}
+
+impl<C> Places<C> {
+    /// The `places` of `component`.
+    pub(super) fn new(component: C, places: u32) -> Self {
+        Self {
+            component,
+            free: Arc::new(Semaphore::new(places as usize)),
+        }
+    }
+
+    /// The component with one of its places, unless all are taken.
+    pub(super) fn take(&self) -> Option<(&C, OwnedSemaphorePermit)> {
+        let place = Arc::clone(&self.free).try_acquire_owned().ok()?;
+        Some((&self.component, place))
+    }
 }
 
 impl<C> ThreadCopies<C> {
@@ -32,24 +48,18 @@ impl<C> ThreadCopies<C> {
         }
     }
 
-    /// The copy of this thread, with a place in it, which `copy` makes with its number of places.
+    /// The copy of this thread, with a place in it, which `copy` makes.
     /// `None` for the first sandboxes, where all places are taken, and where it cannot be made.
     pub(super) fn own(
         &self,
-        copy: impl FnOnce() -> Option<(C, u32)>,
+        copy: impl FnOnce() -> Option<Places<C>>,
     ) -> Option<(&C, OwnedSemaphorePermit)> {
         // The counter is read-only once it is reached, so threads do not contend for it.
         if self.sandboxes.load(Ordering::Relaxed) < SANDBOXES_BEFORE_COPIES {
             self.sandboxes.fetch_add(1, Ordering::Relaxed);
             return None;
         }
-        let places = self.threads.own().get_or_init(|| {
-            let (component, places) = copy()?;
-            let free = Arc::new(Semaphore::new(places as usize));
-            Some(Box::new(Places { component, free }))
-        });
-        let Places { component, free } = &**places.as_ref()?;
-        let place = Arc::clone(free).try_acquire_owned().ok()?;
-        Some((component, place))
+        let places = self.threads.own().get_or_init(|| copy().map(Box::new));
+        places.as_ref()?.take()
     }
 }

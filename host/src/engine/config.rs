@@ -92,9 +92,14 @@ pub enum Reset {
     /// kernel: for compact components, which have none there.
     Whole,
     /// It asks the kernel, where the kernel can tell (`PAGEMAP_SCAN`, from Linux 6.7): for programs,
-    /// whose shadow stack alone is larger.
+    /// whose shadow stack alone is larger. It clears up to [`KEEP_RESIDENT_BYTES`] in up to 32 runs
+    /// of pages, and returns all behind them.
     #[allow(dead_code, reason = "`cocoon-bundle` runs no program")]
     Scanned,
+    /// It copies the memory image over the first bytes, this many, and returns all pages behind them:
+    /// for programs that write to pages everywhere.
+    #[allow(dead_code, reason = "`cocoon-bundle` runs no program")]
+    Copied(usize),
 }
 
 /// Tables that there are slots for, for each sandbox: a component of the usual
@@ -174,6 +179,11 @@ pub fn stack_slots(sandboxes: u32) -> u32 {
 
 fn pool(sandboxes: u32, table_elements: usize, reset: Reset) -> PoolingAllocationConfig {
     let (memories, tables) = (memory_slots(sandboxes), table_slots(sandboxes));
+    let (scans, kept_bytes) = match reset {
+        Reset::Whole => (Enabled::No, KEEP_RESIDENT_BYTES),
+        Reset::Scanned => (Enabled::Auto, KEEP_RESIDENT_BYTES),
+        Reset::Copied(bytes) => (Enabled::No, bytes),
+    };
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(sandboxes)
         .total_memories(memories)
@@ -192,11 +202,8 @@ fn pool(sandboxes: u32, table_elements: usize, reset: Reset) -> PoolingAllocatio
         .max_tables_per_module(tables)
         .table_elements(table_elements)
         .max_memory_size(4 << 30)
-        .pagemap_scan(match reset {
-            Reset::Whole => Enabled::No,
-            Reset::Scanned => Enabled::Auto,
-        })
-        .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
+        .pagemap_scan(scans)
+        .linear_memory_keep_resident(kept_bytes)
         .table_keep_resident(KEEP_RESIDENT_BYTES);
     pool
 }

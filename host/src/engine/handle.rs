@@ -4,6 +4,8 @@ use std::sync::Arc;
 #[cfg(feature = "compiler")]
 use std::time::Instant;
 
+#[cfg(all(feature = "service", feature = "compiler"))]
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
 #[cfg(feature = "compiler")]
 use tokio::sync::watch;
@@ -15,6 +17,8 @@ use super::ticker::Ticker;
 use crate::blocking::BlockingPool;
 #[cfg(feature = "compiler")]
 use crate::code_cache::CodeCache;
+#[cfg(all(feature = "service", feature = "compiler"))]
+use crate::limits::RESIDENT_SANDBOXES;
 use crate::limits::{BACKTRACE_FRAMES, Limit, Limits, PROGRAM_BYTES, SYNC_SANDBOXES};
 use crate::machine::{ADDRESS_SPACE_PER_SANDBOX, MAPPINGS_PER_MEMORY, Machine};
 use crate::metrics::Meter;
@@ -148,6 +152,9 @@ impl Engine {
         let ticker =
             Ticker::start(&inner).map_err(|error| EngineError::Start(error.to_string()))?;
         let shared = Shared {
+            idle_memory: Arc::new(Semaphore::new(permits(
+                machine.idle_memory_bytes(limits) >> 20,
+            ))),
             // The other half.
             open_files: Arc::new(Semaphore::new(permits(machine.descriptors / 2))),
             blocking: BlockingPool::new(limits),
@@ -262,17 +269,52 @@ impl Engine {
     /// Where places have no memory of their own, or Wasmtime refuses to start.
     #[cfg(all(feature = "service", feature = "compiler"))]
     pub(crate) fn for_thread(&self) -> Result<Self, EngineError> {
+        self.with_places(SYNC_SANDBOXES, self.settings.reset)
+    }
+
+    /// Another engine with the same settings, whose places keep `kept_bytes` of memory each. It has
+    /// [`RESIDENT_SANDBOXES`] places, or fewer of the memory for places that are idle. That memory
+    /// is reserved as long as the permit lives.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no memory for one, and as [`Engine::for_thread`].
+    #[cfg(all(feature = "service", feature = "compiler"))]
+    pub(crate) fn resident(
+        &self,
+        kept_bytes: u64,
+    ) -> Result<(Self, OwnedSemaphorePermit), EngineError> {
+        let each = u32::try_from(kept_bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX);
+        let idle = &self.shared.idle_memory;
+        // Half of what is left, so that other components have some, too.
+        let left = u32::try_from(idle.available_permits() / 2).unwrap_or(u32::MAX);
+        let places = RESIDENT_SANDBOXES.min(left / each.max(1));
+        let reserved = Arc::clone(idle).try_acquire_many_owned(places * each);
+        let (Ok(reserved), 1..) = (reserved, places) else {
+            return Err(EngineError::Start(format!(
+                "expected {each} MiB for a place that is idle, got {left} MiB for all"
+            )));
+        };
+        let kept_bytes = usize::try_from(kept_bytes).unwrap_or(usize::MAX);
+        let engine = self.with_places(places, Reset::Copied(kept_bytes))?;
+        Ok((engine, reserved))
+    }
+
+    /// Another engine with up to `places`, whose slots are made ready again by `reset`.
+    #[cfg(all(feature = "service", feature = "compiler"))]
+    fn with_places(&self, places: u32, reset: Reset) -> Result<Self, EngineError> {
         let Layout::Pooled { table_elements, .. } = self.settings.layout else {
             let why = "expected memory that is reserved ahead, got none";
             return Err(EngineError::Start(why.to_owned()));
         };
-        let sandboxes = self.sandboxes.min(SYNC_SANDBOXES);
+        let sandboxes = self.sandboxes.min(places);
         let layout = Layout::Pooled {
             sandboxes,
             table_elements,
         };
         let settings = Settings {
             layout,
+            reset,
             ..self.settings
         };
         self.sibling(settings, sandboxes)

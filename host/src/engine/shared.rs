@@ -13,6 +13,12 @@ use crate::blocking::BlockingPool;
 /// The parts of an engine that its sandboxes use.
 #[derive(Clone)]
 pub(crate) struct Shared {
+    /// Memory that is left for places that are idle, in MiB.
+    #[cfg_attr(
+        not(all(feature = "service", feature = "compiler")),
+        expect(dead_code, reason = "without a compiler there are no copies")
+    )]
+    pub(super) idle_memory: Arc<Semaphore>,
     /// Descriptors that are left for files that sandboxes open.
     pub(crate) open_files: Arc<Semaphore>,
     /// Threads for calls that may block.
