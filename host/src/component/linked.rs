@@ -177,7 +177,8 @@ impl<W: World> Component<W> {
     #[cfg(all(feature = "service", feature = "compiler"))]
     fn resident_copy(&self) -> Result<(Self, OwnedSemaphorePermit), String> {
         let kept_bytes = self.memory_image_bytes.saturating_mul(2);
-        let engine = self.engine.resident(kept_bytes);
+        let (memories, _) = self.compiled.needs().map_err(|error| error.to_string())?;
+        let engine = self.engine.resident(kept_bytes, memories);
         let (engine, idle_memory) = engine.map_err(|error| error.to_string())?;
         let cached = self.compiled.cached_in(&engine);
         let cached = cached.ok_or("expected its code in the cache, got none")?;

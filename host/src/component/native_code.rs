@@ -79,8 +79,8 @@ impl CompiledComponent {
         }
     }
 
-    /// The number of sandboxes that the engine has slots for.
-    pub(super) fn sandboxes(&self) -> Result<u32, ComponentError> {
+    /// The memories and tables of one sandbox.
+    pub(super) fn needs(&self) -> Result<(u32, u32), ComponentError> {
         let Some(needs) = self.component.resources_required() else {
             return Err(ComponentError::Link(
                 "expected modules of its own, got an instance of an imported module, whose needs are unknown"
@@ -88,11 +88,17 @@ impl CompiledComponent {
             ));
         };
         let memories = needs.num_memories.saturating_add(self.heaps);
-        match self.engine.sandboxes_of(memories, needs.num_tables) {
+        Ok((memories, needs.num_tables))
+    }
+
+    /// The number of sandboxes that the engine has slots for.
+    pub(super) fn sandboxes(&self) -> Result<u32, ComponentError> {
+        let (memories, tables) = self.needs()?;
+        match self.engine.sandboxes_of(memories, tables) {
             0 => Err(ComponentError::Link(format!(
                 "expected needs that fit this machine, got {} and {}",
                 counted(memories, "memory", "memories"),
-                counted(needs.num_tables, "table", "tables")
+                counted(tables, "table", "tables")
             ))),
             sandboxes => Ok(sandboxes),
         }

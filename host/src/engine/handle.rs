@@ -272,9 +272,9 @@ impl Engine {
         self.with_places(SYNC_SANDBOXES, self.settings.reset)
     }
 
-    /// Another engine with the same settings, whose places keep `kept_bytes` of memory each. It has
-    /// [`RESIDENT_SANDBOXES`] places, or fewer of the memory for places that are idle. That memory
-    /// is reserved as long as the permit lives.
+    /// Another engine with the same settings, whose places keep `kept_bytes` of each of their
+    /// `memories`. It has [`RESIDENT_SANDBOXES`] places, or as many as half of the memory that is left
+    /// for idle places allows. What they need of it is reserved as long as the permit lives.
     ///
     /// # Errors
     ///
@@ -283,10 +283,12 @@ impl Engine {
     pub(crate) fn resident(
         &self,
         kept_bytes: u64,
+        memories: u32,
     ) -> Result<(Self, OwnedSemaphorePermit), EngineError> {
-        let each = u32::try_from(kept_bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX);
+        let each_bytes = kept_bytes.saturating_mul(memories.into());
+        let each = u32::try_from(each_bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX);
         let idle = &self.shared.idle_memory;
-        // Half of what is left, so that other components have some, too.
+        // The other half is for other components.
         let left = u32::try_from(idle.available_permits() / 2).unwrap_or(u32::MAX);
         let places = RESIDENT_SANDBOXES.min(left / each.max(1));
         let reserved = Arc::clone(idle).try_acquire_many_owned(places * each);
