@@ -16,9 +16,9 @@ use crate::engine::{Engine, one_line};
 #[cfg(all(feature = "service", feature = "compiler"))]
 use crate::grants::HttpClient;
 use crate::grants::{Denials, DeniedCall, Folders, Grants, MemoryCap, linker};
-#[cfg(all(feature = "service", feature = "compiler"))]
-use crate::limits::COPY_BYTES_MAX;
 use crate::limits::Limit;
+#[cfg(all(feature = "service", feature = "compiler"))]
+use crate::limits::{COPIED_BYTES_MIN, COPY_BYTES_MAX};
 
 /// Wasmtime counts memories in pages of linear memory.
 const PAGE_BYTES: u64 = 64 << 10;
@@ -148,7 +148,7 @@ impl<W: World> Component<W> {
                 Some(Places::new(copy, places))
             })
         } else {
-            self.resident.take(self.memory_image_bytes, || {
+            self.resident.take(self.copied_bytes(), || {
                 let (copy, idle_memory) = self.resident_copy().inspect_err(uncopied).ok()?;
                 let places = copy.sandboxes;
                 tracing::debug!(places, "places stay resident");
@@ -176,13 +176,19 @@ impl<W: World> Component<W> {
     /// allocated. That memory is reserved as long as the permit lives.
     #[cfg(all(feature = "service", feature = "compiler"))]
     fn resident_copy(&self) -> Result<(Self, OwnedSemaphorePermit), String> {
-        let kept_bytes = self.memory_image_bytes.saturating_mul(2);
+        let kept_bytes = self.copied_bytes().saturating_mul(2);
         let (memories, _) = self.compiled.needs().map_err(|error| error.to_string())?;
         let engine = self.engine.resident(kept_bytes, memories);
         let (engine, idle_memory) = engine.map_err(|error| error.to_string())?;
         let cached = self.compiled.cached_in(&engine);
         let cached = cached.ok_or("expected its code in the cache, got none")?;
         Ok((self.with_compiled(cached)?, idle_memory))
+    }
+
+    /// Bytes that are copied for a sandbox in a place that stays resident.
+    #[cfg(all(feature = "service", feature = "compiler"))]
+    fn copied_bytes(&self) -> u64 {
+        self.memory_image_bytes.max(COPIED_BYTES_MIN)
     }
 
     /// The same component of other code.

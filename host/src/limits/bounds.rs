@@ -137,6 +137,8 @@ pub const RESIDENT_SANDBOXES: u32 = 64;
 /// The most memory that all places may keep while they are idle, in percent of the memory of all
 /// sandboxes and on top of it.
 pub const IDLE_MEMORY_PERCENT: u64 = 25;
+/// Memory that is copied for each sandbox in such a place, at the least.
+pub const COPIED_BYTES_MIN: u64 = 1 << 20;
 /// Bytes that are copied in a millisecond, for the decision whether copying a memory image costs less
 /// than page faults: 12 MB were measured, beside another processor that copied as well.
 pub const COPIED_PER_MS: u64 = 8 << 20;
