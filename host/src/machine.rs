@@ -237,13 +237,18 @@ pub fn processors() -> usize {
 /// tell.
 #[cfg(all(feature = "service", feature = "compiler"))]
 pub(crate) fn system_time() -> Option<Duration> {
-    let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    // The name of the program is in parentheses, and may have some of its own. Twelve fields of
-    // proc_pid_stat(5) are between it and `stime`.
+    stime(&fs::read_to_string("/proc/self/stat").ok()?)
+}
+
+/// The field `stime` of proc_pid_stat(5).
+#[cfg(all(feature = "service", feature = "compiler"))]
+fn stime(stat: &str) -> Option<Duration> {
+    // The name of the program is in parentheses, and may have some of its own. Twelve fields are
+    // between it and `stime`.
     let (_, fields) = stat.rsplit_once(')')?;
     let ticks: u64 = fields.split_whitespace().nth(12)?.parse().ok()?;
-    // `USER_HZ` is 100 on all architectures.
-    Some(Duration::from_millis(ticks * 10))
+    // `USER_HZ` is 100 on all architectures that Wasmtime supports.
+    Some(Duration::from_millis(ticks.saturating_mul(10)))
 }
 
 fn stuck_thread_bounds() -> Vec<Bound> {
@@ -379,6 +384,15 @@ mod tests {
             .sandboxes(&many),
             0
         );
+    }
+
+    #[test]
+    #[cfg(all(feature = "service", feature = "compiler"))]
+    fn system_time_is_a_field_of_stat() {
+        let stat = "7 (a) (b) S 1 2 3 4 5 6 7 8 9 10 11 42 13 14 15";
+        assert_eq!(stime(stat), Some(Duration::from_millis(420)));
+        assert_eq!(stime("7 (a) S 1"), None);
+        assert!(system_time().is_some());
     }
 
     #[test]

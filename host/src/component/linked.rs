@@ -8,7 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::compile::compile;
 use super::native_code::{CompiledComponent, load_precompiled};
 #[cfg(all(feature = "service", feature = "compiler"))]
-use super::resident_copy::ResidentCopy;
+use super::resident_copy::{Resident, ResidentCopy};
 #[cfg(all(feature = "service", feature = "compiler"))]
 use super::thread_copies::{Places, ThreadCopies};
 use super::{ComponentError, Source, World};
@@ -140,19 +140,18 @@ impl<W: World> Component<W> {
     /// `None` where there is none, or all of its places are taken.
     #[cfg(all(feature = "service", feature = "compiler"))]
     pub(crate) fn of_thread(&self) -> Option<(&Self, OwnedSemaphorePermit)> {
-        let uncopied = |reason: &String| tracing::debug!(reason, "component not copied");
         if self.compiled.code_bytes() <= COPY_BYTES_MAX {
             self.copies.own(|| {
-                let copy = self.copy().inspect_err(uncopied).ok()?;
-                let places = copy.sandboxes;
-                Some(Places::new(copy, places))
+                let copy = self.copy();
+                copy.inspect_err(|reason| tracing::debug!(reason, "component not copied"))
+                    .ok()
             })
         } else {
-            self.resident.take(self.copied_bytes(), || {
-                let (copy, idle_memory) = self.resident_copy().inspect_err(uncopied).ok()?;
-                let places = copy.sandboxes;
-                tracing::debug!(places, "places stay resident");
-                Some((Places::new(copy, places), idle_memory))
+            let meter = self.engine.meter();
+            self.resident.take(self.copied_bytes(), meter, || {
+                let copy = self.resident_copy();
+                copy.inspect_err(|reason| tracing::debug!(reason, "no places stay resident"))
+                    .ok()
             })
         }
     }
@@ -166,23 +165,33 @@ impl<W: World> Component<W> {
 
     /// The same component in an engine for one thread.
     #[cfg(all(feature = "service", feature = "compiler"))]
-    fn copy(&self) -> Result<Self, String> {
+    fn copy(&self) -> Result<Places<Self>, String> {
         let engine = self.engine.for_thread();
         let engine = engine.map_err(|error| error.to_string())?;
-        self.with_compiled(self.compiled.copy_to(&engine))
+        let copy = self.with_compiled(self.compiled.copy_to(&engine))?;
+        let places = copy.sandboxes;
+        Ok(Places::new(copy, places))
     }
 
     /// The same component in an engine whose places keep its image, and as much as it may have
-    /// allocated. That memory is reserved as long as the permit lives.
+    /// allocated.
     #[cfg(all(feature = "service", feature = "compiler"))]
-    fn resident_copy(&self) -> Result<(Self, OwnedSemaphorePermit), String> {
-        let kept_bytes = self.copied_bytes().saturating_mul(2);
+    fn resident_copy(&self) -> Result<Resident<Self>, String> {
         let (memories, _) = self.compiled.needs().map_err(|error| error.to_string())?;
-        let engine = self.engine.resident(kept_bytes, memories);
+        if memories != 1 {
+            return Err(format!("expected one memory, got {memories}"));
+        }
+        let entry = self.compiled.entry();
+        let entry = entry.ok_or("expected its code in the cache, got none")?;
+        let engine = self.engine.resident(self.copied_bytes().saturating_mul(2));
         let (engine, idle_memory) = engine.map_err(|error| error.to_string())?;
-        let cached = self.compiled.cached_in(&engine);
-        let cached = cached.ok_or("expected its code in the cache, got none")?;
-        Ok((self.with_compiled(cached)?, idle_memory))
+        let copy = self.with_compiled(self.compiled.load_in(&engine, &entry))?;
+        let places = copy.sandboxes;
+        tracing::debug!(places, "places stay resident");
+        Ok(Resident {
+            places: Places::new(copy, places),
+            _idle_memory: idle_memory,
+        })
     }
 
     /// Bytes that are copied for a sandbox in a place that stays resident.

@@ -22,6 +22,10 @@ pub(super) struct CompiledComponent {
     heaps: u32,
     /// Its entry in the cache, if it has one.
     #[cfg(feature = "compiler")]
+    #[cfg_attr(
+        not(feature = "service"),
+        expect(dead_code, reason = "without the service there are no copies")
+    )]
     pub(super) key: Option<Key>,
 }
 
@@ -61,13 +65,16 @@ impl CompiledComponent {
         Ok(self.with_code(engine, deserialize(engine, Code::Bytes(&code))?))
     }
 
-    /// As [`CompiledComponent::copy_to`], with the code of the cache, which is in memory once. `None`
-    /// where the cache does not have it.
+    /// Its entry in the cache, checked just now.
     #[cfg(all(feature = "service", feature = "compiler"))]
-    pub(super) fn cached_in(&self, engine: &Engine) -> Option<wasmtime::Result<Self>> {
-        let entry = self.engine.code_cache()?.find(self.key?)?;
-        let component = deserialize(engine, Code::Entry(&entry));
-        Some(component.map(|component| self.with_code(engine, component)))
+    pub(super) fn entry(&self) -> Option<Entry> {
+        self.engine.code_cache()?.find(self.key?)
+    }
+
+    /// As [`CompiledComponent::copy_to`], with the code of its `entry`, whose pages all processes share.
+    #[cfg(all(feature = "service", feature = "compiler"))]
+    pub(super) fn load_in(&self, engine: &Engine, entry: &Entry) -> wasmtime::Result<Self> {
+        Ok(self.with_code(engine, deserialize(engine, Code::Entry(entry))?))
     }
 
     #[cfg(all(feature = "service", feature = "compiler"))]

@@ -7,74 +7,104 @@
 //! program with a large image that writes to few pages it would be a loss, so the system time of
 //! some sandboxes decides. The copy lives as long as the component.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::thread_copies::Places;
-use crate::limits::{COPIED_PER_MS, SANDBOXES_BEFORE_COPIES, SANDBOXES_MEASURED};
+use crate::limits::{COPIED_PER_MS, MEASUREMENT_TIME, MEASUREMENTS, SANDBOXES_MEASURED};
 use crate::machine::system_time;
+use crate::metrics::Meter;
 
-/// The copy of a component `C`, if it is worth its memory.
+/// The copy of a component `C`, if its page faults take longer than copying.
 pub(super) struct ResidentCopy<C> {
-    /// Sandboxes so far, up to the last one that is measured.
+    /// Sandboxes that started, as long as nothing is decided.
     sandboxes: AtomicU64,
-    /// The system time of the process before the first one that is measured.
-    before: OnceLock<Option<Duration>>,
+    /// The begin of the measurement under way. Who holds it decides.
+    begin: Mutex<Option<Point>>,
+    /// `None` once it is decided that there is none.
     copy: OnceLock<Option<Box<Resident<C>>>>,
 }
 
 /// A copy, and the memory that is reserved for its places.
-struct Resident<C> {
-    places: Places<C>,
-    _idle_memory: OwnedSemaphorePermit,
+pub(super) struct Resident<C> {
+    pub(super) places: Places<C>,
+    pub(super) _idle_memory: OwnedSemaphorePermit,
+}
+
+/// One end of a measurement.
+#[derive(Clone, Copy, Debug)]
+struct Point {
+    at: Instant,
+    /// Sandboxes of the process that have ended.
+    ended: u64,
+    /// Time that the kernel has worked for the process, in steps of 10 ms.
+    system_time: Duration,
 }
 
 impl<C> ResidentCopy<C> {
     pub(super) fn new() -> Self {
         Self {
             sandboxes: AtomicU64::new(0),
-            before: OnceLock::new(),
+            begin: Mutex::new(None),
             copy: OnceLock::new(),
         }
     }
 
-    /// The copy with a place in it, which `copy` makes with the memory that it reserves, if copying
-    /// `image_bytes` for each sandbox costs less than its page faults. `None` for the first sandboxes,
-    /// where all places are taken, and where it is not worth it or cannot be made.
+    /// The copy with a place in it. `None` as long as nothing is decided, where all places are taken,
+    /// and where there is no copy. `copy` makes it once the page faults of a sandbox, of those that
+    /// `meter` counts, take longer than copying `image_bytes`.
     pub(super) fn take(
         &self,
         image_bytes: u64,
-        copy: impl FnOnce() -> Option<(Places<C>, OwnedSemaphorePermit)>,
+        meter: &Meter,
+        copy: impl FnOnce() -> Option<Resident<C>>,
     ) -> Option<(&C, OwnedSemaphorePermit)> {
-        // The counter is read-only once it is reached, so threads do not contend for it.
-        if self.sandboxes.load(Ordering::Relaxed) < SANDBOXES_BEFORE_COPIES + SANDBOXES_MEASURED {
-            if self.sandboxes.fetch_add(1, Ordering::Relaxed) == SANDBOXES_BEFORE_COPIES {
-                self.before.get_or_init(system_time);
-            }
-            return None;
+        if let Some(copy) = self.copy.get() {
+            return copy.as_ref()?.places.take();
         }
-        let copy = self.copy.get_or_init(|| {
-            let before = self.before.get().copied().flatten();
-            let taken = system_time()?.saturating_sub(before?);
-            if !is_worth(taken, image_bytes) {
-                return None;
+        let started = self.sandboxes.fetch_add(1, Ordering::Relaxed) + 1;
+        if started.is_multiple_of(SANDBOXES_MEASURED)
+            // Others go on without the copy while one thread makes it.
+            && let Ok(mut begin) = self.begin.try_lock()
+        {
+            let end = Point {
+                at: Instant::now(),
+                ended: meter.run().count,
+                system_time: system_time()?,
+            };
+            let is_worth = begin.replace(end).is_some_and(|begin| {
+                let taken = begin.system_time_until(end);
+                taken.is_some_and(|taken| exceeds_copying(taken, image_bytes))
+            });
+            if is_worth {
+                let _ = self.copy.set(copy().map(Box::new));
+            } else if started > MEASUREMENTS * SANDBOXES_MEASURED {
+                let _ = self.copy.set(None);
             }
-            let (places, idle_memory) = copy()?;
-            Some(Box::new(Resident {
-                places,
-                _idle_memory: idle_memory,
-            }))
-        });
-        copy.as_ref()?.places.take()
+        }
+        None
+    }
+}
+
+impl Point {
+    /// The system time of the sandboxes until `end`. `None` where others have ended meanwhile, or
+    /// these have not, and where the process had time for much else.
+    fn system_time_until(self, end: Self) -> Option<Duration> {
+        let ended = end.ended.saturating_sub(self.ended);
+        let are_these = ended.abs_diff(SANDBOXES_MEASURED) <= SANDBOXES_MEASURED / 4;
+        let is_short = end.at.duration_since(self.at) <= MEASUREMENT_TIME;
+        let taken = end.system_time.saturating_sub(self.system_time);
+        (are_these && is_short).then_some(taken)
     }
 }
 
 /// Whether `taken`, the system time of [`SANDBOXES_MEASURED`] sandboxes, exceeds the time in which their
-/// images of `image_bytes` each are copied.
-fn is_worth(taken: Duration, image_bytes: u64) -> bool {
+/// images of `image_bytes` each are copied. Clearing what a program allocated is not counted: the
+/// kernel clears new pages, too.
+fn exceeds_copying(taken: Duration, image_bytes: u64) -> bool {
     let copied_bytes = image_bytes.saturating_mul(SANDBOXES_MEASURED);
     let copying = Duration::from_millis(copied_bytes / COPIED_PER_MS);
     tracing::debug!(?taken, ?copying, "system time measured");
@@ -83,13 +113,85 @@ fn is_worth(taken: Duration, image_bytes: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::Semaphore;
+
     use super::*;
 
+    fn resident() -> Resident<()> {
+        let memory = Arc::new(Semaphore::new(1));
+        Resident {
+            places: Places::new((), 1),
+            _idle_memory: memory.try_acquire_owned().expect("memory"),
+        }
+    }
+
+    /// Starts and ends `count` sandboxes, none of which has a place in a copy.
+    fn run(copies: &ResidentCopy<()>, count: u64, image_bytes: u64, meter: &Meter) {
+        for _ in 0..count {
+            let taken = copies.take(image_bytes, meter, || Some(resident()));
+            assert!(taken.is_none());
+            drop(meter.start_run(Instant::now()));
+        }
+    }
+
     #[test]
-    fn copying_is_worth_less_time_than_faults() {
+    fn a_copy_is_used_once_page_faults_take_longer() {
+        let (meter, copies) = (Meter::new(1, 1 << 20), ResidentCopy::new());
+        run(&copies, SANDBOXES_MEASURED, 0, &meter);
+        let before = system_time();
+        while system_time() == before {}
+        run(&copies, SANDBOXES_MEASURED, 0, &meter);
+        let place = copies.take(0, &meter, || None);
+        assert!(place.is_some());
+        assert!(
+            copies.take(0, &meter, || None).is_none(),
+            "it has one place"
+        );
+    }
+
+    #[test]
+    fn after_some_measurements_there_is_no_copy() {
+        let (meter, copies) = (Meter::new(1, 1 << 20), ResidentCopy::new());
+        run(&copies, MEASUREMENTS * SANDBOXES_MEASURED, u64::MAX, &meter);
+        assert!(copies.copy.get().is_none());
+        run(&copies, SANDBOXES_MEASURED, u64::MAX, &meter);
+        assert!(copies.copy.get().is_some_and(Option::is_none));
+    }
+
+    #[test]
+    fn copying_is_compared_with_system_time() {
         let (taken, image_bytes) = (Duration::from_millis(64), 8 << 20);
-        assert!(is_worth(taken + Duration::from_millis(1), image_bytes));
-        assert!(!is_worth(taken, image_bytes));
-        assert!(!is_worth(taken, u64::MAX));
+        assert!(exceeds_copying(
+            taken + Duration::from_millis(1),
+            image_bytes
+        ));
+        assert!(!exceeds_copying(taken, image_bytes));
+        assert!(!exceeds_copying(taken, u64::MAX));
+    }
+
+    #[test]
+    fn a_measurement_is_of_these_sandboxes() {
+        let begin = Point {
+            at: Instant::now(),
+            ended: 10,
+            system_time: Duration::from_millis(30),
+        };
+        let after = |ended: u64, time: Duration| {
+            let end = Point {
+                at: begin.at + time,
+                ended: begin.ended + ended,
+                system_time: begin.system_time + Duration::from_millis(20),
+            };
+            begin.system_time_until(end)
+        };
+        let taken = Some(Duration::from_millis(20));
+        assert_eq!(after(SANDBOXES_MEASURED, Duration::ZERO), taken);
+        assert_eq!(after(SANDBOXES_MEASURED - 16, MEASUREMENT_TIME), taken);
+        // They have not ended, others have, or they had little to do.
+        assert_eq!(after(SANDBOXES_MEASURED - 17, Duration::ZERO), None);
+        assert_eq!(after(SANDBOXES_MEASURED + 17, Duration::ZERO), None);
+        assert_eq!(after(SANDBOXES_MEASURED, MEASUREMENT_TIME * 2), None);
     }
 }

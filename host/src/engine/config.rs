@@ -85,7 +85,7 @@ pub enum Calls {
     Sync,
 }
 
-/// How the allocator finds the pages of a slot that a sandbox has written.
+/// How the allocator resets a slot, so that no byte of a sandbox is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reset {
     /// It clears the first [`KEEP_RESIDENT_BYTES`], and returns all pages behind them to the

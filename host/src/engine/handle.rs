@@ -201,6 +201,20 @@ impl Engine {
         }
     }
 
+    /// The same engine, whose idle places share the memory of those of `other`.
+    #[cfg(all(feature = "service", feature = "compiler"))]
+    #[must_use]
+    pub fn with_idle_memory_of(self, other: &Self) -> Self {
+        let shared = Shared {
+            idle_memory: Arc::clone(&other.shared.idle_memory),
+            ..Shared::clone(&self.shared)
+        };
+        Self {
+            shared: Arc::new(shared),
+            ..self
+        }
+    }
+
     /// When the component began that is being compiled now, or `None` as long as there is none.
     #[cfg(feature = "compiler")]
     pub fn compiling(&self) -> watch::Receiver<Option<Instant>> {
@@ -272,9 +286,9 @@ impl Engine {
         self.with_places(SYNC_SANDBOXES, self.settings.reset)
     }
 
-    /// Another engine with the same settings, whose places keep `kept_bytes` of each of their
-    /// `memories`. It has [`RESIDENT_SANDBOXES`] places, or as many as half of the memory that is left
-    /// for idle places allows. What they need of it is reserved as long as the permit lives.
+    /// Another engine with the same settings, whose places have one memory each and keep `kept_bytes` of
+    /// it. It has [`RESIDENT_SANDBOXES`] places, or as many as half of the memory that is left for idle
+    /// places allows. What they need of it is reserved as long as the permit lives.
     ///
     /// # Errors
     ///
@@ -283,14 +297,13 @@ impl Engine {
     pub(crate) fn resident(
         &self,
         kept_bytes: u64,
-        memories: u32,
     ) -> Result<(Self, OwnedSemaphorePermit), EngineError> {
-        let each_bytes = kept_bytes.saturating_mul(memories.into());
-        let each = u32::try_from(each_bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX);
+        let each = u32::try_from(kept_bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX);
         let idle = &self.shared.idle_memory;
         // The other half is for other components.
         let left = u32::try_from(idle.available_permits() / 2).unwrap_or(u32::MAX);
-        let places = RESIDENT_SANDBOXES.min(left / each.max(1));
+        let most = self.sandboxes.min(RESIDENT_SANDBOXES);
+        let places = most.min(left / each.max(1));
         let reserved = Arc::clone(idle).try_acquire_many_owned(places * each);
         let (Ok(reserved), 1..) = (reserved, places) else {
             return Err(EngineError::Start(format!(

@@ -129,9 +129,12 @@ pub const SYNC_SANDBOXES: u32 = 16;
 pub const SANDBOXES_BEFORE_COPIES: u64 = 64;
 /// The longest code that each thread has a copy of. Sandboxes of longer code take milliseconds.
 pub const COPY_BYTES_MAX: usize = 4 << 20;
-/// Sandboxes of a component with longer code whose system time is measured, after the first
-/// [`SANDBOXES_BEFORE_COPIES`].
+/// Sandboxes of a component with longer code whose system time is measured at once.
 pub const SANDBOXES_MEASURED: u64 = 64;
+/// Measurements before such a component is left as it is.
+pub const MEASUREMENTS: u64 = 8;
+/// The longest time of a measurement. Meanwhile the process does other work, too.
+pub const MEASUREMENT_TIME: Duration = Duration::from_secs(2);
 /// Places whose memory stays resident, for a component that spends its time in page faults.
 pub const RESIDENT_SANDBOXES: u32 = 64;
 /// The most memory that all places may keep while they are idle, in percent of the memory of all
@@ -139,8 +142,7 @@ pub const RESIDENT_SANDBOXES: u32 = 64;
 pub const IDLE_MEMORY_PERCENT: u64 = 25;
 /// Memory that is copied for each sandbox in such a place, at the least.
 pub const COPIED_BYTES_MIN: u64 = 1 << 20;
-/// Bytes that are copied in a millisecond, for the decision whether copying a memory image costs less
-/// than page faults: 12 MB were measured, beside another processor that copied as well.
+/// Bytes of memory that one processor copies in a millisecond, with some to spare.
 pub const COPIED_PER_MS: u64 = 8 << 20;
 
 // Compiled code.

@@ -148,8 +148,10 @@ impl Preparation {
         let engine = if key.limits == self.limits && !key.is_deterministic {
             self.engine.clone()
         } else {
-            self.code
-                .engine_for_programs(&key.limits, self.sandboxes, key.is_deterministic)?
+            let engine =
+                self.code
+                    .engine_for_programs(&key.limits, self.sandboxes, key.is_deterministic)?;
+            engine.with_idle_memory_of(&self.engine)
         };
         let component = Component::load(&engine, &source, &grants.shared()).await?;
         let component = Arc::new(component);
