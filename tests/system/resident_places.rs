@@ -9,7 +9,7 @@ use crate::harness::{Outcome, cocoon, run_command};
 /// Wasm pages of the memory image.
 const IMAGE: u32 = 16;
 /// Wasm pages that the program allocates.
-const HEAP: u32 = 80;
+const HEAP: u32 = 48;
 
 const IMAGE_BYTES: u32 = IMAGE * 65536;
 const HEAP_BYTES: u32 = HEAP * 65536;
@@ -63,14 +63,14 @@ fn each_sandbox_in_a_resident_place_is_fresh() {
     );
     fs::write(&file, writer()).expect("a file");
     let run = |cache: &str, memory: &str| {
-        let mut command = cocoon(["exec", "-n", "400", "--sandbox-memory", "16MiB"]);
+        let mut command = cocoon(["exec", "-n", "300", "--sandbox-memory", "8MiB"]);
         command.args(["--code-cache", cache, "--total-memory", memory]);
         command
             .arg(&file)
             .env("COCOON_LOG", "cocoon::component=debug");
         let Outcome { err, code, .. } = run_command(&mut command);
         assert_eq!(code, Some(0), "{err}");
-        assert!(err.contains("400 of 400 instances succeeded"), "{err}");
+        assert!(err.contains("300 of 300 instances succeeded"), "{err}");
         assert!(err.contains("system time measured"), "{err}");
         err
     };
