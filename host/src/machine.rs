@@ -240,7 +240,7 @@ pub(crate) fn system_time() -> Option<Duration> {
     stime(&fs::read_to_string("/proc/self/stat").ok()?)
 }
 
-/// The field `stime` of proc_pid_stat(5).
+/// The field `stime` of `proc_pid_stat(5)`.
 #[cfg(all(feature = "service", feature = "compiler"))]
 fn stime(stat: &str) -> Option<Duration> {
     // The name of the program is in parentheses, and may have some of its own. Twelve fields are

@@ -22,10 +22,6 @@ pub(super) struct CompiledComponent {
     heaps: u32,
     /// Its entry in the cache, if it has one.
     #[cfg(feature = "compiler")]
-    #[cfg_attr(
-        not(feature = "service"),
-        expect(dead_code, reason = "without the service there are no copies")
-    )]
     pub(super) key: Option<Key>,
 }
 
