@@ -22,8 +22,8 @@ use crate::metrics::Meter;
 pub(super) struct ResidentCopy<C> {
     /// Sandboxes that started, as long as nothing is decided.
     sandboxes: AtomicU64,
-    /// The begin of the measurement under way. Who holds it decides.
-    begin: Mutex<Option<Point>>,
+    /// Who holds it decides.
+    measuring: Mutex<Measuring>,
     /// `None` once it is decided that there is none.
     copy: OnceLock<Option<Box<Resident<C>>>>,
 }
@@ -32,6 +32,15 @@ pub(super) struct ResidentCopy<C> {
 pub(super) struct Resident<C> {
     pub(super) places: Places<C>,
     pub(super) _idle_memory: OwnedSemaphorePermit,
+}
+
+/// The measurements of a component.
+#[derive(Default)]
+struct Measuring {
+    /// The begin of the one under way.
+    begin: Option<Point>,
+    /// Those in which page faults took less time than copying.
+    less: u64,
 }
 
 /// One end of a measurement.
@@ -48,7 +57,7 @@ impl<C> ResidentCopy<C> {
     pub(super) fn new() -> Self {
         Self {
             sandboxes: AtomicU64::new(0),
-            begin: Mutex::new(None),
+            measuring: Mutex::default(),
             copy: OnceLock::new(),
         }
     }
@@ -68,21 +77,22 @@ impl<C> ResidentCopy<C> {
         let started = self.sandboxes.fetch_add(1, Ordering::Relaxed) + 1;
         if started.is_multiple_of(SANDBOXES_MEASURED)
             // Others go on without the copy while one thread makes it.
-            && let Ok(mut begin) = self.begin.try_lock()
+            && let Ok(mut measuring) = self.measuring.try_lock()
         {
             let end = Point {
                 at: Instant::now(),
                 ended: meter.run().count,
                 system_time: system_time()?,
             };
-            let is_worth = begin.replace(end).is_some_and(|begin| {
-                let taken = begin.system_time_until(end);
-                taken.is_some_and(|taken| exceeds_copying(taken, image_bytes))
-            });
-            if is_worth {
+            let begin = measuring.begin.replace(end);
+            let taken = begin.and_then(|begin| begin.system_time_until(end))?;
+            if exceeds_copying(taken, image_bytes) {
                 let _ = self.copy.set(copy().map(Box::new));
-            } else if started > MEASUREMENTS * SANDBOXES_MEASURED {
-                let _ = self.copy.set(None);
+            } else {
+                measuring.less += 1;
+                if measuring.less == MEASUREMENTS {
+                    let _ = self.copy.set(None);
+                }
             }
         }
         None
@@ -91,7 +101,7 @@ impl<C> ResidentCopy<C> {
 
 impl Point {
     /// The system time of the sandboxes until `end`. `None` where others have ended meanwhile, or
-    /// these have not, and where the process had time for much else.
+    /// these have not, and where the process had time for much else: then it tells nothing.
     fn system_time_until(self, end: Self) -> Option<Duration> {
         let ended = end.ended.saturating_sub(self.ended);
         let are_these = ended.abs_diff(SANDBOXES_MEASURED) <= SANDBOXES_MEASURED / 4;
@@ -158,6 +168,18 @@ mod tests {
         assert!(copies.copy.get().is_none());
         run(&copies, SANDBOXES_MEASURED, u64::MAX, &meter);
         assert!(copies.copy.get().is_some_and(Option::is_none));
+    }
+
+    #[test]
+    fn other_sandboxes_postpone_the_decision() {
+        let (meter, copies) = (Meter::new(1, 1 << 20), ResidentCopy::new());
+        for _ in 0..2 * MEASUREMENTS {
+            run(&copies, SANDBOXES_MEASURED, u64::MAX, &meter);
+            for _ in 0..SANDBOXES_MEASURED {
+                drop(meter.start_run(Instant::now()));
+            }
+        }
+        assert!(copies.copy.get().is_none());
     }
 
     #[test]

@@ -131,7 +131,7 @@ pub const SANDBOXES_BEFORE_COPIES: u64 = 64;
 pub const COPY_BYTES_MAX: usize = 4 << 20;
 /// Sandboxes of a component with longer code whose system time is measured at once.
 pub const SANDBOXES_MEASURED: u64 = 64;
-/// Measurements before such a component is left as it is.
+/// Measurements without much system time, after which such a component is left as it is.
 pub const MEASUREMENTS: u64 = 8;
 /// The longest time of a measurement. Meanwhile the process does other work, too.
 pub const MEASUREMENT_TIME: Duration = Duration::from_secs(2);
