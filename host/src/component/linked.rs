@@ -19,6 +19,7 @@ use crate::grants::{Denials, DeniedCall, Folders, Grants, MemoryCap, linker};
 use crate::limits::Limit;
 #[cfg(all(feature = "service", feature = "compiler"))]
 use crate::limits::{COPIED_BYTES_MIN, COPY_BYTES_MAX};
+use crate::metrics::Meter;
 
 /// Wasmtime counts memories in pages of linear memory.
 const PAGE_BYTES: u64 = 64 << 10;
@@ -137,9 +138,9 @@ impl<W: World> Component<W> {
     }
 
     /// The copy of this component for this thread, or that of a large component, with a place in it.
-    /// `None` where there is none, or all of its places are taken.
+    /// `None` where there is none, or all of its places are taken. `meter` counts its sandboxes.
     #[cfg(all(feature = "service", feature = "compiler"))]
-    pub(crate) fn of_thread(&self) -> Option<(&Self, OwnedSemaphorePermit)> {
+    pub(crate) fn of_thread(&self, meter: &Meter) -> Option<(&Self, OwnedSemaphorePermit)> {
         if self.compiled.code_bytes() <= COPY_BYTES_MAX {
             self.copies.own(|| {
                 let copy = self.copy();
@@ -147,7 +148,6 @@ impl<W: World> Component<W> {
                     .ok()
             })
         } else {
-            let meter = self.engine.meter();
             self.resident.take(self.copied_bytes(), meter, || {
                 let copy = self.resident_copy();
                 copy.inspect_err(|reason| tracing::debug!(reason, "no places stay resident"))
@@ -159,7 +159,7 @@ impl<W: World> Component<W> {
     /// Without a compiler there are no copies.
     #[cfg(not(all(feature = "service", feature = "compiler")))]
     #[expect(clippy::unused_self, reason = "a method as with a compiler")]
-    pub(crate) fn of_thread(&self) -> Option<(&Self, OwnedSemaphorePermit)> {
+    pub(crate) fn of_thread(&self, _: &Meter) -> Option<(&Self, OwnedSemaphorePermit)> {
         None
     }
 

@@ -47,8 +47,12 @@ struct Measuring {
 #[derive(Clone, Copy, Debug)]
 struct Point {
     at: Instant,
-    /// Sandboxes of the process that have ended.
+    /// Sandboxes of the component that have ended.
     ended: u64,
+    /// Their lives, in seconds.
+    lives: f64,
+    /// The lives of all sandboxes that have ended, in seconds.
+    lives_of_all: f64,
     /// Time that the kernel has worked for the process, in steps of 10 ms.
     system_time: Duration,
 }
@@ -63,8 +67,8 @@ impl<C> ResidentCopy<C> {
     }
 
     /// The copy with a place in it. `None` as long as nothing is decided, where all places are taken,
-    /// and where there is no copy. `copy` makes it once the page faults of a sandbox, of those that
-    /// `meter` counts, take longer than copying `image_bytes`.
+    /// and where there is no copy. `copy` makes it once the page faults of a sandbox take longer than
+    /// copying `image_bytes`. `meter` counts the sandboxes of the component.
     pub(super) fn take(
         &self,
         image_bytes: u64,
@@ -79,9 +83,12 @@ impl<C> ResidentCopy<C> {
             // Others go on without the copy while one thread makes it.
             && let Ok(mut measuring) = self.measuring.try_lock()
         {
+            let run = meter.run();
             let end = Point {
                 at: Instant::now(),
-                ended: meter.run().count,
+                ended: run.count,
+                lives: run.sum_seconds,
+                lives_of_all: meter.run_of_all().sum_seconds,
                 system_time: system_time()?,
             };
             let begin = measuring.begin.replace(end);
@@ -100,14 +107,17 @@ impl<C> ResidentCopy<C> {
 }
 
 impl Point {
-    /// The system time of the sandboxes until `end`. `None` where others have ended meanwhile, or
-    /// these have not, and where the process had time for much else: then it tells nothing.
+    /// The system time of the sandboxes until `end`: a share of that of the process, by the lives of
+    /// these sandboxes and of all. `None` where more or fewer have ended than have started, and where
+    /// the process had time for much else.
     fn system_time_until(self, end: Self) -> Option<Duration> {
         let ended = end.ended.saturating_sub(self.ended);
         let are_these = ended.abs_diff(SANDBOXES_MEASURED) <= SANDBOXES_MEASURED / 4;
         let is_short = end.at.duration_since(self.at) <= MEASUREMENT_TIME;
+        let share = (end.lives - self.lives) / (end.lives_of_all - self.lives_of_all);
         let taken = end.system_time.saturating_sub(self.system_time);
-        (are_these && is_short).then_some(taken)
+        let is_known = are_these && is_short && share.is_finite();
+        is_known.then(|| taken.mul_f64(share.clamp(0.0, 1.0)))
     }
 }
 
@@ -171,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn other_sandboxes_postpone_the_decision() {
+    fn sandboxes_of_another_component_postpone_the_decision() {
         let (meter, copies) = (Meter::new(1, 1 << 20), ResidentCopy::new());
         for _ in 0..2 * MEASUREMENTS {
             run(&copies, SANDBOXES_MEASURED, u64::MAX, &meter);
@@ -198,22 +208,30 @@ mod tests {
         let begin = Point {
             at: Instant::now(),
             ended: 10,
+            lives: 1.0,
+            lives_of_all: 5.0,
             system_time: Duration::from_millis(30),
         };
-        let after = |ended: u64, time: Duration| {
+        let after = |ended: u64, time: Duration, lives_of_all: f64| {
             let end = Point {
                 at: begin.at + time,
                 ended: begin.ended + ended,
+                lives: 2.0,
+                lives_of_all,
                 system_time: begin.system_time + Duration::from_millis(20),
             };
             begin.system_time_until(end)
         };
-        let taken = Some(Duration::from_millis(20));
-        assert_eq!(after(SANDBOXES_MEASURED, Duration::ZERO), taken);
-        assert_eq!(after(SANDBOXES_MEASURED - 16, MEASUREMENT_TIME), taken);
-        // They have not ended, others have, or they had little to do.
-        assert_eq!(after(SANDBOXES_MEASURED - 17, Duration::ZERO), None);
-        assert_eq!(after(SANDBOXES_MEASURED + 17, Duration::ZERO), None);
-        assert_eq!(after(SANDBOXES_MEASURED, MEASUREMENT_TIME * 2), None);
+        let (soon, taken) = (Duration::ZERO, Some(Duration::from_millis(20)));
+        assert_eq!(after(SANDBOXES_MEASURED, soon, 6.0), taken);
+        assert_eq!(after(SANDBOXES_MEASURED - 16, MEASUREMENT_TIME, 6.0), taken);
+        // Others have a part of it.
+        let part = Some(Duration::from_millis(5));
+        assert_eq!(after(SANDBOXES_MEASURED, soon, 9.0), part);
+        // Most have not ended, more have, or they had little to do.
+        assert_eq!(after(SANDBOXES_MEASURED - 17, soon, 6.0), None);
+        assert_eq!(after(SANDBOXES_MEASURED + 17, soon, 6.0), None);
+        assert_eq!(after(SANDBOXES_MEASURED, MEASUREMENT_TIME * 2, 6.0), None);
+        assert_eq!(after(SANDBOXES_MEASURED, soon, 5.0), None);
     }
 }

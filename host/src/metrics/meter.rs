@@ -119,6 +119,12 @@ impl Meter {
         self.counts.run.read()
     }
 
+    /// As [`Meter::run`], of all jobs of the engine.
+    #[cfg(all(feature = "service", feature = "compiler"))]
+    pub(crate) fn run_of_all(&self) -> Histogram {
+        self.all.as_ref().unwrap_or(&self.counts).run.read()
+    }
+
     /// Jobs that were refused or stopped by `limit`.
     pub fn limits_hit(&self, limit: Limit) -> u64 {
         self.counts.limits_hit[limit as usize].load(Ordering::Relaxed)
