@@ -134,7 +134,7 @@ pub const SANDBOXES_MEASURED: u64 = 64;
 /// Measurements without much system time, after which such a component is left as it is.
 pub const MEASUREMENTS: u64 = 8;
 /// The longest time of a measurement. Meanwhile the process does other work, too.
-pub const MEASUREMENT_TIME: Duration = Duration::from_secs(2);
+pub const MEASUREMENT_TIME: Duration = Duration::from_secs(10);
 /// Places whose memory stays resident, for a component that spends its time in page faults.
 pub const RESIDENT_SANDBOXES: u32 = 64;
 /// The most memory that all places may keep while they are idle, in percent of the memory of all
