@@ -102,7 +102,7 @@ impl Machine {
     }
 
     /// Bytes that idle places may keep on top of [`Machine::total_memory_bytes`]: at most half of
-    /// what is left to the program.
+    /// the memory that the program has besides.
     pub fn idle_memory_bytes(&self, limits: &Limits) -> u64 {
         let total_bytes = self.total_memory_bytes(limits);
         let rest = self.memory_bytes.saturating_sub(total_bytes);

@@ -140,7 +140,7 @@ impl<W: World> Component<W> {
     /// The copy of this component for this thread, or that of a large component, with a place in it.
     /// `None` where there is none, or all of its places are taken. `meter` counts its sandboxes.
     #[cfg(all(feature = "service", feature = "compiler"))]
-    pub(crate) fn of_thread(&self, meter: &Meter) -> Option<(&Self, OwnedSemaphorePermit)> {
+    pub(crate) fn copy_with_place(&self, meter: &Meter) -> Option<(&Self, OwnedSemaphorePermit)> {
         if self.compiled.code_bytes() <= COPY_BYTES_MAX {
             self.copies.own(|| {
                 let copy = self.copy();
@@ -159,7 +159,7 @@ impl<W: World> Component<W> {
     /// Without a compiler there are no copies.
     #[cfg(not(all(feature = "service", feature = "compiler")))]
     #[expect(clippy::unused_self, reason = "a method as with a compiler")]
-    pub(crate) fn of_thread(&self, _: &Meter) -> Option<(&Self, OwnedSemaphorePermit)> {
+    pub(crate) fn copy_with_place(&self, _: &Meter) -> Option<(&Self, OwnedSemaphorePermit)> {
         None
     }
 

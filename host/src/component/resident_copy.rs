@@ -22,7 +22,7 @@ use crate::metrics::Meter;
 pub(super) struct ResidentCopy<C> {
     /// Sandboxes that started, as long as nothing is decided.
     sandboxes: AtomicU64,
-    /// Who holds it decides.
+    /// The thread that holds it decides.
     measuring: Mutex<Measuring>,
     /// `None` once it is decided that there is none.
     copy: OnceLock<Option<Box<Resident<C>>>>,

@@ -171,7 +171,7 @@ pub(super) async fn run_in_sandbox<W: World, R>(
         error => error,
     })?;
     // The place is released after the sandbox is dropped.
-    let copy = component.of_thread(permit.meter());
+    let copy = component.copy_with_place(permit.meter());
     let component = copy.as_ref().map_or(component, |&(copy, _)| copy);
     let mut stdout = Output::new(output, Stream::Out, limits.bytes(Limit::Output));
     if start.clock_stops {

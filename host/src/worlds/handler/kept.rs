@@ -51,7 +51,7 @@ impl Kept {
             stderr: Arc::new(stderr.clone()),
             ..Cli::default()
         };
-        let copy = component.of_thread(permit.meter());
+        let copy = component.copy_with_place(permit.meter());
         let component = copy.as_ref().map_or(component, |&(copy, _)| copy);
         let (folders, denials) = (component.folders(), component.denials());
         let granting = grants.of_sandbox(cli, folders, denials, component.engine());
