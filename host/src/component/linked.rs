@@ -168,9 +168,7 @@ impl<W: World> Component<W> {
     fn copy(&self) -> Result<Places<Self>, String> {
         let engine = self.engine.for_thread();
         let engine = engine.map_err(|error| error.to_string())?;
-        let copy = self.with_compiled(self.compiled.copy_to(&engine))?;
-        let places = copy.sandboxes;
-        Ok(Places::new(copy, places))
+        self.places_of(self.compiled.copy_to(&engine))
     }
 
     /// The same component in an engine whose places keep its image, and as much as it may have
@@ -185,11 +183,10 @@ impl<W: World> Component<W> {
         let entry = entry.ok_or("expected its code in the cache, got none")?;
         let engine = self.engine.resident(self.copied_bytes().saturating_mul(2));
         let (engine, idle_memory) = engine.map_err(|error| error.to_string())?;
-        let copy = self.with_compiled(self.compiled.load_in(&engine, &entry))?;
-        let places = copy.sandboxes;
-        tracing::debug!(places, "places stay resident");
+        let places = self.places_of(self.compiled.load_in(&engine, &entry))?;
+        tracing::debug!(places = places.free(), "places stay resident");
         Ok(Resident {
-            places: Places::new(copy, places),
+            places,
             _idle_memory: idle_memory,
         })
     }
@@ -200,13 +197,18 @@ impl<W: World> Component<W> {
         self.memory_image_bytes.max(COPIED_BYTES_MIN)
     }
 
-    /// The same component of other code.
+    /// The places of the same component in the engine of `compiled`.
     #[cfg(all(feature = "service", feature = "compiler"))]
-    fn with_compiled(&self, compiled: wasmtime::Result<CompiledComponent>) -> Result<Self, String> {
+    fn places_of(
+        &self,
+        compiled: wasmtime::Result<CompiledComponent>,
+    ) -> Result<Places<Self>, String> {
         let compiled = compiled.map_err(|error| one_line(&error))?;
         let (folders, denials) = (self.folders.for_thread(), self.denials.for_thread());
         let copy = Self::link_with(compiled, folders, denials, self.http_client.clone());
-        copy.map_err(|error| error.to_string())
+        let copy = copy.map_err(|error| error.to_string())?;
+        let places = copy.sandboxes;
+        Ok(Places::new(copy, places))
     }
 
     /// The engine that it was compiled for.

@@ -3,7 +3,7 @@
 //! Between two sandboxes of a place, Wasmtime copies the image over the pages that were written, in up
 //! to 32 runs, and returns all others to the kernel. Interpreters write to hundreds of pages, and each
 //! of these costs the next sandbox a page fault, which interrupts the other processors: two
-//! thirds of a request to a handler in Python. Copying the whole image costs a tenth of that. To a
+//! thirds of a request to a handler in Python. Copying the whole image costs a seventh of that. To a
 //! program with a large image that writes to few pages it would be a loss, so the system time of
 //! some sandboxes decides. The copy lives as long as the component.
 

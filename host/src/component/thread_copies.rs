@@ -33,6 +33,11 @@ impl<C> Places<C> {
         }
     }
 
+    /// Places that are free.
+    pub(super) fn free(&self) -> usize {
+        self.free.available_permits()
+    }
+
     /// The component with one of its places, unless all are taken.
     pub(super) fn take(&self) -> Option<(&C, OwnedSemaphorePermit)> {
         let place = Arc::clone(&self.free).try_acquire_owned().ok()?;

@@ -490,3 +490,23 @@ pub(crate) fn permits(count: u64) -> usize {
         count.min(Semaphore::MAX_PERMITS)
     })
 }
+
+#[cfg(all(test, feature = "service", feature = "compiler"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn engines_share_the_memory_of_idle_places() {
+        let limits = Limits::EXEC.with(Limit::TotalMemory, 256 << 20);
+        let engine = || Engine::for_programs(&limits, &Machine::detect()).expect("an engine");
+        let first = engine();
+        let second = engine().with_idle_memory_of(&first);
+        // A quarter of the memory, of which each takes half of what is left.
+        let (resident, held) = first.resident(2 << 20).expect("places");
+        assert_eq!((resident.sandboxes(), held.num_permits()), (16, 32));
+        let refused = second.resident(17 << 20).err().expect("no place");
+        assert!(refused.to_string().contains("got 16 MiB"), "{refused}");
+        drop(held);
+        assert!(second.resident(17 << 20).is_ok());
+    }
+}
