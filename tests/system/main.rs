@@ -94,6 +94,7 @@ mod queue_tls;
 mod queue_traces;
 mod queue_workers;
 mod redis;
+mod redis_proxy;
 mod registries;
 mod registry;
 mod registry_credentials;

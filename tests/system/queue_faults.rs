@@ -1,17 +1,15 @@
 //! Queues whose Redis, network or content fails.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::os::unix::net::UnixStream;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cocoon_test_guests::HOSTILE_PROGRAM;
 
 use crate::harness::{assert_fails, json_lines};
 use crate::redis::{Redis, Worker, wait_until};
+use crate::redis_proxy::Proxy;
 
 const PROGRAM: &str = HOSTILE_PROGRAM;
 
@@ -297,127 +295,6 @@ fn a_component_that_lies_about_its_digest_does_not_run() {
     std::fs::write(&file, b"\0asm\x0d\0\x01\0rubbish").expect("a file");
     let refused = redis.run(&["exec", file.to_str().expect("text"), "a"]);
     assert_fails(&refused, 125, &["batch bad-"]);
-}
-
-/// A proxy between a port and the socket of Redis.
-struct Proxy {
-    port: u16,
-    delay_ms: Arc<AtomicU64>,
-    /// Bytes are neither sent nor refused.
-    is_stuck: Arc<AtomicBool>,
-    /// The number of cuts: each closes the connections that were there.
-    cuts: Arc<AtomicU64>,
-}
-
-impl Proxy {
-    fn start(redis: &Redis) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let proxy = Self {
-            port: listener.local_addr().expect("an address").port(),
-            delay_ms: Arc::default(),
-            is_stuck: Arc::default(),
-            cuts: Arc::default(),
-        };
-        let socket = redis.socket();
-        let (delay, stuck, cuts) = (
-            proxy.delay_ms.clone(),
-            proxy.is_stuck.clone(),
-            proxy.cuts.clone(),
-        );
-        // It ends with the process.
-        std::thread::spawn(move || {
-            for client in listener.incoming() {
-                let client = client.expect("a connection");
-                let Ok(server) = UnixStream::connect(&socket) else {
-                    continue;
-                };
-                let (client_too, server_too) = (client.try_clone(), server.try_clone());
-                let (client_too, server_too) =
-                    (client_too.expect("a clone"), server_too.expect("a clone"));
-                for (from, to) in [
-                    (End::Tcp(client), End::Unix(server)),
-                    (End::Unix(server_too), End::Tcp(client_too)),
-                ] {
-                    let (delay, stuck, cuts) = (delay.clone(), stuck.clone(), cuts.clone());
-                    std::thread::spawn(move || forward(from, to, &delay, &stuck, &cuts));
-                }
-            }
-        });
-        proxy
-    }
-
-    fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-}
-
-/// One side of a proxy.
-enum End {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-impl End {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let wait = Some(Duration::from_millis(20));
-        match self {
-            Self::Tcp(stream) => stream
-                .set_read_timeout(wait)
-                .and_then(|()| stream.read(buffer)),
-            Self::Unix(stream) => stream
-                .set_read_timeout(wait)
-                .and_then(|()| stream.read(buffer)),
-        }
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.write_all(bytes),
-            Self::Unix(stream) => stream.write_all(bytes),
-        }
-    }
-
-    fn close(&self) {
-        // The other side may have closed it.
-        let _ = match self {
-            Self::Tcp(stream) => stream.shutdown(std::net::Shutdown::Both),
-            Self::Unix(stream) => stream.shutdown(std::net::Shutdown::Both),
-        };
-    }
-}
-
-fn forward(
-    mut from: End,
-    mut to: End,
-    delay_ms: &AtomicU64,
-    is_stuck: &AtomicBool,
-    cuts: &AtomicU64,
-) {
-    let mut buffer = [0; 16 << 10];
-    let cut = cuts.load(Ordering::Relaxed);
-    // A connection that was stuck once stays so, as where a cable is cut.
-    let mut was_stuck = false;
-    while cuts.load(Ordering::Relaxed) == cut {
-        was_stuck |= is_stuck.load(Ordering::Relaxed);
-        match from.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(_) if was_stuck => {}
-            Ok(count) => {
-                std::thread::sleep(Duration::from_millis(delay_ms.load(Ordering::Relaxed)));
-                if to.write(&buffer[..count]).is_err() {
-                    break;
-                }
-            }
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
-                ) => {}
-            Err(_) => break,
-        }
-    }
-    from.close();
-    to.close();
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use cocoon_test_guests::HOSTILE_PROGRAM;
@@ -11,7 +12,8 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::harness::{assert_fails, json_lines, run_command};
-use crate::redis::{Killed, Redis, wait_until};
+use crate::redis::{Killed, Redis, Worker, wait_until};
+use crate::redis_proxy::Proxy;
 
 const PROGRAM: &str = HOSTILE_PROGRAM;
 
@@ -112,6 +114,53 @@ fn instances_beyond_the_drain_timeout_are_handed_back_at_once() {
     assert!(first.drain().contains("--drain-timeout"));
     let _second = redis.worker(&[]);
     assert_eq!(results(&redis, "x"), vec!["1 early"; 3]);
+}
+
+/// The delivery of the batch's only range that is under way, or is the next one.
+fn delivery(redis: &Redis) -> Option<u32> {
+    let state = redis.cli(&["HVALS", "cocoon:{cocoon}:b:x:state"]);
+    state.split('|').next()?.parse().ok()
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_range_whose_lease_is_on_its_way_is_handed_back() {
+    for timeout in ["10ms", "1m"] {
+        let redis = Redis::start();
+        let slow = Proxy::start(&redis);
+        slow.delay_ms.store(100, Ordering::Relaxed);
+        submit(
+            &redis,
+            "x",
+            &["-n", "1", "--lease", "1h", PROGRAM, "say", "a"],
+        );
+        let first = Worker::start(
+            redis
+                .command(&["worker", "--drain-timeout", timeout])
+                .env("COCOON_QUEUE_URL", slow.url()),
+        );
+        wait_until("a lease", || delivery(&redis) == Some(1));
+        first.drain();
+        assert_eq!(delivery(&redis), Some(2), "{timeout}");
+    }
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_worker_that_drains_while_it_fetches_a_component_hands_the_range_back() {
+    let redis = Redis::start();
+    // It accepts connections, and never answers.
+    let registry = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = registry.local_addr().expect("its address").port();
+    let component = format!("oci://localhost:{port}/a@sha256:{}", "1".repeat(64));
+    submit(&redis, "x", &["-n", "1", "--lease", "1h", &component]);
+    let first = redis.worker(&[]);
+    let _asked = registry.accept().expect("a request");
+    assert_eq!(delivery(&redis), Some(1));
+    let began = Instant::now();
+    assert_eq!(first.drain(), "");
+    assert!(began.elapsed().as_secs() < 10);
+    assert_eq!(delivery(&redis), Some(2));
 }
 
 #[test]
@@ -447,7 +496,7 @@ fn users_of_redis_reach_their_own_queue() {
             .env("COCOON_QUEUE_PASSWORD_FILE", &file);
         command
     };
-    let worker = crate::redis::Worker::start(&mut command(&["worker"], "a"));
+    let worker = Worker::start(&mut command(&["worker"], "a"));
     let run = run_command(&mut command(&["exec", PROGRAM, "say", "a"], "a"));
     assert_eq!(run.out, "a\n", "{}", run.err);
     let refused = run_command(&mut command(&["exec", PROGRAM, "say", "a"], "b"));

@@ -23,7 +23,11 @@ impl Work for Batch {
     type Done = Outcome;
 
     async fn next(&self) -> Result<Option<Job>, Failure> {
-        self.jobs.next().await
+        tokio::select! {
+            biased;
+            job = self.jobs.next() => job,
+            () = self.report.end.cancelled() => Ok(None),
+        }
     }
 
     async fn run(&self, job: Job) -> Result<Outcome, Failure> {

@@ -24,7 +24,7 @@ pub(in crate::cli::commands) trait Work: Send + Sync + 'static {
     /// Its result.
     type Done: Send;
 
-    /// Makes the next job, or returns `None` after the last one.
+    /// Makes the next job, or returns `None` after the last one or soon after the end.
     fn next(&self) -> impl Future<Output = Result<Option<Self::Job>, Failure>> + Send;
 
     /// Runs a job.
@@ -101,15 +101,10 @@ impl<W: Work> Lanes<W> {
     }
 
     async fn next(&self) -> Result<Option<W::Job>, Failure> {
-        let end = self.work.end();
-        if end.is_cancelled() {
+        if self.work.end().is_cancelled() {
             return Ok(None);
         }
-        tokio::select! {
-            biased;
-            job = self.work.next() => job,
-            () = end.cancelled() => Ok(None),
-        }
+        self.work.next().await
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use cocoon::RunError;
 use cocoon::limits::{
-    Limit, QUEUE_OUTBOX_BYTES, QUEUE_PAUSE, QUEUE_RANGE_INSTANCES, QUEUE_REFUSALS,
+    Limit, QUEUE_OUTBOX_BYTES, QUEUE_PAUSE, QUEUE_RANGE_INSTANCES, QUEUE_REFUSALS, QUEUE_WAIT,
 };
 use cocoon::queue::{Held, Instance, Line as Sent, Queue, Range, Taken};
 use cocoon::span::spawn;
@@ -102,14 +102,18 @@ impl Ranges {
         }
     }
 
-    /// Leases the next range, or waits for one for a while.
+    /// Leases the next range, or waits for one for a while or until the worker drains. A lease that is
+    /// on its way then is waited for: nobody else would return it.
     async fn take(&self, current: &mut Current) -> Result<Option<Job>, Failure> {
         let has_room = has_room(&self.outbox);
         let known = current.shelf.uids();
         let refused: Vec<_> = current.refused.iter().map(String::as_str).collect();
         let refused = refused.join(",");
         let taking = self.queue.take(&self.worker, !has_room, &known, &refused);
-        match taking.await? {
+        let Some(taken) = self.until_drained(taking, QUEUE_WAIT).await else {
+            return Ok(None);
+        };
+        match taken? {
             Taken::Range(range) => self.begin(current, *range).await,
             Taken::Nothing { wake, foreign } => {
                 if foreign.is_some() && foreign != current.reported {
@@ -117,17 +121,36 @@ impl Ranges {
                     tracing::warn!(batch, "batch of another version of cocoon left alone");
                     current.reported = foreign;
                 }
-                if has_room {
-                    self.queue.wait_for_work(&wake).await?;
-                } else {
-                    sleep(QUEUE_PAUSE).await;
-                }
+                let waiting = async {
+                    if has_room {
+                        self.queue.wait_for_work(&wake).await
+                    } else {
+                        sleep(QUEUE_PAUSE).await;
+                        Ok(())
+                    }
+                };
+                let waited = self.until_drained(waiting, Duration::ZERO).await;
+                waited.transpose()?;
                 Ok(None)
             }
         }
     }
 
-    /// Makes a leased range the current one, or returns it as a job if it is to run alone.
+    /// Waits for `future`, and for `patience` when the worker drains. Returns `None` then.
+    async fn until_drained<F: Future>(&self, future: F, patience: Duration) -> Option<F::Output> {
+        let drained = async {
+            self.draining.cancelled().await;
+            sleep(patience).await;
+        };
+        tokio::select! {
+            biased;
+            output = future => Some(output),
+            () = drained => None,
+        }
+    }
+
+    /// Makes a leased range the current one, or returns it as a job if it is to run alone. It goes back
+    /// to the queue if the worker drains before it is ready.
     async fn begin(&self, current: &mut Current, range: Range) -> Result<Option<Job>, Failure> {
         let lost = CancellationToken::new();
         let stop = lost.child_token();
@@ -135,9 +158,14 @@ impl Ranges {
         // Preparing may take longer than the lease, whose length is not known yet.
         self.leases.add(&held, 0, &lost, &stop);
         let ready = current.shelf.get(&self.queue, &self.preparation, &range);
-        let ready = match ready.await {
-            Ok(ready) => ready,
-            Err(unready) => {
+        let ready = match self.until_drained(ready, Duration::ZERO).await {
+            Some(Ok(ready)) => ready,
+            None => {
+                self.leases.remove(&held);
+                self.queue.release(&held).await?;
+                return Ok(None);
+            }
+            Some(Err(unready)) => {
                 self.leases.remove(&held);
                 self.turn_down(current, &held, range.uid, unready).await?;
                 return Ok(None);
@@ -399,12 +427,7 @@ impl Work for Ranges {
                 current.rest.clear();
                 current.lease = None;
             }
-            let taken = tokio::select! {
-                biased;
-                taken = self.take(&mut current) => taken,
-                () = self.draining.cancelled() => continue,
-            };
-            match taken {
+            match self.take(&mut current).await {
                 Ok(Some(job)) => return Ok(Some(job)),
                 Ok(None) => {}
                 // Rubbish in the queue: another batch may be sound, and has the next turn.
