@@ -72,7 +72,7 @@ impl Endpoint {
             request,
             Arc::clone(&exchange),
         );
-        let begun = Begun {
+        let mut begun = Begun {
             run,
             exchange,
             answer: None,
@@ -80,14 +80,16 @@ impl Endpoint {
         };
         // One that computes moves to another thread, which costs less before it starts.
         let mut turns = (!self.is_long.load(Relaxed)).then(|| Turns::new(deadline));
-        let mut begun = match &mut turns {
-            Some(turns) => begun.proceed(Some(turns)).await,
-            None => begun,
-        };
+        if let Some(turns) = &mut turns {
+            begun.proceed(Some(turns)).await;
+        }
         if begun.answer.is_none() && begun.end.is_none() {
             turns = None;
             deadline.lengthen_turns(HANDLER_LONG_TURN);
-            let proceeding = tasks.spawn(async { Ok(begun.proceed(None).await) });
+            let proceeding = tasks.spawn(async {
+                begun.proceed(None).await;
+                Ok(begun)
+            });
             begun = proceeding.await.unwrap_or(Err(RunError::WriterGone))?;
         }
         let is_long = deadline.ticks() > HANDLER_TURNS;
@@ -152,7 +154,7 @@ impl Endpoint {
         let admitted = async {
             let mut share = self.member.admit(deadline, self.pool.meter()).await?;
             let seat = match share.take_idle() {
-                Some(kept) => Seat::Kept(Box::new(kept)),
+                Some(kept) => Seat::Kept(kept),
                 None => Seat::Fresh(self.pool.reserve_one(need, deadline).await?),
             };
             Ok(Place { seat, share })
@@ -212,7 +214,7 @@ impl Endpoint {
 impl Begun {
     /// Drives the run until the guest sets its answer, or until it ends. With `turns`, it also
     /// stops once the guest computes for too long.
-    async fn proceed(mut self, mut turns: Option<&mut Turns>) -> Self {
+    async fn proceed(&mut self, mut turns: Option<&mut Turns>) {
         poll_fn(|context| {
             if let Poll::Ready(end) = self.run.as_mut().poll(context) {
                 self.end = Some(end);
@@ -226,7 +228,6 @@ impl Begun {
             }
         })
         .await;
-        self
     }
 }
 

@@ -23,7 +23,7 @@ pub struct Endpoint {
     /// The places of its sandboxes.
     pub pool: Pool,
     /// The share of these places.
-    pub(super) member: Member<Kept>,
+    pub(super) member: Member<Box<Kept>>,
     /// Sandboxes at once.
     pub concurrency: u32,
     /// Requests that one sandbox answers, one after the other.

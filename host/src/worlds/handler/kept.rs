@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use tokio::io::empty;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::lines::Lines;
@@ -42,14 +43,16 @@ impl Kept {
         permit: Permit,
         route: &Arc<str>,
         request_id: Option<&Arc<str>>,
-    ) -> Result<Self, RunError> {
+    ) -> Result<Box<Self>, RunError> {
         let outputs = ["stdout", "stderr"];
         let outputs = outputs.map(|stream| Lines::new(route, request_id, stream));
         let [stdout, stderr] = &outputs;
         let cli = Cli {
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            stdin: Arc::new(empty()),
             stdout: Arc::new(stdout.clone()),
             stderr: Arc::new(stderr.clone()),
-            ..Cli::default()
         };
         let copy = component.copy_with_place(permit.meter());
         let component = copy.as_ref().map_or(component, |&(copy, _)| copy);
@@ -58,13 +61,13 @@ impl Kept {
         let wasi = granting
             .await
             .map_err(|error| RunError::Failed(error.to_string()))?;
-        Ok(Self {
+        Ok(Box::new(Self {
             sandbox: Sandbox::new(component, permit, Some(wasi)).await?,
             _place: copy.map(|(_, place)| place),
             outputs,
             answered: 0,
             first_bytes: 0,
-        })
+        }))
     }
 
     /// Prepares the sandbox for the request with the name `request_id`, within `deadline`.
@@ -76,7 +79,7 @@ impl Kept {
     }
 
     /// Ends a request, and returns the sandbox if it may answer another one.
-    pub(super) fn rest(mut self, reuse: u32) -> Option<Self> {
+    pub(super) fn rest(mut self: Box<Self>, reuse: u32) -> Option<Box<Self>> {
         let used_bytes = self.sandbox.memory_bytes();
         self.answered = self.answered.saturating_add(1);
         if self.answered == 1 {

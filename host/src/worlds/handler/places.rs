@@ -19,7 +19,7 @@ use crate::shares::Admission;
 #[derive(Clone)]
 pub struct Places {
     pool: Pool,
-    admission: Admission<Kept>,
+    admission: Admission<Box<Kept>>,
     sandboxes: u32,
 }
 

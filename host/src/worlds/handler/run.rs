@@ -26,7 +26,7 @@ pub(super) type Run = Pin<Box<dyn Future<Output = Result<(), RunError>> + Send>>
 /// The place of a sandbox. It is released after the sandbox.
 pub(super) struct Place {
     pub(super) seat: Seat,
-    pub(super) share: Share<Kept>,
+    pub(super) share: Share<Box<Kept>>,
 }
 
 /// What is in a place.
@@ -60,7 +60,7 @@ pub(super) fn start(
             }
             Seat::Kept(mut kept) => {
                 kept.renew(&deadline, request_id.as_ref());
-                *kept
+                kept
             }
         };
         let answer = Arc::clone(&exchange);
