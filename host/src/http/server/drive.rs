@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
@@ -159,6 +160,9 @@ impl Server {
                     None => (server.answer(request).await, false),
                     Some(guest) => Box::pin(server.answer_guest(&guest, request)).await,
                 };
+                // Answers to requests that have arrived together are written together. A client that gets
+                // them one by one is woken for each, which takes a third of the time of a request.
+                yield_now().await;
                 // A client that keeps its connection moves to another server.
                 if (is_last || server.state.is_draining()) && version < Version::HTTP_2 {
                     let headers = response.headers_mut();
