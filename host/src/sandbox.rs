@@ -208,8 +208,8 @@ fn sandbox_span(permit: &Permit) -> Span {
 }
 
 /// Interrupts a sandbox past its deadline at a tick, and makes any other yield whose turn ends.
-/// Wasmtime's own yield wakes the task at once and keeps it at the front of the queue, where one
-/// busy guest pins the thread that drives timers.
+/// Tokio's yield wakes the task after the thread has looked at its sockets and timers. Wasmtime's own
+/// wakes it at once, and a busy guest takes several turns before that.
 fn yield_or_interrupt(deadline: &Deadline) -> UpdateDeadline {
     if deadline.has_passed() {
         UpdateDeadline::Interrupt

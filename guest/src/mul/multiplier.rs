@@ -133,6 +133,8 @@ impl Multiplier {
             return product;
         }
         self.checks.repeated += 1;
+        // The next product takes its memory.
+        drop(product);
         multiply(&mut self.convolver, Exactness::Proved).product
     }
 
