@@ -89,7 +89,11 @@ pub(super) fn start(
         let has_failed = is_left || !exchange.is_answered();
         let kept = match result {
             Ok(()) if endpoint.reuse > 1 && !has_failed => kept.rest(endpoint.reuse),
-            _ => None,
+            _ => {
+                // Before its share.
+                drop(kept);
+                None
+            }
         };
         match kept {
             Some(kept) => share.keep(kept),
