@@ -5,13 +5,14 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc;
 use std::time::Instant;
 
 use cocoon_test_guests::HOSTILE_PROGRAM;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::harness::{assert_fails, json_lines, run_command};
+use crate::harness::{TIMEOUT, assert_fails, json_lines, run_command};
 use crate::redis::{Killed, Redis, Worker, wait_until};
 use crate::redis_proxy::Proxy;
 
@@ -116,8 +117,8 @@ fn instances_beyond_the_drain_timeout_are_handed_back_at_once() {
     assert_eq!(results(&redis, "x"), vec!["1 early"; 3]);
 }
 
-/// The delivery of the batch's only range that is under way, or is the next one.
-fn delivery(redis: &Redis) -> Option<u32> {
+/// The number of the lease of the batch's only range, or of its next one after a hand-back.
+fn lease(redis: &Redis) -> Option<u32> {
     let state = redis.cli(&["HVALS", "cocoon:{cocoon}:b:x:state"]);
     state.split('|').next()?.parse().ok()
 }
@@ -128,7 +129,7 @@ fn a_range_whose_lease_is_on_its_way_is_handed_back() {
     for timeout in ["10ms", "1m"] {
         let redis = Redis::start();
         let slow = Proxy::start(&redis);
-        slow.delay_ms.store(100, Ordering::Relaxed);
+        slow.delay_ms.store(50, Ordering::Relaxed);
         submit(
             &redis,
             "x",
@@ -139,9 +140,9 @@ fn a_range_whose_lease_is_on_its_way_is_handed_back() {
                 .command(&["worker", "--drain-timeout", timeout])
                 .env("COCOON_QUEUE_URL", slow.url()),
         );
-        wait_until("a lease", || delivery(&redis) == Some(1));
+        wait_until("a lease", || lease(&redis) == Some(1));
         first.drain();
-        assert_eq!(delivery(&redis), Some(2), "{timeout}");
+        assert_eq!(lease(&redis), Some(2), "{timeout}");
     }
 }
 
@@ -155,12 +156,33 @@ fn a_worker_that_drains_while_it_fetches_a_component_hands_the_range_back() {
     let component = format!("oci://localhost:{port}/a@sha256:{}", "1".repeat(64));
     submit(&redis, "x", &["-n", "1", "--lease", "1h", &component]);
     let first = redis.worker(&[]);
-    let _asked = registry.accept().expect("a request");
-    assert_eq!(delivery(&redis), Some(1));
+    let (sender, accepted) = mpsc::channel();
+    std::thread::spawn(move || sender.send(registry.accept()));
+    let _connection = accepted.recv_timeout(TIMEOUT).expect("a request");
+    assert_eq!(lease(&redis), Some(1));
     let began = Instant::now();
     assert_eq!(first.drain(), "");
     assert!(began.elapsed().as_secs() < 10);
-    assert_eq!(delivery(&redis), Some(2));
+    assert_eq!(lease(&redis), Some(2));
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_worker_whose_own_files_fail_ends_and_hands_back_the_rest() {
+    let redis = Redis::start();
+    // Later instances need a file, and are in longer ranges.
+    let program = [PROGRAM, "long-output", "{i}", "{i}0"];
+    let batch = ["-n", "200", "--lease", "1h"];
+    submit(&redis, "x", &[&batch[..], &program].concat());
+    let mut command = redis.command(&["worker", "--concurrency", "1"]);
+    let first = Worker::start(command.env("TMPDIR", "/nothing"));
+    let (code, log) = first.end();
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("temporary file"), "{log}");
+    let _second = redis.worker(&[]);
+    let lines = results(&redis, "x").len();
+    assert_eq!(lines, 10 * (1..=200).sum::<usize>());
+    assert_eq!(count(&redis, "x", "redelivered"), 0);
 }
 
 #[test]

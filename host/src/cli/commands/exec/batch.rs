@@ -23,6 +23,7 @@ impl Work for Batch {
     type Done = Outcome;
 
     async fn next(&self) -> Result<Option<Job>, Failure> {
+        // A line may never come.
         tokio::select! {
             biased;
             job = self.jobs.next() => job,

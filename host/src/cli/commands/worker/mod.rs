@@ -149,9 +149,8 @@ impl Worker {
         let lanes = AbortOnDropHandle::new(spawn(lanes::run(Arc::clone(&ranges), concurrency)));
         let working = async {
             let ended = lanes.await;
-            ranges.publishers.close();
-            ranges.publishers.wait().await;
-            ended.unwrap_or(Err(Failure::Run(cocoon::RunError::WriterGone)))
+            let ended = ended.unwrap_or(Err(Failure::Run(cocoon::RunError::WriterGone)));
+            ranges.close(ended).await
         };
         let mut working = std::pin::pin!(working);
         tokio::select! {
@@ -177,7 +176,7 @@ impl Worker {
         ranges.end.cancel();
         ranges.leases.end();
         // What is handed back does not wait for the end of its lease.
-        let ended = timeout(QUEUE_ANSWER.min(patience + QUEUE_WAIT), working).await;
+        let ended = timeout(QUEUE_ANSWER.min(patience + 2 * QUEUE_WAIT), working).await;
         ended.unwrap_or(Ok(()))
     }
 }

@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use cocoon::RunError;
 use cocoon::limits::{
-    Limit, QUEUE_OUTBOX_BYTES, QUEUE_PAUSE, QUEUE_RANGE_INSTANCES, QUEUE_REFUSALS, QUEUE_WAIT,
+    Limit, QUEUE_ANSWER, QUEUE_OUTBOX_BYTES, QUEUE_PAUSE, QUEUE_RANGE_INSTANCES, QUEUE_REFUSALS,
+    QUEUE_WAIT,
 };
 use cocoon::queue::{Held, Instance, Line as Sent, Queue, Range, Taken};
 use cocoon::span::spawn;
 use cocoon::telemetry::{WorkerMetrics, continue_fields};
 use tokio::sync::{Mutex, Semaphore, mpsc};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::field::Empty;
@@ -46,7 +47,7 @@ pub(super) struct Ranges {
     pub(super) draining: CancellationToken,
     /// Cancelled when the worker ends.
     pub(super) end: CancellationToken,
-    pub(super) publishers: TaskTracker,
+    publishers: TaskTracker,
     /// Bytes of outputs that wait to be published.
     outbox: Arc<Semaphore>,
     current: Mutex<Current>,
@@ -102,8 +103,8 @@ impl Ranges {
         }
     }
 
-    /// Leases the next range, or waits for one for a while or until the worker drains. A lease that is
-    /// on its way then is waited for: nobody else would return it.
+    /// Leases the next range, or waits for one for a while or until the worker drains. A lease that may
+    /// be on its way then is waited for, for [`QUEUE_WAIT`], and returned: no other worker can do that.
     async fn take(&self, current: &mut Current) -> Result<Option<Job>, Failure> {
         let has_room = has_room(&self.outbox);
         let known = current.shelf.uids();
@@ -114,6 +115,10 @@ impl Ranges {
             return Ok(None);
         };
         match taken? {
+            Taken::Range(range) if self.draining.is_cancelled() => {
+                self.queue.release(&range.held).await?;
+                Ok(None)
+            }
             Taken::Range(range) => self.begin(current, *range).await,
             Taken::Nothing { wake, foreign } => {
                 if foreign.is_some() && foreign != current.reported {
@@ -136,7 +141,7 @@ impl Ranges {
         }
     }
 
-    /// Waits for `future`, and for `patience` when the worker drains. Returns `None` then.
+    /// Waits for `future`, for `patience` at most once the worker drains. Returns `None` after that.
     async fn until_drained<F: Future>(&self, future: F, patience: Duration) -> Option<F::Output> {
         let drained = async {
             self.draining.cancelled().await;
@@ -275,6 +280,28 @@ impl Ranges {
             metrics.leased_ranges.dec();
         };
         drop(spawn(publishing.instrument(lease.span.clone())));
+    }
+
+    /// Returns what has not begun to the queue, and waits until the results are published. The lanes
+    /// have `ended`, which is the result unless closing fails.
+    pub(super) async fn close(&self, ended: Result<(), Failure>) -> Result<(), Failure> {
+        self.draining.cancel();
+        let closing = async {
+            self.hand_back(&mut *self.current.lock().await).await?;
+            self.publishers.close();
+            self.publishers.wait().await;
+            Ok(())
+        };
+        match ended {
+            Ok(()) => closing.await,
+            Err(failure) => {
+                // Other instances end with the command.
+                self.leases.end();
+                // The first failure says more than a later one.
+                let _ = timeout(QUEUE_ANSWER, closing).await;
+                Err(failure)
+            }
+        }
     }
 
     /// Returns what has not begun to the queue.
