@@ -160,8 +160,8 @@ impl Server {
                     None => (server.answer(request).await, false),
                     Some(guest) => Box::pin(server.answer_guest(&guest, request)).await,
                 };
-                // Answers to requests that have arrived together are written together. A client that gets
-                // them one by one is woken for each, which takes a third of the time of a request.
+                // Other requests of the thread go first. Answers to those that arrived together are written
+                // together, and their client is woken once.
                 yield_now().await;
                 // A client that keeps its connection moves to another server.
                 if (is_last || server.state.is_draining()) && version < Version::HTTP_2 {
