@@ -5,9 +5,10 @@ use std::io::Write as _;
 use std::process::Stdio;
 
 use cocoon_test_guests::HOSTILE_PROGRAM;
+use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::harness::{Outcome, assert_fails, cocoon, json_lines, run_command};
+use crate::harness::{Outcome, assert_fails, cocoon, json_lines, kill, run_command};
 use crate::redis::{Redis, wait_until};
 
 /// Runs `exec` here and in a queue with the same arguments and input.
@@ -236,12 +237,37 @@ fn detached_lines_fit_a_limit() {
         std::io::Seek::rewind(&mut file).expect("a file");
         run_command(command.stdin(Stdio::from(file)))
     };
-    assert_fails(&run(100), 125, &["--queue-input", "--detach"]);
+    for lines in [100, 1000] {
+        assert_fails(&run(lines), 125, &["--queue-input", "--detach"]);
+    }
     assert_eq!(redis.run(&["queue", "list"]).out, "");
     assert_eq!(run(30).code, Some(0));
     let _worker = redis.worker(&[]);
     let results = redis.run(&["queue", "results", "x"]);
     assert_eq!(results.out.lines().count(), 30);
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn an_interrupted_submission_ends_with_the_lines_so_far() {
+    let redis = Redis::start();
+    let mut command = redis.command(&["exec", "--lines", "--name", "x", HOSTILE_PROGRAM, "cat"]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a submitter");
+    let mut lines = child.stdin.take().expect("a pipe");
+    lines.write_all(b"a\nb\nc\n").expect("written");
+    let made = || redis.cli(&["HGET", "cocoon:{cocoon}:b:x", "made"]);
+    wait_until("three lines", || made() == "3");
+    kill(child.id(), Signal::INT);
+    assert_eq!(child.wait().expect("its end").code(), Some(130));
+    let _worker = redis.worker(&[]);
+    let results = redis.run(&["queue", "results", "x"]);
+    assert_eq!(results.code, Some(0), "{}", results.err);
+    assert_eq!(results.out.lines().count(), 3);
 }
 
 #[test]

@@ -10,8 +10,8 @@ use clap::error::ErrorKind;
 use cocoon::RunError;
 use cocoon::component::{Digest, Location, Source};
 use cocoon::limits::{
-    CHUNK_BYTES, Limit, QUEUE_LINGER, QUEUE_RANGE_BYTES, QUEUE_RANGE_INSTANCES, QUEUE_RANGE_TIME,
-    QUEUE_WAIT,
+    CHUNK_BYTES, INTERRUPT_PATIENCE, Limit, QUEUE_LINGER, QUEUE_RANGE_BYTES, QUEUE_RANGE_INSTANCES,
+    QUEUE_RANGE_TIME, QUEUE_WAIT,
 };
 use cocoon::queue::{
     Added, Address, Asked, Batch, Content, Created, Line, Progress, Queue, QueueError,
@@ -175,6 +175,7 @@ impl Submission {
             quiet: self.print.quiet,
         };
         let lines = self.lines.take();
+        let has_lines = lines.is_some();
         let running = async {
             let submitting = async {
                 match lines {
@@ -196,11 +197,15 @@ impl Submission {
         };
         // The futures of a submission are large.
         let ended = Box::pin(watch.until_end(signals, running)).await;
-        if matches!(
+        let was_interrupted = matches!(
             ended,
             Err(Failure::Interrupted | Failure::InterruptedAfter(_))
-        ) && !self.print.quiet
-        {
+        );
+        if was_interrupted && has_lines {
+            // It ends with the lines so far. A Redis that is away keeps nobody here.
+            let _ = timeout(INTERRUPT_PATIENCE, queue.close(&name, &uid)).await;
+        }
+        if was_interrupted && !self.print.quiet {
             say(&format!(
                 "batch {name} goes on; use `cocoon queue results {name}` or `cocoon queue cancel {name}`"
             ));
@@ -327,7 +332,7 @@ async fn submit_lines(
         }
         Ok::<_, Failure>(())
     };
-    let submitting = async {
+    let submitting = async move {
         let mut first = 1;
         while let Some(line) = received.recv().await {
             let mut range = vec![line];
@@ -364,8 +369,15 @@ async fn submit_lines(
         }
         Ok::<_, Failure>(())
     };
-    let (read, submitted) = tokio::join!(reading, submitting);
-    submitted.and(read)?;
+    let mut submitting = pin!(submitting);
+    tokio::select! {
+        read = reading => {
+            // Lines before one that cannot be read are submitted.
+            submitting.await?;
+            read?;
+        }
+        submitted = &mut submitting => submitted?,
+    }
     Ok(queue.close(name, uid).await?)
 }
 
