@@ -95,8 +95,10 @@ impl Stdout {
     /// Returns the error of the thread, which accepts no more orders. Several tasks may share the
     /// writer, and each returns the same error.
     async fn failed(&mut self) -> io::Result<()> {
-        if let Some(thread) = self.thread.take() {
+        // The wait may be dropped, and the error has another reader then.
+        if let Some(thread) = &mut self.thread {
             self.error = thread.await.ok().and_then(Result::err);
+            self.thread = None;
         }
         Err(match &self.error {
             Some(error) => error

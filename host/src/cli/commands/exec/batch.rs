@@ -23,11 +23,12 @@ impl Work for Batch {
     type Done = Outcome;
 
     async fn next(&self) -> Result<Option<Job>, Failure> {
-        // A line may never come.
+        // A line may never come. Where its reading was dropped, the next one is a part of it.
+        let end = &self.report.end;
         tokio::select! {
             biased;
-            job = self.jobs.next() => job,
-            () = self.report.end.cancelled() => Ok(None),
+            job = self.jobs.next() => if end.is_cancelled() { Ok(None) } else { job },
+            () = end.cancelled() => Ok(None),
         }
     }
 
