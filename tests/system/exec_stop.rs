@@ -1,7 +1,7 @@
 //! Runs of `cocoon exec` that end early or repeat instances.
 
 use std::fs;
-use std::io::Read as _;
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Instant;
@@ -233,4 +233,27 @@ fn a_line_without_an_end_is_interrupted() {
         std::thread::sleep(std::time::Duration::from_millis(10));
     };
     assert_eq!(status.code(), Some(130));
+}
+
+/// All instances have ended, and their output waits for its reader.
+#[test]
+fn a_signal_ends_the_wait_for_a_reader() {
+    let mut child = cocoon(["exec", PROGRAM, "--", "long-output", "a", "2500"])
+        .env("COCOON_LOG", "debug")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("cocoon");
+    let mut log = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    let is_over = |line: io::Result<String>| line.expect("text").contains("sandbox dropped");
+    assert!(log.any(is_over));
+    // The rest of the output is on its way.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    kill(child.id(), Signal::TERM);
+    let started = Instant::now();
+    while child.try_wait().expect("a status").is_none() {
+        assert!(started.elapsed() < TIMEOUT, "a command that ends");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert_eq!(child.wait().expect("a status").code(), Some(130));
 }

@@ -1,6 +1,7 @@
 //! `cocoon exec` on a terminal, which `script` of util-linux provides.
 
 use crate::harness::{Outcome, clean, run_command};
+use crate::redis::Redis;
 use crate::tools::SCRIPT;
 
 const PROGRAM: &str = cocoon_test_guests::HOSTILE_PROGRAM;
@@ -58,4 +59,16 @@ fn the_progress_is_shown_and_erased() {
     assert!(shown.out.ends_with(end), "{:?}", shown.out);
     let quiet = on_terminal(&line.replace("exec", "exec -q"));
     assert_eq!((quiet.code, quiet.out.as_str()), (Some(0), ""));
+}
+
+#[test]
+#[ignore = "needs script and redis-server"]
+fn the_progress_of_a_queue_is_shown_between_lines_of_programs() {
+    let redis = Redis::start();
+    let _worker = redis.worker(&["--concurrency", "2"]);
+    let queue = format!("$0 exec --queue {} $1 -n 20000", redis.url());
+    let shown = on_terminal(&format!("{queue} -- both x > /dev/null"));
+    assert_eq!(shown.code, Some(0), "{}", shown.out);
+    assert!(shown.out.contains("of 20000 done"), "{}", shown.out);
+    assert_eq!(shown.out.matches("] err x\r\n").count(), 20_000);
 }

@@ -96,7 +96,7 @@ impl Printer {
             Stream::Err => {
                 // On a terminal, the two outputs keep their order.
                 self.stdout().await?.flush().await?;
-                self.stderr.lock().await.write(&bytes).await
+                self.stderr.lock().await.write(&bytes, false).await
             }
         }
     }
@@ -150,17 +150,11 @@ impl Printer {
         }
         let number = format!("[{instance}]");
         let [number, mark] = prefix(&number, piece);
-        let parts = [number, mark, piece.bytes, b"\n"];
+        // In one write: an instance may end while it waits for the reader.
+        let line = [number, mark, piece.bytes, b"\n"].concat();
         match stream {
-            Stream::Out => {
-                // The lock keeps bytes of other instances out of the line.
-                let mut stdout = self.stdout().await?;
-                for part in parts {
-                    stdout.write(part).await?;
-                }
-                Ok(())
-            }
-            Stream::Err => self.stderr.lock().await.write(&parts.concat()).await,
+            Stream::Out => self.stdout().await?.write(&line).await,
+            Stream::Err => self.stderr.lock().await.write(&line, false).await,
         }
     }
 
@@ -169,7 +163,7 @@ impl Printer {
         match stream {
             _ if text.is_empty() => Ok(()),
             Stream::Err if !matches!(self.style, Style::Json) => {
-                self.stderr.lock().await.write(text).await
+                self.stderr.lock().await.write(text, false).await
             }
             Stream::Out | Stream::Err => self.join(text).await,
         }
@@ -189,9 +183,7 @@ impl Printer {
         if text.is_empty() && !stderr.has_progress {
             return Ok(());
         }
-        stderr.write(text.as_bytes()).await?;
-        stderr.has_progress = !text.is_empty();
-        Ok(())
+        stderr.write(text.as_bytes(), !text.is_empty()).await
     }
 
     /// Waits until everything is written, so that the summary follows the output on standard
@@ -245,9 +237,11 @@ impl Printer {
 }
 
 impl Stderr {
-    /// Writes `bytes` in place of the progress, and waits until they are written.
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let has_progress = std::mem::take(&mut self.has_progress);
+    /// Writes `bytes`, which may be the progress, in place of the last one, and waits until they are
+    /// written.
+    async fn write(&mut self, bytes: &[u8], is_progress: bool) -> Result<(), Failure> {
+        // The wait may be dropped.
+        let has_progress = std::mem::replace(&mut self.has_progress, is_progress);
         let written = async {
             if has_progress {
                 self.stream.write_all(ERASE).await?;

@@ -1,11 +1,10 @@
 //! A batch as a person watches it: progress, signals and the summary at its end.
 
 use std::pin::pin;
-use std::time::Instant;
 
 use cocoon::limits::INTERRUPT_PATIENCE;
 use futures::FutureExt as _;
-use tokio::time::{MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout, timeout_at};
 
 use super::progress::{self, Progress};
 use super::report::Report;
@@ -40,39 +39,61 @@ impl Watch<'_> {
         if let Some(all) = all {
             trace::instances(*all);
         }
-        let mut progress = Progress::new(*all);
-        let mut ticks = interval(progress::TICK);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // Set by the first Ctrl-C.
         let mut give_up = None;
-        let mut running = pin!(running);
-        loop {
+        let ended = {
+            let (mut running, mut ticking) = (pin!(running), pin!(self.tick()));
+            loop {
+                tokio::select! {
+                    biased;
+                    () = signals.next() => {
+                        if give_up.is_some() {
+                            return Err(Failure::Interrupted);
+                        }
+                        report.end.cancel();
+                        give_up = Some(Instant::now() + INTERRUPT_PATIENCE);
+                    }
+                    () = reached(give_up), if give_up.is_some() => break Ok(()),
+                    ended = &mut running => break ended,
+                    failure = &mut ticking, if !report.is_single => break Err(failure),
+                }
+            }
+        };
+        let mut finishing = pin!(report.printer.finish());
+        if let Err(failure) = ended {
+            // Other instances have ended before.
+            let _ = timeout(INTERRUPT_PATIENCE, finishing).await;
+            return Err(failure);
+        }
+        if give_up.is_none() {
             tokio::select! {
                 biased;
-                () = signals.next() => {
-                    if give_up.is_some() {
-                        return Err(Failure::Interrupted);
-                    }
-                    report.end.cancel();
-                    give_up = Some(tokio::time::Instant::now() + INTERRUPT_PATIENCE);
-                }
-                () = reached(give_up), if give_up.is_some() => break,
-                ended = &mut running => {
-                    ended?;
-                    break;
-                }
-                _ = ticks.tick(), if !report.is_single => self.tick(&mut progress).await?,
+                () = signals.next() => give_up = Some(Instant::now() + INTERRUPT_PATIENCE),
+                finished = &mut finishing => finished?,
             }
         }
-        match give_up {
-            None => report.printer.finish().await?,
+        if let Some(give_up) = give_up {
             // Without a reader, the output waits forever.
-            Some(give_up) => drop(tokio::time::timeout_at(give_up, report.printer.finish()).await),
+            drop(timeout_at(give_up, finishing).await);
         }
         self.sum_up(give_up.is_some())
     }
 
-    async fn tick(&self, progress: &mut Progress) -> Result<(), Failure> {
+    /// Pushes outputs and shows the progress without end. It waits for a reader of its own, and for
+    /// instances that write.
+    async fn tick(&self) -> Failure {
+        let mut progress = Progress::new(self.all);
+        let mut ticks = interval(progress::TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if let Err(failure) = self.show(&mut progress).await {
+                return failure;
+            }
+        }
+    }
+
+    async fn show(&self, progress: &mut Progress) -> Result<(), Failure> {
         // Where a reader is slow, there is no need.
         if let Some(pushed) = self.report.printer.push().now_or_never() {
             pushed?;
@@ -80,7 +101,7 @@ impl Watch<'_> {
         if !self.has_progress {
             return Ok(());
         }
-        let (now, started) = (Instant::now(), (self.started)());
+        let (now, started) = (Instant::now().into_std(), (self.started)());
         let (done, failed) = {
             let summary = &self.report.results.ended().summary;
             (summary.done(), summary.failed())
@@ -112,7 +133,7 @@ impl Watch<'_> {
     }
 }
 
-async fn reached(instant: Option<tokio::time::Instant>) {
+async fn reached(instant: Option<Instant>) {
     if let Some(instant) = instant {
         sleep_until(instant).await;
     }
