@@ -1,7 +1,7 @@
 //! Runs of `cocoon exec` that end early or repeat instances.
 
 use std::fs;
-use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Instant;
@@ -143,7 +143,9 @@ fn limits_and_spent_input_are_not_retried() {
     .stderr(Stdio::null())
     .spawn()
     .expect("a process");
-    std::io::Write::write_all(&mut child.stdin.take().expect("a pipe"), b"abc").expect("input");
+    let mut input = child.stdin.take().expect("a pipe");
+    input.write_all(b"abc").expect("input");
+    drop(input);
     let output = child.wait_with_output().expect("its end");
     let records = json_lines(&String::from_utf8_lossy(&output.stdout));
     let end = records.last().expect("a record");

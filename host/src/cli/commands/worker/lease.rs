@@ -21,6 +21,23 @@ pub(super) struct Finished {
     pub(super) output: Output,
     /// Its share of the memory for outputs.
     pub(super) _held: Option<OwnedSemaphorePermit>,
+    pub(super) waiting: Waiting,
+}
+
+/// Counts a result until it is published or given up.
+pub(super) struct Waiting(WorkerMetrics);
+
+impl Waiting {
+    pub(super) fn new(metrics: &WorkerMetrics) -> Self {
+        metrics.results_waiting.inc();
+        Self(metrics.clone())
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.results_waiting.dec();
+    }
 }
 
 /// A range with work left. Its publisher ends when this is dropped.

@@ -80,7 +80,6 @@ impl Publisher<'_> {
                 pending.push(finished);
             }
             if self.lost.is_cancelled() {
-                self.metrics.results_waiting.dec_by(signed(pending.len()));
                 return Ok(());
             }
             last = Some(Instant::now());
@@ -92,7 +91,6 @@ impl Publisher<'_> {
                 Sent::Done => return Ok(()),
                 Sent::Lost => {
                     self.metrics.leases_lost.inc();
-                    self.metrics.results_waiting.dec_by(signed(pending.len()));
                     self.lost.cancel();
                     return Ok(());
                 }
@@ -100,7 +98,6 @@ impl Publisher<'_> {
                     let since = *full_since.get_or_insert_with(Instant::now);
                     if since.elapsed() > QUEUE_FULL_PATIENCE && !has_room(self.outbox) {
                         // Nobody reads this batch. Others need the memory, and this range runs again later.
-                        self.metrics.results_waiting.dec_by(signed(pending.len()));
                         self.queue.release(self.held).await?;
                         self.lost.cancel();
                         return Ok(());
@@ -197,7 +194,6 @@ impl Publisher<'_> {
 
     fn count(&self, count: usize) {
         self.metrics.results.inc_by(count as u64);
-        self.metrics.results_waiting.dec_by(signed(count));
         let age = self.submitted.elapsed().as_secs_f64();
         for _ in 0..count {
             self.metrics.age.observe(age);
@@ -211,6 +207,7 @@ impl Publisher<'_> {
             instance,
             output,
             _held,
+            waiting,
         } = finished;
         let Output::Long(spool, bytes) = output else {
             return Ok((Sent::Partly, None));
@@ -223,6 +220,7 @@ impl Publisher<'_> {
             instance,
             output: Output::Long(Box::new(spool), bytes),
             _held: None,
+            waiting,
         };
         loop {
             // The script counts the whole output with its first part.
@@ -307,8 +305,4 @@ pub(super) fn failed(number: u64, error: &RunError) -> Instance {
         output_bytes: [0; 2],
         attempts: 1,
     }
-}
-
-fn signed(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }

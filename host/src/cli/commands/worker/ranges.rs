@@ -24,7 +24,7 @@ use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
 use super::kept::{Kept, Output};
-use super::lease::{Finished, Lease, Leases};
+use super::lease::{Finished, Lease, Leases, Waiting};
 use super::publisher::{Publisher, RESULT_BYTES, failed, has_room};
 use super::ready::{Preparation, Shelf, Unready};
 use crate::cli::commands::exec::instance::run_attempts;
@@ -371,15 +371,14 @@ impl Ranges {
                 () = lease.lost.cancelled() => return,
             }
         };
-        self.metrics.results_waiting.inc();
         let finished = Finished {
             instance,
             output,
             _held: held,
+            waiting: Waiting::new(&self.metrics),
         };
-        if lease.results.send(finished).await.is_err() {
-            self.metrics.results_waiting.dec();
-        }
+        // Without a publisher, another worker has the range.
+        let _ = lease.results.send(finished).await;
     }
 
     async fn run_serially(
