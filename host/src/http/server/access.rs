@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,8 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
 use tower::util::option_layer;
 use tower::{Layer as _, Service};
 
@@ -77,9 +79,8 @@ struct Token {
     /// The digest of the token: it has one length, so comparing it reveals nothing of the
     /// token's, and a memory dump shows no token.
     digest: RwLock<[u8; 32]>,
-    started: Instant,
-    /// When the file was read last, since `started`.
-    read_ms: AtomicU64,
+    /// When the file was read last. Locked while it is read.
+    read_at: Arc<Mutex<Instant>>,
     /// Whether the file was unusable at the last read, which was logged.
     stale: AtomicBool,
 }
@@ -117,8 +118,7 @@ impl Access {
         Ok(Self(Some(Arc::new(Token {
             path,
             digest: RwLock::new(digest),
-            started: Instant::now(),
-            read_ms: AtomicU64::new(0),
+            read_at: Arc::new(Mutex::new(Instant::now())),
             stale: AtomicBool::new(false),
         }))))
     }
@@ -241,19 +241,20 @@ impl Token {
     /// Reads the file again if the last read is as old as `age`. Of concurrent requests, one reads
     /// it; the others use the token as it was.
     async fn refresh(self: &Arc<Self>, age: Duration) {
-        let now = millis(self.started.elapsed());
-        let read = self.read_ms.load(Ordering::Relaxed);
-        let due = now.saturating_sub(read) >= millis(age);
-        let claimed = due
-            && self
-                .read_ms
-                .compare_exchange(read, now, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok();
-        if claimed {
-            // The file may lie in a network, and no other request is to wait for that.
-            let token = Arc::clone(self);
-            let _ = tokio::task::spawn_blocking(move || token.read_again()).await;
+        let Ok(mut read_at) = Arc::clone(&self.read_at).try_lock_owned() else {
+            return;
+        };
+        if read_at.elapsed() < age {
+            return;
         }
+        *read_at = Instant::now();
+        let token = Arc::clone(self);
+        let reading = tokio::task::spawn_blocking(move || {
+            token.read_again();
+            drop(read_at);
+        });
+        // The file may lie in a network that hangs.
+        let _ = timeout(TOKEN_AGE, reading).await;
     }
 
     fn read_again(&self) {
@@ -329,10 +330,6 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
         .filter(|token| !token.is_empty())
 }
 
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
@@ -358,8 +355,8 @@ mod tests {
         let token = access.0.as_mut().expect("a token");
         let token = Arc::get_mut(token).expect("no other clone");
         let before = Instant::now().checked_sub(TOKEN_AGE * 2);
-        token.started = before.expect("a machine that is up for seconds");
-        *token.read_ms.get_mut() = 0;
+        let read_at = Arc::get_mut(&mut token.read_at).expect("no read");
+        *read_at.get_mut() = before.expect("a machine that is up for seconds");
     }
 
     #[tokio::test]
