@@ -94,6 +94,10 @@ pub(crate) struct Serve {
 
 impl Serve {
     /// Whether handlers are served, whose output is logged.
+    #[cfg_attr(
+        not(feature = "compiler"),
+        expect(clippy::unused_self, reason = "handlers need the compiler")
+    )]
     pub(crate) fn logs_handlers(&self) -> bool {
         #[cfg(feature = "compiler")]
         return self.handler.file.is_some();
