@@ -23,7 +23,8 @@ impl Work for Batch {
     type Done = Outcome;
 
     async fn next(&self) -> Result<Option<Job>, Failure> {
-        // A line may never come. Where its reading was dropped, the next one is a part of it.
+        // A line may never come. After the end, the next one may be the rest of one whose reading was
+        // dropped.
         let end = &self.report.end;
         tokio::select! {
             biased;

@@ -79,8 +79,8 @@ impl Watch<'_> {
         self.sum_up(give_up.is_some())
     }
 
-    /// Pushes outputs and shows the progress without end. It waits for a reader of its own, and for
-    /// instances that write.
+    /// Pushes outputs and shows the progress, without end. It may wait for instances that write, and for
+    /// a terminal that nobody reads; nothing waits for it.
     async fn tick(&self) -> Failure {
         let mut progress = Progress::new(self.all);
         let mut ticks = interval(progress::TICK);
