@@ -12,7 +12,7 @@ use crate::redis::Redis;
 /// A proxy between a port and the socket of Redis.
 pub(crate) struct Proxy {
     port: u16,
-    /// What each part of a call or of an answer takes.
+    /// The delay of each part of a call and of an answer.
     pub(crate) delay_ms: Arc<AtomicU64>,
     /// Bytes are neither sent nor refused.
     pub(crate) is_stuck: Arc<AtomicBool>,

@@ -202,7 +202,7 @@ impl Submission {
             Err(Failure::Interrupted | Failure::InterruptedAfter(_))
         );
         if was_interrupted && has_lines {
-            // It ends with the lines so far. A Redis that is away keeps nobody here.
+            // It ends with the lines so far, unless Redis is away.
             let _ = timeout(INTERRUPT_PATIENCE, queue.close(&name, &uid)).await;
         }
         if was_interrupted && !self.print.quiet {

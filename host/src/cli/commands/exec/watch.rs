@@ -80,7 +80,7 @@ impl Watch<'_> {
     }
 
     /// Pushes outputs and shows the progress, without end. It may wait for instances that write, and for
-    /// a terminal that nobody reads; nothing waits for it.
+    /// a terminal that nobody reads. Nothing waits for it.
     async fn tick(&self) -> Failure {
         let mut progress = Progress::new(self.all);
         let mut ticks = interval(progress::TICK);
