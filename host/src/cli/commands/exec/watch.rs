@@ -61,7 +61,7 @@ impl Watch<'_> {
         };
         let mut finishing = pin!(report.printer.finish());
         if let Err(failure) = ended {
-            // Other instances have ended before.
+            // Instances that had ended left output.
             let _ = timeout(INTERRUPT_PATIENCE, finishing).await;
             return Err(failure);
         }
@@ -79,8 +79,8 @@ impl Watch<'_> {
         self.sum_up(give_up.is_some())
     }
 
-    /// Pushes outputs and shows the progress, without end. It may wait for instances that write, and for
-    /// a terminal that nobody reads. Nothing waits for it.
+    /// Pushes outputs and shows the progress, without end. It runs beside the batch and the signals,
+    /// since it may wait for instances that write, or for a terminal that nobody reads.
     async fn tick(&self) -> Failure {
         let mut progress = Progress::new(self.all);
         let mut ticks = interval(progress::TICK);

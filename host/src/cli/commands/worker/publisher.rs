@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::kept::Output;
 use super::lease::Finished;
+use crate::cli::commands::exec::outcome::{Ending, Outcome};
 use crate::cli::commands::exec::spool::Spool;
 use crate::cli::failure::Failure;
 
@@ -291,6 +292,25 @@ impl Parts {
     /// The spool, whose chunks are read again from the first one on.
     async fn into_spool(self) -> Result<Spool, Failure> {
         self.chunks.into_spool().await
+    }
+}
+
+/// The result of an instance that has ended.
+pub(super) fn record(outcome: &Outcome) -> Instance {
+    Instance {
+        number: outcome.instance,
+        exit: match outcome.ending {
+            Ending::Exit(code) => Some(code),
+            Ending::Error(_) | Ending::Ended => None,
+        },
+        error: match &outcome.ending {
+            Ending::Error(error) => Some(error.into()),
+            Ending::Exit(_) | Ending::Ended => None,
+        },
+        elapsed_us: u64::try_from(outcome.elapsed.as_micros()).unwrap_or(u64::MAX),
+        memory_bytes: outcome.memory_bytes,
+        output_bytes: outcome.output_bytes,
+        attempts: outcome.attempts,
     }
 }
 

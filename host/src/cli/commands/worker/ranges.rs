@@ -25,7 +25,7 @@ use tracing::{Instrument as _, Span};
 
 use super::kept::{Kept, Output};
 use super::lease::{Finished, Lease, Leases, Waiting};
-use super::publisher::{Publisher, RESULT_BYTES, failed, has_room};
+use super::publisher::{Publisher, RESULT_BYTES, failed, has_room, record};
 use super::ready::{Preparation, Shelf, Unready};
 use crate::cli::commands::exec::instance::run_attempts;
 use crate::cli::commands::exec::jobs::Job as Start;
@@ -407,25 +407,6 @@ impl Ranges {
             }
         }
         Ok(())
-    }
-}
-
-/// The record of an outcome in the queue.
-fn record(outcome: &Outcome) -> Instance {
-    Instance {
-        number: outcome.instance,
-        exit: match outcome.ending {
-            Ending::Exit(code) => Some(code),
-            Ending::Error(_) | Ending::Ended => None,
-        },
-        error: match &outcome.ending {
-            Ending::Error(error) => Some(error.into()),
-            Ending::Exit(_) | Ending::Ended => None,
-        },
-        elapsed_us: u64::try_from(outcome.elapsed.as_micros()).unwrap_or(u64::MAX),
-        memory_bytes: outcome.memory_bytes,
-        output_bytes: outcome.output_bytes,
-        attempts: outcome.attempts,
     }
 }
 
