@@ -87,6 +87,7 @@ mod programs_p3;
 mod promises;
 mod queue;
 mod queue_campaign;
+mod queue_drain;
 mod queue_faults;
 mod queue_hostile;
 mod queue_model;

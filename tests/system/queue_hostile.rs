@@ -6,20 +6,10 @@ use std::time::Duration;
 
 use cocoon_test_guests::HOSTILE_PROGRAM;
 
-use crate::harness::{assert_fails, json_lines, names};
+use crate::harness::{assert_fails, names};
 use crate::redis::{Redis, wait_until};
 
 const PROGRAM: &str = HOSTILE_PROGRAM;
-
-fn submit(redis: &Redis, name: &str, arguments: &[&str]) {
-    let run = redis.run(&[&["exec", "--detach", "--quiet", "--name", name], arguments].concat());
-    assert_eq!((run.code, run.err.as_str()), (Some(0), ""));
-}
-
-fn count(redis: &Redis, name: &str, field: &str) -> u64 {
-    let shown = json_lines(&redis.run(&["queue", "show", name, "--json"]).out);
-    shown[0][field].as_u64().expect("a number")
-}
 
 fn key(name: &str, part: &str) -> String {
     format!("cocoon:{{cocoon}}:b:{name}{part}")
@@ -42,9 +32,9 @@ fn ranges_and_results_that_others_remove_are_missed() {
     drop(input);
     assert!(lines.wait().expect("its end").success());
     redis.cli(&["XTRIM", &key("ranges", ":ranges"), "MAXLEN", "0"]);
-    submit(&redis, "results", &["-n", "30", PROGRAM, "say", "{i}"]);
+    redis.submit("results", &["-n", "30", PROGRAM, "say", "{i}"]);
     let worker = redis.worker(&[]);
-    wait_until("results", || count(&redis, "results", "published") == 30);
+    wait_until("results", || redis.count("results", "published") == 30);
     redis.cli(&["XTRIM", &key("results", ":results"), "MAXLEN", "1"]);
     let read = redis.run(&["queue", "results", "ranges"]);
     assert_fails(&read, 125, &["batch ranges: ", "others have removed them"]);
@@ -77,11 +67,7 @@ fn a_redis_that_unread_results_fill_is_emptied_by_their_reader() {
     };
     let most = (used + (3 << 20)).to_string();
     redis.cli(&["CONFIG", "SET", "maxmemory", &most]);
-    submit(
-        &redis,
-        "x",
-        &["-n", "100", PROGRAM, "long-output", "{i}", "2000"],
-    );
+    redis.submit("x", &["-n", "100", PROGRAM, "long-output", "{i}", "2000"]);
     // Long commands are refused before short ones.
     let is_full = || redis.cli(&["INFO", "errorstats"]).contains("errorstat_OOM");
     wait_until("a full Redis", is_full);
@@ -99,7 +85,7 @@ fn unread_outputs_do_not_keep_workers_from_other_batches() {
     // More than the memory that a worker has for outputs.
     let arguments = ["-n", "10000", "--queue-results", "64KiB"];
     let program = [PROGRAM, "long-output", "{i}", "600"];
-    submit(&redis, "x", &[&arguments[..], &program].concat());
+    redis.submit("x", &[&arguments[..], &program].concat());
     // Later ranges are long.
     redis.cli(&["HSET", &key("x", ""), "made", "6400"]);
     let worker = redis.worker(&["--concurrency", "8"]);
@@ -110,7 +96,7 @@ fn unread_outputs_do_not_keep_workers_from_other_batches() {
     for _ in 0..5 {
         assert_eq!(redis.run(&["exec", PROGRAM, "say", "a"]).out, "a\n");
     }
-    assert!(count(&redis, "x", "unread_bytes") <= 64 << 10);
+    assert!(redis.count("x", "unread_bytes") <= 64 << 10);
     assert_eq!(redis.run(&["queue", "purge", "x"]).code, Some(0));
     worker.drain();
 }
@@ -122,8 +108,8 @@ fn a_batch_is_removed_under_its_workers_and_its_name_used_again() {
     let workers = [redis.worker(&[]), redis.worker(&[])];
     for round in 0..10 {
         let old = ["-n", "3000", PROGRAM, "square-slowly", "{i}", "2"];
-        submit(&redis, "x", &old);
-        wait_until("results", || count(&redis, "x", "published") > round * 10);
+        redis.submit("x", &old);
+        wait_until("results", || redis.count("x", "published") > round * 10);
         assert_eq!(redis.run(&["queue", "purge", "x"]).code, Some(0));
         let new = redis.run(&["exec", "-n", "40", "--name", "x", PROGRAM, "say", "new"]);
         assert_eq!(new.code, Some(0), "{}", new.err);
@@ -183,17 +169,13 @@ fn files_are_whole_although_their_readers_are_killed() {
     let redis = Redis::start();
     let _worker = redis.worker(&[]);
     let all = INSTANCES.to_string();
-    submit(
-        &redis,
-        "x",
-        &["-n", &all, PROGRAM, "long-output", "{i}", "200"],
-    );
+    redis.submit("x", &["-n", &all, PROGRAM, "long-output", "{i}", "200"]);
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().to_str().expect("text");
     let arguments = ["queue", "results", "x", "--quiet", "--output-dir", path];
     let mut kills = 0;
     for _ in 0..15 {
-        let before = count(&redis, "x", "read");
+        let before = redis.count("x", "read");
         let mut reader = redis.command(&arguments).spawn().expect("a reader");
         wait_until("progress", || {
             let read = redis.cli(&["HGET", &key("x", ""), "read"]).parse::<u64>();

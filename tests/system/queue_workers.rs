@@ -1,50 +1,18 @@
-//! Workers of a queue: how they share batches, end, and lose their leases.
+//! Workers of a queue: how they share batches, lose their leases, and are observed.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::Stdio;
-use std::sync::atomic::Ordering;
-use std::sync::mpsc;
-use std::time::Instant;
 
 use cocoon_test_guests::HOSTILE_PROGRAM;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::harness::{TIMEOUT, assert_fails, json_lines, run_command};
+use crate::harness::{assert_fails, run_command};
 use crate::redis::{Killed, Redis, Worker, wait_until};
-use crate::redis_proxy::Proxy;
 
 const PROGRAM: &str = HOSTILE_PROGRAM;
-
-/// Submits a batch of this name.
-fn submit(redis: &Redis, name: &str, arguments: &[&str]) {
-    let run = redis.run(&[&["exec", "--detach", "--quiet", "--name", name], arguments].concat());
-    assert_eq!((run.code, run.err.as_str()), (Some(0), ""));
-}
-
-/// A number of the batch.
-fn count(redis: &Redis, name: &str, field: &str) -> u64 {
-    let shown = json_lines(&redis.run(&["queue", "show", name, "--json"]).out);
-    shown[0][field].as_u64().expect("a number")
-}
-
-/// The number of leased ranges of the batch `x`.
-fn leased(redis: &Redis) -> u64 {
-    let count = redis.cli(&["HLEN", "cocoon:{cocoon}:b:x:state"]);
-    count.parse().expect("a number")
-}
-
-/// The results of a batch, each line without the prefix of its instance.
-fn results(redis: &Redis, name: &str) -> Vec<String> {
-    let results = redis.run(&["queue", "results", name, "--quiet"]);
-    assert_eq!(results.code, Some(0), "{}", results.err);
-    let lines = results.out.lines();
-    lines
-        .map(|line| line.split_once("] ").expect("a prefix").1.to_owned())
-        .collect()
-}
 
 #[test]
 #[ignore = "needs redis-server"]
@@ -79,139 +47,29 @@ fn two_workers_share_a_batch() {
 
 #[test]
 #[ignore = "needs redis-server"]
-fn a_worker_that_drains_finishes_what_runs_and_hands_back_the_rest() {
-    let redis = Redis::start();
-    submit(
-        &redis,
-        "x",
-        &["-n", "12", "--lease", "1h", PROGRAM, "early-or-long", "1"],
-    );
-    let first = redis.worker(&[]);
-    wait_until("leases", || leased(&redis) >= 4);
-    let began = Instant::now();
-    let log = first.drain();
-    assert_eq!(log, "");
-    assert!(began.elapsed().as_secs() < 10);
-    let published = count(&redis, "x", "published");
-    assert!((4..12).contains(&published), "{published}");
-    let _second = redis.worker(&["--concurrency", "8"]);
-    assert_eq!(results(&redis, "x"), vec!["1 early"; 12]);
-    assert_eq!(count(&redis, "x", "redelivered"), 0);
-}
-
-#[test]
-#[ignore = "needs redis-server"]
-fn instances_beyond_the_drain_timeout_are_handed_back_at_once() {
-    let redis = Redis::start();
-    submit(
-        &redis,
-        "x",
-        &["-n", "3", "--lease", "1h", PROGRAM, "early-or-long", "1"],
-    );
-    let first = redis.worker(&["--drain-timeout", "10ms"]);
-    wait_until("leases", || {
-        redis.cli(&["HLEN", "cocoon:{cocoon}:b:x:state"]) == "3"
-    });
-    assert!(first.drain().contains("--drain-timeout"));
-    let _second = redis.worker(&[]);
-    assert_eq!(results(&redis, "x"), vec!["1 early"; 3]);
-}
-
-/// The number of the lease of the batch's only range, or of its next one after a hand-back.
-fn lease(redis: &Redis) -> Option<u32> {
-    let state = redis.cli(&["HVALS", "cocoon:{cocoon}:b:x:state"]);
-    state.split('|').next()?.parse().ok()
-}
-
-#[test]
-#[ignore = "needs redis-server"]
-fn a_range_whose_lease_is_on_its_way_is_handed_back() {
-    for timeout in ["10ms", "1m"] {
-        let redis = Redis::start();
-        let slow = Proxy::start(&redis);
-        slow.delay_ms.store(50, Ordering::Relaxed);
-        submit(
-            &redis,
-            "x",
-            &["-n", "1", "--lease", "1h", PROGRAM, "say", "a"],
-        );
-        let first = Worker::start(
-            redis
-                .command(&["worker", "--drain-timeout", timeout])
-                .env("COCOON_QUEUE_URL", slow.url()),
-        );
-        wait_until("a lease", || lease(&redis) == Some(1));
-        first.drain();
-        assert_eq!(lease(&redis), Some(2), "{timeout}");
-    }
-}
-
-#[test]
-#[ignore = "needs redis-server"]
-fn a_worker_that_drains_while_it_fetches_a_component_hands_the_range_back() {
-    let redis = Redis::start();
-    // It accepts connections, and never answers.
-    let registry = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = registry.local_addr().expect("its address").port();
-    let component = format!("oci://localhost:{port}/a@sha256:{}", "1".repeat(64));
-    submit(&redis, "x", &["-n", "1", "--lease", "1h", &component]);
-    let first = redis.worker(&[]);
-    let (sender, accepted) = mpsc::channel();
-    std::thread::spawn(move || sender.send(registry.accept()));
-    let _connection = accepted.recv_timeout(TIMEOUT).expect("a request");
-    assert_eq!(lease(&redis), Some(1));
-    let began = Instant::now();
-    assert_eq!(first.drain(), "");
-    assert!(began.elapsed().as_secs() < 10);
-    assert_eq!(lease(&redis), Some(2));
-}
-
-#[test]
-#[ignore = "needs redis-server"]
-fn a_worker_whose_own_files_fail_ends_and_hands_back_the_rest() {
-    let redis = Redis::start();
-    // Later instances need a file, and are in longer ranges.
-    let program = [PROGRAM, "long-output", "{i}", "{i}0"];
-    let batch = ["-n", "200", "--lease", "1h"];
-    submit(&redis, "x", &[&batch[..], &program].concat());
-    let mut command = redis.command(&["worker", "--concurrency", "1"]);
-    let first = Worker::start(command.env("TMPDIR", "/nothing"));
-    let (code, log) = first.end();
-    assert_eq!(code, Some(1), "{log}");
-    assert!(log.contains("temporary file"), "{log}");
-    let _second = redis.worker(&[]);
-    let lines = results(&redis, "x").len();
-    assert_eq!(lines, 10 * (1..=200).sum::<usize>());
-    assert_eq!(count(&redis, "x", "redelivered"), 0);
-}
-
-#[test]
-#[ignore = "needs redis-server"]
 fn a_worker_that_pauses_beyond_its_lease_publishes_nothing() {
     let redis = Redis::start();
-    submit(
-        &redis,
+    redis.submit(
         "x",
         &["-n", "8", "--lease", "300ms", PROGRAM, "early-or-long", "1"],
     );
     let first = redis.worker(&[]);
-    wait_until("leases", || leased(&redis) >= 4);
+    wait_until("leases", || redis.leased() >= 4);
     first.signal(Signal::STOP);
     let _second = redis.worker(&["--concurrency", "8"]);
-    wait_until("results", || count(&redis, "x", "published") == 8);
+    wait_until("results", || redis.count("x", "published") == 8);
     first.signal(Signal::CONT);
     first.drain();
-    assert_eq!(count(&redis, "x", "published"), 8);
-    assert!(count(&redis, "x", "redelivered") > 0);
-    assert_eq!(results(&redis, "x"), vec!["1 early"; 8]);
+    assert_eq!(redis.count("x", "published"), 8);
+    assert!(redis.count("x", "redelivered") > 0);
+    assert_eq!(redis.results("x"), vec!["1 early"; 8]);
 }
 
 #[test]
 #[ignore = "needs redis-server"]
 fn an_instance_that_kills_its_workers_is_given_up() {
     let redis = Redis::start();
-    submit(
-        &redis,
+    redis.submit(
         "x",
         &[
             "-n",
@@ -367,11 +225,11 @@ fn a_batch_that_one_worker_runs_outlives_the_refusal_of_another() {
     let greater = redis.worker(&["--concurrency", "1"]);
     let arguments = ["-n", "3", "--refusal", "0s", "--output", "1MiB"];
     let program = [PROGRAM, "square-slowly", "{i}", "1500"];
-    submit(&redis, "x", &[&arguments[..], &program].concat());
-    wait_until("a lease", || leased(&redis) >= 1);
+    redis.submit("x", &[&arguments[..], &program].concat());
+    wait_until("a lease", || redis.leased() >= 1);
     // The lease of the greater one holds, although it has published nothing.
     let lesser = redis.worker(&["--output", "64KiB"]);
-    assert_eq!(results(&redis, "x").len(), 3);
+    assert_eq!(redis.results("x").len(), 3);
     greater.drain();
     lesser.drain();
 }
@@ -381,15 +239,14 @@ fn a_batch_that_one_worker_runs_outlives_the_refusal_of_another() {
 fn a_small_batch_does_not_wait_for_a_large_one() {
     let redis = Redis::start();
     let _worker = redis.worker(&[]);
-    submit(
-        &redis,
+    redis.submit(
         "large",
         &["-n", "100000", PROGRAM, "square-slowly", "{i}", "1"],
     );
-    wait_until("results", || count(&redis, "large", "published") > 1000);
+    wait_until("results", || redis.count("large", "published") > 1000);
     let small = redis.run(&["exec", "-n", "10", PROGRAM, "say", "{i}"]);
     assert_eq!(small.out.lines().count(), 10);
-    assert!(count(&redis, "large", "published") < 50_000);
+    assert!(redis.count("large", "published") < 50_000);
 }
 
 #[test]
@@ -397,8 +254,7 @@ fn a_small_batch_does_not_wait_for_a_large_one() {
 fn unread_results_hold_workers_back() {
     let redis = Redis::start();
     let _worker = redis.worker(&[]);
-    submit(
-        &redis,
+    redis.submit(
         "x",
         &[
             "-n",
@@ -414,11 +270,11 @@ fn unread_results_hold_workers_back() {
     wait_until("a full queue", || {
         redis.cli(&["HGET", "cocoon:{cocoon}:b:x", "full"]) == "1"
     });
-    assert!(count(&redis, "x", "unread_bytes") <= 64 << 10);
-    assert!(count(&redis, "x", "published") < 200);
+    assert!(redis.count("x", "unread_bytes") <= 64 << 10);
+    assert!(redis.count("x", "published") < 200);
     // Another batch has its turn meanwhile.
     assert_eq!(redis.run(&["exec", PROGRAM, "say", "a"]).out, "a\n");
-    assert_eq!(results(&redis, "x").len(), 20_000);
+    assert_eq!(redis.results("x").len(), 20_000);
 }
 
 #[test]
@@ -477,7 +333,7 @@ fn a_worker_answers_probes_and_has_metrics() {
         .iter()
         .all(|line| metrics.contains(&format!("\n{line}\n")))
     });
-    submit(&redis, "x", &["-n", "1", PROGRAM, "early-or-long", "1"]);
+    redis.submit("x", &["-n", "1", PROGRAM, "early-or-long", "1"]);
     wait_until("a lease", || {
         redis.cli(&["HLEN", "cocoon:{cocoon}:b:x:state"]) == "1"
     });

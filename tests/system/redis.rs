@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::harness::{Outcome, TIMEOUT, cocoon, kill, run_command};
+use crate::harness::{Outcome, TIMEOUT, cocoon, json_lines, kill, run_command};
 
 /// A Redis that keeps what it was told, in a folder of its own, at a socket in it.
 pub(crate) struct Redis {
@@ -110,6 +110,41 @@ impl Redis {
     /// Runs the binary with `arguments` and this queue to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
         run_command(&mut self.command(arguments))
+    }
+
+    /// Submits a batch of this name.
+    pub(crate) fn submit(&self, name: &str, arguments: &[&str]) {
+        let run = self.run(&[&["exec", "--detach", "--quiet", "--name", name], arguments].concat());
+        assert_eq!((run.code, run.err.as_str()), (Some(0), ""));
+    }
+
+    /// A number of the batch.
+    pub(crate) fn count(&self, name: &str, field: &str) -> u64 {
+        let shown = json_lines(&self.run(&["queue", "show", name, "--json"]).out);
+        shown[0][field].as_u64().expect("a number")
+    }
+
+    /// The results of a batch, each line without the prefix of its instance.
+    pub(crate) fn results(&self, name: &str) -> Vec<String> {
+        let results = self.run(&["queue", "results", name, "--quiet"]);
+        assert_eq!(results.code, Some(0), "{}", results.err);
+        let lines = results.out.lines();
+        lines
+            .map(|line| line.split_once("] ").expect("a prefix").1.to_owned())
+            .collect()
+    }
+
+    /// The number of leased ranges of the batch `x`.
+    pub(crate) fn leased(&self) -> u64 {
+        let count = self.cli(&["HLEN", "cocoon:{cocoon}:b:x:state"]);
+        count.parse().expect("a number")
+    }
+
+    /// The number of the lease of the only range of the batch `x`, or of its next one after a
+    /// hand-back.
+    pub(crate) fn lease(&self) -> Option<u32> {
+        let state = self.cli(&["HVALS", "cocoon:{cocoon}:b:x:state"]);
+        state.split('|').next()?.parse().ok()
     }
 
     /// Starts a worker, with four instances at once unless `arguments` say otherwise.
